@@ -1,0 +1,3 @@
+#ifndef COUIC_H
+#define COUIC_H
+#endif

@@ -1,0 +1,21 @@
+namespace Couic.Store;
+
+/// <summary>A copy of one entry as it stood when it was read.</summary>
+/// <param name="Creation">Seconds since 1970 (UTC) at which it was stored.</param>
+/// <param name="Expiration">Seconds since 1970 (UTC), 0 for never.</param>
+/// <param name="Tag">UTF-8, empty for none; shared, not to be written to.</param>
+/// <param name="Creator">Name of the client, set file or peer it came from, UTF-8; empty when unknown.</param>
+/// <param name="Origin">Which way it came in.</param>
+/// <param name="Slot">Its number in its table, for per-entry counters.</param>
+public readonly record struct Entry(
+    Cidr Cidr,
+    ulong Creation,
+    ulong Expiration,
+    ReadOnlyMemory<byte> Tag,
+    ReadOnlyMemory<byte> Creator,
+    ChangeOrigin Origin,
+    int Slot)
+{
+    /// <summary>Whether a set file defines it; such an entry cannot be changed one by one.</summary>
+    public bool IsOfSet => TagRule.IsSetTag(Tag.Span);
+}

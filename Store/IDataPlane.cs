@@ -1,0 +1,49 @@
+namespace Couic.Store;
+
+/// <summary>
+/// What enforces the rules: the kernel's maps, or a model of them in tests. The store is its only writer and calls it
+/// under its own lock, so an implementation needs no lock for <see cref="Apply"/>; the readers may run at any time.
+/// </summary>
+public interface IDataPlane
+{
+    /// <summary>
+    /// Applies changes in order and returns how many were applied; fewer than given means that the next one was refused,
+    /// for the reason in <paramref name="refusal"/>, and that nothing behind it was tried. A change that was applied is in
+    /// force when this returns. Replacing a key never leaves a moment in which it is absent.
+    /// </summary>
+    int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal);
+
+    /// <summary>Packets and bytes per XDP action, summed over CPUs, indexed by the action's number (0 to 4).</summary>
+    void ReadActions(Span<Counter> actions);
+
+    /// <summary>Packets and bytes per counter index of a policy, summed over CPUs. Fills as many as are asked for.</summary>
+    void ReadTags(Policy policy, Span<Counter> counters);
+
+    /// <summary>Packets that an entry decided and when it last did; false where per-entry counters are off.</summary>
+    bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits);
+
+    /// <summary>Bytes of kernel memory that the maps hold, by map name.</summary>
+    IReadOnlyList<MapMemory> ReadMemory();
+}
+
+/// <summary>One key of one table to set (added or replaced) or to remove.</summary>
+/// <param name="Counter">Index of the tag's counter; see <see cref="RuleStore.Tags"/>.</param>
+/// <param name="Slot">Number of the entry's slot within its policy and family, below that table's limit, stable while it lives.</param>
+public readonly record struct RuleChange(RuleChangeKind Kind, Policy Policy, Cidr Cidr, int Counter, int Slot);
+
+public enum RuleChangeKind : byte
+{
+    Set,
+    Remove,
+}
+
+/// <param name="Errno">The kernel's error number, 0 where there was none.</param>
+/// <param name="Message">What was refused and why, ready for a log.</param>
+public sealed record PlaneRefusal(int Errno, string Message);
+
+public readonly record struct Counter(ulong Packets, ulong Bytes);
+
+/// <param name="LastHit">UTC; null when it was never hit.</param>
+public readonly record struct EntryHits(ulong Packets, DateTimeOffset? LastHit);
+
+public sealed record MapMemory(string Name, string Type, uint MaxEntries, long Bytes);

@@ -1,0 +1,48 @@
+namespace Couic.Store;
+
+/// <summary>Which way a change came in; decides who is told about it.</summary>
+public enum ChangeOrigin : byte
+{
+    Api,
+    Peer,
+    Set,
+    Expiry,
+}
+
+public enum RuleEventKind : byte
+{
+    Created,
+    Updated,
+    Deleted,
+    Expired,
+}
+
+/// <summary>One change that is in force in the data plane.</summary>
+/// <param name="Entry">As it is now, or as it was when it went.</param>
+/// <param name="Metadata">The request's <c>metadata</c> object as JSON; null when there was none.</param>
+public readonly record struct RuleEvent(
+    RuleEventKind Kind,
+    Policy Policy,
+    Entry Entry,
+    ChangeOrigin Origin,
+    byte[]? Metadata);
+
+/// <summary>
+/// Told of each change in the order in which they took effect. Called under the store's lock: it must be quick, must not
+/// throw and must not call the store.
+/// </summary>
+public interface IRuleFeed
+{
+    void OnChange(in RuleEvent change);
+}
+
+/// <summary>Who asks for a change, and what goes with it into reports.</summary>
+/// <param name="Creator">Name of the client, set file or peer, UTF-8.</param>
+public readonly ref struct ChangeContext(ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null)
+{
+    public ChangeOrigin Origin { get; } = origin;
+
+    public ReadOnlySpan<byte> Creator { get; } = creator;
+
+    public byte[]? Metadata { get; } = metadata;
+}

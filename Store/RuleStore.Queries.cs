@@ -1,0 +1,155 @@
+namespace Couic.Store;
+
+public sealed partial class RuleStore
+{
+    /// <summary>The entry of exactly this network (host bits are cleared), unless its time has come.</summary>
+    public bool TryGet(Policy policy, Cidr cidr, out Entry entry)
+    {
+        lock (_gate)
+        {
+            Category category = CategoryOf(policy, cidr.Family);
+            int slot = FindLive(category, cidr.Network);
+            entry = slot < 0 ? default : Read(category, slot);
+            return slot >= 0;
+        }
+    }
+
+    /// <summary>The entries of one policy that cover an address or block, longest prefix first.</summary>
+    public List<Entry> Covering(Policy policy, Cidr address)
+    {
+        var found = new List<Entry>();
+        lock (_gate)
+        {
+            Category category = CategoryOf(policy, address.Family);
+            for (int length = address.Length; length >= 0; length--)
+            {
+                int slot = category.PerLength[length] == 0 ? -1 : FindLive(category, address.WithLength(length));
+                if (slot >= 0)
+                {
+                    found.Add(Read(category, slot));
+                }
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>Entries of one policy and family, those about to expire included.</summary>
+    public int Count(Policy policy, IpFamily family)
+    {
+        lock (_gate)
+        {
+            return CategoryOf(policy, family).Entries.Count;
+        }
+    }
+
+    /// <summary>Entries of one policy, both families.</summary>
+    public int Count(Policy policy) => Count(policy, IpFamily.V4) + Count(policy, IpFamily.V6);
+
+    /// <summary>
+    /// The networks of one policy in order (IPv4 first, by address, then length), behind <paramref name="after"/> if one
+    /// is given. A listing looks each of them up again when it gets to it, in batches, so that no lock is held for long
+    /// and the memory is that of the keys alone.
+    /// </summary>
+    public Cidr[] SortedNetworks(Policy policy, Cidr? after = null)
+    {
+        var families = new List<Cidr[]>(2);
+        foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
+        {
+            families.Add(CopyNetworks(CategoryOf(policy, family)));
+        }
+
+        var all = new List<Cidr>(families.Sum(f => f.Length));
+        foreach (Cidr[] family in families)
+        {
+            Array.Sort(family);
+            foreach (Cidr cidr in family)
+            {
+                if (after is null || cidr > after.Value)
+                {
+                    all.Add(cidr);
+                }
+            }
+        }
+
+        return [.. all];
+    }
+
+    /// <summary>Reads the entries of these networks that are still there. Returns how many.</summary>
+    public int Read(Policy policy, ReadOnlySpan<Cidr> networks, Span<Entry> entries)
+    {
+        int n = 0;
+        lock (_gate)
+        {
+            foreach (Cidr cidr in networks)
+            {
+                Category category = CategoryOf(policy, cidr.Family);
+                int slot = FindLive(category, cidr);
+                if (slot >= 0)
+                {
+                    entries[n++] = Read(category, slot);
+                }
+            }
+        }
+
+        return n;
+    }
+
+    /// <summary>
+    /// The tags of one policy that are in use or were since the start, with the index of their counter; untagged (index 0)
+    /// comes first. Tags beyond <see cref="StoreLimits.MaxTags"/> share the last index.
+    /// </summary>
+    public List<TagUse> Tags(Policy policy)
+    {
+        var uses = new List<TagUse>();
+        lock (_gate)
+        {
+            NameTable tags = _tags[(int)policy];
+            for (int id = 0; id <= tags.Last; id++)
+            {
+                if (id <= _limits.MaxTags || tags.Holders(id) > 0)
+                {
+                    uses.Add(new TagUse(tags.Text(id), CounterOf(id), tags.Holders(id)));
+                }
+            }
+        }
+
+        return uses;
+    }
+
+    /// <summary>When the next entry is due; null when none expires.</summary>
+    public TimeSpan? UntilNextExpiry()
+    {
+        lock (_gate)
+        {
+            long next = _categories.Min(category => category.Expiry.NextDeadline);
+            return next == long.MaxValue
+                ? null
+                : TimeSpan.FromSeconds(Math.Max(0, (next - _time.GetTimestamp()) / (double)_time.TimestampFrequency));
+        }
+    }
+
+    private Cidr[] CopyNetworks(Category category)
+    {
+        lock (_gate)
+        {
+            var copy = new Cidr[category.Entries.Count];
+            int n = 0;
+            for (int slot = 0; slot < category.Entries.Used; slot++)
+            {
+                ref EntryTable.Slot held = ref category.Entries[slot];
+                if (held.InUse)
+                {
+                    copy[n++] = held.Cidr;
+                }
+            }
+
+            return copy;
+        }
+    }
+}
+
+/// <param name="Tag">Empty for untagged.</param>
+/// <param name="Counter">Index for <see cref="IDataPlane.ReadTags"/>.</param>
+/// <param name="Entries">How many entries carry it now.</param>
+public readonly record struct TagUse(string Tag, int Counter, int Entries);

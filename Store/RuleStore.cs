@@ -1,0 +1,286 @@
+namespace Couic.Store;
+
+/// <summary>
+/// The rules of both policies. Decides every change, has the data plane apply it, and only then holds it and tells the
+/// feed; so what the kernel enforces is what the store holds. All members are thread-safe.
+/// </summary>
+public sealed partial class RuleStore
+{
+    private readonly Lock _gate = new();
+    private readonly IDataPlane _plane;
+    private readonly StoreLimits _limits;
+    private readonly TimeProvider _time;
+    private readonly Category[] _categories;
+    private readonly NameTable[] _tags;
+    private readonly NameTable _creators = new(pinned: 0);
+    private IRuleFeed[] _feeds = [];
+
+    /// <param name="time">Wall clock for creation and expiry in answers, monotonic clock for when an entry leaves.</param>
+    public RuleStore(IDataPlane plane, StoreLimits limits, TimeProvider time)
+    {
+        _plane = plane;
+        _limits = limits;
+        _time = time;
+        _tags = [new NameTable(limits.MaxTags), new NameTable(limits.MaxTags)];
+        _categories = [
+            new Category(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
+            new Category(Policy.Drop, IpFamily.V6, limits.MaxDropEntries),
+            new Category(Policy.Ignore, IpFamily.V4, limits.MaxIgnoreEntries),
+            new Category(Policy.Ignore, IpFamily.V6, limits.MaxIgnoreEntries),
+        ];
+    }
+
+    public StoreLimits Limits => _limits;
+
+    /// <summary>Why the data plane last refused a change; null if it never did.</summary>
+    public PlaneRefusal? LastRefusal { get; private set; }
+
+    /// <summary>Adds a listener. Not while changes are being made.</summary>
+    public void Subscribe(IRuleFeed feed) => _feeds = [.. _feeds, feed];
+
+    /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag and expiry of the one that is there.</summary>
+    /// <param name="cidr">Host bits are cleared.</param>
+    /// <param name="tag">Checked by the caller; empty for none.</param>
+    /// <param name="expiration">Seconds since 1970, 0 for never; checked by the caller.</param>
+    /// <param name="entry">The entry as it is afterwards; also on a conflict.</param>
+    public StoreOutcome Add(
+        Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
+    {
+        cidr = cidr.Network;
+        lock (_gate)
+        {
+            Category category = CategoryOf(policy, cidr.Family);
+            int slot = category.Entries.Find(cidr);
+            if (slot >= 0 && IsOver(ref category.Entries[slot]))
+            {
+                // Its time has come and the timer has not: it goes now, and the addition is a new entry.
+                if (!TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry))
+                {
+                    return StoreOutcome.Refused;
+                }
+
+                slot = -1;
+            }
+
+            return slot < 0
+                ? Create(category, cidr, tag, expiration, context, out entry)
+                : Renew(category, slot, tag, expiration, mode, context, out entry);
+        }
+    }
+
+    /// <summary>Removes an entry.</summary>
+    /// <param name="entry">The entry as it was.</param>
+    public StoreOutcome Remove(Policy policy, Cidr cidr, in ChangeContext context, out Entry entry)
+    {
+        lock (_gate)
+        {
+            Category category = CategoryOf(policy, cidr.Family);
+            int slot = FindLive(category, cidr.Network);
+            if (slot < 0)
+            {
+                entry = default;
+                return StoreOutcome.Absent;
+            }
+
+            entry = Read(category, slot);
+            if (entry.IsOfSet)
+            {
+                return StoreOutcome.OwnedBySet;
+            }
+
+            return TryRemoveSlot(category, slot, RuleEventKind.Deleted, context.Origin, context.Metadata, out entry)
+                ? StoreOutcome.Removed
+                : StoreOutcome.Refused;
+        }
+    }
+
+    /// <summary>Removes what has expired. Called by a timer at least every second.</summary>
+    /// <returns>How many entries went.</returns>
+    public int Expire()
+    {
+        int count = 0;
+        foreach (Category category in _categories)
+        {
+            while (true)
+            {
+                // One at a time, so that a burst of expiries keeps no request waiting.
+                lock (_gate)
+                {
+                    if (category.Expiry.NextDeadline > _time.GetTimestamp()
+                        || !TryRemoveSlot(category, category.Expiry.First, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out _))
+                    {
+                        break;
+                    }
+                }
+
+                count++;
+            }
+        }
+
+        return count;
+    }
+
+    private StoreOutcome Create(
+        Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
+    {
+        entry = default;
+        if (category.IsFull)
+        {
+            return StoreOutcome.Full;
+        }
+
+        NameTable tags = _tags[(int)category.Policy];
+        int tagId = tags.Acquire(tag);
+        int slot = category.Entries.NextSlot;
+        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, cidr, CounterOf(tagId), slot)))
+        {
+            tags.Release(tagId);
+            return StoreOutcome.Refused;
+        }
+
+        Insert(category, cidr, tagId, expiration, context);
+        entry = Read(category, slot);
+        Publish(new RuleEvent(RuleEventKind.Created, category.Policy, entry, context.Origin, context.Metadata));
+        return StoreOutcome.Created;
+    }
+
+    private StoreOutcome Renew(
+        Category category, int slot, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
+    {
+        entry = Read(category, slot);
+        if (mode == ConflictMode.Refuse)
+        {
+            return StoreOutcome.Conflict;
+        }
+
+        if (entry.IsOfSet)
+        {
+            return StoreOutcome.OwnedBySet;
+        }
+
+        bool sameTag = entry.Tag.Span.SequenceEqual(tag);
+        if (sameTag && entry.Expiration == expiration)
+        {
+            return StoreOutcome.Unchanged;
+        }
+
+        NameTable tags = _tags[(int)category.Policy];
+        int tagId = tags.Acquire(tag);
+        if (!sameTag && !TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, entry.Cidr, CounterOf(tagId), slot)))
+        {
+            tags.Release(tagId);
+            return StoreOutcome.Refused;
+        }
+
+        ref EntryTable.Slot held = ref category.Entries[slot];
+        tags.Release(held.Tag);
+        held.Tag = tagId;
+        _creators.Release(held.Creator);
+        held.Creator = _creators.Acquire(context.Creator);
+        held.Origin = context.Origin;
+        held.Expiration = expiration;
+        category.Expiry.Schedule(slot, DeadlineOf(expiration));
+        entry = Read(category, slot);
+        Publish(new RuleEvent(RuleEventKind.Updated, category.Policy, entry, context.Origin, context.Metadata));
+        return StoreOutcome.Updated;
+    }
+
+    /// <summary>Takes an entry into the table; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
+    private void Insert(Category category, Cidr cidr, int tagId, ulong expiration, in ChangeContext context)
+    {
+        int slot = category.Entries.Insert(cidr);
+        ref EntryTable.Slot held = ref category.Entries[slot];
+        held.Tag = tagId;
+        held.Creator = _creators.Acquire(context.Creator);
+        held.Origin = context.Origin;
+        held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
+        held.Expiration = expiration;
+        category.PerLength[cidr.Length]++;
+        category.Expiry.Schedule(slot, DeadlineOf(expiration));
+    }
+
+    private bool TryRemoveSlot(
+        Category category, int slot, RuleEventKind kind, ChangeOrigin origin, byte[]? metadata, out Entry entry)
+    {
+        entry = Read(category, slot);
+        if (!TryApply(new RuleChange(RuleChangeKind.Remove, category.Policy, entry.Cidr, CounterOf(category.Entries[slot].Tag), slot)))
+        {
+            return false;
+        }
+
+        Forget(category, slot);
+        Publish(new RuleEvent(kind, category.Policy, entry, origin, metadata));
+        return true;
+    }
+
+    /// <summary>Takes an entry out of the table; the data plane has let it go already.</summary>
+    private void Forget(Category category, int slot)
+    {
+        ref EntryTable.Slot held = ref category.Entries[slot];
+        category.PerLength[held.Length]--;
+        _tags[(int)category.Policy].Release(held.Tag);
+        _creators.Release(held.Creator);
+        category.Expiry.Unschedule(slot);
+        category.Entries.Remove(slot);
+    }
+
+    private bool TryApply(in RuleChange change)
+    {
+        if (_plane.Apply(new ReadOnlySpan<RuleChange>(in change), out PlaneRefusal? refusal) == 1)
+        {
+            return true;
+        }
+
+        LastRefusal = refusal;
+        return false;
+    }
+
+    private void Publish(in RuleEvent change)
+    {
+        foreach (IRuleFeed feed in _feeds)
+        {
+            feed.OnChange(change);
+        }
+    }
+
+    private Category CategoryOf(Policy policy, IpFamily family) => _categories[((int)policy * 2) + (int)family];
+
+    private int CounterOf(int tagId) => Math.Min(tagId, _limits.MaxTags + 1);
+
+    private int FindLive(Category category, Cidr cidr)
+    {
+        int slot = category.Entries.Find(cidr);
+        return slot >= 0 && !IsOver(ref category.Entries[slot]) ? slot : -1;
+    }
+
+    private bool IsOver(ref EntryTable.Slot slot) => slot.Deadline != long.MaxValue && slot.Deadline <= _time.GetTimestamp();
+
+    /// <summary>
+    /// The monotonic timestamp of a wall-clock second. What is left is taken once, here, so that a step of the clock
+    /// afterwards neither frees nor keeps an entry.
+    /// </summary>
+    private long DeadlineOf(ulong expiration)
+    {
+        if (expiration == 0)
+        {
+            return long.MaxValue;
+        }
+
+        // Beyond what a DateTimeOffset can say (the year 9999) is never, for all practical purposes.
+        const ulong LastSecond = 253_402_300_799;
+        if (expiration > LastSecond)
+        {
+            return long.MaxValue;
+        }
+
+        TimeSpan left = DateTimeOffset.FromUnixTimeSeconds((long)expiration) - _time.GetUtcNow();
+        return _time.GetTimestamp() + (long)(Math.Max(0, left.TotalSeconds) * _time.TimestampFrequency);
+    }
+
+    private Entry Read(Category category, int slot)
+    {
+        ref EntryTable.Slot held = ref category.Entries[slot];
+        return new Entry(
+            held.Cidr, held.Creation, held.Expiration, _tags[(int)category.Policy].Utf8(held.Tag), _creators.Utf8(held.Creator), held.Origin, slot);
+    }
+}
