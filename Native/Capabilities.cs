@@ -1,0 +1,97 @@
+using System.Runtime.InteropServices;
+
+namespace Couic.Native;
+
+/// <summary>
+/// The capability sets of the calling thread (capabilities(7)). A set is a bit mask by capability number. They belong to
+/// threads: what is dropped here is dropped for the process only through an execve, which leaves this thread alone.
+/// </summary>
+internal static partial class Capabilities
+{
+    public const int SetPcap = 8;
+    public const int NetAdmin = 12;
+    public const int Bpf = 39;
+
+    private const uint Version3 = 0x20080522;
+    private const int Highest = 63;
+
+    /// <summary>The mask of one capability.</summary>
+    public static ulong Mask(int capability) => 1UL << capability;
+
+    /// <summary>The permitted set of the calling thread.</summary>
+    public static unsafe ulong Permitted()
+    {
+        var header = new Header { Version = Version3 };
+        Span<Data> data = stackalloc Data[2];
+        data.Clear();
+        fixed (Data* pointer = data)
+        {
+            return capget(&header, pointer) == 0 ? data[0].Permitted | ((ulong)data[1].Permitted << 32) : 0;
+        }
+    }
+
+    /// <summary>Sets permitted and effective to one mask and inheritable to another.</summary>
+    public static unsafe bool Set(ulong permitted, ulong inheritable)
+    {
+        var header = new Header { Version = Version3 };
+        Span<Data> data = [
+            new Data { Effective = (uint)permitted, Permitted = (uint)permitted, Inheritable = (uint)inheritable },
+            new Data { Effective = (uint)(permitted >> 32), Permitted = (uint)(permitted >> 32), Inheritable = (uint)(inheritable >> 32) },
+        ];
+        fixed (Data* pointer = data)
+        {
+            return capset(&header, pointer) == 0;
+        }
+    }
+
+    /// <summary>Takes everything but <paramref name="keep"/> out of the bounding set. False when that is not allowed.</summary>
+    public static bool ReduceBounding(ulong keep)
+    {
+        bool all = true;
+        for (int capability = 0; capability <= Highest; capability++)
+        {
+            if ((keep & Mask(capability)) == 0 && Prctl.BoundingHas(capability) == true)
+            {
+                all &= Prctl.DropBounding(capability);
+            }
+        }
+
+        return all;
+    }
+
+    /// <summary>Makes the ambient set exactly <paramref name="mask"/>, which must be permitted and inheritable.</summary>
+    public static bool SetAmbient(ulong mask)
+    {
+        bool all = Prctl.ClearAmbient();
+        for (int capability = 0; capability <= Highest; capability++)
+        {
+            if ((mask & Mask(capability)) != 0)
+            {
+                all &= Prctl.RaiseAmbient(capability);
+            }
+        }
+
+        return all;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int capget(Header* header, Data* data);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int capset(Header* header, Data* data);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Header
+    {
+        public uint Version;
+        public int Pid;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Data
+    {
+        public uint Effective;
+        public uint Permitted;
+        public uint Inheritable;
+    }
+}

@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Couic.Native;
+
+/// <summary>Starting programs with descriptors passed on: execve(2) and posix_spawn(3).</summary>
+internal static partial class Exec
+{
+    private const nuint AT_EXECFN = 31;
+
+    /// <summary>The running executable. Found without /proc too, as in an empty chroot.</summary>
+    public static unsafe string OwnPath()
+    {
+        string? path = Environment.ProcessPath;
+        if (path is not null && File.Exists(path))
+        {
+            return path;
+        }
+
+        // A binary that was replaced while it runs is still there as /proc/self/exe.
+        const string Self = "/proc/self/exe";
+        return File.Exists(Self) ? Self : Marshal.PtrToStringUTF8((nint)getauxval(AT_EXECFN)) ?? "couic";
+    }
+
+    /// <summary>Replaces the process. Returns only when that failed, with the error number.</summary>
+    public static unsafe int Replace(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment)
+    {
+        byte** argv = ToVector(arguments);
+        byte** envp = ToVector(environment);
+        byte* file = ToBytes(path);
+        _ = execve(file, argv, envp);
+        return Marshal.GetLastPInvokeError();
+    }
+
+    /// <summary>Starts a process that inherits every descriptor without the close-on-exec flag. Returns its id.</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    public static unsafe int Spawn(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment)
+    {
+        int pid;
+        int error = posix_spawn(&pid, ToBytes(path), null, null, ToVector(arguments), ToVector(environment));
+        return error == 0
+            ? pid
+            : throw new IOException($"start \"{path}\": {Marshal.GetPInvokeErrorMessage(error)}");
+    }
+
+    /// <summary>The environment as execve takes it, without the names given and with the additions.</summary>
+    public static string[] Environ(ReadOnlySpan<string> additions, params string[] without)
+    {
+        var all = new List<string>();
+        foreach (System.Collections.DictionaryEntry pair in Environment.GetEnvironmentVariables())
+        {
+            if (!without.Contains((string)pair.Key))
+            {
+                all.Add($"{pair.Key}={pair.Value}");
+            }
+        }
+
+        all.AddRange(additions);
+        return [.. all];
+    }
+
+    // Never freed: the process is replaced, or the few bytes are those of its start.
+    private static unsafe byte** ToVector(ReadOnlySpan<string> strings)
+    {
+        var vector = (byte**)NativeMemory.Alloc((nuint)(strings.Length + 1), (nuint)sizeof(byte*));
+        for (int i = 0; i < strings.Length; i++)
+        {
+            vector[i] = ToBytes(strings[i]);
+        }
+
+        vector[strings.Length] = null;
+        return vector;
+    }
+
+    private static unsafe byte* ToBytes(string text)
+    {
+        int length = Encoding.UTF8.GetByteCount(text);
+        var bytes = (byte*)NativeMemory.Alloc((nuint)length + 1);
+        Encoding.UTF8.GetBytes(text, new Span<byte>(bytes, length));
+        bytes[length] = 0;
+        return bytes;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int execve(byte* path, byte** argv, byte** envp);
+
+    [LibraryImport("libc")]
+    private static unsafe partial int posix_spawn(int* pid, byte* path, void* actions, void* attributes, byte** argv, byte** envp);
+
+    [LibraryImport("libc")]
+    private static partial nuint getauxval(nuint type);
+}
