@@ -1,0 +1,86 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace Couic.IntegrationTests.Harness;
+
+/// <summary>The few system calls that the framework does not offer.</summary>
+internal static partial class Libc
+{
+    public const int CLONE_NEWNET = 0x40000000;
+    public const int AF_PACKET = 17;
+    public const int SOCK_RAW = 3;
+    public const int SOCK_CLOEXEC = 0x80000;
+    public const int SOL_SOCKET = 1;
+    public const int SO_RCVBUFFORCE = 33;
+    public const int MSG_DONTWAIT = 0x40;
+    public const int SIGHUP = 1;
+    public const int SIGINT = 2;
+    public const int SIGKILL = 9;
+    public const int SIGTERM = 15;
+    public const int EAGAIN = 11;
+    public const int EINTR = 4;
+    public const short POLLIN = 1;
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int unshare(int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int close(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial uint geteuid();
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int chown(string path, uint owner, uint group);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial uint if_nametoindex(string name);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int socket(int family, int type, int protocol);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int bind(int fd, in LinkAddress address, int length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int setsockopt(int fd, int level, int name, in int value, int length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint send(int fd, ReadOnlySpan<byte> buffer, nint length, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint recv(int fd, Span<byte> buffer, nint length, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int poll(ref PollEntry entry, nuint count, int timeoutMs);
+
+    /// <summary>struct sockaddr_ll; the last eight bytes, the hardware address, are not needed to bind.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct LinkAddress
+    {
+        public ushort Family;
+        public ushort ProtocolNetworkOrder;
+        public int Index;
+        public ushort HardwareType;
+        public byte PacketType;
+        public byte HardwareLength;
+        public ulong Hardware;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PollEntry
+    {
+        public int Fd;
+        public short Events;
+        public short Returned;
+    }
+
+    public static int Check(int result, string action) =>
+        result >= 0 ? result : throw new Win32Exception(Marshal.GetLastPInvokeError(), action);
+}
