@@ -19,6 +19,7 @@ internal static partial class Libc
     public const int SIGTERM = 15;
     public const int EAGAIN = 11;
     public const int EINTR = 4;
+    public const int ENOBUFS = 105;
     public const short POLLIN = 1;
 
     [LibraryImport("libc", SetLastError = true)]

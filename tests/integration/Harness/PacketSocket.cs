@@ -26,7 +26,8 @@ internal sealed class PacketSocket : IDisposable
 
     public void Send(ReadOnlySpan<byte> frame)
     {
-        if (Libc.send(_fd, frame, frame.Length, 0) != frame.Length)
+        // ENOBUFS says that the frame was dropped on its way out, which is for the receiver to see.
+        if (Libc.send(_fd, frame, frame.Length, 0) != frame.Length && Marshal.GetLastPInvokeError() != Libc.ENOBUFS)
         {
             throw new Win32Exception(Marshal.GetLastPInvokeError(), $"send frame of {frame.Length} bytes");
         }
