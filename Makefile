@@ -1,0 +1,83 @@
+# couic: build, test, install. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DELETE_ON_ERROR:
+
+PREFIX  ?= /usr
+DESTDIR ?=
+# Another processor: `make RID=linux-arm64` (CONTRIBUTING.md says what that needs).
+RID     ?= linux-x64
+
+VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
+FOLDERS := Native Bpf Store Http Peering Access Reporting Config Logging Cli Daemon Sets Demo
+SOURCES := Program.cs couic.csproj Directory.Build.props $(shell find $(FOLDERS) -type f 2>/dev/null)
+
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+export DOTNET_NOLOGO := 1
+export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
+# Build servers that outlive the build would keep a CI job's output open.
+export MSBUILDDISABLENODEREUSE := 1
+
+.PHONY: all run test bench lint format install uninstall deb clean help setup version
+all: out/couic out/couicctl out/couic-report
+
+# The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
+# make clang warn, and that is neither our code nor ours to mend. Our own C is compiled with -Werror, elsewhere.
+out/couic: $(SOURCES)
+	@tools/setup build
+	@rm -rf out/publish
+	@CFLAGS='-O2 -Wno-unused-value' dotnet publish couic.csproj -c Release -r $(RID) -o out/publish -v q --tl:off \
+	  | { grep -vE 'CMake warning|^ *\[ *[0-9]+%\]|Built target|^ *-- |^ *Generating native code|^ *$$' || true; }
+	@mkdir -p out
+	@mv -f out/publish/couic.dbg out/couic.dbg
+	@mv -f out/publish/couic out/couic
+	@rm -rf out/publish
+	@echo "out/couic: couic $(VERSION), $$(stat -c %s out/couic) bytes"
+
+out/couicctl out/couic-report: out/couic
+	@ln -sf couic $@
+
+run: all ## build, start the daemon on the loopback interface, say what to try
+	@tools/run-default
+
+test: lint all ## everything that checks the code: lint, unit tests, tests of the built program
+	@tools/setup test
+	@tests/run
+
+lint: all ## build without a warning, dependency directions, formatting, habits
+	@tools/setup lint
+	@tools/lint
+
+format: ## rewrite C# and C to the house's formatting
+	@tools/setup lint
+	@dotnet format whitespace --folder . --exclude bin obj out
+	@clang-format -i Bpf/*.c Bpf/*.h
+
+bench: all ## measure; each script prints ratios (bench/README.md)
+	@tools/setup bench
+	@bench/run
+
+install: all ## install under DESTDIR and PREFIX (/usr)
+	@tools/install '$(DESTDIR)' '$(PREFIX)'
+
+uninstall: ## remove what install put there; configuration and rules stay
+	@tools/uninstall '$(DESTDIR)' '$(PREFIX)'
+
+deb: all ## build out/couic_VERSION_ARCH.deb
+	@tools/setup deb
+	@tools/deb '$(VERSION)' '$(RID)'
+
+clean: ## remove everything that was built
+	@rm -rf out obj bin TestResults tests/*/bin tests/*/obj
+
+setup:
+	@tools/setup build lint test bench deb
+
+version:
+	@echo '$(VERSION)'
+
+help: ## this list
+	@echo 'make            out/couic with the links out/couicctl and out/couic-report, symbols in out/couic.dbg'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r name text; do \
+	  printf 'make %-10s %s\n' "$$name" "$$text"; done

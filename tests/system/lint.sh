@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The rules of tools/lint: each is seen to catch what it is for.
+source "$(dirname "$0")/_tap.sh"
+
+# tree FILE: reads the file's text from standard input and leaves a tree with nothing else in it.
+tree() {
+  rm -rf "$WORK/tree"
+  mkdir -p "$WORK/tree/$(dirname "$1")"
+  cat >"$WORK/tree/$1"
+}
+
+lint() { tools/lint "$WORK/tree" 2>&1; }
+
+tree Store/A.cs <<<'namespace Couic.Store;'
+check 'a clean tree passes' lint
+
+tree Store/A.cs <<<$'using Couic.Native;\nnamespace Couic.Store;'
+refute 'a broken rule is a failure' lint
+matches 'a using that breaks the directions is named' "$(lint)" 'Store/A.cs:1: Store may not use Native \(may use: nothing\)'
+
+tree Http/A.cs <<<$'namespace Couic.Http;\nclass A { Couic.Config.Settings? _s; }'
+matches 'a qualified name breaks them as well as a using' "$(lint)" 'Http/A.cs:2: Http may not use Config'
+
+tree Cli/A.cs <<<$'using Couic.Http.Wire;\nusing Couic.Store;\nnamespace Couic.Cli;'
+check 'the command line may use the wire types and the notation of the store' lint
+
+tree Cli/A.cs <<<$'using Couic.Http;\nnamespace Couic.Cli;'
+matches 'the command line may not use the server' "$(lint)" 'Cli may not use Http'
+
+tree Cli/A.cs <<<$'using Couic.Store;\nnamespace Couic.Cli;\nclass A { RuleStore? _s; }'
+matches 'the command line may not hold a store' "$(lint)" 'Cli/A.cs:3: Cli may use Cidr'
+
+tree Bpf/A.cs <<<$'namespace Couic.Bpf;\nunsafe class A;'
+matches 'unsafe code outside Native is named' "$(lint)" 'Bpf/A.cs:2: native calls, pointers and unsafe'
+
+tree Native/A.cs <<<$'namespace Couic.Native;\nunsafe class A;'
+check 'unsafe code in Native is fine' lint
+
+tree Extra/A.cs <<<'namespace Couic.Extra;'
+matches 'a folder that nobody entered into the table is named' "$(lint)" 'Extra: not in the table'
+
+tree Store/A.cs <<<'namespace Couic.Shop;'
+matches 'a namespace that is not the folder is named' "$(lint)" "namespace is not the folder's"
+
+tree Store/A.cs <<<$'namespace Couic.Store;\n// using Couic.Native; would be wrong'
+check 'a comment is not code' lint
+
+{ echo 'namespace Couic.Store;'; yes '// line' | head -n 600; } | tree Store/A.cs
+matches 'a file of 600 lines is named' "$(lint)" 'Store/A.cs: 601 lines'
