@@ -1,0 +1,34 @@
+using System.Runtime.InteropServices;
+
+namespace Couic.Native;
+
+/// <summary>What a system call answered: 0, or the number of its failure under its native name (asm-generic/errno.h).</summary>
+public enum Errno
+{
+    None = 0,
+    EPERM = 1,
+    ENOENT = 2,
+    EINTR = 4,
+    EIO = 5,
+    EACCES = 13,
+    EEXIST = 17,
+    ENOTDIR = 20,
+    EISDIR = 21,
+    EINVAL = 22,
+    ENOSPC = 28,
+    EROFS = 30,
+    ENAMETOOLONG = 36,
+    ENOSYS = 38,
+    ELOOP = 40,
+}
+
+/// <summary>Words for <see cref="Errno"/>.</summary>
+public static class Errnos
+{
+    /// <summary>The C library's text, starting in lower case: <c>permission denied</c>.</summary>
+    public static string Text(this Errno error)
+    {
+        string text = Marshal.GetPInvokeErrorMessage((int)error);
+        return text.Length > 1 && char.IsAsciiLetterLower(text[1]) ? char.ToLowerInvariant(text[0]) + text[1..] : text;
+    }
+}

@@ -1,0 +1,26 @@
+namespace Couic.Native;
+
+/// <summary>Who owns a file: numbers, as the kernel compares them.</summary>
+public readonly record struct FileOwner(uint Uid, uint Gid)
+{
+    /// <summary>The effective user and group of this process.</summary>
+    public static FileOwner Current => Files.CurrentOwner;
+}
+
+public enum FileKind
+{
+    Other,
+    Regular,
+    Folder,
+    Link,
+    Socket,
+}
+
+/// <summary>What the kernel says about a file.</summary>
+/// <param name="Mode">The permission bits, set-id and sticky bits included (07777).</param>
+/// <param name="Size">Bytes.</param>
+public readonly record struct FileState(FileKind Kind, FileOwner Owner, int Mode, long Size)
+{
+    /// <summary>Three or four octal digits, as in <c>chmod</c>.</summary>
+    public static string ModeText(int mode) => Convert.ToString(mode, 8).PadLeft(3, '0');
+}

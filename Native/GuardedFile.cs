@@ -1,0 +1,210 @@
+using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
+
+namespace Couic.Native;
+
+/// <summary>How an operation on a guarded file ended.</summary>
+public enum GuardStatus
+{
+    Ok,
+
+    /// <summary>Reading, deleting, replacing: there is no such file.</summary>
+    Absent,
+
+    /// <summary>Creating: the name is taken.</summary>
+    Exists,
+
+    /// <summary>Reading: a link, a folder, a pipe… under that name.</summary>
+    NotRegular,
+
+    WrongOwner,
+    WrongMode,
+    TooLarge,
+
+    /// <summary>The system refused; <see cref="GuardResult.Message"/> says what and why.</summary>
+    Failed,
+}
+
+/// <param name="Message">Empty when all is well, else what is wrong and what helps: <c>mode is 644 (chmod 600 PATH)</c>.</param>
+public readonly record struct GuardResult(GuardStatus Status, string Message = "", Errno Error = Errno.None)
+{
+    public bool IsOk => Status == GuardStatus.Ok;
+}
+
+/// <summary>
+/// Files that hold secrets or rules (clients, sets): mode 600, one owner, never a link, and on the disk either as they were or as
+/// they are to be, whatever fails in between. Thread-safe; two writers of one name each leave a whole file.
+/// </summary>
+public static class GuardedFile
+{
+    /// <summary>Permission bits of every guarded file.</summary>
+    public const int Mode = 0x180; // 0600
+
+    private const string TemporarySuffix = ".tmp";
+
+    /// <summary>Reads a file of at most <paramref name="maxBytes"/>. With <paramref name="owner"/> null its owner and mode are not looked at.</summary>
+    public static GuardResult Read(string path, int maxBytes, FileOwner? owner, out byte[] content)
+    {
+        content = [];
+        Errno error = Files.TryOpenRead(path, out SafeFileHandle? file);
+        if (error != Errno.None)
+        {
+            return error switch
+            {
+                Errno.ENOENT => new(GuardStatus.Absent, "no such file", error),
+                Errno.ELOOP => new(GuardStatus.NotRegular, "is a symbolic link (put the file itself there)", error),
+                _ => Failed("read", path, error),
+            };
+        }
+
+        using (file)
+        {
+            GuardResult check = Check(file!, path, maxBytes, owner, out long size);
+            return check.IsOk ? ReadAll(file!, path, maxBytes, size, out content) : check;
+        }
+    }
+
+    /// <summary>Makes a file that was not there; <see cref="GuardStatus.Exists"/> when the name is taken, also by a concurrent creation.</summary>
+    public static GuardResult Create(string path, ReadOnlySpan<byte> content, FileOwner owner) => Write(path, content, owner, create: true);
+
+    /// <summary>Puts new content in place of a file's in one step. Says <see cref="GuardStatus.Absent"/> when there is none.</summary>
+    public static GuardResult Replace(string path, ReadOnlySpan<byte> content, FileOwner owner) =>
+        Files.TryStat(path, out _) == Errno.ENOENT
+            ? new(GuardStatus.Absent, "no such file", Errno.ENOENT)
+            : Write(path, content, owner, create: false);
+
+    /// <summary>Removes a file for good: the folder is on the disk without it before this returns.</summary>
+    public static GuardResult Delete(string path)
+    {
+        Errno error = Files.TryUnlink(path);
+        if (error != Errno.None)
+        {
+            return error == Errno.ENOENT ? new(GuardStatus.Absent, "no such file", error) : Failed("delete", path, error);
+        }
+
+        error = Files.TrySyncParent(path);
+        return error == Errno.None ? default : Failed("sync the folder of", path, error);
+    }
+
+    /// <summary>Whether a name is one that <see cref="Write"/> makes for a moment; one that is older was left by a crash.</summary>
+    public static bool IsTemporary(string name) => name.StartsWith('.') && name.EndsWith(TemporarySuffix, StringComparison.Ordinal);
+
+    private static GuardResult Check(SafeFileHandle file, string path, int maxBytes, FileOwner? owner, out long size)
+    {
+        Errno error = Files.TryStat(file, out FileState state);
+        size = state.Size;
+        if (error != Errno.None)
+        {
+            return Failed("look at", path, error);
+        }
+
+        if (state.Kind != FileKind.Regular)
+        {
+            return new(GuardStatus.NotRegular, "is not a regular file");
+        }
+
+        if (owner is { } wanted && state.Owner != wanted)
+        {
+            return new(GuardStatus.WrongOwner, $"owner is {state.Owner.Uid}:{state.Owner.Gid} (chown {wanted.Uid}:{wanted.Gid} \"{path}\")");
+        }
+
+        if (owner is not null && state.Mode != Mode)
+        {
+            return new(GuardStatus.WrongMode, $"mode is {FileState.ModeText(state.Mode)} (chmod 600 \"{path}\")");
+        }
+
+        return size > maxBytes ? new(GuardStatus.TooLarge, $"{size} bytes (at most {maxBytes})") : default;
+    }
+
+    private static GuardResult ReadAll(SafeFileHandle file, string path, int maxBytes, long size, out byte[] content)
+    {
+        // One byte more than the file had when it was looked at: a file that grows meanwhile is read again, not cut off.
+        byte[] buffer = new byte[size + 1];
+        int length = 0;
+        while (true)
+        {
+            Errno error = Files.TryRead(file, buffer.AsSpan(length), out int count);
+            length += count;
+            if (error != Errno.None)
+            {
+                content = [];
+                return Failed("read", path, error);
+            }
+
+            if (length < buffer.Length)
+            {
+                content = buffer.AsSpan(0, length).ToArray();
+                return default;
+            }
+
+            if (length > maxBytes)
+            {
+                content = [];
+                return new(GuardStatus.TooLarge, $"more than {maxBytes} bytes");
+            }
+
+            Array.Resize(ref buffer, Math.Min(buffer.Length * 2, maxBytes + 1));
+        }
+    }
+
+    private static GuardResult Write(string path, ReadOnlySpan<byte> content, FileOwner owner, bool create)
+    {
+        string random = RandomNumberGenerator.GetHexString(16, lowercase: true);
+        string temporary = Path.Combine(Path.GetDirectoryName(path) ?? ".", $".{Path.GetFileName(path)}.{random}{TemporarySuffix}");
+        Errno error = WriteTemporary(temporary, content, owner);
+        if (error == Errno.None)
+        {
+            // link() refuses a name that is taken, rename() replaces it: both in one step.
+            error = create ? Files.TryLink(temporary, path) : Files.TryRename(temporary, path);
+        }
+
+        if (create || error != Errno.None)
+        {
+            _ = Files.TryUnlink(temporary); // a leftover is harmless and swept at the next start
+        }
+
+        if (error != Errno.None)
+        {
+            return create && error == Errno.EEXIST ? new(GuardStatus.Exists, "a file of that name is there already", error) : Failed("write", path, error);
+        }
+
+        error = Files.TrySyncParent(path);
+        if (error == Errno.None)
+        {
+            return default;
+        }
+
+        if (create)
+        {
+            _ = Files.TryUnlink(path); // what is not certain to be there tomorrow must not be there today
+        }
+
+        return Failed("sync the folder of", path, error);
+    }
+
+    private static Errno WriteTemporary(string path, ReadOnlySpan<byte> content, FileOwner owner)
+    {
+        Errno error = Files.TryCreate(path, Mode, out SafeFileHandle? file);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        using (file)
+        {
+            error = Files.TryStat(file!, out FileState state);
+            if (error == Errno.None && state.Owner != owner)
+            {
+                error = Files.TryChown(file!, owner);
+            }
+
+            // The umask may have taken bits away; chown clears nothing of 600.
+            error = error == Errno.None ? Files.TryChmod(file!, Mode) : error;
+            error = error == Errno.None ? Files.TryWrite(file!, content) : error;
+            return error == Errno.None ? Files.TrySync(file!) : error;
+        }
+    }
+
+    private static GuardResult Failed(string action, string path, Errno error) =>
+        new(GuardStatus.Failed, $"{action} \"{path}\": {error.Text()}", error);
+}
