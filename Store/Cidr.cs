@@ -78,11 +78,15 @@ public readonly partial struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
 
     public override bool Equals(object? obj) => obj is Cidr other && Equals(other);
 
+    /// <summary>
+    /// Seeded per process, as addresses come from outside; two wide multiplications, so that networks whose low bits are
+    /// all zero (every block list) spread as well as hosts do.
+    /// </summary>
     public override int GetHashCode()
     {
-        // Fibonacci hashing with the 64-bit golden ratio, folded; entries of one block differ in few bits.
-        ulong hash = (High ^ (Low * 0xff51afd7ed558ccd) ^ Length) * 0x9e3779b97f4a7c15;
-        return (int)(hash >> 32) ^ (int)hash;
+        ulong high = Math.BigMul(High ^ HashSeed.First, Low ^ HashSeed.Second, out ulong low);
+        high = Math.BigMul(high ^ low ^ Length, 0x9e3779b97f4a7c15, out low);
+        return (int)(high ^ low);
     }
 
     /// <summary>IPv4 first, then by address, then by length.</summary>
@@ -114,4 +118,10 @@ public readonly partial struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
         >= 128 => ulong.MaxValue,
         _ => ~(ulong.MaxValue >> (length - 64)),
     };
+
+    private static class HashSeed
+    {
+        public static readonly ulong First = (ulong)Random.Shared.NextInt64();
+        public static readonly ulong Second = (ulong)Random.Shared.NextInt64() | 1;
+    }
 }
