@@ -3,6 +3,8 @@ namespace Couic.Store;
 /// <summary>One of the four tables: the entries of a policy and family, and when they expire. Not thread-safe.</summary>
 internal sealed class Category
 {
+    private readonly List<int> _stuck = [];
+
     public Category(Policy policy, IpFamily family, int limit)
     {
         Policy = policy;
@@ -23,4 +25,26 @@ internal sealed class Category
     public int[] PerLength { get; } = new int[129];
 
     public bool IsFull => Entries.Count >= Entries.Limit;
+
+    /// <summary>Takes an entry that the data plane would not let go out of the heap; it stays one whose time has come.</summary>
+    public void SetAside(int slot)
+    {
+        Expiry.Unschedule(slot);
+        _stuck.Add(slot);
+    }
+
+    /// <summary>Puts what was set aside back into the heap, unless it is gone or was renewed meanwhile.</summary>
+    public void RetryStuck()
+    {
+        foreach (int slot in _stuck)
+        {
+            ref EntryTable.Slot held = ref Entries[slot];
+            if (held.InUse && held.HeapIndex < 0)
+            {
+                Expiry.Schedule(slot, held.Deadline);
+            }
+        }
+
+        _stuck.Clear();
+    }
 }

@@ -101,30 +101,49 @@ public sealed partial class RuleStore
         int count = 0;
         foreach (Category category in _categories)
         {
+            lock (_gate)
+            {
+                category.RetryStuck();
+            }
+
             while (true)
             {
                 // One at a time, so that a burst of expiries keeps no request waiting.
                 lock (_gate)
                 {
-                    if (category.Expiry.NextDeadline > _time.GetTimestamp()
-                        || !TryRemoveSlot(category, category.Expiry.First, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out _))
+                    if (!IsDue(category))
                     {
                         break;
                     }
-                }
 
-                count++;
+                    count += TryExpireFirst(category) ? 1 : 0;
+                }
             }
         }
 
         return count;
     }
 
+    private bool IsDue(Category category) => category.Expiry.NextDeadline <= _time.GetTimestamp();
+
+    /// <summary>A refusal sets the entry aside, so that it keeps no other from going.</summary>
+    private bool TryExpireFirst(Category category)
+    {
+        int slot = category.Expiry.First;
+        bool gone = TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out _);
+        if (!gone)
+        {
+            category.SetAside(slot);
+        }
+
+        return gone;
+    }
+
     private StoreOutcome Create(
         Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
     {
         entry = default;
-        if (category.IsFull)
+        if (category.IsFull && !(IsDue(category) && TryExpireFirst(category)))
         {
             return StoreOutcome.Full;
         }
@@ -274,7 +293,9 @@ public sealed partial class RuleStore
         }
 
         TimeSpan left = DateTimeOffset.FromUnixTimeSeconds((long)expiration) - _time.GetUtcNow();
-        return _time.GetTimestamp() + (long)(Math.Max(0, left.TotalSeconds) * _time.TimestampFrequency);
+        double ticks = Math.Max(0, left.TotalSeconds) * _time.TimestampFrequency;
+        long now = _time.GetTimestamp();
+        return ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue; // 63 bits of nanoseconds are 292 years
     }
 
     private Entry Read(Category category, int slot)
