@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+using Couic.Store;
+
+namespace Couic.Tests.Fakes;
+
+/// <summary>
+/// A data plane in memory: one longest-prefix table per policy and family, held as plain dictionaries and searched by
+/// brute force. It fails a test that breaks its contract: a key removed that is not there, a slot shared or out of range,
+/// a table over its limit.
+/// </summary>
+public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
+{
+    private readonly StoreLimits _limits = limits ?? StoreLimits.Default;
+    private readonly Dictionary<Cidr, Value>[] _tables = [[], [], [], []];
+    private readonly Dictionary<int, Cidr>[] _slots = [[], [], [], []];
+
+    /// <summary>The value of a key.</summary>
+    public readonly record struct Value(int Counter, int Slot);
+
+    /// <summary>Changes that were applied so far.</summary>
+    public int Applied { get; private set; }
+
+    /// <summary>Calls of <see cref="Apply"/> so far.</summary>
+    public int Calls { get; private set; }
+
+    /// <summary>Refuses the n-th change from now on (1 is the next one), once; 0 for none.</summary>
+    public int RefuseAt { get; set; }
+
+    /// <summary>Refuses every change for which it is true.</summary>
+    public Func<RuleChange, bool>? Refuses { get; set; }
+
+    /// <summary>Runs after each change that was applied, with the tables as a packet would see them.</summary>
+    public Action<RuleChange>? AfterChange { get; set; }
+
+    /// <summary>Off for tests that count allocations.</summary>
+    public bool Checks { get; set; } = true;
+
+    public IReadOnlyDictionary<Cidr, Value> Table(Policy policy, IpFamily family) => _tables[Index(policy, family)];
+
+    public int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal)
+    {
+        Calls++;
+        refusal = null;
+        for (int i = 0; i < changes.Length; i++)
+        {
+            if ((RefuseAt > 0 && --RefuseAt == 0) || Refuses?.Invoke(changes[i]) == true)
+            {
+                refusal = new PlaneRefusal(12, "set key: ENOMEM (as the test asked)");
+                return i;
+            }
+
+            ApplyOne(changes[i]);
+            Applied++;
+            AfterChange?.Invoke(changes[i]);
+        }
+
+        return changes.Length;
+    }
+
+    /// <summary>What happens to a packet from this address: null passes for want of any match.</summary>
+    public Policy? Verdict(Cidr address) =>
+        Match(Policy.Ignore, address) is not null ? Policy.Ignore
+        : Match(Policy.Drop, address) is not null ? Policy.Drop : null;
+
+    /// <summary>The longest key of a policy that covers an address.</summary>
+    public Cidr? Match(Policy policy, Cidr address)
+    {
+        Dictionary<Cidr, Value> table = _tables[Index(policy, address.Family)];
+        for (int length = address.Length; length >= 0; length--)
+        {
+            if (table.ContainsKey(address.WithLength(length)))
+            {
+                return address.WithLength(length);
+            }
+        }
+
+        return null;
+    }
+
+    public void ReadActions(Span<Counter> actions) => actions.Clear();
+
+    public void ReadTags(Policy policy, Span<Counter> counters) => counters.Clear();
+
+    public bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits)
+    {
+        hits = default;
+        return false;
+    }
+
+    public IReadOnlyList<MapMemory> ReadMemory() => [];
+
+    private static int Index(Policy policy, IpFamily family) => ((int)policy * 2) + (int)family;
+
+    private void ApplyOne(in RuleChange change)
+    {
+        int index = Index(change.Policy, change.Cidr.Family);
+        Dictionary<Cidr, Value> table = _tables[index];
+        if (change.Kind == RuleChangeKind.Remove)
+        {
+            Require(table.Remove(change.Cidr, out Value old), change, "is not there");
+            Require(old.Slot == change.Slot, change, "has another slot");
+            _slots[index].Remove(change.Slot);
+            return;
+        }
+
+        Require(change.Cidr.IsNetwork, change, "has host bits");
+        ref Value value = ref CollectionsMarshal.GetValueRefOrAddDefault(table, change.Cidr, out bool exists);
+        Require(!exists || value.Slot == change.Slot, change, "changes its slot");
+        value = new Value(change.Counter, change.Slot);
+        if (Checks)
+        {
+            int limit = _limits.Entries(change.Policy);
+            Require(table.Count <= limit, change, "is over the limit");
+            Require(change.Slot >= 0 && change.Slot < limit, change, "has a slot out of range");
+            Require(change.Counter >= 0 && change.Counter < _limits.Counters, change, "has a counter out of range");
+            Require(!_slots[index].TryGetValue(change.Slot, out Cidr holder) || holder == change.Cidr, change, "shares a slot");
+            _slots[index][change.Slot] = change.Cidr;
+        }
+    }
+
+    private static void Require(bool condition, in RuleChange change, string fault)
+    {
+        if (!condition)
+        {
+            throw new InvalidOperationException($"{change.Kind} {change.Policy} {change.Cidr}: key {fault}");
+        }
+    }
+}

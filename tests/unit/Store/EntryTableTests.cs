@@ -1,0 +1,71 @@
+using Couic.Store;
+using Xunit;
+
+namespace Couic.Tests.Store;
+
+public class EntryTableTests
+{
+    /// <summary>What block lists are made of: many networks whose low bits are all zero.</summary>
+    [Theory]
+    [InlineData(32)]
+    [InlineData(24)]
+    [InlineData(16)]
+    public void NetworksOfOneLengthSpreadOverTheBuckets(int length)
+    {
+        var seen = new HashSet<int>();
+        for (uint i = 0; i < 65_536; i++)
+        {
+            seen.Add(Cidr.FromV4(i << (32 - length), length).GetHashCode() & 0xffff);
+        }
+
+        Assert.True(seen.Count > 38_000, $"{seen.Count} buckets of 65,536 for as many networks"); // 41,427 by chance
+    }
+
+    [Theory]
+    [InlineData(128)]
+    [InlineData(64)]
+    [InlineData(32)]
+    public void Ipv6NetworksOfOneLengthSpreadOverTheBuckets(int length)
+    {
+        var seen = new HashSet<int>();
+        for (uint i = 0; i < 65_536; i++)
+        {
+            ulong high = length == 128 ? 0x20010db8_00000000 : (ulong)i << (64 - length);
+            seen.Add(new Cidr(IpFamily.V6, high, length == 128 ? i : 0UL, length).GetHashCode() & 0xffff);
+        }
+
+        Assert.True(seen.Count > 38_000, $"{seen.Count} buckets of 65,536 for as many networks");
+    }
+
+    [Fact]
+    public void RandomOperationsAgreeWithADictionary()
+    {
+        var random = new Random(7);
+        var table = new EntryTable(100_000);
+        var model = new Dictionary<Cidr, int>();
+        for (int round = 0; round < 200_000; round++)
+        {
+            Cidr cidr = Cidr.FromV4((uint)random.Next(20_000) << 8, random.Next(24, 33)).Network;
+            int slot = table.Find(cidr);
+            Assert.Equal(model.GetValueOrDefault(cidr, -1), slot);
+            if (slot < 0)
+            {
+                int next = table.NextSlot;
+                model[cidr] = table.Insert(cidr);
+                Assert.Equal(next, model[cidr]);
+            }
+            else if (random.Next(3) > 0)
+            {
+                table.Remove(slot);
+                model.Remove(cidr);
+            }
+
+            Assert.Equal(model.Count, table.Count);
+        }
+
+        foreach ((Cidr cidr, int slot) in model)
+        {
+            Assert.Equal(cidr, table[slot].Cidr);
+        }
+    }
+}
