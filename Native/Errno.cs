@@ -10,6 +10,7 @@ public enum Errno
     ENOENT = 2,
     EINTR = 4,
     EIO = 5,
+    EAGAIN = 11,
     EACCES = 13,
     EEXIST = 17,
     ENOTDIR = 20,

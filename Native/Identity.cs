@@ -12,14 +12,11 @@ internal static partial class Identity
     private static readonly nint SYS_setresgid = Arm64 ? 149 : 119;
     private static readonly nint SYS_setgroups = Arm64 ? 159 : 116;
 
-    public static uint EffectiveUser => geteuid();
-
-    public static uint EffectiveGroup => getegid();
-
     /// <summary>Makes the calling thread that user and group, with no further groups. Throws when it is not allowed.</summary>
-    public static unsafe void Become(uint user, uint group)
+    public static unsafe void Become(FileOwner owner)
     {
-        if (user == geteuid() && group == getegid() && user != 0)
+        uint user = owner.Uid, group = owner.Gid;
+        if (owner == Files.CurrentOwner && user != 0)
         {
             return; // an ordinary user may not call setgroups, and has nothing to give up
         }
@@ -37,12 +34,6 @@ internal static partial class Identity
             throw new Win32Exception(errno, $"{call}: {Marshal.GetPInvokeErrorMessage(errno)}");
         }
     }
-
-    [LibraryImport("libc")]
-    private static partial uint geteuid();
-
-    [LibraryImport("libc")]
-    private static partial uint getegid();
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint syscall(nint number, nint a, nint b, nint c);

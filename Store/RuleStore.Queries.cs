@@ -53,26 +53,23 @@ public sealed partial class RuleStore
     /// </summary>
     public Cidr[] SortedNetworks(Policy policy, Cidr? after = null)
     {
-        var families = new List<Cidr[]>(2);
-        foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
+        Cidr[] networks;
+        lock (_gate)
         {
-            families.Add(CopyNetworks(CategoryOf(policy, family)));
+            Category v4 = CategoryOf(policy, IpFamily.V4), v6 = CategoryOf(policy, IpFamily.V6);
+            networks = new Cidr[v4.Entries.Count + v6.Entries.Count];
+            CopyNetworks(v4, networks);
+            CopyNetworks(v6, networks.AsSpan(v4.Entries.Count));
         }
 
-        var all = new List<Cidr>(families.Sum(f => f.Length));
-        foreach (Cidr[] family in families)
+        Array.Sort(networks); // outside the lock: it takes the longest
+        if (after is not { } last)
         {
-            Array.Sort(family);
-            foreach (Cidr cidr in family)
-            {
-                if (after is null || cidr > after.Value)
-                {
-                    all.Add(cidr);
-                }
-            }
+            return networks;
         }
 
-        return [.. all];
+        int index = Array.BinarySearch(networks, last.Network);
+        return networks[(index < 0 ? ~index : index + 1)..];
     }
 
     /// <summary>Reads the entries of these networks that are still there. Returns how many.</summary>
@@ -129,22 +126,16 @@ public sealed partial class RuleStore
         }
     }
 
-    private Cidr[] CopyNetworks(Category category)
+    private static void CopyNetworks(Category category, Span<Cidr> networks)
     {
-        lock (_gate)
+        int n = 0;
+        for (int slot = 0; slot < category.Entries.Used; slot++)
         {
-            var copy = new Cidr[category.Entries.Count];
-            int n = 0;
-            for (int slot = 0; slot < category.Entries.Used; slot++)
+            ref EntryTable.Slot held = ref category.Entries[slot];
+            if (held.InUse)
             {
-                ref EntryTable.Slot held = ref category.Entries[slot];
-                if (held.InUse)
-                {
-                    copy[n++] = held.Cidr;
-                }
+                networks[n++] = held.Cidr;
             }
-
-            return copy;
         }
     }
 }

@@ -1,0 +1,60 @@
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Daemon;
+
+/// <summary>Has the store let go of what has expired, on a thread of its own, so that no request's work delays it.</summary>
+internal sealed partial class ExpiryTimer : IDisposable
+{
+    /// <summary>An entry leaves the kernel within 1 s of its time; four looks a second leave room for a busy machine.</summary>
+    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
+
+    private readonly RuleStore _store;
+    private readonly ILogger _log;
+    private readonly Thread _thread;
+    private readonly ManualResetEventSlim _stop = new();
+    private long _lastRun = Environment.TickCount64;
+
+    public ExpiryTimer(RuleStore store, ILogger log)
+    {
+        _store = store;
+        _log = log;
+        _thread = new Thread(Run) { IsBackground = true, Name = "expiry" };
+        _thread.Start();
+    }
+
+    /// <summary>Time since the loop was last seen going round; the watchdog looks at it.</summary>
+    public TimeSpan SinceLastRun => TimeSpan.FromMilliseconds(Environment.TickCount64 - Interlocked.Read(ref _lastRun));
+
+    public void Dispose()
+    {
+        _stop.Set();
+        _thread.Join(TimeSpan.FromSeconds(1));
+    }
+
+    private void Run()
+    {
+        while (!_stop.Wait(Period))
+        {
+            Interlocked.Exchange(ref _lastRun, Environment.TickCount64);
+            try
+            {
+                int count = _store.Expire();
+                if (count > 0)
+                {
+                    Expired(count);
+                }
+            }
+            catch (Exception e)
+            {
+                Failed(e);
+            }
+        }
+    }
+
+    [LoggerMessage(EventName = "entries_expired", Level = LogLevel.Information, Message = "{Count} entries expired")]
+    private partial void Expired(int count);
+
+    [LoggerMessage(EventName = "expiry_failed", Level = LogLevel.Error, Message = "expiry failed; it is tried again")]
+    private partial void Failed(Exception cause);
+}

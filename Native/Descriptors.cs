@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Couic.Native;
+
+/// <summary>File descriptors that live through an execve, and files in memory.</summary>
+internal static partial class Descriptors
+{
+    private const int F_SETFD = 2;
+    private const int FD_CLOEXEC = 1;
+    private const uint MFD_CLOEXEC = 1;
+
+    /// <summary>Whether a program that this process executes inherits the descriptor.</summary>
+    public static void SetInherited(int descriptor, bool inherited)
+    {
+        if (fcntl(descriptor, F_SETFD, inherited ? 0 : FD_CLOEXEC) < 0)
+        {
+            throw new IOException($"pass on descriptor {descriptor}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    /// <summary>A file without a name that holds these bytes.</summary>
+    public static unsafe SafeFileHandle MemoryFile(string name, ReadOnlySpan<byte> content)
+    {
+        Span<byte> utf8 = stackalloc byte[64];
+        utf8.Clear();
+        Encoding.ASCII.TryGetBytes(name, utf8[..63], out _);
+        fixed (byte* pointer = utf8)
+        {
+            var file = new SafeFileHandle(memfd_create(pointer, MFD_CLOEXEC), ownsHandle: true);
+            if (file.IsInvalid)
+            {
+                throw new IOException($"make memory file \"{name}\": {Marshal.GetLastPInvokeErrorMessage()}");
+            }
+
+            RandomAccess.Write(file, content, 0);
+            return file;
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(int descriptor, int command, int argument);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int memfd_create(byte* name, uint flags);
+}

@@ -1,0 +1,130 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Couic.Native;
+
+/// <summary>
+/// One end of a pair of connected sockets between two processes of ours: messages with boundaries (SOCK_SEQPACKET), each of
+/// which may carry descriptors (unix(7), SCM_RIGHTS). An end that was closed reads as a message of no bytes.
+/// </summary>
+internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDisposable
+{
+    /// <summary>Descriptors a message may carry: SCM_MAX_FD of linux/net/scm.h.</summary>
+    public const int MaxDescriptors = 253;
+
+    private const int AF_UNIX = 1;
+    private const int SOCK_SEQPACKET = 5;
+    private const int SOCK_CLOEXEC = 0x80000;
+    private const int SOL_SOCKET = 1;
+    private const int SCM_RIGHTS = 1;
+    private const int MSG_NOSIGNAL = 0x4000;
+    private const int MSG_CMSG_CLOEXEC = 0x40000000;
+    private const int SHUT_WR = 1;
+    private const int EINTR = 4;
+    private const int ControlHeader = 16; // sizeof(struct cmsghdr) on 64-bit
+
+    public SafeFileHandle Handle => handle;
+
+    public static (MessageChannel Left, MessageChannel Right) Pair()
+    {
+        int* ends = stackalloc int[2];
+        return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0
+            ? (new MessageChannel(new SafeFileHandle(ends[0], true)), new MessageChannel(new SafeFileHandle(ends[1], true)))
+            : throw new IOException($"make a socket pair: {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    /// <summary>Sends a message. False when the other end is gone.</summary>
+    public bool Send(ReadOnlySpan<byte> message, ReadOnlySpan<int> descriptors = default)
+    {
+        byte* control = stackalloc byte[ControlHeader + (MaxDescriptors * sizeof(int)) + 8];
+        fixed (byte* bytes = message)
+        {
+            var part = new IoVector { Base = bytes, Length = (nuint)message.Length };
+            var header = new MessageHeader { Parts = &part, PartCount = 1 };
+            if (!descriptors.IsEmpty)
+            {
+                *(nuint*)control = (nuint)(ControlHeader + (descriptors.Length * sizeof(int)));
+                ((int*)control)[2] = SOL_SOCKET;
+                ((int*)control)[3] = SCM_RIGHTS;
+                descriptors.CopyTo(new Span<int>(control + ControlHeader, descriptors.Length));
+                header.Control = control;
+                header.ControlLength = (nuint)(ControlHeader + ((descriptors.Length * sizeof(int)) + 7 & ~7));
+            }
+
+            nint sent;
+            do
+            {
+                sent = sendmsg((int)handle.DangerousGetHandle(), &header, MSG_NOSIGNAL);
+            }
+            while (sent < 0 && Marshal.GetLastPInvokeError() == EINTR);
+            return sent == message.Length;
+        }
+    }
+
+    /// <summary>Waits for a message. Returns its length, 0 when the other end was closed.</summary>
+    /// <param name="descriptors">Those that came with it; the receiver owns them. Not passed on to executed programs.</param>
+    public int Receive(Span<byte> message, List<SafeFileHandle> descriptors)
+    {
+        int controlSize = ControlHeader + (MaxDescriptors * sizeof(int)) + 8;
+        byte* control = stackalloc byte[controlSize];
+        fixed (byte* bytes = message)
+        {
+            var part = new IoVector { Base = bytes, Length = (nuint)message.Length };
+            var header = new MessageHeader { Parts = &part, PartCount = 1, Control = control, ControlLength = (nuint)controlSize };
+            nint received;
+            do
+            {
+                received = recvmsg((int)handle.DangerousGetHandle(), &header, MSG_CMSG_CLOEXEC);
+            }
+            while (received < 0 && Marshal.GetLastPInvokeError() == EINTR);
+            if (header.ControlLength >= ControlHeader && ((int*)control)[3] == SCM_RIGHTS)
+            {
+                int count = (int)(*(nuint*)control - ControlHeader) / sizeof(int);
+                foreach (int descriptor in new ReadOnlySpan<int>(control + ControlHeader, count))
+                {
+                    descriptors.Add(new SafeFileHandle(descriptor, ownsHandle: true));
+                }
+            }
+
+            return (int)Math.Max(0, received);
+        }
+    }
+
+    /// <summary>Tells the other end that nothing more will come; it can still answer.</summary>
+    public void EndSending() => _ = shutdown((int)handle.DangerousGetHandle(), SHUT_WR);
+
+    public void Dispose() => handle.Dispose();
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int socketpair(int domain, int type, int protocol, int* ends);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint sendmsg(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recvmsg(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc")]
+    private static partial int shutdown(int socket, int how);
+
+    /// <summary>struct iovec</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct IoVector
+    {
+        public byte* Base;
+        public nuint Length;
+    }
+
+    /// <summary>struct msghdr of glibc on 64-bit</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MessageHeader
+    {
+        public void* Name;
+        public uint NameLength;
+        public IoVector* Parts;
+        public nuint PartCount;
+        public byte* Control;
+        public nuint ControlLength;
+        public int Flags;
+    }
+}
