@@ -1,0 +1,51 @@
+using System.Diagnostics;
+
+namespace Couic.Demo;
+
+/// <summary>
+/// The process between the demonstration and its daemon. It ends the daemon and removes the folder as soon as its
+/// standard input ends, which the kernel sees to even when the demonstration itself was killed.
+/// </summary>
+internal static class DemoKeeper
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Runs <c>PROGRAM run -c CONFIG</c> until standard input ends; then removes <paramref name="folder"/>.</summary>
+    public static int Run(string program, string config, string folder)
+    {
+        // A Ctrl-C at the terminal reaches this process too, and it is needed after it.
+        using var interrupt = System.Runtime.InteropServices.PosixSignalRegistration.Create(
+            System.Runtime.InteropServices.PosixSignal.SIGINT, context => context.Cancel = true);
+        using var terminate = System.Runtime.InteropServices.PosixSignalRegistration.Create(
+            System.Runtime.InteropServices.PosixSignal.SIGTERM, context => context.Cancel = true);
+        try
+        {
+            using Process daemon = Process.Start(new ProcessStartInfo(program, ["run", "-c", config]) { RedirectStandardInput = true })!;
+            daemon.StandardInput.Close();
+            Console.OpenStandardInput().CopyTo(Stream.Null);
+            return End(daemon) ? 0 : 1;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Asks the daemon to end, as an operator would; false if it had to be killed or failed.</summary>
+    private static bool End(Process daemon)
+    {
+        if (!daemon.HasExited)
+        {
+            Native.Signals.Send(daemon.Id, Native.Signals.SIGTERM);
+        }
+
+        if (daemon.WaitForExit(Patience))
+        {
+            return daemon.ExitCode == 0;
+        }
+
+        daemon.Kill();
+        daemon.WaitForExit();
+        return false;
+    }
+}

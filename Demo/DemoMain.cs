@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Couic.Demo;
+
+/// <summary>
+/// <c>couic demo</c>: shows on this kernel that the filter works, with real packets between two namespaces of its own, and
+/// leaves nothing behind. The newcomer's first look, and the operator's "does XDP work here?".
+/// </summary>
+internal static class DemoMain
+{
+    /// <summary>The first argument of the hidden call that runs <see cref="DemoKeeper"/>.</summary>
+    public const string KeeperWord = "--keeper";
+
+    /// <summary>Runs the verb. Exit status 0 when every verdict was right, 1 otherwise, 2 for arguments it does not have.</summary>
+    /// <param name="arguments">What follows the verb.</param>
+    public static int Run(ReadOnlySpan<string> arguments)
+    {
+        if (arguments is [KeeperWord, string program, string config, string folder])
+        {
+            return DemoKeeper.Run(program, config, folder);
+        }
+
+        if (!arguments.IsEmpty)
+        {
+            Console.Error.WriteLine($"couic demo: unexpected argument \"{arguments[0]}\" (it takes none)");
+            return 2;
+        }
+
+        try
+        {
+            return Show();
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            Console.Error.WriteLine($"couic demo: {e.Message} (run it as root: sudo couic demo)");
+        }
+        catch (IOException e)
+        {
+            Console.Error.WriteLine($"couic demo: {e.Message}");
+        }
+
+        return 1;
+    }
+
+    private static int Show()
+    {
+        long start = Stopwatch.GetTimestamp();
+        using var network = new DemoNetwork();
+
+        // An interrupted demonstration has no result; the keeper cleans up behind it as behind any other.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => Environment.Exit(130));
+        var printer = new DemoPrinter(Console.Out);
+        printer.Begin();
+        var run = new DemoRun(network, printer, TimeProvider.System);
+        run.Run("generic");
+        run.Run("native");
+        printer.End(Stopwatch.GetElapsedTime(start));
+        return printer.AllRight ? 0 : 1;
+    }
+}

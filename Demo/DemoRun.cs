@@ -1,0 +1,45 @@
+using System.Diagnostics;
+
+namespace Couic.Demo;
+
+/// <summary>One pass through the scenario in one mode of XDP.</summary>
+internal sealed class DemoRun(DemoNetwork network, DemoPrinter printer, TimeProvider time)
+{
+    /// <summary>An expired entry is out of the kernel within 1 s of its time.</summary>
+    private static readonly TimeSpan ExpirySlack = TimeSpan.FromSeconds(1);
+
+    /// <exception cref="IOException">The daemon did not start, or did not do as asked.</exception>
+    public void Run(string mode)
+    {
+        printer.BeginMode(mode);
+        long start = Stopwatch.GetTimestamp();
+        using var daemon = new DemoDaemon(network, mode);
+        printer.Started(Stopwatch.GetElapsedTime(start));
+        using var probe = new DemoProbe(network);
+
+        printer.Verdicts("before there is a rule", DemoScenario.WithoutRules, probe.Send(DemoScenario.WithoutRules), brief: true);
+
+        long expiration = time.GetUtcNow().ToUnixTimeSeconds() + DemoScenario.LifetimeSeconds;
+        foreach ((string policy, string cidr) in DemoScenario.Rules)
+        {
+            daemon.Api.Add(policy, cidr, cidr == DemoScenario.Expiring ? expiration : 0);
+        }
+
+        printer.Rules(DemoScenario.Rules);
+        printer.Verdicts("with these rules", DemoScenario.WithRules, probe.Send(DemoScenario.WithRules));
+
+        daemon.Api.Remove("drop", DemoScenario.Removed);
+        AwaitPassing(probe, DemoScenario.Afterwards[1], expiration);
+        printer.Verdicts("after a removal and an expiry", DemoScenario.Afterwards, probe.Send(DemoScenario.Afterwards));
+        printer.Ended(daemon.Stop());
+    }
+
+    private void AwaitPassing(DemoProbe probe, DemoPacket packet, long expiration)
+    {
+        DateTimeOffset latest = DateTimeOffset.FromUnixTimeSeconds(expiration) + ExpirySlack;
+        while (time.GetUtcNow() < latest && probe.Send([packet])[0] == 0)
+        {
+            Thread.Sleep(100);
+        }
+    }
+}
