@@ -38,11 +38,17 @@ public interface IRuleFeed
 
 /// <summary>Who asks for a change, and what goes with it into reports.</summary>
 /// <param name="Creator">Name of the client, set file or peer, UTF-8.</param>
-public readonly ref struct ChangeContext(ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null)
+/// <param name="Left">
+/// The exact time left of an entry that expires, where somebody else's clock has set it; null goes by the expiration.
+/// </param>
+public readonly ref struct ChangeContext(
+    ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null, TimeSpan? left = null)
 {
     public ChangeOrigin Origin { get; } = origin;
 
     public ReadOnlySpan<byte> Creator { get; } = creator;
 
     public byte[]? Metadata { get; } = metadata;
+
+    public TimeSpan? Left { get; } = left;
 }

@@ -38,6 +38,12 @@ public sealed partial class RuleStore
     /// <summary>Adds a listener. Not while changes are being made.</summary>
     public void Subscribe(IRuleFeed feed) => _feeds = [.. _feeds, feed];
 
+    /// <summary>
+    /// Keeps every other change and query out until the scope is disposed; the caller itself may go on calling the store.
+    /// So a decision about an entry and the change that follows from it are one step. To be held for microseconds.
+    /// </summary>
+    public Lock.Scope Hold() => _gate.EnterScope();
+
     /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag and expiry of the one that is there.</summary>
     /// <param name="cidr">Host bits are cleared.</param>
     /// <param name="tag">Checked by the caller; empty for none.</param>
@@ -198,7 +204,7 @@ public sealed partial class RuleStore
         held.Creator = _creators.Acquire(context.Creator);
         held.Origin = context.Origin;
         held.Expiration = expiration;
-        category.Expiry.Schedule(slot, DeadlineOf(expiration));
+        category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
         entry = Read(category, slot);
         Publish(new RuleEvent(RuleEventKind.Updated, category.Policy, entry, context.Origin, context.Metadata));
         return StoreOutcome.Updated;
@@ -215,7 +221,7 @@ public sealed partial class RuleStore
         held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
         held.Expiration = expiration;
         category.PerLength[cidr.Length]++;
-        category.Expiry.Schedule(slot, DeadlineOf(expiration));
+        category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
     }
 
     private bool TryRemoveSlot(
@@ -278,7 +284,7 @@ public sealed partial class RuleStore
     /// The monotonic timestamp of a wall-clock second. What is left is taken once, here, so that a step of the clock
     /// afterwards neither frees nor keeps an entry.
     /// </summary>
-    private long DeadlineOf(ulong expiration)
+    private long DeadlineOf(ulong expiration, TimeSpan? timeLeft)
     {
         if (expiration == 0)
         {
@@ -292,7 +298,7 @@ public sealed partial class RuleStore
             return long.MaxValue;
         }
 
-        TimeSpan left = DateTimeOffset.FromUnixTimeSeconds((long)expiration) - _time.GetUtcNow();
+        TimeSpan left = timeLeft ?? (DateTimeOffset.FromUnixTimeSeconds((long)expiration) - _time.GetUtcNow());
         double ticks = Math.Max(0, left.TotalSeconds) * _time.TimestampFrequency;
         long now = _time.GetTimestamp();
         return ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue; // 63 bits of nanoseconds are 292 years
