@@ -1,9 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT
+ *
+ * The XDP program: finds the IP header, asks `ignore`, then `drop`, and counts each packet once.
+ *
+ * Returns XDP_DROP for a listed packet and XDP_PASS for every other, whatever is wrong with it: a frame that this
+ * program cannot read is discarded by the kernel itself.
+ *
+ * For the verifier: no loops but unrolled ones, every access after a comparison with data_end, no helper that writes
+ * to the packet. What the configuration leaves out is a constant in .rodata, so the verifier removes its code.
+ */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
 #include "couic.h"
-SEC("xdp") int couic_xdp(struct xdp_md *ctx)
+
+#define MAX_VLAN_TAGS 2
+#define MAX_OPTION_HEADERS 2 /* before a neighbour discovery message */
+
+const volatile __u8 match_source = 1;
+const volatile __u8 match_destination = 0;
+const volatile __u8 count_hits = 1;
+const volatile __u8 coarse_clock = 1; /* Linux 5.11 */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct couic_key4);
+	__type(value, struct couic_rule);
+	__uint(max_entries, COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} couic_ipv4_drop SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct couic_key6);
+	__type(value, struct couic_rule);
+	__uint(max_entries, COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} couic_ipv6_drop SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct couic_key4);
+	__type(value, struct couic_rule);
+	__uint(max_entries, COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} couic_ipv4_ignore SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct couic_key6);
+	__type(value, struct couic_rule);
+	__uint(max_entries, COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} couic_ipv6_ignore SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct couic_counter);
+	__uint(max_entries, COUIC_COUNTER_TAGS + 2 * (COUIC_MAX_TAGS + 2));
+} couic_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct couic_hit);
+	__uint(max_entries, 2 * (COUIC_MAX_DROP_ENTRIES + COUIC_MAX_IGNORE_ENTRIES) * COUIC_HEADROOM);
+	__uint(map_flags, BPF_F_MMAPABLE);
+} couic_hits SEC(".maps");
+
+struct vlan_header {
+	__be16 tag;
+	__be16 protocol;
+};
+
+struct icmp6_header {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+};
+
+struct option_header {
+	__u8 next;
+	__u8 length; /* in 8 octets, not counting the first 8 */
+};
+
+static __always_inline int count(struct xdp_md *ctx, __u32 index, int verdict)
 {
-	(void)ctx;
-	return XDP_PASS;
+	struct couic_counter *counter = bpf_map_lookup_elem(&couic_counters, &index);
+
+	if (counter) {
+		counter->packets++;
+		counter->bytes += ctx->data_end - ctx->data;
+	}
+	return verdict;
 }
-char LICENSE[] SEC("license") = "GPL";
+
+static __always_inline int count_rule(struct xdp_md *ctx, const struct couic_rule *rule, int verdict)
+{
+	if (count_hits) {
+		__u32 slot = rule->slot;
+		struct couic_hit *hit = bpf_map_lookup_elem(&couic_hits, &slot);
+
+		if (hit) {
+			__sync_fetch_and_add(&hit->packets, 1);
+			hit->last = coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
+		}
+	}
+	return count(ctx, rule->counter, verdict);
+}
+
+static __always_inline struct couic_rule *find4(void *trie, const __be32 *address)
+{
+	struct couic_key4 key = { .length = 32 };
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(trie, &key);
+}
+
+static __always_inline struct couic_rule *find6(void *trie, const struct in6_addr *address)
+{
+	struct couic_key6 key = { .length = 128 };
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(trie, &key);
+}
+
+static __always_inline int filter4(struct xdp_md *ctx, void *header, void *end)
+{
+	struct iphdr *ip = header;
+	struct couic_rule *rule = NULL;
+
+	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5 || header + ip->ihl * 4 > end)
+		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+
+	if (match_source)
+		rule = find4(&couic_ipv4_ignore, &ip->saddr);
+	if (match_destination && !rule)
+		rule = find4(&couic_ipv4_ignore, &ip->daddr);
+	if (rule)
+		return count_rule(ctx, rule, XDP_PASS);
+
+	if (match_source)
+		rule = find4(&couic_ipv4_drop, &ip->saddr);
+	if (match_destination && !rule)
+		rule = find4(&couic_ipv4_drop, &ip->daddr);
+	if (rule)
+		return count_rule(ctx, rule, XDP_DROP);
+
+	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
+}
+
+/* Whether a packet is router or neighbour discovery (ICMPv6 133 to 137, RFC 4861) from a link-local source that is on
+ * this link (hop limit 255, which no router lets through). Without those a drop of fe80::/10 would cut off IPv6 itself.
+ * Options headers may stand before the message; in fragments it is invalid (RFC 6980). */
+static __always_inline int is_neighbour_discovery(struct ipv6hdr *ip, void *end)
+{
+	__u8 next = ip->nexthdr;
+	void *at = ip + 1;
+
+	if (ip->saddr.s6_addr[0] != 0xfe || (ip->saddr.s6_addr[1] & 0xc0) != 0x80 || ip->hop_limit != 255)
+		return 0;
+
+#pragma unroll
+	for (int i = 0; i < MAX_OPTION_HEADERS; i++) {
+		struct option_header *option = at;
+
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS)
+			break;
+		if ((void *)(option + 1) > end)
+			return 0;
+		next = option->next;
+		at += ((__u32)option->length + 1) * 8;
+	}
+
+	struct icmp6_header *icmp = at;
+
+	return next == IPPROTO_ICMPV6 && (void *)(icmp + 1) <= end && icmp->type >= 133 && icmp->type <= 137;
+}
+
+static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
+{
+	struct ipv6hdr *ip = header;
+	struct couic_rule *rule = NULL;
+
+	if ((void *)(ip + 1) > end || ip->version != 6)
+		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+
+	if (match_source)
+		rule = find6(&couic_ipv6_ignore, &ip->saddr);
+	if (match_destination && !rule)
+		rule = find6(&couic_ipv6_ignore, &ip->daddr);
+	if (rule)
+		return count_rule(ctx, rule, XDP_PASS);
+
+	if (match_source)
+		rule = find6(&couic_ipv6_drop, &ip->saddr);
+	if (match_destination && !rule)
+		rule = find6(&couic_ipv6_drop, &ip->daddr);
+	if (rule && !is_neighbour_discovery(ip, end))
+		return count_rule(ctx, rule, XDP_DROP);
+
+	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
+}
+
+SEC("xdp")
+int couic_xdp(struct xdp_md *ctx)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *ethernet = (void *)(long)ctx->data;
+	void *at = ethernet + 1;
+
+	if (at > end)
+		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+
+	__be16 protocol = ethernet->h_proto;
+
+#pragma unroll
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		struct vlan_header *vlan = at;
+
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(vlan + 1) > end)
+			return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+		protocol = vlan->protocol;
+		at = vlan + 1;
+	}
+
+	if (protocol == bpf_htons(ETH_P_IP))
+		return filter4(ctx, at, end);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return filter6(ctx, at, end);
+	return count(ctx, COUIC_COUNTER_NOT_IP, XDP_PASS);
+}
+
+/* bpf_ktime_get_coarse_ns() may only be called by programs under a licence that is compatible with the kernel's. */
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -10,9 +10,15 @@ public enum Errno
     ENOENT = 2,
     EINTR = 4,
     EIO = 5,
+    E2BIG = 7,
+    EBADF = 9,
     EAGAIN = 11,
+    ENOMEM = 12,
     EACCES = 13,
+    EFAULT = 14,
+    EBUSY = 16,
     EEXIST = 17,
+    ENODEV = 19,
     ENOTDIR = 20,
     EISDIR = 21,
     EINVAL = 22,
@@ -21,6 +27,8 @@ public enum Errno
     ENAMETOOLONG = 36,
     ENOSYS = 38,
     ELOOP = 40,
+    EOPNOTSUPP = 95,
+    ENETDOWN = 100,
 }
 
 /// <summary>Words for <see cref="Errno"/>.</summary>

@@ -1,0 +1,149 @@
+using System.Buffers.Binary;
+using Couic.Native;
+
+namespace Couic.Bpf.Elf;
+
+/// <summary>
+/// What an object file asks the kernel for: maps, one program, constants, types. The same on every machine; nothing is
+/// made here. Maps may be resized and constants set before <see cref="XdpLoader"/> makes kernel objects from it.
+/// </summary>
+internal sealed class ObjectSpec
+{
+    public const string ConstantsName = ".rodata";
+
+    private const string MapsName = ".maps";
+    private const uint R_BPF_64_64 = 1;
+
+    public required IReadOnlyList<MapSpec> Maps { get; init; }
+
+    public required ProgramSpec Program { get; init; }
+
+    /// <summary>Content of <c>.rodata</c>; the program sees it as constants.</summary>
+    public required byte[] Constants { get; init; }
+
+    public required BtfTypes Types { get; init; }
+
+    private Dictionary<string, int> ConstantOffsets { get; init; } = [];
+
+    /// <exception cref="BpfException">The bytes are no object that this loader can load.</exception>
+    public static ObjectSpec Read(ReadOnlyMemory<byte> file, string section)
+    {
+        ElfFile elf = ElfFile.Read(file);
+        ElfSection code = elf.Find(section) ?? throw ElfFile.Malformed($"no section \"{section}\"");
+        BtfTypes types = BtfTypes.Read((elf.Find(".BTF") ?? throw ElfFile.Malformed("no section \".BTF\"")).Data.Span);
+        ElfSection? constants = elf.Find(ConstantsName);
+        Complete(types, elf);
+        List<MapSpec> maps = ReadMaps(types);
+        return new ObjectSpec
+        {
+            Maps = maps,
+            Types = types,
+            Constants = constants is null ? [] : constants.Data.ToArray(),
+            ConstantOffsets = elf.Symbols.Where(s => constants is not null && s.SectionIndex == constants.Index)
+                .DistinctBy(s => s.Name).ToDictionary(s => s.Name, s => Offset(s)),
+            Program = ReadProgram(elf, code, types, maps),
+        };
+    }
+
+    /// <exception cref="BpfException">The object has no map of that name.</exception>
+    public MapSpec Map(string name) => Maps.FirstOrDefault(m => m.Name == name) ?? throw ElfFile.Malformed($"no map \"{name}\"");
+
+    /// <summary>Sets a <c>const volatile</c> variable of one byte or four.</summary>
+    public void SetConstant(string name, uint value)
+    {
+        uint variable = Types.Find(BtfKind.Variable, name);
+        if (variable == 0 || !ConstantOffsets.TryGetValue(name, out int offset))
+        {
+            throw ElfFile.Malformed($"no constant \"{name}\"");
+        }
+
+        uint size = Types.SizeOf(Types[variable].SizeOrType);
+        if (offset < 0 || size is not (1 or 4) || offset + size > Constants.Length)
+        {
+            throw ElfFile.Malformed($"constant \"{name}\" has {size} bytes at {offset}");
+        }
+
+        Span<byte> bytes = stackalloc byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
+        bytes[..(int)size].CopyTo(Constants.AsSpan(offset));
+    }
+
+    private static int Offset(ElfSymbol symbol) =>
+        symbol.Value <= int.MaxValue ? (int)symbol.Value : throw ElfFile.Malformed($"symbol \"{symbol.Name}\" lies at {symbol.Value}");
+
+    private static void Complete(BtfTypes types, ElfFile elf)
+    {
+        for (uint id = 1; id < (uint)types.Count; id++)
+        {
+            if (types[id].Kind == BtfKind.Section && elf.Find(types.NameOf(id)) is { } section)
+            {
+                types.SetSection(id, (uint)section.Data.Length, name =>
+                    elf.Symbols.FirstOrDefault(s => s.Name == name && s.SectionIndex == section.Index) is { } symbol
+                        ? (uint)Offset(symbol)
+                        : throw ElfFile.Malformed($"no symbol \"{name}\" in section \"{section.Name}\""));
+            }
+        }
+    }
+
+    private static List<MapSpec> ReadMaps(BtfTypes types)
+    {
+        uint section = types.Find(BtfKind.Section, MapsName);
+        return section == 0
+            ? throw ElfFile.Malformed("no map definitions")
+            : [.. types.Variables(section).Select(variable => MapSpec.Read(types, variable))];
+    }
+
+    private static ProgramSpec ReadProgram(ElfFile elf, ElfSection code, BtfTypes types, List<MapSpec> maps)
+    {
+        if (code.Data.Length == 0 || code.Data.Length % 8 != 0)
+        {
+            throw ElfFile.Malformed($"section \"{code.Name}\" has {code.Data.Length} bytes, which is no number of instructions");
+        }
+
+        ElfSymbol entry = elf.Symbols.FirstOrDefault(s => s.SectionIndex == code.Index && s.Value == 0 && types.Find(BtfKind.Function, s.Name) != 0)
+            ?? throw ElfFile.Malformed($"no function in section \"{code.Name}\"");
+        ReadOnlySpan<byte> lines = elf.Find(".BTF.ext") is { } ext ? ext.Data.Span : throw ElfFile.Malformed("no section \".BTF.ext\"");
+        bool OfCode(uint name) => types.NameAt(name) == code.Name;
+        return new ProgramSpec
+        {
+            Name = entry.Name,
+            Instructions = code.Data,
+            License = License(elf),
+            Functions = BtfLines.Read(lines, 0, BpfSyscall.FunctionInfoSize, OfCode),
+            Lines = BtfLines.Read(lines, 1, BpfSyscall.LineInfoSize, OfCode),
+            References = [.. elf.RelocationsOf(code).Select(r => Resolve(elf, code, r, maps))],
+        };
+    }
+
+    private static string License(ElfFile elf)
+    {
+        ReadOnlySpan<byte> text = elf.Find("license") is { } section ? section.Data.Span : default;
+        int end = text.IndexOf((byte)0);
+        return end is > 0 and < 128 ? System.Text.Encoding.ASCII.GetString(text[..end]) : throw ElfFile.Malformed("no licence");
+    }
+
+    private static MapReference Resolve(ElfFile elf, ElfSection code, ElfRelocation relocation, List<MapSpec> maps)
+    {
+        ElfSection? target = elf.SectionOf(relocation.Symbol);
+        if (relocation.Type != R_BPF_64_64 || target is null)
+        {
+            throw ElfFile.Malformed($"relocation type {relocation.Type} against \"{relocation.Symbol.Name}\" (only maps and constants can be referred to)");
+        }
+
+        if (relocation.Offset % 8 != 0 || (ulong)code.Data.Length < 16 || relocation.Offset > (ulong)code.Data.Length - 16)
+        {
+            throw ElfFile.Malformed($"relocation at {relocation.Offset} of {code.Data.Length}");
+        }
+
+        int at = (int)relocation.Offset;
+        if (target.Name == ConstantsName)
+        {
+            int addend = BinaryPrimitives.ReadInt32LittleEndian(code.Data.Span[(at + 4)..]);
+            return new MapReference(at, ConstantsName, unchecked(Offset(relocation.Symbol) + addend));
+        }
+
+        return target.Name == MapsName && maps.Any(m => m.Name == relocation.Symbol.Name)
+            ? new MapReference(at, relocation.Symbol.Name, null)
+            : throw ElfFile.Malformed($"relocation against \"{relocation.Symbol.Name}\" in section \"{target.Name}\"");
+    }
+}

@@ -1,0 +1,135 @@
+using Couic.Bpf.Elf;
+using Couic.Native;
+
+namespace Couic.Bpf;
+
+/// <summary>Turns an <see cref="ObjectSpec"/> into descriptors. What nobody has taken is closed when disposed.</summary>
+internal sealed class KernelObjects : IDisposable
+{
+    private readonly Dictionary<string, FileDescriptor> _maps = [];
+    private FileDescriptor? _btf;
+    private FileDescriptor? _program;
+
+    private KernelObjects()
+    {
+    }
+
+    /// <exception cref="BpfException">The kernel refused.</exception>
+    public static KernelObjects Make(ObjectSpec spec)
+    {
+        var objects = new KernelObjects();
+        try
+        {
+            objects.LoadTypes(spec);
+            foreach (MapSpec map in spec.Maps)
+            {
+                objects.MakeMap(map);
+            }
+
+            objects.MakeConstants(spec);
+            objects.LoadProgram(spec.Program);
+            return objects;
+        }
+        catch
+        {
+            objects.Dispose();
+            throw;
+        }
+    }
+
+    public FileDescriptor TakeMap(string name)
+    {
+        _maps.Remove(name, out FileDescriptor? map);
+        return map ?? throw ElfFile.Malformed($"no map \"{name}\"");
+    }
+
+    public FileDescriptor TakeProgram()
+    {
+        FileDescriptor program = _program!;
+        _program = null;
+        return program;
+    }
+
+    public void Dispose()
+    {
+        _btf?.Dispose();
+        _program?.Dispose();
+        foreach (FileDescriptor map in _maps.Values)
+        {
+            map.Dispose();
+        }
+    }
+
+    private void LoadTypes(ObjectSpec spec)
+    {
+        // Types are for people who look with bpftool; a kernel that does not take them filters as well without.
+        if (BpfSyscall.BtfLoad(spec.Types.Data.Span, out FileDescriptor btf) != Errno.None)
+        {
+            btf.Dispose();
+            return;
+        }
+
+        _btf = btf;
+    }
+
+    private void MakeMap(MapSpec spec)
+    {
+        var request = new MapRequest(spec.Name, spec.Type, spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags, _btf, spec.BtfKeyType, spec.BtfValueType);
+        Errno errno = BpfSyscall.MapCreate(request, out FileDescriptor map);
+        if (errno == Errno.EPERM)
+        {
+            // Below Linux 5.11 maps count against the limit of locked memory, and too little is EPERM as well.
+            BpfSyscall.LiftMemoryLimit();
+            map.Dispose();
+            errno = BpfSyscall.MapCreate(request, out map);
+        }
+
+        _maps.Add(spec.Name, map);
+        if (errno != Errno.None)
+        {
+            throw new BpfException($"create map \"{spec.Name}\" of {spec.MaxEntries} entries: {errno.Text()}{Hint(errno)}", errno);
+        }
+    }
+
+    private void MakeConstants(ObjectSpec spec)
+    {
+        MakeMap(new MapSpec
+        {
+            Name = ObjectSpec.ConstantsName,
+            Type = BpfSyscall.BPF_MAP_TYPE_ARRAY,
+            KeySize = sizeof(int),
+            ValueSize = (uint)spec.Constants.Length,
+            MaxEntries = 1,
+            Flags = BpfSyscall.BPF_F_RDONLY_PROG,
+            BtfKeyType = 0,
+            BtfValueType = spec.Types.Find(BtfKind.Section, ObjectSpec.ConstantsName),
+        });
+        FileDescriptor map = _maps[ObjectSpec.ConstantsName];
+        Errno errno = BpfSyscall.Update(map, [0, 0, 0, 0], spec.Constants);
+        errno = errno != Errno.None ? errno : BpfSyscall.Freeze(map);
+        if (errno != Errno.None)
+        {
+            throw new BpfException($"write constants of the xdp program: {errno.Text()}", errno);
+        }
+    }
+
+    private void LoadProgram(ProgramSpec spec)
+    {
+        var request = new ProgramRequest(spec.Name, spec.Link(name => _maps[name].Number), spec.License, _btf, spec.Functions, spec.Lines);
+        Errno errno = BpfSyscall.ProgramLoad(request, out _program, out string log);
+        if (errno != Errno.None)
+        {
+            string summary = VerifierLog.Summarize(log);
+            throw new BpfException($"load xdp program \"{spec.Name}\": {errno.Text()}{(summary.Length > 0 ? $": {summary}" : "")}{Hint(errno)}", errno, log);
+        }
+    }
+
+    private static string Hint(Errno errno) => errno switch
+    {
+        Errno.EPERM => " (needs CAP_BPF and CAP_NET_ADMIN: start as root or through the service)",
+        Errno.ENOMEM => " (not enough memory for the kernel's tables: lower the sizes under [limits])",
+        Errno.E2BIG => " (too large for the kernel: lower the sizes under [limits])",
+        Errno.ENOSYS => " (this kernel has no bpf(2): Linux 5.11 or later with CONFIG_BPF_SYSCALL is needed)",
+        _ => "",
+    };
+}

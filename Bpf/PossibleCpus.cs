@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace Couic.Bpf;
+
+/// <summary>How many CPUs the kernel may ever have: as many elements does it copy for one key of a per-CPU map.</summary>
+internal static class PossibleCpus
+{
+    private const string Path = "/sys/devices/system/cpu/possible";
+
+    /// <exception cref="BpfException">The kernel does not say.</exception>
+    public static int Count()
+    {
+        try
+        {
+            return TryParse(File.ReadAllText(Path), out int count)
+                ? count
+                : throw new BpfException($"count CPUs: \"{Path}\" holds no list of numbers");
+        }
+        catch (IOException e)
+        {
+            throw new BpfException($"count CPUs: {e.Message} (is /sys mounted?)", e);
+        }
+    }
+
+    /// <summary>Reads <c>0-3,5</c>. What counts is the highest number, as the kernel numbers elements without gaps up to it.</summary>
+    internal static bool TryParse(ReadOnlySpan<char> text, out int count)
+    {
+        ReadOnlySpan<char> list = text.Trim();
+        ReadOnlySpan<char> last = list[(list.LastIndexOfAny(',', '-') + 1)..];
+        bool good = int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out int highest) && highest < 1 << 16;
+        count = highest + 1;
+        return good;
+    }
+}

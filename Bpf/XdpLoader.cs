@@ -1,0 +1,69 @@
+using System.Reflection;
+using Couic.Bpf.Elf;
+using Couic.Native;
+using Couic.Store;
+
+namespace Couic.Bpf;
+
+/// <summary>
+/// Makes the kernel's objects: types, maps, program. Needs CAP_BPF and CAP_NET_ADMIN (CAP_SYS_ADMIN below Linux 5.8), and
+/// nothing that is made here needs them afterwards.
+/// </summary>
+public static class XdpLoader
+{
+    private const string Resource = "couic.bpf.o";
+    private const string ProgramSection = "xdp";
+
+    /// <exception cref="BpfException">The kernel refused; the message says which object, why and what to do.</exception>
+    public static LoadedPlane Load(PlaneOptions options)
+    {
+        ReadOnlyMemory<byte> file = ReadResource();
+        try
+        {
+            return Load(Configure(file, options, coarseClock: true), options);
+        }
+        catch (BpfException e) when (e.VerifierLog?.Contains("unknown func bpf_ktime_get_coarse_ns", StringComparison.Ordinal) == true)
+        {
+            // Below Linux 5.11; the other clock costs a little more per counted packet.
+            return Load(Configure(file, options, coarseClock: false), options);
+        }
+    }
+
+    /// <summary>The compiled program that is part of this executable.</summary>
+    internal static ReadOnlyMemory<byte> ReadResource()
+    {
+        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(Resource)
+            ?? throw new BpfException($"read xdp object: resource \"{Resource}\" is missing (the build is incomplete)");
+        byte[] file = new byte[stream.Length];
+        stream.ReadExactly(file);
+        return file;
+    }
+
+    internal static ObjectSpec Configure(ReadOnlyMemory<byte> file, PlaneOptions options, bool coarseClock)
+    {
+        StoreLimits limits = options.Limits;
+        ObjectSpec spec = ObjectSpec.Read(file, ProgramSection);
+        foreach (Policy policy in Policies.All)
+        {
+            spec.Map($"couic_ipv4_{policy.Name()}").MaxEntries = (uint)(limits.Entries(policy) * Layout.Headroom);
+            spec.Map($"couic_ipv6_{policy.Name()}").MaxEntries = (uint)(limits.Entries(policy) * Layout.Headroom);
+        }
+
+        spec.Map("couic_counters").MaxEntries = (uint)(Layout.CounterTags + (2 * limits.Counters));
+        spec.Map("couic_hits").MaxEntries = options.PerEntryCounters
+            ? (uint)(2 * (limits.MaxDropEntries + limits.MaxIgnoreEntries) * Layout.Headroom)
+            : 1;
+        spec.SetConstant("match_source", options.MatchSource ? 1u : 0);
+        spec.SetConstant("match_destination", options.MatchDestination ? 1u : 0);
+        spec.SetConstant("count_hits", options.PerEntryCounters ? 1u : 0);
+        spec.SetConstant("coarse_clock", coarseClock ? 1u : 0);
+        return spec;
+    }
+
+    private static LoadedPlane Load(ObjectSpec spec, PlaneOptions options)
+    {
+        using KernelObjects objects = KernelObjects.Make(spec);
+        FileDescriptor[] maps = [.. PlaneMaps.Names.Select(objects.TakeMap)];
+        return new LoadedPlane(objects.TakeProgram(), new PlaneMaps(options.Limits, options.PerEntryCounters, PossibleCpus.Count(), maps));
+    }
+}

@@ -1,0 +1,65 @@
+using System.Runtime.InteropServices;
+
+namespace Couic.Native;
+
+/// <summary>The C library's functions, by its names. Each signature is written here once.</summary>
+internal static unsafe partial class Libc
+{
+    public const int F_SETFD = 2;
+    public const int FD_CLOEXEC = 1;
+    public const int PROT_READ = 1;
+    public const int PROT_WRITE = 2;
+    public const int MAP_SHARED = 1;
+    public const int RLIMIT_MEMLOCK = 8;
+    public const int AF_NETLINK = 16;
+    public const int SOCK_RAW = 3;
+    public const int SOCK_CLOEXEC = 0x80000;
+    public const int NETLINK_ROUTE = 0;
+    public const int SOL_NETLINK = 270;
+    public const int NETLINK_EXT_ACK = 11;
+
+    private const string Name = "libc";
+
+    /// <summary>What the last call of this thread has left; meaningful only after a failed one.</summary>
+    public static Errno LastError => (Errno)Marshal.GetLastPInvokeError();
+
+    [LibraryImport(Name)]
+    public static partial int close(int fd);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int fcntl(int fd, int cmd, int arg);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial nint mmap(nint addr, nuint length, int prot, int flags, int fd, long offset);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int munmap(nint addr, nuint length);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int setrlimit(int resource, in rlimit limit);
+
+    /// <summary>syscall(2) with three arguments, as bpf(2) has.</summary>
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial nint syscall(nint number, nint a, nint b, nint c);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int socket(int domain, int type, int protocol);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int setsockopt(int fd, int level, int name, void* value, uint length);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial nint send(int fd, void* buffer, nuint length, int flags);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial nint recv(int fd, void* buffer, nuint length, int flags);
+
+#pragma warning disable CS8981 // the kernel's spelling
+    [StructLayout(LayoutKind.Sequential)]
+    public struct rlimit
+#pragma warning restore CS8981
+    {
+        public ulong rlim_cur;
+        public ulong rlim_max;
+    }
+}

@@ -1,0 +1,168 @@
+using System.Buffers.Binary;
+
+namespace Couic.Native;
+
+/// <summary>Layouts of rtnetlink messages (linux/netlink.h, linux/rtnetlink.h, linux/if_link.h), read without trust in lengths.</summary>
+internal static class Netlink
+{
+    public const int HeaderSize = 16;
+    public const int LinkHeaderSize = 16;
+    public const int ErrorSize = 4;
+
+    public const ushort NLMSG_ERROR = 2;
+    public const ushort NLMSG_DONE = 3;
+    public const ushort RTM_NEWLINK = 16;
+    public const ushort RTM_GETLINK = 18;
+    public const ushort RTM_SETLINK = 19;
+
+    public const ushort NLM_F_REQUEST = 1;
+    public const ushort NLM_F_ACK = 4;
+    public const ushort NLM_F_DUMP = 0x300;
+    public const ushort NLM_F_CAPPED = 0x100;
+
+    public const ushort IFLA_IFNAME = 3;
+    public const ushort IFLA_XDP = 43;
+    public const ushort IFLA_XDP_FD = 1;
+    public const ushort IFLA_XDP_ATTACHED = 2;
+    public const ushort IFLA_XDP_FLAGS = 3;
+    public const ushort IFLA_XDP_PROG_ID = 4;
+    public const ushort NLMSGERR_ATTR_MSG = 1;
+    public const ushort NLA_F_NESTED = 1 << 15;
+    public const ushort NLA_TYPE_MASK = 0x3fff;
+
+    private const int AttributeHeaderSize = 4;
+
+    /// <summary>Takes the next message off a datagram; false at its end or where its length makes no sense.</summary>
+    public static bool TryReadMessage(ref ReadOnlySpan<byte> datagram, out NetlinkMessage message)
+    {
+        message = default;
+        if (datagram.Length < HeaderSize)
+        {
+            return false;
+        }
+
+        uint length = BinaryPrimitives.ReadUInt32LittleEndian(datagram);
+        if (length < HeaderSize || length > (uint)datagram.Length)
+        {
+            return false;
+        }
+
+        message = new NetlinkMessage(
+            BinaryPrimitives.ReadUInt16LittleEndian(datagram[4..]),
+            BinaryPrimitives.ReadUInt16LittleEndian(datagram[6..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(datagram[8..]),
+            datagram[HeaderSize..(int)length]);
+        datagram = datagram[Math.Min(Align((int)length), datagram.Length)..];
+        return true;
+    }
+
+    /// <summary>Takes the next attribute off a list; false at its end or where its length makes no sense.</summary>
+    public static bool TryReadAttribute(ref ReadOnlySpan<byte> list, out ushort type, out ReadOnlySpan<byte> value)
+    {
+        type = 0;
+        value = default;
+        if (list.Length < AttributeHeaderSize)
+        {
+            return false;
+        }
+
+        ushort length = BinaryPrimitives.ReadUInt16LittleEndian(list);
+        if (length < AttributeHeaderSize || length > list.Length)
+        {
+            return false;
+        }
+
+        type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(list[2..]) & NLA_TYPE_MASK);
+        value = list[AttributeHeaderSize..length];
+        list = list[Math.Min(Align(length), list.Length)..];
+        return true;
+    }
+
+    /// <summary>Reads what RTM_NEWLINK says of an interface; false where it says too little.</summary>
+    public static bool TryReadLink(ReadOnlySpan<byte> payload, out NetworkInterface link)
+    {
+        const uint IFF_UP = 1;
+        link = default;
+        if (payload.Length < LinkHeaderSize)
+        {
+            return false;
+        }
+
+        string name = "";
+        uint program = 0;
+        byte attached = 0;
+        ReadOnlySpan<byte> list = payload[LinkHeaderSize..];
+        while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
+        {
+            if (type == IFLA_IFNAME)
+            {
+                name = System.Text.Encoding.UTF8.GetString(value.TrimEnd((byte)0));
+            }
+            else if (type == IFLA_XDP)
+            {
+                ReadXdp(value, ref attached, ref program);
+            }
+        }
+
+        link = new NetworkInterface(
+            name,
+            BinaryPrimitives.ReadInt32LittleEndian(payload[4..]),
+            BinaryPrimitives.ReadUInt16LittleEndian(payload[2..]),
+            (BinaryPrimitives.ReadUInt32LittleEndian(payload[8..]) & IFF_UP) != 0,
+            attached,
+            program);
+        return name.Length > 0 && link.Index > 0;
+    }
+
+    /// <summary>Reads an NLMSG_ERROR: the error and, with extended acknowledgements, its text.</summary>
+    public static Errno ReadError(in NetlinkMessage message, out string text)
+    {
+        text = "";
+        if (message.Payload.Length < ErrorSize + HeaderSize)
+        {
+            return Errno.EINVAL;
+        }
+
+        // The request's header follows, with its body unless NLM_F_CAPPED, and the attributes behind it.
+        uint request = BinaryPrimitives.ReadUInt32LittleEndian(message.Payload[ErrorSize..]);
+        int skip = (message.Flags & NLM_F_CAPPED) != 0 ? HeaderSize : Align((int)Math.Min(request, 1 << 16));
+        ReadOnlySpan<byte> list = message.Payload[Math.Min(ErrorSize + skip, message.Payload.Length)..];
+        while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
+        {
+            if (type == NLMSGERR_ATTR_MSG)
+            {
+                text = System.Text.Encoding.UTF8.GetString(value.TrimEnd((byte)0));
+            }
+        }
+
+        return (Errno)(-BinaryPrimitives.ReadInt32LittleEndian(message.Payload));
+    }
+
+    private static void ReadXdp(ReadOnlySpan<byte> list, ref byte attached, ref uint program)
+    {
+        while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
+        {
+            if (type == IFLA_XDP_ATTACHED && value.Length == 1)
+            {
+                attached = value[0];
+            }
+            else if (type == IFLA_XDP_PROG_ID && value.Length == 4)
+            {
+                program = BinaryPrimitives.ReadUInt32LittleEndian(value);
+            }
+        }
+    }
+
+    private static int Align(int length) => (length + 3) & ~3;
+}
+
+internal readonly ref struct NetlinkMessage(ushort type, ushort flags, uint sequence, ReadOnlySpan<byte> payload)
+{
+    public ushort Type { get; } = type;
+
+    public ushort Flags { get; } = flags;
+
+    public uint Sequence { get; } = sequence;
+
+    public ReadOnlySpan<byte> Payload { get; } = payload;
+}
