@@ -1,0 +1,143 @@
+using Couic.Native;
+using Microsoft.Win32.SafeHandles;
+
+namespace Couic.Config;
+
+/// <summary>The folders under <c>working_dir</c>: made when missing, else checked.</summary>
+public static class WorkingFolder
+{
+    /// <summary>Permission bits of every folder.</summary>
+    public const int Mode = 0x1ed; // 0755
+
+    /// <summary>Parents before children.</summary>
+    private static readonly string[] Folders = ["rbac", "rbac/clients", "sets", "sets/ignore", "sets/drop"];
+
+    public static string Clients(string workingDir) => Path.Combine(workingDir, "rbac", "clients");
+
+    /// <param name="workingDir">The folder of the configuration.</param>
+    /// <param name="policy"><c>drop</c> or <c>ignore</c>.</param>
+    public static string Sets(string workingDir, string policy) => Path.Combine(workingDir, "sets", policy);
+
+    /// <summary>
+    /// Makes what is missing with that owner and mode 755, and checks what is there. Works as root and, for one's own folders, without
+    /// privilege. No link is followed below <paramref name="workingDir"/>, so that its owner cannot lead root elsewhere.
+    /// </summary>
+    /// <param name="make">Whether <paramref name="workingDir"/> itself is made too (embedded default) or must be there.</param>
+    /// <exception cref="IOException">A folder is missing, is no folder, or has another owner, group or mode; all of them are named.</exception>
+    public static void Prepare(string workingDir, FileOwner owner, bool make = false)
+    {
+        if (make)
+        {
+            Directory.CreateDirectory(workingDir);
+        }
+
+        List<Fault> faults = [];
+        Visit(workingDir, faults, (parent, name, path) => MakeFolder(parent, name, path, owner, faults));
+        if (faults.Count > 0)
+        {
+            throw new IOException($"prepare working_dir \"{workingDir}\": {string.Join("; ", faults)}");
+        }
+    }
+
+    /// <summary>The same look without making anything: a folder that is missing is no fault, the daemon will make it.</summary>
+    public static void Check(string workingDir, FileOwner? owner, List<Fault> faults) =>
+        Visit(workingDir, faults, (parent, name, path) => Open(parent, name, path, owner, faults, isRequired: false));
+
+    private static void Visit(string workingDir, List<Fault> faults, Func<SafeFileHandle, string, string, SafeFileHandle?> enter)
+    {
+        Errno error = Files.TryOpenFolder(workingDir, out SafeFileHandle? root);
+        if (error != Errno.None)
+        {
+            faults.Add(new Fault(workingDir, $"{error.Text()} (working_dir must exist: mkdir -p \"{workingDir}\")"));
+            return;
+        }
+
+        Dictionary<string, SafeFileHandle> open = new() { [string.Empty] = root! };
+        try
+        {
+            foreach (string folder in Folders)
+            {
+                string above = Path.GetDirectoryName(folder)!;
+                if (open.TryGetValue(above, out SafeFileHandle? parent)
+                    && enter(parent, Path.GetFileName(folder), Path.Combine(workingDir, folder)) is { } handle)
+                {
+                    open.Add(folder, handle);
+                }
+            }
+        }
+        finally
+        {
+            foreach (SafeFileHandle handle in open.Values)
+            {
+                handle.Dispose();
+            }
+        }
+    }
+
+    private static SafeFileHandle? MakeFolder(SafeFileHandle parent, string name, string path, FileOwner owner, List<Fault> faults)
+    {
+        Errno error = Files.TryMakeFolder(parent, name, 0x1c0); // 0700 until the owner is right
+        if (error == Errno.EEXIST)
+        {
+            return Open(parent, name, path, owner, faults, isRequired: true);
+        }
+
+        SafeFileHandle? folder = null;
+        error = error == Errno.None ? Files.TryOpenFolder(parent, name, out folder) : error;
+        error = error == Errno.None ? Adopt(folder!, owner) : error;
+        if (error == Errno.None)
+        {
+            return folder;
+        }
+
+        folder?.Dispose();
+        faults.Add(new Fault(path, $"cannot be made: {error.Text()}"));
+        return null;
+    }
+
+    private static Errno Adopt(SafeFileHandle folder, FileOwner owner)
+    {
+        Errno error = Files.TryStat(folder, out FileState state);
+        if (error == Errno.None && state.Owner != owner)
+        {
+            error = Files.TryChown(folder, owner);
+        }
+
+        return error == Errno.None ? Files.TryChmod(folder, Mode) : error;
+    }
+
+    private static SafeFileHandle? Open(
+        SafeFileHandle parent, string name, string path, FileOwner? owner, List<Fault> faults, bool isRequired)
+    {
+        Errno error = Files.TryOpenFolder(parent, name, out SafeFileHandle? folder);
+        error = error == Errno.None ? Files.TryStat(folder!, out FileState state) : Out(error, out state);
+        if (error != Errno.None)
+        {
+            folder?.Dispose();
+            if (isRequired || error != Errno.ENOENT)
+            {
+                faults.Add(new Fault(path, error is Errno.ENOTDIR or Errno.ELOOP ? "is not a folder (a link does not count)" : error.Text()));
+            }
+
+            return null;
+        }
+
+        if (owner is { } wanted && state.Owner != wanted)
+        {
+            faults.Add(new Fault(path, $"owner is {state.Owner.Uid}:{state.Owner.Gid} (chown {wanted.Uid}:{wanted.Gid} \"{path}\")"));
+        }
+
+        if (state.Mode != Mode)
+        {
+            faults.Add(new Fault(path, $"mode is {FileState.ModeText(state.Mode)} (chmod 755 \"{path}\")"));
+        }
+
+        return folder;
+    }
+
+    private static Errno Out(Errno error, out FileState state)
+    {
+        state = default;
+        return error;
+    }
+}
