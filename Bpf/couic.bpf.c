@@ -30,7 +30,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key4);
 	__type(value, struct couic_rule);
-	__uint(max_entries, COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM);
+	__uint(max_entries, (COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv4_drop SEC(".maps");
 
@@ -38,7 +38,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key6);
 	__type(value, struct couic_rule);
-	__uint(max_entries, COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM);
+	__uint(max_entries, (COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv6_drop SEC(".maps");
 
@@ -46,7 +46,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key4);
 	__type(value, struct couic_rule);
-	__uint(max_entries, COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM);
+	__uint(max_entries, (COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv4_ignore SEC(".maps");
 
@@ -54,7 +54,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key6);
 	__type(value, struct couic_rule);
-	__uint(max_entries, COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM);
+	__uint(max_entries, (COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv6_ignore SEC(".maps");
 
