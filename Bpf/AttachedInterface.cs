@@ -29,6 +29,9 @@ public sealed class AttachedInterface : IDisposable
     /// <summary>The mode in effect: never <see cref="XdpMode.Auto"/>.</summary>
     public XdpMode Mode { get; }
 
+    /// <summary>The link, for a process that is to share it; null where the kernel has none.</summary>
+    internal FileDescriptor? Link => _link;
+
     /// <summary>Whether the kernel detaches by itself when the process ends.</summary>
     public bool HasLink => _link is not null;
 
