@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using Couic.Bpf;
+using Couic.Native;
+using Xunit;
+
+namespace Couic.Tests.Bpf;
+
+public class XdpAttacherTests
+{
+    [Theory]
+    [InlineData(XdpMode.Generic, XdpMode.Generic, 2)]
+    [InlineData(XdpMode.Native, XdpMode.Native, 1)]
+    [InlineData(XdpMode.Auto, XdpMode.Native, 1)]
+    public void AttachesToVethInTheModeThatWasAsked(XdpMode asked, XdpMode effective, byte kernelMode) => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        Ip("link set v0 up");
+        using (AttachedInterface attached = XdpAttacher.AttachAll(plane.Program, ["v0"], asked).Single())
+        {
+            Assert.Equal(effective, attached.Mode);
+            Assert.Equal("v0", attached.Name);
+            Assert.True(attached.HasLink);
+            NetworkInterface now = Interface("v0");
+            Assert.Equal(now.Index, attached.Index);
+            Assert.Equal(kernelMode, now.XdpAttached);
+            Assert.NotEqual(0u, now.XdpProgram);
+        }
+
+        Assert.Equal(0, Interface("v0").XdpAttached);
+    });
+
+    [Fact]
+    public void AutoIsGenericWhereTheDriverHasNoNativeMode() => InNamespace(plane =>
+    {
+        Ip("link set lo up");
+        using AttachedInterface attached = XdpAttacher.Attach(plane.Program, "lo", XdpMode.Auto);
+        Assert.Equal(XdpMode.Generic, attached.Mode);
+    });
+
+    [Fact]
+    public void AMissingInterfaceIsNamedWithThoseThatExist() => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        AssertRefused(plane, "eth7", XdpMode.Generic, "attach xdp program to \"eth7\": no such interface (have: lo, v1, v0)");
+    });
+
+    [Fact]
+    public void AnInterfaceThatIsDownIsRefused() => InNamespace(plane =>
+        AssertRefused(plane, "lo", XdpMode.Generic, "attach xdp program to \"lo\": the interface is down (ip link set dev lo up)"));
+
+    [Fact]
+    public void AnInterfaceWithoutEthernetHeadersIsRefused() => InNamespace(plane =>
+    {
+        Ip("tuntap add dev t0 mode tun");
+        Ip("link set t0 up");
+        AssertRefused(plane, "t0", XdpMode.Generic, "attach xdp program to \"t0\": its frames have no Ethernet header (hardware type 65534)");
+    });
+
+    [Fact]
+    public void ModesThatADriverLacksAreRefusedWithWhatToDo() => InNamespace(plane =>
+    {
+        Ip("link set lo up");
+        BpfException native = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Program, "lo", XdpMode.Native));
+        Assert.StartsWith("attach xdp program to \"lo\": the driver does not take native programs: ", native.Message, StringComparison.Ordinal);
+        Assert.EndsWith("(operation_mode = \"generic\" or \"auto\")", native.Message, StringComparison.Ordinal);
+        BpfException offloaded = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Program, "lo", XdpMode.Offloaded));
+        Assert.StartsWith("attach xdp program to \"lo\": the card does not take offloaded programs: ", offloaded.Message, StringComparison.Ordinal);
+    });
+
+    [Theory]
+    [InlineData(XdpMode.Generic, "generic")]
+    [InlineData(XdpMode.Native, "native")]
+    public void AnotherProgramIsNamedAndLeftInPlace(XdpMode mode, string word) => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        Ip("link set v0 up");
+        using var other = new PlaneFixture();
+        using AttachedInterface there = XdpAttacher.Attach(other.Program, "v0", mode);
+        uint id = Interface("v0").XdpProgram;
+        foreach (XdpMode ours in (XdpMode[])[XdpMode.Generic, XdpMode.Native, XdpMode.Auto])
+        {
+            BpfException e = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Program, "v0", ours));
+            Assert.StartsWith($"attach xdp program to \"v0\": another xdp program is there already: {word} mode, id {id}, \"couic_xdp\" (", e.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(id, Interface("v0").XdpProgram);
+    });
+
+    [Fact]
+    public void AllInterfacesAreAttachedOrNone() => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        foreach (string name in (string[])["v0", "v1", "lo"])
+        {
+            Ip($"link set {name} up");
+        }
+
+        Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Program, ["v0", "v1", "lo"], XdpMode.Native));
+        Assert.All(XdpAttacher.ReadInterfaces(), i => Assert.Equal(0, i.XdpAttached));
+
+        IReadOnlyList<AttachedInterface> attached = XdpAttacher.AttachAll(plane.Program, ["v0", "lo", "v0"], XdpMode.Auto);
+        Assert.Equal([XdpMode.Native, XdpMode.Generic], attached.Select(a => a.Mode));
+        Assert.All(attached, a => a.Dispose());
+    });
+
+    [Fact]
+    public void ProgramsAttachedWithoutALinkAreDetachedToo() => InNamespace(plane =>
+    {
+        Ip("link set lo up");
+        Assert.Equal(Errno.None, NetlinkSocket.TryOpen(out NetlinkSocket? netlink));
+        using (netlink)
+        {
+            int lo = Interface("lo").Index;
+            uint flags = BpfSyscall.XDP_FLAGS_SKB_MODE | BpfSyscall.XDP_FLAGS_UPDATE_IF_NOEXIST;
+            Assert.Equal(Errno.None, netlink!.SetXdp(lo, plane.Program.Number, flags, out _));
+            Assert.Equal(Errno.EBUSY, netlink.SetXdp(lo, plane.Program.Number, flags, out string explanation));
+            Assert.NotEmpty(explanation);
+            new AttachedInterface("lo", lo, XdpMode.Generic, null, BpfSyscall.XDP_FLAGS_SKB_MODE).Dispose();
+            Assert.Equal(0, Interface("lo").XdpAttached);
+        }
+    });
+
+    [Fact]
+    public void AnInterfaceThatWasMadeAgainIsAttachedAgain() => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        Ip("link set v0 up");
+        using AttachedInterface before = XdpAttacher.Attach(plane.Program, "v0", XdpMode.Generic);
+        Ip("link del v0");
+        Ip("link add v0 type veth peer name v1");
+        Ip("link set v0 up");
+        using AttachedInterface after = XdpAttacher.Attach(plane.Program, "v0", XdpMode.Generic);
+        Assert.NotEqual(before.Index, after.Index);
+        Assert.NotEqual(0u, Interface("v0").XdpProgram);
+    });
+
+    private static void AssertRefused(PlaneFixture plane, string name, XdpMode mode, string message) =>
+        Assert.Equal(message, Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Program, [name], mode)).Message);
+
+    private static NetworkInterface Interface(string name) => XdpAttacher.ReadInterfaces().Single(i => i.Name == name);
+
+    private static void InNamespace(Action<PlaneFixture> test)
+    {
+        using var space = new NetworkNamespace();
+        space.Run(() =>
+        {
+            using var plane = new PlaneFixture();
+            test(plane);
+        });
+    }
+
+    private static void Ip(string arguments)
+    {
+        using Process process = Process.Start("ip", arguments);
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+    }
+}

@@ -1,0 +1,42 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Couic.Tests.Support;
+
+/// <summary>Asks a C compiler what constants, sizes and offsets are.</summary>
+internal static class CompiledC
+{
+    /// <summary>The values of constant expressions, after including headers (of the system, or of <c>Bpf/</c>).</summary>
+    public static long[] Evaluate(string[] headers, string[] expressions)
+    {
+        using var folder = new TempFolder();
+        string includes = string.Concat(headers.Select(h => h.StartsWith('<') ? $"#include {h}\n" : $"#include \"{h}\"\n"));
+        string prints = string.Concat(expressions.Select(e => $"printf(\"%lld\\n\", (long long)({e}));\n"));
+        folder.Write("a.c", $"#include <stdio.h>\n{includes}int main(void) {{\n{prints}return 0;\n}}\n");
+        Run("clang", $"-I{Repository}/Bpf -o {folder["a"]} {folder["a.c"]}");
+        string[] lines = Run(folder["a"], "").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        return [.. lines.Select(l => long.Parse(l, CultureInfo.InvariantCulture))];
+    }
+
+    private static string Repository
+    {
+        get
+        {
+            string folder = AppContext.BaseDirectory;
+            while (!File.Exists(Path.Combine(folder, "couic.csproj")))
+            {
+                folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the tests run outside of the repository");
+            }
+
+            return folder;
+        }
+    }
+
+    private static string Run(string program, string arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} {arguments}: exit {process.ExitCode}");
+    }
+}
