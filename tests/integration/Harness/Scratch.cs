@@ -21,6 +21,7 @@ public sealed class Scratch : IDisposable
     {
         string path = this[name];
         Directory.CreateDirectory(path);
+        System.IO.File.SetUnixFileMode(path, (UnixFileMode)0b111_101_101);
         (owner ?? Owner.Root).Take(path);
         return path;
     }

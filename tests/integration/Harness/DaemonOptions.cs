@@ -1,0 +1,24 @@
+namespace Couic.IntegrationTests.Harness;
+
+/// <summary>What a test wants of its daemon. All but the name has a default.</summary>
+public sealed record DaemonOptions
+{
+    /// <summary>Names its folder under the lab's; a second daemon needs another one.</summary>
+    public string Name { get; init; } = "couic";
+
+    public string Mode { get; init; } = "generic";
+
+    public string[] Interfaces { get; init; } = [Lab.Interface];
+
+    public Owner Owner { get; init; } = Owner.Nobody;
+
+    /// <summary>Lines at the end of the configuration's top table.</summary>
+    public string Top { get; init; } = "";
+
+    /// <summary>Tables at the end of the configuration.</summary>
+    public string Tables { get; init; } = "";
+
+    public string LogDirectory { get; init; } = "-";
+
+    public Dictionary<string, string> Environment { get; init; } = [];
+}

@@ -1,0 +1,239 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Couic.IntegrationTests.Harness;
+using Xunit;
+
+namespace Couic.IntegrationTests;
+
+/// <summary>Real packets against the shipped daemon, in both modes that a veth pair has.</summary>
+public sealed class PacketTests
+{
+    private const string LinkLocal = "fe80::42";
+    private const byte HopByHop = 0;
+    private const byte FragmentHeader = 44;
+    private const byte DestinationOptions = 60;
+    private const byte EchoRequest = 128;
+    private const ushort MoreFragments = 0x2000;
+
+    private static readonly (string Policy, string Cidr)[] Rules =
+    [
+        ("drop", "198.51.100.0/24"), ("ignore", "198.51.100.10/32"),
+        ("drop", "203.0.113.7/32"),
+        ("drop", "203.0.114.77/24"), // host bits are cleared
+        ("drop", "172.16.0.0/12"), ("ignore", "172.16.5.0/24"), ("drop", "172.16.5.128/25"),
+        ("drop", "2001:db8:bad::/48"), ("ignore", "2001:db8:bad:600d::/64"),
+        ("drop", "2001:db8:1::5/128"),
+        ("drop", "fe80::/10"),
+        ("drop", "::ffff:192.0.2.9/128"), // an IPv6 entry, which no IPv4 packet matches
+    ];
+
+    private static readonly (string Source, bool Passes)[] Sources =
+    [
+        ("192.0.2.1", true), ("192.0.2.9", true),
+        ("198.51.100.0", false), ("198.51.100.255", false), ("198.51.99.255", true), ("198.51.101.0", true), ("198.51.100.10", true),
+        ("203.0.113.7", false), ("203.0.113.6", true), ("203.0.113.8", true),
+        ("203.0.114.1", false), ("203.0.114.77", false), ("203.0.115.1", true),
+        ("172.16.0.1", false), ("172.31.255.255", false), ("172.32.0.0", true), ("172.15.255.255", true),
+        ("172.16.5.1", true), ("172.16.5.200", true), ("172.16.6.1", false),
+        ("2001:db8:bad::1", false), ("2001:db8:bad:ffff::", false), ("2001:db8:bac:ffff::1", true),
+        ("2001:db8:bad:600d::1", true), ("2001:db8:bad:600e::1", false),
+        ("2001:db8:1::5", false), ("2001:db8:1::4", true), ("2001:db8:1::6", true),
+        (LinkLocal, false), ("fec0::1", true), ("::ffff:192.0.2.9", false),
+    ];
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void EverySourceGetsItsVerdictWithoutWithOneAndWithTwoTags(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        AddRules(daemon);
+        ushort[][] stacks = [[], [Frame.Vlan], [Frame.ServiceVlan], [Frame.ServiceVlan, Frame.Vlan], [Frame.Vlan, Frame.Vlan]];
+        foreach (ushort[] tags in stacks)
+        {
+            bool[] arrived = lab.Probe.Send([.. Sources.Select(s => Frame.UdpFrom(s.Source, tags))]);
+            AssertVerdicts($"{mode}, {tags.Length} tags", [.. Sources.Select(s => (s.Source, s.Passes))], arrived);
+        }
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void UnusualFramesGetTheVerdictOfTheirSourceOrPass(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        AddRules(daemon);
+        (string Name, bool Passes, byte[] Bytes)[] frames = [.. UnusualFrames()];
+        AssertVerdicts(mode, [.. frames.Select(f => (f.Name, f.Passes))], lab.Probe.Send([.. frames.Select(f => f.Bytes)]));
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void NeighbourDiscoverySurvivesADropOfLinkLocalSources(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        daemon.Api.Add("drop", "fe80::/10");
+        byte[] discovery = [133, 134, 135, 136, 137];
+        List<(string Name, bool Passes)> expected = [.. discovery.Select(type => ($"ICMPv6 type {type}", true)), ("echo request", false)];
+        bool[] arrived = lab.Probe.Send([.. discovery.Append(EchoRequest).Select(type => Frame.Ethernet(
+            Frame.IPv6,
+            Frame.PacketV6(
+                LinkLocal, Frame.IcmpV6, Frame.IcmpV6Message(type, new byte[28], LinkLocal, Lab.InsideV6), hopLimit: 255)))]);
+        AssertVerdicts(mode, expected, arrived);
+
+        // The kernel's own exchange: an echo to a neighbour that it has to look for first.
+        _ = Shell.Run(lab.Outside, "ip", "neigh", "flush", "all");
+        Assert.Equal(0, Shell.Run(lab.Outside, "ping", "-6", "-c", "1", "-W", "5", Lab.InsideV6).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void TheLongestPrefixDecidesWhichEntryIsCounted(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        daemon.Api.Add("drop", "192.168.0.0/24", "wide");
+        daemon.Api.Add("drop", "192.168.0.0/25", "narrow");
+        string[] sources = [
+            .. Enumerable.Repeat("192.168.0.10", 3), .. Enumerable.Repeat("192.168.0.200", 5), "10.0.0.1"];
+        bool[] arrived = lab.Probe.Passes(sources);
+        Assert.Equal(sources.Select(s => s == "10.0.0.1"), arrived);
+        Assert.Equal(3, Stats.TagPackets(daemon, "drop", "narrow"));
+        Assert.Equal(5, Stats.TagPackets(daemon, "drop", "wide"));
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void ARemovedEntryDropsNothingAnyMore(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        string[] sources = ["198.51.100.7", "2001:db8::7"];
+        foreach (string source in sources)
+        {
+            string cidr = source.Contains(':', StringComparison.Ordinal) ? source + "/128" : source + "/32";
+            Assert.True(lab.Probe.Passes(source));
+            daemon.Api.Add("drop", cidr);
+            Assert.False(lab.Probe.Passes(source));
+            daemon.Api.Remove("drop", cidr);
+            Assert.True(lab.Probe.Passes(source));
+        }
+
+        // Without the longer prefix the shorter one holds again.
+        daemon.Api.Add("drop", "198.51.100.0/24");
+        daemon.Api.Add("ignore", "198.51.100.0/25");
+        Assert.Equal([true, false], lab.Probe.Passes(["198.51.100.7", "198.51.100.200"]));
+        daemon.Api.Remove("ignore", "198.51.100.0/25");
+        Assert.Equal([false, false], lab.Probe.Passes(["198.51.100.7", "198.51.100.200"]));
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void AnExpiredEntryIsGoneWithinASecond(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        long expiration = DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 2;
+        daemon.Api.Add("drop", "198.51.100.7/32", expiration: expiration);
+        daemon.Api.Add("drop", "2001:db8::7/128", expiration: expiration);
+        Assert.Equal([false, false], lab.Probe.Passes(["198.51.100.7", "2001:db8::7"]));
+        TimeSpan left = DateTimeOffset.FromUnixTimeSeconds(expiration + 1) - DateTimeOffset.UtcNow;
+        Thread.Sleep(left);
+        Assert.Equal([true, true], lab.Probe.Passes(["198.51.100.7", "2001:db8::7"]));
+        Assert.Equal(404, daemon.Api.Get("/v1/drop/198.51.100.7/32").Status);
+        daemon.Api.Add("drop", "198.51.100.7/32");
+    }
+
+    [Fact]
+    public void ProgramsOnTheMachineNoticeTheFilter()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        using Socket server = lab.Inside.Do(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        using Socket client = lab.Outside.Do(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        IPEndPoint target = new(IPAddress.Parse(Lab.InsideV4), 7);
+        server.Bind(target);
+        server.ReceiveTimeout = 5000;
+        byte[] received = new byte[8];
+        daemon.Api.Add("drop", Lab.OutsideV4 + "/32");
+        client.SendTo([1], target);
+        Assert.NotEqual(0, Shell.Run(lab.Outside, "ping", "-c", "1", "-W", "1", Lab.InsideV4).ExitCode);
+        daemon.Api.Remove("drop", Lab.OutsideV4 + "/32");
+        client.SendTo([2], target);
+        Assert.Equal(1, server.Receive(received));
+        Assert.Equal(2, received[0]); // the first one never came
+        Assert.Equal(0, Shell.Run(lab.Outside, "ping", "-c", "1", "-W", "5", Lab.InsideV4).ExitCode);
+    }
+
+    [Fact]
+    public void MatchDestinationLooksAtTheOtherAddress()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Top = "match = [\"destination\"]" });
+        daemon.Api.Add("drop", "198.51.100.7/32");
+        bool[] arrived = lab.Probe.Send(
+            Frame.UdpFrom("198.51.100.7"),
+            Frame.Ethernet(Frame.IPv4, Frame.PacketV4("192.0.2.1", Frame.UdpHeader(), "198.51.100.7")));
+        Assert.Equal([true, false], arrived);
+    }
+
+    private static IEnumerable<(string Name, bool Passes, byte[] Bytes)> UnusualFrames()
+    {
+        byte[] udp = Frame.UdpHeader();
+        yield return ("ARP", true, Frame.Ethernet(Frame.Arp, new byte[28]));
+        yield return ("not IP", true, Frame.Ethernet(Frame.LocalExperiment, new byte[46]));
+        yield return ("nothing behind the EtherType", true, Frame.Ethernet(Frame.IPv4, []));
+        yield return ("nothing behind the tag", true, Frame.Ethernet(Frame.IPv4, [], Frame.Vlan));
+        yield return ("three tags", true, Frame.UdpFrom("198.51.100.7", Frame.ServiceVlan, Frame.Vlan, Frame.Vlan));
+        foreach (int length in new[] { 1, 12, 15, 16, 19 })
+        {
+            yield return ($"IPv4 cut to {length} bytes", true, Frame.Ethernet(Frame.IPv4, Frame.PacketV4("198.51.100.7", udp)[..length]));
+        }
+
+        foreach (int length in new[] { 1, 23, 24, 39 })
+        {
+            yield return ($"IPv6 cut to {length} bytes", true, Frame.Ethernet(Frame.IPv6, Frame.PacketV6("2001:db8:bad::1", Frame.Udp, udp)[..length]));
+        }
+
+        foreach ((string v4, string v6, bool passes) in new[] { ("198.51.100.7", "2001:db8:bad::1", false), ("192.0.2.1", "2001:db8::1", true) })
+        {
+            yield return ("IPv4 header alone", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, [])));
+            yield return ("IPv4 with options", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, udp, optionBytes: 40)));
+            yield return ("IPv4 first fragment", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, udp, fragment: MoreFragments)));
+            yield return ("IPv4 later fragment", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, udp, fragment: 185)));
+            yield return ("IPv6 header alone", passes, Frame.Ethernet(Frame.IPv6, Frame.PacketV6(v6, Frame.Udp, [])));
+            yield return ("IPv6 hop-by-hop", passes, Frame.Ethernet(Frame.IPv6, Frame.PacketV6(v6, HopByHop, Frame.Extension(Frame.Udp, udp))));
+            yield return ("IPv6 two extensions", passes, Frame.Ethernet(
+                Frame.IPv6, Frame.PacketV6(v6, HopByHop, Frame.Extension(DestinationOptions, Frame.Extension(Frame.Udp, udp)))));
+            yield return ("IPv6 first fragment", passes, Frame.Ethernet(
+                Frame.IPv6, Frame.PacketV6(v6, FragmentHeader, Frame.Extension(Frame.Udp, udp, fragment: 1))));
+            yield return ("IPv6 later fragment", passes, Frame.Ethernet(
+                Frame.IPv6, Frame.PacketV6(v6, FragmentHeader, Frame.Extension(Frame.Udp, udp, fragment: 1480))));
+            yield return ("largest frame", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, new byte[1480])));
+        }
+    }
+
+    private static void AddRules(Daemon daemon)
+    {
+        foreach ((string policy, string cidr) in Rules)
+        {
+            daemon.Api.Add(policy, cidr);
+        }
+    }
+
+    private static void AssertVerdicts(string where, IReadOnlyList<(string Name, bool Passes)> expected, bool[] arrived)
+    {
+        IEnumerable<string> wrong = expected.Select((e, i) => (e, i)).Where(x => arrived[x.i] != x.e.Passes)
+            .Select(x => string.Create(CultureInfo.InvariantCulture, $"{x.i}: {x.e.Name} should {(x.e.Passes ? "pass" : "be dropped")}"));
+        Assert.True(arrived.Length == expected.Count);
+        Assert.True(!wrong.Any(), $"{where}: {string.Join("; ", wrong)}");
+    }
+}

@@ -1,0 +1,102 @@
+using System.Text.Json;
+using Couic.IntegrationTests.Harness;
+using Xunit;
+
+namespace Couic.IntegrationTests;
+
+/// <summary>Counters against packets that were really sent.</summary>
+public sealed class StatsTests
+{
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void ActionsAndTagsCountExactlyWhatWasSent(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        daemon.Api.Add("drop", "198.51.100.0/24", "scan");
+        daemon.Api.Add("drop", "2001:db8:bad::/48");
+        daemon.Api.Add("ignore", "198.51.100.10/32", "friend");
+        (long Packets, long Bytes) before = Stats.Action(daemon, "XDP_DROP");
+        byte[] scan = Frame.UdpFrom("198.51.100.7");
+        byte[] untagged = Frame.UdpFrom("2001:db8:bad::1");
+        byte[] friend = Frame.UdpFrom("198.51.100.10");
+        lab.Probe.Send([.. Enumerable.Repeat(scan, 300), .. Enumerable.Repeat(untagged, 200), .. Enumerable.Repeat(friend, 100)]);
+        (long Packets, long Bytes) after = Stats.Action(daemon, "XDP_DROP");
+
+        Assert.Equal(500, after.Packets - before.Packets);
+        Assert.Equal((300 * scan.Length) + (200 * untagged.Length), after.Bytes - before.Bytes);
+        Assert.Equal(300, Stats.TagPackets(daemon, "drop", "scan"));
+        Assert.Equal(200, Stats.TagPackets(daemon, "drop", "untagged"));
+        Assert.Equal(100, Stats.TagPackets(daemon, "ignore", "friend"));
+        Assert.True(Stats.Action(daemon, "XDP_PASS").Packets >= 100);
+    }
+
+    [Fact]
+    public void ThousandTagsAreCountedWithoutOneDisplacingAnother()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        int[] all = [.. Enumerable.Range(0, 1024)];
+        string[] requests = [
+            .. all.Select(i => daemon.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.0.{i / 256}.{i % 256}/32", $"tag-{i}")))];
+        Assert.All(daemon.Api.Pipeline(requests), status => Assert.Equal(201, status));
+        byte[][] frames = [.. all.Select(i => Frame.UdpFrom($"10.0.{i / 256}.{i % 256}"))];
+        for (int round = 0; round < 3; round++)
+        {
+            Assert.All(lab.Probe.Send(frames), arrived => Assert.False(arrived));
+        }
+
+        JsonElement tags = daemon.Api.Get("/v1/stats/tags/drop").Json.GetProperty("tags");
+        Assert.All(all, i => Assert.Equal(3, tags.GetProperty($"tag-{i}").GetProperty("rx_packets").GetInt32()));
+    }
+
+    [Fact]
+    public void ATagKeepsItsCountersWhenItsLastEntryIsGone()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        daemon.Api.Add("drop", "198.51.100.7/32", "gone");
+        Assert.False(lab.Probe.Passes("198.51.100.7"));
+        daemon.Api.Remove("drop", "198.51.100.7/32");
+        Assert.Equal(1, Stats.TagPackets(daemon, "drop", "gone"));
+        daemon.Api.Add("drop", "198.51.100.7/32", "gone");
+        Assert.False(lab.Probe.Passes("198.51.100.7"));
+        Assert.Equal(2, Stats.TagPackets(daemon, "drop", "gone"));
+    }
+
+    [Fact]
+    public void EveryFamilyOfTheTextFormIsThereAndItEnds()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        daemon.Api.Add("drop", "198.51.100.7/32", "scan");
+        Assert.False(lab.Probe.Passes("198.51.100.7"));
+        Answer answer = daemon.Api.Get("/v1/metrics?format=prometheus").Expect(200);
+        Assert.Equal("application/openmetrics-text; version=1.0.0; charset=utf-8", answer.Headers["content-type"]);
+        Assert.EndsWith("# EOF\n", answer.Body, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "# HELP couic_drop_cidr_total Current number of CIDR dropped by couic.\n# TYPE couic_drop_cidr_total gauge\ncouic_drop_cidr_total 1\n",
+            answer.Body, StringComparison.Ordinal);
+        Assert.Contains("couic_drop_tag_rx_packets_total{tag=\"scan\"} 1\n", answer.Body, StringComparison.Ordinal);
+        Assert.Equal(400, daemon.Api.Get("/v1/metrics?format=a&format=b").Status);
+    }
+
+    [Fact]
+    public void MalformedFramesPassAndAreCounted()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        long before = Malformed(daemon);
+        byte[] cut = Frame.Ethernet(Frame.IPv4, new byte[12]);
+        Assert.All(lab.Probe.Send([.. Enumerable.Repeat(cut, 10)]), Assert.True);
+        Assert.Equal(10, Malformed(daemon) - before);
+    }
+
+    private static long Malformed(Daemon daemon)
+    {
+        string text = daemon.Api.Get("/v1/metrics?format=prometheus").Expect(200).Body;
+        string line = text.Split('\n').First(l => !l.StartsWith('#') && l.Contains("malformed", StringComparison.Ordinal));
+        return long.Parse(line[(line.LastIndexOf(' ') + 1)..]);
+    }
+}
