@@ -12,6 +12,10 @@ internal static unsafe partial class Libc
     public const int MAP_SHARED = 1;
     public const int RLIMIT_MEMLOCK = 8;
     public const int AF_NETLINK = 16;
+    public const int AF_PACKET = 17;
+    public const int MSG_DONTWAIT = 0x40;
+    public const short POLLIN = 1;
+    public const int CLONE_NEWNET = 0x40000000;
     public const int SOCK_RAW = 3;
     public const int SOCK_CLOEXEC = 0x80000;
     public const int NETLINK_ROUTE = 0;
@@ -54,12 +58,51 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, SetLastError = true)]
     public static partial nint recv(int fd, void* buffer, nuint length, int flags);
 
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int bind(int fd, in sockaddr_ll address, uint length);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int poll(ref pollfd entries, nuint count, int milliseconds);
+
+    [LibraryImport(Name, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial uint if_nametoindex(string name);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int unshare(int flags);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int kill(int process, int signal);
+
+    [LibraryImport(Name)]
+    public static partial nint signal(int number, nint handler);
+
 #pragma warning disable CS8981 // the kernel's spelling
     [StructLayout(LayoutKind.Sequential)]
     public struct rlimit
-#pragma warning restore CS8981
     {
         public ulong rlim_cur;
         public ulong rlim_max;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    public struct pollfd
+    {
+        public int fd;
+        public short events;
+        public short revents;
+    }
+#pragma warning restore CS8981
+
+    /// <summary>A link-layer address, packet(7); the protocol is in network byte order.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct sockaddr_ll
+    {
+        public ushort sll_family;
+        public ushort sll_protocol;
+        public int sll_ifindex;
+        public ushort sll_hatype;
+        public byte sll_pkttype;
+        public byte sll_halen;
+        public ulong sll_addr;
     }
 }

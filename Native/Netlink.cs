@@ -19,8 +19,17 @@ internal static class Netlink
     public const ushort NLM_F_ACK = 4;
     public const ushort NLM_F_DUMP = 0x300;
     public const ushort NLM_F_CAPPED = 0x100;
+    public const ushort NLM_F_EXCL = 0x200;
+    public const ushort NLM_F_CREATE = 0x400;
 
     public const ushort IFLA_IFNAME = 3;
+    public const ushort IFLA_LINKINFO = 18;
+    public const ushort IFLA_NET_NS_FD = 28;
+    public const ushort IFLA_NUM_TX_QUEUES = 31;
+    public const ushort IFLA_NUM_RX_QUEUES = 32;
+    public const ushort IFLA_INFO_KIND = 1;
+    public const ushort IFLA_INFO_DATA = 2;
+    public const ushort VETH_INFO_PEER = 1;
     public const ushort IFLA_XDP = 43;
     public const ushort IFLA_XDP_FD = 1;
     public const ushort IFLA_XDP_ATTACHED = 2;

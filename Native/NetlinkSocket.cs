@@ -73,14 +73,22 @@ public sealed unsafe class NetlinkSocket : IDisposable
         const int AttributesSize = 4 + 8 + 8;
         Span<byte> request = stackalloc byte[Netlink.HeaderSize + Netlink.LinkHeaderSize + AttributesSize];
         request.Clear();
-        WriteHeader(request, Netlink.RTM_SETLINK, Netlink.NLM_F_ACK);
         BinaryPrimitives.WriteInt32LittleEndian(request[(Netlink.HeaderSize + 4)..], interfaceIndex);
         Span<byte> attributes = request[(Netlink.HeaderSize + Netlink.LinkHeaderSize)..];
         BinaryPrimitives.WriteUInt16LittleEndian(attributes, AttributesSize);
         BinaryPrimitives.WriteUInt16LittleEndian(attributes[2..], Netlink.IFLA_XDP | Netlink.NLA_F_NESTED);
         WriteAttribute(attributes[4..], Netlink.IFLA_XDP_FD, (uint)program);
         WriteAttribute(attributes[12..], Netlink.IFLA_XDP_FLAGS, flags);
+        return Change(request, Netlink.RTM_SETLINK, 0, out explanation);
+    }
+
+    /// <summary>Sends a request whose header is filled in here and waits for its acknowledgement.</summary>
+    /// <param name="request">Room for the header, then the body.</param>
+    /// <param name="explanation">The kernel's text for an error; often empty.</param>
+    internal Errno Change(Span<byte> request, ushort type, ushort flags, out string explanation)
+    {
         explanation = "";
+        WriteHeader(request, type, (ushort)(flags | Netlink.NLM_F_ACK));
         Errno errno = Send(request);
         while (errno == Errno.None)
         {

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Native;
@@ -10,10 +9,8 @@ namespace Couic.Native;
 /// processes that are started on it belong to the namespace. It ends with its last thread, socket, process and descriptor,
 /// so nothing of it can be left behind.
 /// </summary>
-internal sealed partial class NetworkNamespace : IDisposable
+internal sealed class NetworkNamespace : IDisposable
 {
-    private const int CLONE_NEWNET = 0x40000000;
-    private const int EPERM = 1;
     private readonly BlockingCollection<Action> _work = [];
     private readonly Thread _thread;
 
@@ -79,14 +76,14 @@ internal sealed partial class NetworkNamespace : IDisposable
 
     private static SafeFileHandle Enter()
     {
-        if (unshare(CLONE_NEWNET) == 0)
+        if (Libc.unshare(Libc.CLONE_NEWNET) == 0)
         {
             return File.OpenHandle("/proc/thread-self/ns/net");
         }
 
-        int errno = Marshal.GetLastPInvokeError();
-        string message = $"make network namespace: {Marshal.GetPInvokeErrorMessage(errno)}";
-        throw errno == EPERM ? new UnauthorizedAccessException(message) : new IOException(message);
+        Errno errno = Libc.LastError;
+        string message = $"make network namespace: {errno.Text()}";
+        throw errno == Errno.EPERM ? new UnauthorizedAccessException(message) : new IOException(message);
     }
 
     private void Live()
@@ -96,7 +93,4 @@ internal sealed partial class NetworkNamespace : IDisposable
             action();
         }
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int unshare(int flags);
 }
