@@ -3,7 +3,7 @@ namespace Couic.Daemon;
 /// <summary>What <c>couic</c> was asked to do.</summary>
 /// <param name="Verb"><c>run</c>, <c>check</c>, <c>demo</c>, <c>ctl</c>, <c>report</c>, <c>help</c> or <c>version</c>.</param>
 /// <param name="Config">The file after <c>-c</c>; null for the default.</param>
-/// <param name="Rest">What <c>ctl</c> and <c>report</c> read themselves.</param>
+/// <param name="Rest">What <c>ctl</c>, <c>report</c> and <c>demo</c> read themselves.</param>
 /// <param name="Error">What is wrong with the command line; null when nothing is.</param>
 internal sealed record CommandLine(string Verb, string? Config, string[] Rest, string? Error = null)
 {
@@ -24,7 +24,7 @@ internal sealed record CommandLine(string Verb, string? Config, string[] Rest, s
         {
             verb = arguments[0];
             arguments = arguments[1..];
-            if (verb is "ctl" or "report")
+            if (verb is "ctl" or "report" or "demo")
             {
                 return new CommandLine(verb, null, arguments.ToArray());
             }
