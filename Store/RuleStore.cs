@@ -211,7 +211,7 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Takes an entry into the table; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
-    private void Insert(Category category, Cidr cidr, int tagId, ulong expiration, in ChangeContext context)
+    private int Insert(Category category, Cidr cidr, int tagId, ulong expiration, in ChangeContext context)
     {
         int slot = category.Entries.Insert(cidr);
         ref EntryTable.Slot held = ref category.Entries[slot];
@@ -222,6 +222,7 @@ public sealed partial class RuleStore
         held.Expiration = expiration;
         category.PerLength[cidr.Length]++;
         category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
+        return slot;
     }
 
     private bool TryRemoveSlot(
@@ -304,10 +305,8 @@ public sealed partial class RuleStore
         return ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue; // 63 bits of nanoseconds are 292 years
     }
 
-    private Entry Read(Category category, int slot)
-    {
-        ref EntryTable.Slot held = ref category.Entries[slot];
-        return new Entry(
-            held.Cidr, held.Creation, held.Expiration, _tags[(int)category.Policy].Utf8(held.Tag), _creators.Utf8(held.Creator), held.Origin, slot);
-    }
+    private Entry Read(Category category, int slot) => Read(category, category.Entries[slot], slot);
+
+    private Entry Read(Category category, in EntryTable.Slot held, int slot) => new(
+        held.Cidr, held.Creation, held.Expiration, _tags[(int)category.Policy].Utf8(held.Tag), _creators.Utf8(held.Creator), held.Origin, slot);
 }

@@ -1,0 +1,86 @@
+namespace Couic.Store;
+
+/// <summary>
+/// The order of a swap for which the table has no room to hold old and new at once. Additions and removals whose networks
+/// overlap form a group; within a group additions come first, so that nothing is uncovered, and groups that do not overlap
+/// need not wait for each other. First go those that free room, the least demanding first; then those that need room, the
+/// one that frees most first: if any order of whole groups fits, this one does.
+/// </summary>
+internal static class SetSwapOrder
+{
+    /// <summary>Arranges the plan's steps and the removals; false when no order fits.</summary>
+    /// <param name="free">Entries for which there is room at the start.</param>
+    public static bool TryArrange(SetSwapPlan plan, List<SetSwapStep> removals, int free)
+    {
+        SetSwapStep[] changes = [.. plan.Steps.Where(step => step.Kind == SetSwapKind.Add), .. removals];
+        List<SetSwapStep> order = plan.Steps.FindAll(step => step.Kind == SetSwapKind.TakeOver);
+        var sorted = new List<SetRule>(changes.Length);
+        for (int i = 0; i < changes.Length; i++)
+        {
+            sorted.Add(new SetRule(plan.CidrOf(changes[i]), i));
+        }
+
+        SetRuleSort.Sort(sorted);
+        List<Group> groups = Split(sorted, changes);
+        groups.Sort();
+        foreach (Group group in groups)
+        {
+            if (group.Adds > free)
+            {
+                return false;
+            }
+
+            Append(order, sorted, changes, group, SetSwapKind.Add);
+            Append(order, sorted, changes, group, SetSwapKind.Remove);
+            free += group.Gain;
+        }
+
+        plan.Steps.Clear();
+        plan.Steps.AddRange(order);
+        return true;
+    }
+
+    /// <summary>Networks nest or are apart; sorted by address and length, the first of a group contains all of it.</summary>
+    private static List<Group> Split(List<SetRule> sorted, SetSwapStep[] changes)
+    {
+        var groups = new List<Group>();
+        for (int start = 0, end; start < sorted.Count; start = end)
+        {
+            int adds = 0;
+            for (end = start; end < sorted.Count && sorted[start].Cidr.Contains(sorted[end].Cidr); end++)
+            {
+                adds += changes[sorted[end].Set].Kind == SetSwapKind.Add ? 1 : 0;
+            }
+
+            groups.Add(new Group(start, end, adds));
+        }
+
+        return groups;
+    }
+
+    private static void Append(List<SetSwapStep> order, List<SetRule> sorted, SetSwapStep[] changes, Group group, SetSwapKind kind)
+    {
+        for (int i = group.Start; i < group.End; i++)
+        {
+            SetSwapStep change = changes[sorted[i].Set];
+            if (change.Kind == kind)
+            {
+                order.Add(change);
+            }
+        }
+    }
+
+    private readonly record struct Group(int Start, int End, int Adds) : IComparable<Group>
+    {
+        public int Removes => End - Start - Adds;
+
+        public int Gain => Removes - Adds;
+
+        public int CompareTo(Group other)
+        {
+            int order = (Gain < 0).CompareTo(other.Gain < 0);
+            order = order != 0 ? order : Gain >= 0 ? Adds.CompareTo(other.Adds) : other.Removes.CompareTo(Removes);
+            return order != 0 ? order : Start.CompareTo(other.Start);
+        }
+    }
+}

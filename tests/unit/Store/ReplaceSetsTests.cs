@@ -1,0 +1,309 @@
+using System.Text;
+using Couic.Store;
+using Couic.Tests.Fakes;
+using Xunit;
+using static Couic.Tests.Store.StoreRig;
+
+namespace Couic.Tests.Store;
+
+public class ReplaceSetsTests
+{
+    private readonly StoreRig _rig = new();
+
+    [Fact]
+    public void EntriesOfSetsCarryTheFileNameAndNeverExpire()
+    {
+        SetSwapResult result = Swap(_rig, drop: [("scanners", ["192.0.2.9/24", "2001:db8::1/32"])], ignore: [("office", ["198.51.100.1/32"])]);
+
+        Assert.Equal(SetSwapStatus.Done, result.Status);
+        Assert.Equal(new SetSwapCounts(2, 0, 0, 0), result.Drop);
+        Assert.Equal(new SetSwapCounts(1, 0, 0, 0), result.Ignore);
+        Entry entry = _rig.Get("192.0.2.0/24");
+        Assert.Equal("scanners.couic", Encoding.UTF8.GetString(entry.Tag.Span));
+        Assert.Equal((_rig.Clock.Seconds, 0UL, ChangeOrigin.Set), (entry.Creation, entry.Expiration, entry.Origin));
+        Assert.Equal(StoreOutcome.OwnedBySet, _rig.Remove("192.0.2.0/24"));
+        Assert.Equal(StoreOutcome.OwnedBySet, _rig.Add("192.0.2.0/24", mode: ConflictMode.Update));
+        Assert.Equal(StoreOutcome.Conflict, _rig.Add("192.0.2.0/24"));
+        Assert.Equal(
+            ["Created Ignore 198.51.100.1/32 Set", "Created Drop 192.0.2.0/24 Set", "Created Drop 2001:db8::/32 Set"], _rig.Feed.Drain());
+        _rig.AssertPlaneAgrees();
+    }
+
+    [Fact]
+    public void AnUnchangedReloadTouchesNothing()
+    {
+        Swap(_rig, drop: [("a", ["10.0.0.0/8", "10.0.0.1/32"]), ("b", ["::1/128"])]);
+        ulong created = _rig.Clock.Seconds;
+        int calls = _rig.Plane.Calls;
+        _rig.Feed.Drain();
+        _rig.Clock.AdvanceSeconds(10);
+
+        SetSwapResult result = Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.0/8", "10.0.0.0/8"]), ("b", ["::1/128"])]);
+
+        Assert.Equal(new SetSwapCounts(0, 0, 0, 3), result.Drop);
+        Assert.Equal(calls, _rig.Plane.Calls);
+        Assert.Equal(created, _rig.Get("10.0.0.0/8").Creation);
+        Assert.Empty(_rig.Feed.Events);
+    }
+
+    [Fact]
+    public void TheFirstSetByNameGivesTheTag()
+    {
+        Swap(_rig, drop: [("a", ["10.0.0.2/31"]), ("b", ["10.0.0.2/31", "10.0.0.3/31"])]);
+        Assert.Equal("a.couic", Encoding.UTF8.GetString(_rig.Get("10.0.0.2/31").Tag.Span));
+        Assert.Equal(1, _rig.Store.Count(Policy.Drop));
+    }
+
+    [Fact]
+    public void EntriesUnderAnotherTagAreTakenOverInPlace()
+    {
+        _rig.Add("10.0.0.1/32", "mine", _rig.Clock.Seconds + 5);
+        Swap(_rig, drop: [("a", ["10.0.0.2/32"])]);
+        _rig.Feed.Drain();
+        _rig.Clock.AdvanceSeconds(1);
+
+        SetSwapResult result = Swap(_rig, drop: [("b", ["10.0.0.1/32", "10.0.0.2/32"])]);
+
+        Assert.Equal(new SetSwapCounts(0, 0, 2, 0), result.Drop);
+        Assert.Equal(["Updated Drop 10.0.0.1/32 Set", "Updated Drop 10.0.0.2/32 Set"], _rig.Feed.Drain());
+        foreach (string cidr in (string[])["10.0.0.1/32", "10.0.0.2/32"])
+        {
+            Entry entry = _rig.Get(cidr);
+            Assert.Equal("b.couic", Encoding.UTF8.GetString(entry.Tag.Span));
+            Assert.Equal((_rig.Clock.Seconds, 0UL, ChangeOrigin.Set), (entry.Creation, entry.Expiration, entry.Origin));
+        }
+
+        _rig.Clock.AdvanceSeconds(100);
+        Assert.Equal(0, _rig.Store.Expire());
+        _rig.AssertPlaneAgrees();
+        Assert.Equal(0, _rig.Store.Tags(Policy.Drop).Single(t => t.Tag == "mine").Entries);
+    }
+
+    [Fact]
+    public void AnEntryThatASetTookOverDoesNotComeBackWhenTheSetGoes()
+    {
+        _rig.Add("10.0.0.1/32", "mine");
+        Swap(_rig, drop: [("b", ["10.0.0.1/32"])]);
+        SetSwapResult result = Swap(_rig);
+        Assert.Equal(new SetSwapCounts(0, 1, 0, 0), result.Drop);
+        Assert.False(_rig.Has("10.0.0.1/32"));
+        _rig.AssertPlaneAgrees();
+    }
+
+    [Fact]
+    public void OtherEntriesStayWhenSetsGo()
+    {
+        _rig.Add("10.0.0.9/32", "mine");
+        Swap(_rig, drop: [("a", ["10.0.0.1/32"])], ignore: [("a", ["10.0.0.1/32"])]);
+        Swap(_rig);
+        Assert.Equal(["10.0.0.9/32"], _rig.Store.SortedNetworks(Policy.Drop).Select(c => c.ToString()));
+        Assert.Equal(0, _rig.Store.Count(Policy.Ignore));
+    }
+
+    [Fact]
+    public void AnEntryWhoseTimeHasComeIsNotTakenOverButNew()
+    {
+        _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 1);
+        _rig.Clock.AdvanceSeconds(1);
+        Assert.Equal(new SetSwapCounts(1, 0, 0, 0), Swap(_rig, drop: [("a", ["10.0.0.1/32"])]).Drop);
+    }
+
+    [Fact]
+    public void AdditionsComeBeforeRemovalsAndIgnoreBeforeDrop()
+    {
+        Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]);
+        var order = new List<string>();
+        _rig.Plane.AfterChange = change => order.Add($"{change.Kind} {change.Policy} {change.Cidr}");
+        Swap(_rig, drop: [("a", ["10.0.0.0/25", "10.0.0.128/25"])], ignore: [("a", ["10.0.0.8/32"])]);
+        Assert.Equal(
+            ["Set Ignore 10.0.0.8/32", "Remove Ignore 10.0.0.7/32", "Set Drop 10.0.0.0/25", "Set Drop 10.0.0.128/25", "Remove Drop 10.0.0.0/24"],
+            order);
+    }
+
+    [Fact]
+    public void SetsThatDoNotFitChangeNothing()
+    {
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3));
+        rig.Add("10.1.0.1/32");
+        Swap(rig, drop: [("a", ["10.0.0.1/32"])]);
+        int calls = rig.Plane.Calls;
+
+        SetSwapResult result = Swap(rig, drop: [("a", ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"])], ignore: [("i", ["10.0.0.1/32"])]);
+
+        Assert.Equal(SetSwapStatus.Full, result.Status);
+        Assert.Equal("the sets define 3 entries of drop IPv4 and 1 others are there: more than the limit of 3", result.Message);
+        Assert.Equal(calls, rig.Plane.Calls);
+        Assert.Equal(0, rig.Store.Count(Policy.Ignore));
+        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", ["10.0.0.2/32", "10.0.0.3/32"])]).Status);
+    }
+
+    [Fact]
+    public void AFullTableIsReplacedByAnotherFullOne()
+    {
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3_000));
+        Swap(rig, drop: [("a", Hosts(0, 3_000))]);
+        Assert.Equal(new SetSwapCounts(2_999, 2_999, 0, 1), Swap(rig, drop: [("a", Hosts(2_999, 3_000))]).Drop);
+        rig.AssertPlaneAgrees();
+    }
+
+    [Fact]
+    public void AFullTableOfOverlappingNetworksIsReplacedAsFarAsRoomOnTheWayAllows()
+    {
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 4));
+        Swap(rig, drop: [("a", ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"])]);
+        SetSwapResult stuck = Swap(rig, drop: [("a", ["10.0.0.0/23", "10.0.2.0/23"])]);
+        Assert.Equal(SetSwapStatus.NoRoomToSwap, stuck.Status);
+        Assert.Equal(4, rig.Store.Count(Policy.Drop));
+
+        Swap(rig, drop: [("a", ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"])]);
+        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", ["10.0.0.0/23", "10.0.2.0/23"])]).Status);
+        rig.AssertPlaneAgrees();
+    }
+
+    [Fact]
+    public void RefusalsAtEachStepAreTakenBackWhole()
+    {
+        for (int at = 1; ; at++)
+        {
+            var rig = new StoreRig(new StoreLimits(MaxTags: 3));
+            Prepare(rig);
+            string before = Describe(rig);
+            rig.Plane.RefuseAt = at;
+            SetSwapResult result = SwapToSecond(rig);
+            if (rig.Plane.RefuseAt > 0)
+            {
+                Assert.Equal(SetSwapStatus.Done, result.Status);
+                Assert.Equal(8, at); // the seven changes of the swap were each refused once
+                return;
+            }
+
+            Assert.Equal(SetSwapStatus.Refused, result.Status);
+            Assert.Equal("the data plane refused: set key: ENOMEM (as the test asked)", result.Message);
+            Assert.Equal(before, Describe(rig));
+            Assert.Empty(rig.Feed.Drain());
+            rig.AssertPlaneAgrees();
+            rig.Plane.RefuseAt = 0;
+            Assert.Equal(SetSwapStatus.Done, SwapToSecond(rig).Status);
+            rig.AssertPlaneAgrees();
+        }
+    }
+
+    [Fact]
+    public void WhatCannotBeTakenBackIsHeldAsItIsEnforced()
+    {
+        for (int at = 1; at <= 7; at++)
+        {
+            var rig = new StoreRig();
+            Prepare(rig);
+            int seen = 0;
+            rig.Plane.Refuses = _ => ++seen >= at; // this one and every one after it
+            SetSwapResult result = SwapToSecond(rig);
+            Assert.Equal(SetSwapStatus.Refused, result.Status);
+            Assert.Equal(at > 1, result.Message.EndsWith($"; {at - 1} changes could not be taken back", StringComparison.Ordinal));
+            Assert.Equal(at - 1, rig.Feed.Drain().Count);
+            rig.AssertPlaneAgrees();
+
+            rig.Plane.Refuses = null;
+            Assert.Equal(SetSwapStatus.Done, SwapToSecond(rig).Status);
+            rig.AssertPlaneAgrees();
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 1_000)]
+    [InlineData(2, 1_000)]
+    [InlineData(3, 32)]
+    [InlineData(4, 27)]
+    public void NoSourceListedBeforeAndAfterEverPasses(int seed, int limit)
+    {
+        var random = new Random(seed);
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: limit, MaxIgnoreEntries: limit));
+        Cidr[] probes = [.. Enumerable.Range(0, 64).Select(i => Cidr.FromV4(0x0a000000u + (uint)i))];
+        int done = 0, refused = 0;
+        for (int round = 0; round < 120; round++)
+        {
+            (string, string[])[] next = [("a", RandomNetworks(random, 15)), ("b", RandomNetworks(random, 15))];
+            HashSet<Cidr> before = Listed(rig, probes);
+            HashSet<Cidr> after = [.. probes.Where(p => next.Any(s => s.Item2.Any(n => Net(n).Network.Contains(p))))];
+            Cidr[] kept = [.. before.Intersect(after)];
+            rig.Plane.AfterChange = _ =>
+            {
+                foreach (Cidr source in kept)
+                {
+                    Assert.True(rig.Plane.Verdict(source) is not null, $"{source} passes");
+                }
+            };
+            bool refuse = random.Next(4) == 0;
+            rig.Plane.RefuseAt = refuse ? random.Next(1, 30) : 0;
+            string old = Describe(rig);
+            SetSwapResult result = Swap(rig, drop: next);
+            rig.Plane.RefuseAt = 0;
+            rig.AssertPlaneAgrees();
+            done += result.Status == SetSwapStatus.Done ? 1 : 0;
+            refused += result.Status == SetSwapStatus.Done ? 0 : 1;
+            Assert.Equal(result.Status == SetSwapStatus.Done ? after : before, Listed(rig, probes));
+            Assert.True(result.Status == SetSwapStatus.Done || old == Describe(rig));
+        }
+
+        Assert.True(done > 30 && refused > 5, $"{done} done, {refused} refused");
+    }
+
+    private static void Prepare(StoreRig rig)
+    {
+        rig.Add("10.0.0.1/32", "mine", rig.Clock.Seconds + 50);
+        rig.Add("10.0.0.9/32");
+        Swap(rig, drop: [("a", ["10.0.0.2/32", "10.0.0.3/32", "::2/128"])], ignore: [("a", ["10.0.0.2/32", "10.0.0.3/32"])]);
+        rig.Feed.Drain();
+        rig.Clock.AdvanceSeconds(3);
+    }
+
+    private static SetSwapResult SwapToSecond(StoreRig rig) => Swap(
+        rig,
+        drop: [("a", ["10.0.0.2/32"]), ("b", ["10.0.0.1/32", "10.0.0.4/32", "::3/128"])],
+        ignore: [("a", ["10.0.0.2/32", "10.0.0.5/32"])]);
+
+    private static string Describe(StoreRig rig)
+    {
+        var text = new StringBuilder();
+        foreach (Policy policy in Policies.All)
+        {
+            foreach (Cidr cidr in rig.Store.SortedNetworks(policy))
+            {
+                rig.Store.TryGet(policy, cidr, out Entry e);
+                text.AppendLine(
+                    $"{policy} {cidr} {Encoding.UTF8.GetString(e.Tag.Span)} {Encoding.UTF8.GetString(e.Creator.Span)} {e.Creation} {e.Expiration} {e.Origin}");
+            }
+
+            text.AppendJoin(' ', rig.Store.Tags(policy).Where(t => t.Entries > 0)).AppendLine();
+        }
+
+        return text.Append(rig.Store.UntilNextExpiry()).ToString();
+    }
+
+    private static HashSet<Cidr> Listed(StoreRig rig, Cidr[] probes) => [.. probes.Where(p => rig.Plane.Verdict(p) is not null)];
+
+    private static string[] Hosts(int start, int count) =>
+        [.. Enumerable.Range(start, count).Select(i => Cidr.FromV4(0x0a000000u + (uint)i).ToString())];
+
+    private static string[] RandomNetworks(Random random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => Cidr.FromV4(0x0a000000u + (uint)random.Next(64), random.Next(27, 33)).ToString())];
+
+    private static SetSwapResult Swap(
+        StoreRig rig, (string Name, string[] Lines)[]? drop = null, (string Name, string[] Lines)[]? ignore = null) =>
+        rig.Store.ReplaceSets(Image(Policy.Ignore, ignore ?? []), Image(Policy.Drop, drop ?? []));
+
+    private static SetImage Image(Policy policy, (string Name, string[] Lines)[] sets)
+    {
+        var image = new SetImage(policy);
+        foreach ((string name, string[] lines) in sets)
+        {
+            image.BeginSet(Encoding.UTF8.GetBytes(name + ".couic"));
+            foreach (string line in lines)
+            {
+                image.Add(Net(line));
+            }
+        }
+
+        return image;
+    }
+}
