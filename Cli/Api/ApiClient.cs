@@ -1,0 +1,166 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Couic.Cli.Api;
+
+/// <summary>
+/// Talks to the daemon over its socket or the network, one request at a time. Whatever goes wrong is a
+/// <see cref="CliException"/> that says what to do.
+/// </summary>
+internal sealed class ApiClient : IDisposable
+{
+    /// <summary>How long the head of an answer may take; a body that is streamed has no limit of its own.</summary>
+    public static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
+
+    private readonly Endpoint _endpoint;
+    private readonly ServerTrust _trust;
+    private readonly HttpClient _http;
+
+    public ApiClient(Endpoint endpoint)
+    {
+        _endpoint = endpoint;
+        _trust = new ServerTrust(endpoint.CaFile);
+        _http = new HttpClient(Handler()) { Timeout = Timeout.InfiniteTimeSpan, BaseAddress = endpoint.BaseUri };
+    }
+
+    public ApiAnswer Get(string path) => Send(HttpMethod.Get, path);
+
+    public ApiAnswer Delete(string path) => Send(HttpMethod.Delete, path);
+
+    /// <summary>Sends a JSON body.</summary>
+    public ApiAnswer Send<T>(HttpMethod method, string path, T body, JsonTypeInfo<T> type)
+    {
+        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return Send(method, path, content);
+    }
+
+    /// <summary>Sends a request and reads the whole answer.</summary>
+    public ApiAnswer Send(HttpMethod method, string path, HttpContent? content = null, TimeSpan? limit = null)
+    {
+        byte[] body = [];
+        int status = Stream(method, path, content, stream => body = ReadAll(stream), limit);
+        return new ApiAnswer(status, body);
+    }
+
+    /// <summary>Sends a request and hands the answer's body over while it arrives.</summary>
+    /// <returns>The status, which is a success.</returns>
+    public int Stream(HttpMethod method, string path, HttpContent? content, Action<Stream> read, TimeSpan? limit = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = content };
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + _endpoint.Token);
+        request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlMain.Name}/{ProductVersion.Text}");
+        using HttpResponseMessage response = Exchange(request, limit ?? AnswerTime);
+        int status = (int)response.StatusCode;
+        try
+        {
+            using Stream stream = response.Content.ReadAsStream();
+            if (!response.IsSuccessStatusCode)
+            {
+                throw ApiRefusal.Explain(status, ReadAll(stream, ApiRefusal.MaxBytes), _endpoint);
+            }
+
+            read(stream);
+        }
+        catch (Exception e) when (e is HttpRequestException or JsonException or IOException)
+        {
+            throw new CliException($"the answer of the daemon at {_endpoint.Display} is incomplete or unreadable (see its log: journalctl -u couic)");
+        }
+
+        return status;
+    }
+
+    /// <summary>Reads a body that must have this form.</summary>
+    public T Parse<T>(ApiAnswer answer, JsonTypeInfo<T> type)
+    {
+        T? value = default;
+        Read(() => value = JsonSerializer.Deserialize(answer.Body, type) ?? throw new JsonException());
+        return value!;
+    }
+
+    /// <summary>Runs what reads an answer; an answer of another form is an error that says so.</summary>
+    public void Read(Action read)
+    {
+        try
+        {
+            read();
+        }
+        catch (JsonException)
+        {
+            throw new CliException($"the answer of the daemon at {_endpoint.Display} is not what couicctl {ProductVersion.Text} expects (is it another version?)");
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private HttpResponseMessage Exchange(HttpRequestMessage request, TimeSpan limit)
+    {
+        using var timer = new CancellationTokenSource(limit);
+        try
+        {
+            return _http.Send(request, HttpCompletionOption.ResponseHeadersRead, timer.Token);
+        }
+        catch (HttpRequestException e)
+        {
+            throw ConnectFailure.Explain(e, _endpoint, _trust.Refusal);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CliException($"no answer from the daemon at {_endpoint.Display} within {limit.TotalSeconds:0} s (see its log: journalctl -u couic)");
+        }
+    }
+
+    private SocketsHttpHandler Handler()
+    {
+        var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            ConnectTimeout = ConnectTime,
+            SslOptions = _trust.Options(),
+        };
+        if (_endpoint.Socket is { } path)
+        {
+            handler.ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(Connect(path));
+        }
+
+        return handler;
+    }
+
+    private static NetworkStream Connect(string path)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static byte[] ReadAll(Stream stream) => ReadAll(stream, int.MaxValue);
+
+    private static byte[] ReadAll(Stream stream, int max)
+    {
+        using var copy = new MemoryStream();
+        byte[] buffer = new byte[16384];
+        int n;
+        while (copy.Length < max && (n = stream.Read(buffer)) > 0)
+        {
+            copy.Write(buffer, 0, n);
+        }
+
+        return copy.ToArray();
+    }
+}

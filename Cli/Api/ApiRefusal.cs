@@ -1,0 +1,46 @@
+using System.Text.Json;
+using Couic.Cli.Values;
+using Couic.Http.Wire;
+
+namespace Couic.Cli.Api;
+
+/// <summary>Turns an answer that says no into what the operator reads: status, code, message and each field's detail.</summary>
+internal static class ApiRefusal
+{
+    /// <summary>Bytes of an error's body that are looked at; a set with 5 MiB of bad lines still fits.</summary>
+    public const int MaxBytes = 64 * 1024 * 1024;
+
+    public static CliException Explain(int status, byte[] body, Endpoint endpoint)
+    {
+        if (Read(body) is not { } error)
+        {
+            return new CliException($"{endpoint.Display} answered {status} without couic's error format (does a proxy stand in between?)");
+        }
+
+        string message = Printable.Escape(error.Message);
+        var lines = new List<string> { $"the daemon refused: {status} {error.Code}: {message}{Hint(status, endpoint)}" };
+        foreach ((string field, FieldError fault) in error.Errors ?? [])
+        {
+            lines.Add($"{Printable.Escape(field)}: {Printable.Escape(fault.Message)} ({fault.Code})");
+        }
+
+        return new CliException(lines);
+    }
+
+    private static string Hint(int status, Endpoint endpoint) => status == 401
+        ? $" (the token in \"{endpoint.TokenFile}\" is unknown to the daemon, or its group may not do this)"
+        : "";
+
+    private static ErrorBody? Read(byte[] body)
+    {
+        try
+        {
+            ErrorBody? error = JsonSerializer.Deserialize(body, WireJson.Default.ErrorBody);
+            return error is { Code: not null, Message: not null } ? error : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+namespace Couic.Cli;
+
+/// <summary>A command that failed; every message is one line that says what to do. Exit status 1.</summary>
+internal sealed class CliException(params IReadOnlyList<string> messages) : Exception(string.Join("; ", messages))
+{
+    public IReadOnlyList<string> Messages { get; } = messages;
+}

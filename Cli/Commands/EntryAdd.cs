@@ -1,0 +1,65 @@
+using Couic.Cli.Api;
+using Couic.Cli.Output;
+using Couic.Cli.Syntax;
+using Couic.Cli.Values;
+using Couic.Http.Wire;
+using Couic.Store;
+
+namespace Couic.Cli.Commands;
+
+/// <summary><c>drop add</c>, <c>ignore add</c>.</summary>
+internal static class EntryAdd
+{
+    private static readonly OptionSpec Force = new("force", '\0', null, "Add it even where that may lock you out, such as 0.0.0.0/0");
+
+    public static CommandSpec Spec(Policy policy) => new()
+    {
+        Name = "add",
+        Summary = policy == Policy.Drop ? "Drop what comes from a network, at once" : "Never drop what comes from a network",
+        Details =
+        [
+            "The rule is in force when the command returns. Host bits are cleared: 192.0.2.7/24 becomes 192.0.2.0/24. "
+            + "It lives in memory only; what has to survive a restart belongs into a set (see \"couicctl sets --help\").",
+        ],
+        Arguments = [CommonOptions.Cidr],
+        Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, Force, CommonOptions.Json],
+        Examples = policy == Policy.Drop
+            ? ["couicctl drop add 192.0.2.7", "couicctl drop add 2001:db8:bad::/48 -t scanners -e 1d12h"]
+            : ["couicctl ignore add 198.51.100.0/24 -t office"],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        Policy policy = invocation.PolicyOfCommand();
+        string tag = invocation.Option("tag") ?? "";
+        CommonOptions.ThrowIfAny(
+            CidrArgument.TryParse(invocation.Argument(0), out Cidr cidr),
+            CommonOptions.TagFault(tag),
+            TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
+        bool force = invocation.Has("force");
+        if (policy == Policy.Drop && cidr.Length == 0 && !force)
+        {
+            throw new UsageException($"dropping {cidr.Network} cuts this machine off from every {(cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6")} address (--force if you mean it)");
+        }
+
+        using ApiClient api = invocation.Connect();
+        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, invocation.ExpiryOf(seconds));
+        ApiAnswer answer = api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation.Has("update"), force), entry, WireJson.Default.NewEntry);
+        if (cidr.IsV4Mapped)
+        {
+            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those");
+        }
+
+        EntryInspect.Print(invocation, policy, answer, api);
+        return ExitStatus.Success;
+    }
+
+    private static string Query(bool update, bool force) => (update, force) switch
+    {
+        (true, true) => "?on_conflict=update&force=true",
+        (true, false) => "?on_conflict=update",
+        (false, true) => "?force=true",
+        _ => "",
+    };
+}

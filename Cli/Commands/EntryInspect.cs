@@ -1,0 +1,47 @@
+using Couic.Cli.Api;
+using Couic.Cli.Output;
+using Couic.Cli.Syntax;
+using Couic.Store;
+
+namespace Couic.Cli.Commands;
+
+/// <summary><c>drop inspect</c>, <c>ignore inspect</c>.</summary>
+internal static class EntryInspect
+{
+    public static CommandSpec Spec(Policy policy) => new()
+    {
+        Name = "inspect",
+        Summary = $"Show the entry of exactly this network in {policy.Name()}",
+        Details = ["The prefix length has to be the entry's own. \"couicctl why ADDRESS\" finds every entry that covers an address."],
+        Arguments = [CommonOptions.Cidr],
+        Options = [CommonOptions.Json],
+        Examples = [$"couicctl {policy.Name()} inspect 192.0.2.0/24"],
+        Run = Run,
+    };
+
+    /// <summary>Shows an answer that is one entry.</summary>
+    public static void Print(Invocation invocation, Policy policy, ApiAnswer answer, ApiClient api)
+    {
+        api.Read(() =>
+        {
+            if (invocation.Has("json"))
+            {
+                IndentedJson.Write(invocation.Context.Output, answer.Body);
+                return;
+            }
+
+            var rows = new EntryRows();
+            rows.Add(EntryLine.Parse(answer.Body));
+            rows.Write(invocation.Out, policy, invocation.Context.Clock.GetUtcNow());
+        });
+    }
+
+    private static int Run(Invocation invocation)
+    {
+        Policy policy = invocation.PolicyOfCommand();
+        Cidr cidr = invocation.CidrArgument(0);
+        using ApiClient api = invocation.Connect();
+        Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api);
+        return ExitStatus.Success;
+    }
+}

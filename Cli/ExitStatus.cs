@@ -1,0 +1,13 @@
+namespace Couic.Cli;
+
+/// <summary>What the shell sees.</summary>
+internal static class ExitStatus
+{
+    public const int Success = 0;
+
+    /// <summary>A failed command or a bad configuration.</summary>
+    public const int Failure = 1;
+
+    /// <summary>A command line that cannot be run; nothing was sent.</summary>
+    public const int Usage = 2;
+}

@@ -1,0 +1,39 @@
+namespace Couic.Cli.Syntax;
+
+internal enum Request
+{
+    Run,
+    Help,
+    Version,
+}
+
+/// <summary>A command line, taken apart. Values are as typed; their meaning is checked by the command.</summary>
+internal sealed class ParsedCommand
+{
+    private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
+
+    public ParsedCommand(CommandSpec root) => Path = [root];
+
+    /// <summary>From the root down to the command.</summary>
+    public List<CommandSpec> Path { get; }
+
+    public CommandSpec Command => Path[^1];
+
+    /// <summary>The words that lead to the command, the program's name first.</summary>
+    public string PathText => string.Join(' ', Path.Select(c => c.Name));
+
+    public Request Request { get; set; }
+
+    public List<string> Arguments { get; } = [];
+
+    /// <summary>The value of an option by its long name; null when it was not given.</summary>
+    public string? Option(string name) => _options.GetValueOrDefault(name);
+
+    public bool Has(string name) => _options.ContainsKey(name);
+
+    /// <summary>False when the option is there already.</summary>
+    public bool TryAdd(OptionSpec option, string value) => _options.TryAdd(option.Long, value);
+
+    /// <summary>The options that the command understands: its own and those of the commands above it that everything inherits.</summary>
+    public IEnumerable<OptionSpec> KnownOptions => Path[0] == Command ? Command.Options : Command.Options.Concat(Path[0].Options);
+}

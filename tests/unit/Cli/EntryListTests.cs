@@ -1,0 +1,141 @@
+using System.Text;
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+public sealed class EntryListTests : IDisposable
+{
+    private const string Three = """
+        [{"creation":1,"cidr":"3.3.3.0/24","tag":"test","expiration":1772366459},
+        {"creation":1,"cidr":"8.8.8.8/32","tag":null,"expiration":1772539199},
+        {"creation":1,"cidr":"2001:db8::/32","tag":"blocklist.couic","expiration":0}]
+        """;
+
+    private readonly CliRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public void ListPrintsTheTable()
+    {
+        _rig.Answering(200, Three);
+        const string Table = """
+            ┌────────┬───────────────┬─────────────────┬──────────────┐
+            │ Policy ┆ CIDR          ┆ Tag             ┆ Expiration   │
+            ╞════════╪═══════════════╪═════════════════╪══════════════╡
+            │ drop   ┆ 3.3.3.0/24    ┆ test            ┆ 59s          │
+            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌┤
+            │ drop   ┆ 8.8.8.8/32    ┆                 ┆ 1d 23h59m59s │
+            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌┤
+            │ drop   ┆ 2001:db8::/32 ┆ blocklist.couic ┆ never        │
+            └────────┴───────────────┴─────────────────┴──────────────┘
+
+            """;
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("drop list"));
+        Assert.Equal("GET /v1/drop", _rig.Asked);
+    }
+
+    [Fact]
+    public void AnEmptyListIsATableOfItsHeader()
+    {
+        _rig.Answering(200, "[]");
+        const string Table = """
+            ┌────────┬──────┬─────┬────────────┐
+            │ Policy ┆ CIDR ┆ Tag ┆ Expiration │
+            ╞════════╪══════╪═════╪════════════╡
+            └────────┴──────┴─────┴────────────┘
+
+            """;
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("ignore list"));
+        Assert.Equal(new CliResult(0, "[]\n", ""), _rig.Run("ignore list --json"));
+        Assert.Equal(new CliResult(0, "", ""), _rig.Run("ignore list -q"));
+    }
+
+    [Fact]
+    public void QuietPrintsOneNetworkALine()
+    {
+        _rig.Answering(200, Three);
+        Assert.Equal(new CliResult(0, "3.3.3.0/24\n8.8.8.8/32\n2001:db8::/32\n", ""), _rig.Run("drop list -q"));
+    }
+
+    [Theory]
+    [InlineData("test", "3.3.3.0/24\n")]
+    [InlineData("Test", "")]
+    [InlineData("*est", "3.3.3.0/24\n")]
+    [InlineData("te", "")]
+    [InlineData("t*t", "")]
+    [InlineData("*.couic", "2001:db8::/32\n")]
+    [InlineData("nothing, test ,x", "3.3.3.0/24\n")]
+    [InlineData("", "8.8.8.8/32\n")]
+    [InlineData("test,", "3.3.3.0/24\n8.8.8.8/32\n")]
+    [InlineData("*", "3.3.3.0/24\n8.8.8.8/32\n2001:db8::/32\n")]
+    public void TagsChooseEntries(string patterns, string networks)
+    {
+        _rig.Answering(200, Three);
+        Assert.Equal(new CliResult(0, networks, ""), _rig.RunWords("drop", "list", "-q", "-t", patterns));
+    }
+
+    [Fact]
+    public void JsonKeepsTheChosenEntriesAsTheyCame()
+    {
+        _rig.Answering(200, """[{"creation":18446744073709551615,"cidr":"1.1.1.1/32","tag":"a","expiration":0,"new":{"ü":[1.50,true,null]}},{"creation":1,"cidr":"2.2.2.2/32","tag":"b","expiration":0}]""");
+        const string Json = """
+            [
+              {
+                "creation": 18446744073709551615,
+                "cidr": "1.1.1.1/32",
+                "tag": "a",
+                "expiration": 0,
+                "new": {
+                  "ü": [
+                    1.50,
+                    true,
+                    null
+                  ]
+                }
+              }
+            ]
+
+            """;
+        Assert.Equal(new CliResult(0, Json, ""), _rig.Run("drop list --json --tags a"));
+    }
+
+    [Fact]
+    public void ALongListArrivesWhole()
+    {
+        var body = new StringBuilder("[");
+        var networks = new StringBuilder();
+        for (int i = 0; i < 20_000; i++)
+        {
+            body.Append(i == 0 ? "" : ",").Append($$"""{"creation":1,"cidr":"10.{{i >> 8}}.{{i & 255}}.0/24","tag":"t{{i % 7}}","expiration":0}""");
+            networks.Append($"10.{i >> 8}.{i & 255}.0/24\n");
+        }
+
+        _rig.Answering(200, body.Append(']').ToString());
+        Assert.Equal(networks.ToString(), _rig.Run("drop list -q").Out);
+        Assert.Equal(20_000 * 2 + 3, _rig.Run("drop list").Out.Count(c => c == '\n'));
+        Assert.Equal(20_000 * 6 + 2, _rig.Run("drop list --json").Out.Count(c => c == '\n'));
+    }
+
+    [Theory]
+    [InlineData("""[{"creation":1,"cidr":"1.1.1.1/32","tag":"a","expira""")]
+    [InlineData("""[{"creation":1,"cidr":"1.1.1.1/32","tag":"a","expiration":0},""")]
+    [InlineData("{}")]
+    [InlineData("")]
+    public void AListThatBreaksOffIsAnError(string body)
+    {
+        _rig.Answering(200, body);
+        Assert.Equal(
+            new CliResult(1, "", $"couicctl: the answer of the daemon at \"{_rig.SocketPath}\" is incomplete or unreadable (see its log: journalctl -u couic)\n"),
+            _rig.Run("drop list"));
+    }
+
+    [Fact]
+    public void AConnectionThatBreaksInTheMiddleIsAnError()
+    {
+        _rig.Daemon.Answer = _ => new StubAnswer(200) { Raw = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[" };
+        CliResult result = _rig.Run("drop list");
+        Assert.Equal(1, result.Status);
+        Assert.Equal($"couicctl: the answer of the daemon at \"{_rig.SocketPath}\" is incomplete or unreadable (see its log: journalctl -u couic)\n", result.Error);
+    }
+}

@@ -1,0 +1,117 @@
+using Couic.Cli.Output;
+using Couic.Cli.Syntax;
+using Couic.Cli.Values;
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+public class ValueTests
+{
+    [Theory]
+    [InlineData("0", 0)]
+    [InlineData("1", 60)]
+    [InlineData("90", 5_400)]
+    [InlineData("1.5", 90)]
+    [InlineData("90s", 90)]
+    [InlineData("10m", 600)]
+    [InlineData("1h30m", 5_400)]
+    [InlineData("1h 30m", 5_400)]
+    [InlineData("2d", 172_800)]
+    [InlineData("1w", 604_800)]
+    [InlineData("1.5h", 5_400)]
+    [InlineData("0.1h", 360)]
+    [InlineData("1.9s", 1)]
+    [InlineData("1w2d3h4m5s", 788_645)]
+    [InlineData("2 days", 172_800)]
+    [InlineData("1 hour 1 minute 1 second", 3_661)]
+    [InlineData("1hr2mins3secs", 3_723)]
+    [InlineData("3weeks", 1_814_400)]
+    [InlineData(" 5m ", 300)]
+    public void ATimeIsRead(string text, ulong seconds)
+    {
+        Assert.Null(TimeArgument.TryParse(text, out ulong read));
+        Assert.Equal(seconds, read);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData("m")]
+    [InlineData("-1")]
+    [InlineData("+1")]
+    [InlineData("1h30")]
+    [InlineData("5M")]
+    [InlineData("5x")]
+    [InlineData("1.")]
+    [InlineData(".5h")]
+    [InlineData("1..5h")]
+    [InlineData("1,5h")]
+    [InlineData("1e3")]
+    [InlineData("0x10")]
+    [InlineData("٣m")]
+    [InlineData("1h-5m")]
+    [InlineData("never")]
+    [InlineData("00s")]
+    [InlineData("0.5s")]
+    [InlineData("99999999999999999999w")]
+    [InlineData("999999999999999w")]
+    public void WhatIsNoTimeIsExplained(string text) => Assert.NotNull(TimeArgument.TryParse(text, out _));
+
+    [Fact]
+    public void NoTextMakesTheTimeReaderThrow()
+    {
+        var random = new Random(20260301);
+        const string Letters = "0123456789.smhdw minutes-+e";
+        for (int i = 0; i < 20_000; i++)
+        {
+            char[] text = new char[random.Next(24)];
+            Array.ForEach(Enumerable.Range(0, text.Length).ToArray(), k => text[k] = Letters[random.Next(Letters.Length)]);
+            string? fault = TimeArgument.TryParse(new string(text), out ulong seconds);
+            Assert.True(fault is null ? seconds > 0 || new string(text) == "0" : seconds == 0);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, "never")]
+    [InlineData(1, "expired")]
+    [InlineData(1_000_000, "expired")]
+    [InlineData(1_000_001, "0s")]
+    [InlineData(1_000_013, "12s")]
+    [InlineData(1_000_060, "59s")]
+    [InlineData(1_000_061, "1m0s")]
+    [InlineData(1_000_185, "3m4s")]
+    [InlineData(1_003_601, "1h0m0s")]
+    [InlineData(1_007_385, "2h3m4s")]
+    [InlineData(1_086_401, "1d 0h0m0s")]
+    [InlineData(1_439_385, "5d 2h3m4s")]
+    [InlineData(ulong.MaxValue, "213503982334601d 7h0m14s")]
+    public void TheTimeThatIsLeftIsShown(ulong expiration, string cell)
+    {
+        DateTimeOffset now = DateTimeOffset.FromUnixTimeSeconds(1_000_000).AddMilliseconds(250);
+        ulong expected = expiration == ulong.MaxValue ? ulong.MaxValue - 1_000_001 : 0;
+        Assert.Equal(expected == 0 ? cell : ExpirationCell.Left(expected), ExpirationCell.Format(expiration, now));
+    }
+
+    [Fact]
+    public void OnTheSecondNothingIsTakenOff() =>
+        Assert.Equal("1m0s", ExpirationCell.Format(1_000_060, DateTimeOffset.FromUnixTimeSeconds(1_000_000)));
+
+    [Theory]
+    [InlineData("dorp", "drop")]
+    [InlineData("drp", "drop")]
+    [InlineData("ignroe", "ignore")]
+    [InlineData("ls", null)]
+    [InlineData("x", null)]
+    public void AMistypedWordFindsItsNeighbour(string word, string? near) =>
+        Assert.Equal(near, Nearest.To(word, ["drop", "ignore", "list"]));
+
+    [Theory]
+    [InlineData("fail2ban", null)]
+    [InlineData("a-b_C9", null)]
+    [InlineData("", "client name \"\" is empty")]
+    [InlineData("a.b", "client name \"a.b\" may hold only ASCII letters, digits, \"-\" and \"_\"")]
+    [InlineData("ü", "client name \"ü\" may hold only ASCII letters, digits, \"-\" and \"_\"")]
+    [InlineData("a\nb", "client name \"a\\x0ab\" may hold only ASCII letters, digits, \"-\" and \"_\"")]
+    [InlineData("1234567890123456789012345678901234567890123456789", "client name \"1234567890123456789012345678901234567890123456789\" is longer than 48 bytes")]
+    public void NamesAreCheckedByTheRulesOfTheApi(string name, string? fault) => Assert.Equal(fault, NameArgument.Fault("client name", name));
+}
