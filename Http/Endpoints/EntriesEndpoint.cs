@@ -1,0 +1,181 @@
+using System.Text.Json;
+using Couic.Access;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Store;
+
+namespace Couic.Http.Endpoints;
+
+/// <summary>One entry: create, get, delete.</summary>
+internal sealed class EntriesEndpoint(ApiServices services)
+{
+    public void Register(Router router)
+    {
+        router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync);
+        router.Map(Verb.Get, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesRead, GetAsync);
+        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync);
+    }
+
+    private async ValueTask CreateAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync())
+        {
+            return;
+        }
+
+        Create(exchange, policy);
+    }
+
+    private void Create(Exchange exchange, Policy policy)
+    {
+        EntryRequest request;
+        try
+        {
+            request = EntryRequest.Read(exchange.Body);
+        }
+        catch (JsonException e)
+        {
+            exchange.Fail(400, ErrorCode.BadRequest, StrictJson.Explain(e));
+            return;
+        }
+
+        if (!IsValid(exchange, policy, request))
+        {
+            return;
+        }
+
+        ConflictMode mode = exchange.Query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse;
+        var context = new ChangeContext(ChangeOrigin.Api, exchange.Client!.Utf8Name, request.Metadata);
+        StoreOutcome outcome = services.Store.Add(policy, request.Cidr, request.Tag, request.Expiration, mode, context, out Entry entry);
+        switch (outcome)
+        {
+            case StoreOutcome.Created:
+                AuditLog.EntryCreated(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName, new Utf8Text(entry.Tag), entry.Expiration);
+                if (entry.Cidr.IsV4Mapped)
+                {
+                    AuditLog.EntryIsMapped(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName);
+                }
+
+                EntryJson.Write(exchange.Answer(201), entry);
+                break;
+            case StoreOutcome.Updated:
+                AuditLog.EntryUpdated(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName, new Utf8Text(entry.Tag), entry.Expiration);
+                EntryJson.Write(exchange.Answer(200), entry);
+                break;
+            case StoreOutcome.Unchanged:
+                EntryJson.Write(exchange.Answer(200), entry);
+                break;
+            default:
+                Fail(exchange, outcome, policy, request.Cidr.Network);
+                break;
+        }
+    }
+
+    /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
+    private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request)
+    {
+        if (request.CidrFault != CidrFault.None)
+        {
+            exchange.AddFault("cidr", request.CidrFault.Explain());
+        }
+        else if (request.Cidr.Length == 0 && policy == Policy.Drop && !exchange.Query.Has("force"u8, "true"))
+        {
+            exchange.AddFault("cidr", "prefix length 0 drops everything, this machine's own connections included (?force=true if that is meant)");
+        }
+
+        if (TagRule.Fault(request.Tag) is { } fault)
+        {
+            exchange.AddFault("tag", fault);
+        }
+
+        if (request.Expiration != 0 && request.Expiration <= services.Now)
+        {
+            exchange.AddFault("expiration", "not in the future; 0 (never) or seconds since 1970 are expected");
+        }
+
+        return !exchange.FailIfFaults(422, ErrorCode.Invalid);
+    }
+
+    private ValueTask GetAsync(Exchange exchange)
+    {
+        if (!TryReadPath(exchange, out Policy policy, out Cidr cidr))
+        {
+            return default;
+        }
+
+        if (!services.Store.TryGet(policy, cidr, out Entry entry))
+        {
+            Fail(exchange, StoreOutcome.Absent, policy, cidr);
+        }
+        else if (exchange.Query.Has("details"u8, "true"))
+        {
+            EntryJson.WriteDetailed(exchange.Answer(200), entry, services.Hits(policy, entry));
+        }
+        else
+        {
+            EntryJson.Write(exchange.Answer(200), entry);
+        }
+
+        return default;
+    }
+
+    private ValueTask DeleteAsync(Exchange exchange)
+    {
+        if (!TryReadPath(exchange, out Policy policy, out Cidr cidr))
+        {
+            return default;
+        }
+
+        var context = new ChangeContext(ChangeOrigin.Api, exchange.Client!.Utf8Name);
+        StoreOutcome outcome = services.Store.Remove(policy, cidr, context, out Entry entry);
+        if (outcome == StoreOutcome.Removed)
+        {
+            AuditLog.EntryDeleted(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName, new Utf8Text(entry.Tag), entry.Expiration);
+            exchange.AnswerNothing();
+        }
+        else
+        {
+            Fail(exchange, outcome, policy, cidr);
+        }
+
+        return default;
+    }
+
+    private static bool TryReadPath(Exchange exchange, out Policy policy, out Cidr cidr)
+    {
+        policy = PathReader.Policy(exchange, 0);
+        cidr = PathReader.Cidr(exchange, 1, 2);
+        return !PathReader.Failed(exchange);
+    }
+
+    private void Fail(Exchange exchange, StoreOutcome outcome, Policy policy, Cidr cidr)
+    {
+        switch (outcome)
+        {
+            case StoreOutcome.Conflict:
+                exchange.AddFault("cidr", $"{cidr} is in policy {policy.Name()} already", ErrorCode.Conflict);
+                exchange.FailIfFaults(409, ErrorCode.Conflict);
+                break;
+            case StoreOutcome.Absent:
+                exchange.AddFault("cidr", $"{cidr} is not in policy {policy.Name()}", ErrorCode.NotFound);
+                exchange.FailIfFaults(404, ErrorCode.NotFound);
+                break;
+            case StoreOutcome.OwnedBySet:
+                exchange.Fail(422, ErrorCode.Invalid, $"{cidr} is defined by a set; change the set's file and reload");
+                break;
+            case StoreOutcome.Full:
+                exchange.Fail(409, ErrorCode.Conflict, FullMessage(policy, cidr));
+                break;
+            default:
+                string cause = services.Store.LastRefusal?.Message ?? "refused by the kernel";
+                AuditLog.EntryFailed(services.Audit, policy.Name(), cidr, exchange.ClientName, cause);
+                exchange.Fail(500, ErrorCode.Internal, $"the kernel refused the change: {cause}");
+                break;
+        }
+    }
+
+    private string FullMessage(Policy policy, Cidr cidr) =>
+        $"the {policy.Name()} table for {(cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6")} is full: its limit is {services.Store.Limits.Entries(policy)} entries";
+}

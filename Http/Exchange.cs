@@ -1,0 +1,169 @@
+using System.Buffers;
+using System.Text;
+using Couic.Access;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Http.Transport;
+
+namespace Couic.Http;
+
+/// <summary>
+/// One request and its answer, as a <see cref="Handler"/> sees them. Spans are good until the handler first waits; the
+/// object is used again for the next request of the connection.
+/// </summary>
+internal sealed partial class Exchange
+{
+    private readonly HttpConnection _connection;
+    private readonly Slice[] _parameters = new Slice[Router.MaxParameters];
+    private readonly OutputBuffer _decoded = new();
+    private readonly Slice[] _decodedParameters = new Slice[Router.MaxParameters];
+    private int _parameterCount;
+
+    public Exchange(HttpConnection connection)
+    {
+        _connection = connection;
+        Head = connection.Head;
+    }
+
+    internal RequestHead Head { get; }
+
+    /// <summary>The route that was found; null when there is none.</summary>
+    public Route? Route { get; private set; }
+
+    /// <summary>Whose token it is; null on routes that need none.</summary>
+    public Client? Client { get; private set; }
+
+    /// <summary>The client's name for audit lines.</summary>
+    public string ClientName => Client?.Name ?? string.Empty;
+
+    public Verb Verb => Head.Verb;
+
+    public HttpLimits Limits => _connection.Limits;
+
+    public Query Query => new(Head.Query.Of(_connection.Input.Request));
+
+    /// <summary>A parameter of the path, decoded; valid UTF-8.</summary>
+    public ReadOnlySpan<byte> Parameter(int index) => _decodedParameters[index].Of(_decoded.Written);
+
+    public string ParameterText(int index) => Encoding.UTF8.GetString(Parameter(index));
+
+    /// <summary>The value of a header field that the server itself does not know; the first one counts.</summary>
+    public bool TryGetHeader(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    {
+        foreach (Range range in Fields.Split("\r\n"u8))
+        {
+            ReadOnlySpan<byte> line = Fields[range];
+            if (line.Length > name.Length && line[name.Length] == ':' && Grammar.Same(line[..name.Length], name))
+            {
+                value = Grammar.TrimBlanks(line[(name.Length + 1)..]);
+                return true;
+            }
+        }
+
+        value = default;
+        return false;
+    }
+
+    private ReadOnlySpan<byte> Fields => Head.Fields.Of(_connection.Input.Request);
+
+    /// <summary>
+    /// Goes on on a pool thread, for what computes for long or waits for the disk: the event loop serves the other connections
+    /// meanwhile. Holds for the rest of this request, also behind reads and writes.
+    /// </summary>
+    public ValueTask LeaveLoopAsync()
+    {
+        _connection.IsOffLoop = true;
+        return YieldAsync();
+    }
+
+    /// <summary>Lets others go on, and comes back on a pool thread.</summary>
+    internal static async ValueTask YieldAsync() => await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+
+    /// <summary>Makes it ready for the request in the connection's head.</summary>
+    internal void Begin()
+    {
+        Route = null;
+        Client = null;
+        _parameterCount = 0;
+        _decoded.Clear();
+        ResetAnswer();
+    }
+
+    /// <summary>The checks in their order: route, method, token and permission, encoding of the path. Null: answered already.</summary>
+    internal Endpoint? Check(Router router, ClientDirectory clients)
+    {
+        Route = router.Match(Head.Path.Of(_connection.Input.Request), _parameters, out _parameterCount);
+        if (Route is null)
+        {
+            Fail(404, ErrorCode.NotFound, "no such route");
+            return null;
+        }
+
+        Endpoint? endpoint = Route.Find(Verb);
+        if (endpoint is null)
+        {
+            Fail(405, ErrorCode.BadRequest, "method not allowed on this route");
+            AddHeader("allow"u8, Route.Allow);
+            return null;
+        }
+
+        if (endpoint.Permission is { } permission && !Authenticate(clients, permission))
+        {
+            return null;
+        }
+
+        return DecodeParameters() ? endpoint : null;
+    }
+
+    private bool Authenticate(ClientDirectory clients, Permission permission)
+    {
+        Refusal cause = Refusal.TokenMissing;
+        Client? client = null;
+        if (Head.AuthorizationCount == 1)
+        {
+            ReadOnlySpan<byte> value = Head.Authorization.Of(_connection.Input.Request);
+            AuthOutcome outcome = value.StartsWith("Bearer "u8)
+                ? clients.Authenticate(value["Bearer "u8.Length..], permission, out client)
+                : AuthOutcome.Malformed;
+            if (outcome == AuthOutcome.Ok)
+            {
+                Client = client;
+                return true;
+            }
+
+            cause = outcome switch
+            {
+                AuthOutcome.Unknown => Refusal.TokenUnknown,
+                AuthOutcome.Forbidden => Refusal.TokenForbidden,
+                _ => Refusal.TokenMalformed,
+            };
+        }
+
+        Client = client; // named in the log; the answer is the same for all
+        Fail(401, ErrorCode.Unauthorized, "a valid token of a client with this permission is needed: Authorization: Bearer TOKEN");
+        AddHeader("www-authenticate"u8, "Bearer"u8);
+        Cause = cause;
+        return false;
+    }
+
+    private bool DecodeParameters()
+    {
+        ReadOnlySpan<byte> path = Head.Path.Of(_connection.Input.Request);
+        for (int i = 0; i < _parameterCount; i++)
+        {
+            ReadOnlySpan<byte> text = _parameters[i].Of(path);
+            int start = _decoded.Length;
+            int length = Percent.Decode(text, _decoded.GetSpan(text.Length));
+            _decoded.Advance(length);
+            _decodedParameters[i] = new Slice(start, length);
+            if (!System.Text.Unicode.Utf8.IsValid(Parameter(i)))
+            {
+                Fail(400, ErrorCode.BadRequest, "the path is not UTF-8 once decoded");
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,61 @@
+namespace Couic.Http;
+
+/// <summary>Every limit of the server, each with its unit in its name or type and its source. Immutable.</summary>
+public sealed record HttpLimits
+{
+    public static readonly HttpLimits Default = new();
+
+    /// <summary>Method, target and version. RFC 9112 §3 recommends room for at least 8,000; nginx reads 8 KiB.</summary>
+    public int MaxRequestLineBytes { get; init; } = 8 * 1024;
+
+    /// <summary>Fields of a header or trailer section. Kestrel and Apache: 100.</summary>
+    public int MaxHeaderFields { get; init; } = 100;
+
+    /// <summary>All header fields together, line ends included. Kestrel and nginx: 32 KiB.</summary>
+    public int MaxHeaderBytes { get; init; } = 32 * 1024;
+
+    /// <summary>A body that is read as a whole: 5 MiB of set with room for its JSON.</summary>
+    public int MaxBodyBytes { get; init; } = 8 * 1024 * 1024;
+
+    /// <summary>One item of a streamed body; it has to be held as a whole.</summary>
+    public int MaxItemBytes { get; init; } = 256 * 1024;
+
+    /// <summary>Framing of one chunk: its size with extensions. Chunk extensions mean nothing to us.</summary>
+    public int MaxChunkLineBytes { get; init; } = 1024;
+
+    /// <summary>From a connection's first byte (or from its acceptance) to a complete header section.</summary>
+    public TimeSpan HeaderTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Between two requests. nginx: 75 s.</summary>
+    public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(75);
+
+    /// <summary>How long a body or an answer may stand still before its rate counts. Kestrel: 5 s.</summary>
+    public TimeSpan RateGrace { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Slowest body, behind the grace. Kestrel's 240 is for modems; a socket on one machine is faster.</summary>
+    public int MinBodyBytesPerSecond { get; init; } = 4 * 1024;
+
+    /// <summary>Slowest reader of an answer, behind the grace.</summary>
+    public int MinAnswerBytesPerSecond { get; init; } = 16 * 1024;
+
+    /// <summary>What is left of a body that nobody reads: up to this it is thrown away and the connection stays.</summary>
+    public int MaxDrainBytes { get; init; } = 64 * 1024;
+
+    /// <summary>How long a connection that we close is still read, so that the answer reaches who is still sending. nginx: 5 s.</summary>
+    public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Open connections; above it the one that idles longest makes room.</summary>
+    public int MaxConnections { get; init; } = 12_000;
+
+    /// <summary>Memory of connections that wait in the middle of a header section or for a slow reader, all together.</summary>
+    public int MaxParkedBytes { get; init; } = 48 * 1024 * 1024;
+
+    /// <summary>Bodies above <see cref="LargeBodyBytes"/> that are in memory at the same time; further ones wait.</summary>
+    public int MaxLargeBodies { get; init; } = 4;
+
+    /// <summary>From here on a body counts as large.</summary>
+    public int LargeBodyBytes { get; init; } = 64 * 1024;
+
+    /// <summary>Listings that are sorted and streamed at the same time; further ones wait.</summary>
+    public int MaxListings { get; init; } = 2;
+}

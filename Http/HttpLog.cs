@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Http;
+
+/// <summary>What the server itself logs. Event names are stable.</summary>
+internal static partial class HttpLog
+{
+    [LoggerMessage(EventName = "api_request_refused", Level = LogLevel.Warning,
+        Message = "request refused: {cause}, status {status}, route {route}, client {client}: {message} ({suppressed} more not logged)")]
+    public static partial void RequestRefused(
+        ILogger log, string cause, int status, string route, string client, string message, long suppressed);
+
+    [LoggerMessage(EventName = "api_request_failed", Level = LogLevel.Error, Message = "request on {route} failed")]
+    public static partial void RequestFailed(ILogger log, string route, Exception exception);
+
+    [LoggerMessage(EventName = "api_connection_failed", Level = LogLevel.Error, Message = "connection failed")]
+    public static partial void ConnectionFailed(ILogger log, Exception exception);
+
+    [LoggerMessage(EventName = "api_loop_failed", Level = LogLevel.Critical, Message = "event loop failed")]
+    public static partial void LoopFailed(ILogger log, Exception exception);
+
+    [LoggerMessage(EventName = "api_accept_failed", Level = LogLevel.Warning, Message = "accept connection: errno {errno}; waiting for a descriptor")]
+    public static partial void AcceptFailed(ILogger log, int errno);
+
+    [LoggerMessage(EventName = "api_connections_full", Level = LogLevel.Warning,
+        Message = "{limit} connections are open; those that wait longest make room ({suppressed} more not logged)")]
+    public static partial void ConnectionsFull(ILogger log, int limit, long suppressed);
+}

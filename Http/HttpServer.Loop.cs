@@ -1,0 +1,183 @@
+using System.ComponentModel;
+using Couic.Http.Transport;
+using Couic.Native;
+
+namespace Couic.Http;
+
+internal sealed partial class HttpServer
+{
+    private const ulong ListenerKey = ulong.MaxValue - 1;
+    private const PollEvents ConnectionEvents = PollEvents.Readable | PollEvents.PeerClosed | PollEvents.EdgeTriggered;
+
+    /// <summary>How often deadlines are looked at; a time-out may come later by this much.</summary>
+    private const int SweepMilliseconds = 250;
+
+    /// <summary>Connections taken before those that are open get their turn.</summary>
+    private const int MaxAccepts = 64;
+
+    private readonly ConnectionTable _connections = new();
+    private readonly RefusalReport.Share _fullReports = new();
+    private readonly RefusalReport.Share _acceptReports = new();
+    private long _nextSweep;
+    private bool _listens = true;
+    private long _acceptAgain;
+
+    private void Run()
+    {
+        try
+        {
+            while (!_isEnding || (_connections.Count > 0 && Now < _endBy))
+            {
+                int n = _poller.Wait(_connections.Count == 0 && _listens ? -1 : SweepMilliseconds);
+                for (int i = 0; i < n; i++)
+                {
+                    Dispatch(i);
+                }
+
+                if (Now >= _nextSweep || _isStopping)
+                {
+                    Sweep();
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            HttpLog.LoopFailed(Log, e);
+            _ended.TrySetException(e);
+        }
+        finally
+        {
+            _listener!.Dispose();
+            _poller.Dispose();
+            _ended.TrySetResult();
+        }
+    }
+
+    private void Dispatch(int index)
+    {
+        if (!_poller.Event(index, out PollEvents events, out ulong key))
+        {
+            return; // woken
+        }
+
+        if (key == ListenerKey)
+        {
+            Accept();
+        }
+        else
+        {
+            _connections.Find(key)?.OnEvents(events);
+        }
+    }
+
+    private void Accept()
+    {
+        for (int i = 0; i < MaxAccepts && !_isStopping; i++)
+        {
+            int error = StreamSocket.Accept(_listener!.SafeHandle, out StreamSocket? socket);
+            if (socket is not null)
+            {
+                Open(socket);
+            }
+            else if (error is StreamSocket.ProcessFull or StreamSocket.SystemFull)
+            {
+                // The connection stays in the backlog, and the listener ready: look away for a moment instead of spinning.
+                MakeRoom();
+                Listen(false);
+                _acceptAgain = Now + (Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)) / 2);
+                if (_acceptReports.TryTake(_time, 1, out _))
+                {
+                    HttpLog.AcceptFailed(Log, -error);
+                }
+
+                return;
+            }
+            else if (error == StreamSocket.WouldBlock)
+            {
+                return;
+            }
+        }
+    }
+
+    private void Open(StreamSocket socket)
+    {
+        if (_connections.Count >= Limits.MaxConnections && !MakeRoom())
+        {
+            socket.Dispose();
+            return;
+        }
+
+        HttpConnection connection = _connections.Add(key => new HttpConnection(this, socket, key));
+        try
+        {
+            _poller.Add(socket, ConnectionEvents, connection.Key);
+        }
+        catch (Win32Exception e)
+        {
+            HttpLog.ConnectionFailed(Log, e);
+            _connections.Remove(connection);
+            socket.Dispose();
+            return;
+        }
+
+        _ = connection.RunAsync();
+    }
+
+    /// <summary>Closes the connection that has waited longest for a request. False when none waits.</summary>
+    private bool MakeRoom()
+    {
+        if (_fullReports.TryTake(_time, 1, out long suppressed))
+        {
+            HttpLog.ConnectionsFull(Log, Limits.MaxConnections, suppressed);
+        }
+
+        HttpConnection? oldest = null;
+        foreach (HttpConnection connection in _connections.Snapshot())
+        {
+            if (connection.IsWaiting && (oldest is null || connection.WaitingSince < oldest.WaitingSince))
+            {
+                oldest = connection;
+            }
+        }
+
+        oldest?.Evict();
+        return oldest is not null;
+    }
+
+    private void Sweep()
+    {
+        long now = Now;
+        _nextSweep = now + Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds));
+        if (!_listens && !_isStopping && now >= _acceptAgain)
+        {
+            Listen(true);
+        }
+        else if (_isStopping)
+        {
+            Listen(false);
+        }
+
+        foreach (HttpConnection connection in _connections.Snapshot())
+        {
+            if (_isEnding || (_isStopping && connection.IsWaiting))
+            {
+                connection.Expire();
+            }
+            else
+            {
+                connection.CheckDeadline(now);
+            }
+        }
+    }
+
+    private void Listen(bool on)
+    {
+        if (_listens != on)
+        {
+            _listens = on;
+            _poller.Modify(_listener!.SafeHandle, on ? PollEvents.Readable : PollEvents.None, ListenerKey);
+        }
+    }
+
+    internal void Remove(HttpConnection connection) => _connections.Remove(connection);
+}

@@ -1,0 +1,121 @@
+using System.Net.Sockets;
+using Couic.Access;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Http.Transport;
+using Couic.Native;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Http;
+
+/// <summary>
+/// The API's server on one listening stream socket. One thread waits for events of all connections (level-triggered for new
+/// ones, edge-triggered for their data) and handles requests as they come; handlers that take long leave it. Memory, time and
+/// number of connections are bounded by <see cref="HttpLimits"/>.
+/// </summary>
+internal sealed partial class HttpServer : IAsyncDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly Poller _poller = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isStopping;
+    private volatile bool _isEnding;
+    private Socket? _listener;
+    private long _parked;
+    private long _endBy;
+
+    /// <summary>For connections to notice that they are to end at once; a handler that is stuck is left behind.</summary>
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(2);
+
+    public HttpServer(HttpLimits limits, Router router, ClientDirectory clients, TimeProvider time, ILogger log, StatusCounters? counters = null)
+    {
+        Limits = limits;
+        Router = router;
+        Clients = clients;
+        Log = log;
+        _time = time;
+        Date = new DateHeader(time);
+        Refusals = new RefusalReport(log, time);
+        Counters = counters ?? new StatusCounters();
+        LargeBodies = new Turns(limits.MaxLargeBodies);
+    }
+
+    public HttpLimits Limits { get; }
+
+    public StatusCounters Counters { get; }
+
+    /// <summary>Open connections.</summary>
+    public int ConnectionCount => _connections.Count;
+
+    internal Router Router { get; }
+
+    internal ClientDirectory Clients { get; }
+
+    internal ILogger Log { get; }
+
+    internal DateHeader Date { get; }
+
+    internal RefusalReport Refusals { get; }
+
+    internal Turns LargeBodies { get; }
+
+    internal bool IsStopping => _isStopping;
+
+    internal long Now => _time.GetTimestamp();
+
+    internal long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _time.TimestampFrequency);
+
+    /// <summary>Starts to serve connections of a socket that is bound and listens. The server closes it when it stops.</summary>
+    public void Start(Socket listener)
+    {
+        _listener = listener;
+        listener.Blocking = false;
+        _poller.Add(listener.SafeHandle, PollEvents.Readable, ListenerKey);
+        var thread = new Thread(Run) { IsBackground = true, Name = "api" };
+        thread.Start();
+    }
+
+    /// <summary>
+    /// Stops to accept, lets requests that have begun finish for at most <paramref name="grace"/>, and closes what is left then.
+    /// </summary>
+    public async Task StopAsync(TimeSpan grace)
+    {
+        if (_listener is null)
+        {
+            return;
+        }
+
+        _isStopping = true;
+        _poller.Wake();
+        long end = _time.GetTimestamp() + Ticks(grace);
+        while (_connections.Count > 0 && _time.GetTimestamp() < end)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), _time);
+        }
+
+        _endBy = _time.GetTimestamp() + Ticks(EndTimeout);
+        _isEnding = true;
+        _poller.Wake();
+        await _ended.Task;
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync(TimeSpan.Zero);
+
+    /// <summary>Takes a share of the memory for connections that wait; false when there is none left.</summary>
+    internal bool TryPark(int bytes)
+    {
+        if (Interlocked.Add(ref _parked, bytes) <= Limits.MaxParkedBytes)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _parked, -bytes);
+        return false;
+    }
+
+    internal void Unpark(int bytes) => Interlocked.Add(ref _parked, -bytes);
+
+    /// <summary>Whether the poller also tells when there is room to write.</summary>
+    internal void Watch(HttpConnection connection, bool writable) =>
+        _poller.Modify(connection.Socket, writable ? ConnectionEvents | PollEvents.Writable : ConnectionEvents, connection.Key);
+}

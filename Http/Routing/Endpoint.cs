@@ -1,0 +1,63 @@
+using Couic.Access;
+using Couic.Http.Protocol;
+
+namespace Couic.Http.Routing;
+
+/// <summary>
+/// Handles one request: reads what it needs from the exchange and leaves its answer there. Runs on the event loop until it
+/// first waits, so what takes long or touches the disk begins with <see cref="Exchange.LeaveLoopAsync"/>.
+/// </summary>
+internal delegate ValueTask Handler(Exchange exchange);
+
+/// <summary>What is done for one method of a route.</summary>
+/// <param name="Permission">Null for no token at all.</param>
+internal sealed record Endpoint(Verb Verb, Permission? Permission, Handler Handler);
+
+/// <summary>One path of the API and its methods.</summary>
+internal sealed class Route(string pattern)
+{
+    private readonly List<Endpoint> _endpoints = [];
+
+    /// <summary>As it was registered, such as <c>/v1/{policy}/{ip}/{prefix}</c>.</summary>
+    public string Pattern { get; } = pattern;
+
+    public IReadOnlyList<Endpoint> Endpoints => _endpoints;
+
+    /// <summary>The value of <c>Allow</c>: GET, HEAD, POST, PUT, DELETE as far as there are, comma, no space.</summary>
+    public byte[] Allow { get; private set; } = [];
+
+    /// <summary>The endpoint of a method, HEAD being that of GET; null when there is none.</summary>
+    public Endpoint? Find(Verb verb)
+    {
+        verb = verb == Verb.Head ? Verb.Get : verb;
+        foreach (Endpoint endpoint in _endpoints)
+        {
+            if (endpoint.Verb == verb)
+            {
+                return endpoint;
+            }
+        }
+
+        return null;
+    }
+
+    public void Add(Endpoint endpoint)
+    {
+        if (endpoint.Verb is Verb.Head or Verb.Other || Find(endpoint.Verb) is not null)
+        {
+            throw new ArgumentException($"add endpoint \"{endpoint.Verb} {Pattern}\": there already, or a method that cannot be had");
+        }
+
+        _endpoints.Add(endpoint);
+        var words = new List<string>();
+        foreach (Verb verb in (ReadOnlySpan<Verb>)[Verb.Get, Verb.Post, Verb.Put, Verb.Delete])
+        {
+            if (Find(verb) is not null)
+            {
+                words.Add(verb == Verb.Get ? "GET,HEAD" : verb.ToString().ToUpperInvariant());
+            }
+        }
+
+        Allow = System.Text.Encoding.ASCII.GetBytes(string.Join(',', words));
+    }
+}

@@ -1,0 +1,82 @@
+namespace Couic.Http.Transport;
+
+/// <summary>
+/// The open connections by the key that the poller knows them by: a place in the table and, above it, a number that is
+/// different for each user of the place, so that a late event reaches nobody else. Thread-safe.
+/// </summary>
+internal sealed class ConnectionTable
+{
+    private const int PlaceBits = 24;
+
+    private readonly Lock _gate = new();
+    private readonly Stack<int> _free = new();
+    private readonly List<HttpConnection> _snapshot = [];
+    private HttpConnection?[] _places = new HttpConnection?[64];
+    private ulong _next;
+    private int _used;
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public HttpConnection Add(Func<ulong, HttpConnection> create)
+    {
+        lock (_gate)
+        {
+            if (!_free.TryPop(out int place))
+            {
+                place = _used++;
+                if (place == _places.Length)
+                {
+                    Array.Resize(ref _places, place * 2);
+                }
+            }
+
+            HttpConnection connection = create((++_next << PlaceBits) | (uint)place);
+            _places[place] = connection;
+            _count++;
+            return connection;
+        }
+    }
+
+    public void Remove(HttpConnection connection)
+    {
+        lock (_gate)
+        {
+            int place = PlaceOf(connection.Key);
+            if (_places[place] == connection)
+            {
+                _places[place] = null;
+                _free.Push(place);
+                _count--;
+            }
+        }
+    }
+
+    public HttpConnection? Find(ulong key)
+    {
+        HttpConnection?[] places = Volatile.Read(ref _places);
+        int place = PlaceOf(key);
+        HttpConnection? connection = place < places.Length ? places[place] : null;
+        return connection?.Key == key ? connection : null;
+    }
+
+    /// <summary>All of them, in a list that is used again: for the event loop's thread alone, until the next call.</summary>
+    public List<HttpConnection> Snapshot()
+    {
+        lock (_gate)
+        {
+            _snapshot.Clear();
+            for (int i = 0; i < _used; i++)
+            {
+                if (_places[i] is { } connection)
+                {
+                    _snapshot.Add(connection);
+                }
+            }
+
+            return _snapshot;
+        }
+    }
+
+    private static int PlaceOf(ulong key) => (int)(key & ((1 << PlaceBits) - 1));
+}

@@ -1,0 +1,152 @@
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+
+namespace Couic.Http.Transport;
+
+internal sealed partial class HttpConnection
+{
+    private long _streamLeft;
+
+    /// <summary>Handles the request in the head. False: the connection ends behind its answer.</summary>
+    private ValueTask<bool> HandleAsync()
+    {
+        Volatile.Write(ref _deadline, long.MaxValue);
+        _isOld = true;
+        _isHeadTimed = _sentContinue = IsOffLoop = false;
+        _bodyStart = _bodyReceived = _streamLeft = 0;
+        Input.BeginBody(Head.Length);
+        _body.Begin(Head);
+        Exchange exchange = _exchange ??= new Exchange(this);
+        exchange.Begin();
+        try
+        {
+            Endpoint? endpoint = exchange.Check(_server.Router, _server.Clients);
+            ValueTask handling = endpoint is null ? default : endpoint.Handler(exchange);
+            if (!handling.IsCompletedSuccessfully)
+            {
+                return AwaitHandlerAsync(handling, exchange);
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(exchange, e);
+        }
+
+        return FinishAsync(exchange);
+    }
+
+    private async ValueTask<bool> AwaitHandlerAsync(ValueTask handling, Exchange exchange)
+    {
+        try
+        {
+            await handling;
+        }
+        catch (Exception e)
+        {
+            Fail(exchange, e);
+        }
+
+        return await FinishAsync(exchange);
+    }
+
+    /// <summary>A bug in one request answers 500 to it and ends nothing else.</summary>
+    private void Fail(Exchange exchange, Exception e)
+    {
+        HttpLog.RequestFailed(_server.Log, exchange.Route?.Pattern ?? string.Empty, e);
+        if (!exchange.IsStreamed)
+        {
+            exchange.FailInternally();
+        }
+    }
+
+    private ValueTask<bool> FinishAsync(Exchange exchange)
+    {
+        if (exchange.Status == 0)
+        {
+            Fail(exchange, new InvalidOperationException("the handler left no answer"));
+        }
+
+        bool closes = Conclude(exchange);
+        if (_holdsLargeBody)
+        {
+            _holdsLargeBody = false;
+            _server.LargeBodies.Release();
+        }
+
+        exchange.Trim();
+        if (closes || _streamLeft > 0)
+        {
+            _isGone |= _streamLeft > 0;
+            _lingers |= !_body.IsComplete;
+            return new ValueTask<bool>(false);
+        }
+
+        return _body.IsComplete ? new ValueTask<bool>(NextRequest()) : DrainAsync();
+    }
+
+    /// <summary>Writes the answer, unless it went out in pieces, and counts it. Returns whether the connection ends with it.</summary>
+    private bool Conclude(Exchange exchange)
+    {
+        bool closes = exchange.IsStreamed ? _streamCloses : Closes(exchange);
+        if (!exchange.IsStreamed)
+        {
+            WriteHead(exchange, exchange.AnswerBody.Length, closes);
+            if (exchange.Verb != Verb.Head)
+            {
+                _out.Append(exchange.AnswerBody.Written);
+            }
+        }
+
+        _server.Counters.Count(exchange.Status);
+        if (exchange.Cause != Refusal.None)
+        {
+            _server.Refusals.Report(exchange);
+        }
+
+        return closes;
+    }
+
+    /// <summary>Whether the connection ends with this answer: asked for, broken, or with too much unread body in the way.</summary>
+    private bool Closes(Exchange exchange)
+    {
+        if (!Head.KeepAlive || exchange.MustClose || _server.IsStopping)
+        {
+            return true;
+        }
+
+        if (_body.IsComplete)
+        {
+            return false;
+        }
+
+        // Nobody will read what is left. A client that waits for 100 Continue may send its body or the next request: no
+        // telling which.
+        ParseFault fault = PumpBody();
+        Input.ConsumeBody(Input.BodyLength);
+        return fault != ParseFault.None || (!_body.IsComplete
+            && ((Head.ExpectsContinue && !_sentContinue) || _body.Left > Limits.MaxDrainBytes));
+    }
+
+    /// <summary>Throws the rest of a short body away.</summary>
+    private async ValueTask<bool> DrainAsync()
+    {
+        while (!_body.IsComplete)
+        {
+            Input.ConsumeBody(Input.BodyLength);
+            if (await ReadMoreBodyAsync(0) != ParseFault.None)
+            {
+                _lingers = true;
+                return false;
+            }
+        }
+
+        return NextRequest();
+    }
+
+    private bool NextRequest()
+    {
+        Input.EndRequest();
+        Head.Reset();
+        return true;
+    }
+}

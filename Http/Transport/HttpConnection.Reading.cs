@@ -1,0 +1,224 @@
+using System.Runtime.CompilerServices;
+using Couic.Http.Protocol;
+using Couic.Native;
+
+namespace Couic.Http.Transport;
+
+internal sealed partial class HttpConnection
+{
+    private bool _isOld;
+    private bool _isHeadTimed;
+    private bool _sentContinue;
+    private bool _holdsLargeBody;
+    private long _bodyStart;
+    private long _bodyReceived;
+
+    /// <summary>Set while a handler is away from the event loop: what waits for it goes on on a pool thread.</summary>
+    public bool IsOffLoop { get; set; }
+
+    /// <summary>Takes what has been received of the body.</summary>
+    public ParseFault PumpBody() => _body.IsComplete ? ParseFault.None : _body.Pump(Input, Limits);
+
+    /// <summary>Waits until more than so many bytes of the body are there, or all of it.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<ParseFault> ReadMoreBodyAsync(int have)
+    {
+        while (true)
+        {
+            ParseFault fault = PumpBody();
+            if (fault != ParseFault.None || _body.IsComplete || Input.BodyLength > have)
+            {
+                return fault;
+            }
+
+            await AskForBodyAsync();
+            if (!await FlushAsync())
+            {
+                return ParseFault.BodyBrokenOff;
+            }
+
+            int n = _drained ? StreamSocket.WouldBlock : Receive();
+            if (n > 0)
+            {
+                _bodyReceived += n;
+                continue;
+            }
+
+            if (n != StreamSocket.WouldBlock)
+            {
+                return ParseFault.BodyBrokenOff;
+            }
+
+            SetDeadline(_bodyStart, _bodyReceived, Limits.MinBodyBytesPerSecond);
+            await _readable.WaitAsync();
+            _drained = false;
+            if (_expired)
+            {
+                return ParseFault.BodyTimeout;
+            }
+
+            if (IsOffLoop)
+            {
+                await Exchange.YieldAsync();
+            }
+        }
+    }
+
+    /// <summary>Before the first wait for a body: says that it is wanted, and takes a share of the memory if it is large.</summary>
+    private async ValueTask AskForBodyAsync()
+    {
+        if (_bodyStart == 0)
+        {
+            _bodyStart = _server.Now;
+            if (Head.ExpectsContinue && Input.BodyLength == 0)
+            {
+                _sentContinue = true;
+                _out.Append("HTTP/1.1 100 Continue\r\n\r\n"u8);
+            }
+        }
+
+        if (!_holdsLargeBody && Input.Capacity >= Limits.LargeBodyBytes)
+        {
+            await _server.LargeBodies.WaitAsync();
+            _holdsLargeBody = true;
+            _bodyStart = _server.Now;
+            _bodyReceived = 0;
+        }
+    }
+
+    /// <summary>Waits for the first or for further bytes of a head. False: the connection is over.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> ReceiveHeadAsync()
+    {
+        while (true)
+        {
+            if (!_drained)
+            {
+                int n = Receive();
+                if (n != StreamSocket.WouldBlock)
+                {
+                    _isGone = n <= 0; // a request that broke off gets no answer
+                    return n > 0;
+                }
+            }
+
+            int parked = BeginWait();
+            if (parked < 0)
+            {
+                return false;
+            }
+
+            await _readable.WaitAsync();
+            _server.Unpark(parked);
+            _isWaiting = false;
+            _drained = false;
+            if (_expired)
+            {
+                return ExpireHead();
+            }
+        }
+    }
+
+    /// <summary>Gives back memory and sets the deadline. Returns the bytes that stay, or -1 when it may not wait.</summary>
+    private int BeginWait()
+    {
+        Input.Shrink();
+        _out.Release();
+        _exchange?.ReleaseBuffers();
+        long now = _server.Now;
+        if (Input.IsEmpty && _isOld)
+        {
+            Volatile.Write(ref _deadline, now + _server.Ticks(Limits.KeepAliveTimeout));
+        }
+        else if (!_isHeadTimed)
+        {
+            _isHeadTimed = true;
+            Volatile.Write(ref _deadline, now + _server.Ticks(Limits.HeaderTimeout));
+        }
+
+        WaitingSince = now;
+        _isWaiting = true;
+        if (_server.IsStopping && Input.IsEmpty)
+        {
+            _isGone = true;
+            return -1;
+        }
+
+        int parked = Input.Capacity;
+        if (!_server.TryPark(parked))
+        {
+            _isWaiting = false;
+            Refuse(ParseFault.NoRoom);
+            return -1;
+        }
+
+        return parked;
+    }
+
+    /// <summary>No request came in time: 408, unless the last one was answered and nothing of a next one is there.</summary>
+    private bool ExpireHead()
+    {
+        _isGone = (_isOld && Input.IsEmpty) || _server.IsStopping || _isEvicted;
+        if (!_isGone)
+        {
+            _expired = false;
+            Refuse(ParseFault.HeaderTimeout);
+        }
+
+        return false;
+    }
+
+    /// <summary>Receives what is there, once.</summary>
+    private int Receive()
+    {
+        Span<byte> free = Input.Free();
+        int n = _socket.Receive(free);
+        if (n > 0)
+        {
+            // On a stream a short read means that nothing is left (epoll(7)), unless the end of the stream is.
+            _drained = n < free.Length && !_hungUp;
+            Input.Received(n);
+        }
+
+        return n;
+    }
+
+    /// <summary>
+    /// Reads and throws away what a client still sends, so that closing does not take the answer from it: a socket that is
+    /// closed with unread data is reset.
+    /// </summary>
+    private async ValueTask LingerAsync()
+    {
+        if (!_lingers && Input.Raw.IsEmpty && _drained)
+        {
+            return;
+        }
+
+        _socket.ShutdownSend();
+        Input.Release();
+        _expired = false;
+        Volatile.Write(ref _deadline, _server.Now + _server.Ticks(Limits.LingerTimeout));
+        int turns = 0;
+        while (!_expired)
+        {
+            int n = Receive();
+            Input.Release();
+            if (n == StreamSocket.WouldBlock)
+            {
+                _isWaiting = true;
+                await _readable.WaitAsync();
+            }
+            else if (n <= 0)
+            {
+                return;
+            }
+            else if (++turns % MaxTurns == 0)
+            {
+                await Exchange.YieldAsync();
+            }
+        }
+    }
+
+    private void SetDeadline(long start, long bytes, int bytesPerSecond) => Volatile.Write(
+        ref _deadline, start + _server.Ticks(Limits.RateGrace + TimeSpan.FromSeconds(bytes / (double)bytesPerSecond)));
+}

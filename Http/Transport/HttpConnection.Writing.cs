@@ -1,0 +1,138 @@
+using System.Runtime.CompilerServices;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Native;
+
+namespace Couic.Http.Transport;
+
+internal sealed partial class HttpConnection
+{
+    private bool _streamCloses;
+
+    /// <summary>Writes the head of an answer that goes out in pieces.</summary>
+    public void WriteHead(Exchange exchange, long contentLength)
+    {
+        _streamCloses = Closes(exchange);
+        _streamLeft = exchange.Verb == Verb.Head ? 0 : contentLength;
+        WriteHead(exchange, contentLength, _streamCloses);
+    }
+
+    /// <summary>Sends a piece of such an answer. False when the client is gone or too slow.</summary>
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> piece)
+    {
+        if (!await FlushAsync() || !await SendSlowlyAsync(piece))
+        {
+            return false;
+        }
+
+        _streamLeft -= piece.Length;
+        return true;
+    }
+
+    /// <summary>Sends the answers that are waiting. False when the client is gone or too slow.</summary>
+    public ValueTask<bool> FlushAsync()
+    {
+        if (_out.Length == 0 || _isGone)
+        {
+            return new ValueTask<bool>(!_isGone);
+        }
+
+        int sent = _socket.Send(_out.Written);
+        if (sent == _out.Length)
+        {
+            _out.Clear();
+            return new ValueTask<bool>(true);
+        }
+
+        return FlushRestAsync(Math.Max(sent, 0));
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> FlushRestAsync(int sent)
+    {
+        bool all = await SendSlowlyAsync(_out.WrittenMemory[sent..]);
+        _out.Clear();
+        return all;
+    }
+
+    /// <summary>Sends as the client reads; one that reads too slowly is given up.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> SendSlowlyAsync(ReadOnlyMemory<byte> bytes)
+    {
+        int sent = 0;
+        long start = 0;
+        int parked = 0;
+        while (sent < bytes.Length && !_isGone)
+        {
+            int n = _socket.Send(bytes.Span[sent..]);
+            if (n >= 0)
+            {
+                sent += n;
+                continue;
+            }
+
+            if (n != StreamSocket.WouldBlock)
+            {
+                _isGone = true;
+                break;
+            }
+
+            if (start == 0)
+            {
+                start = _server.Now;
+                parked = _out.Capacity + Input.Capacity;
+                if (!_server.TryPark(parked))
+                {
+                    parked = 0;
+                    _isGone = true;
+                    break;
+                }
+
+                _server.Watch(this, writable: true);
+            }
+
+            SetDeadline(start, sent, Limits.MinAnswerBytesPerSecond);
+            await _writable.WaitAsync();
+            _isGone |= _expired;
+            if (IsOffLoop)
+            {
+                await Exchange.YieldAsync();
+            }
+        }
+
+        if (start != 0)
+        {
+            _server.Unpark(parked);
+            _server.Watch(this, writable: false);
+            Volatile.Write(ref _deadline, long.MaxValue);
+        }
+
+        return !_isGone;
+    }
+
+    private void WriteHead(Exchange exchange, long contentLength, bool closes)
+    {
+        _out.Append(StatusLine.Of(exchange.Status));
+        if (exchange.Status != 204)
+        {
+            _out.Append("content-length: "u8);
+            _out.Number(contentLength);
+            _out.Append("\r\ncontent-type: "u8);
+            _out.Append(exchange.ContentType);
+            _out.Append("\r\n"u8);
+        }
+
+        _out.Append(_server.Date.Line);
+        _out.Append(exchange.AnswerHeaders.Written);
+        if (closes)
+        {
+            _out.Append("connection: close\r\n"u8);
+        }
+        else if (Head.IsHttp10)
+        {
+            _out.Append("connection: keep-alive\r\n"u8);
+        }
+
+        _out.Append("\r\n"u8);
+    }
+}

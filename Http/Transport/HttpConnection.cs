@@ -1,0 +1,181 @@
+using Couic.Http.Protocol;
+using Couic.Native;
+
+namespace Couic.Http.Transport;
+
+/// <summary>
+/// One connection: reads requests, has them handled one after the other, and writes all answers to what was read at once.
+/// Runs on the event loop's thread, and on a pool thread while a handler that left the loop goes on.
+/// </summary>
+internal sealed partial class HttpConnection
+{
+    private const int FlushAt = 48 * 1024;
+
+    /// <summary>Full buffers that one connection may have handled before others get their turn.</summary>
+    private const int MaxTurns = 8;
+
+    private readonly HttpServer _server;
+    private readonly StreamSocket _socket;
+    private readonly Gate _readable = new();
+    private readonly Gate _writable = new();
+    private readonly OutputBuffer _out = new();
+    private long _deadline = long.MaxValue;
+    private volatile bool _expired;
+    private volatile bool _hungUp;
+    private volatile bool _isWaiting;
+    private volatile bool _isEvicted;
+    private bool _drained;
+    private bool _isGone;
+    private bool _lingers;
+    private RequestBody _body;
+    private Exchange? _exchange;
+
+    public HttpConnection(HttpServer server, StreamSocket socket, ulong key)
+    {
+        _server = server;
+        _socket = socket;
+        Key = key;
+    }
+
+    /// <summary>What the poller calls it.</summary>
+    public ulong Key { get; }
+
+    public HttpLimits Limits => _server.Limits;
+
+    public RequestHead Head { get; } = new();
+
+    public InputBuffer Input { get; } = new();
+
+    public ref RequestBody Body => ref _body;
+
+    /// <summary>Whether it waits for a request and may be closed to make room.</summary>
+    public bool IsWaiting => _isWaiting;
+
+    /// <summary>When it last began to wait, in timestamps.</summary>
+    public long WaitingSince { get; private set; }
+
+    public StreamSocket Socket => _socket;
+
+    /// <summary>Events from the poller.</summary>
+    public void OnEvents(PollEvents events)
+    {
+        if ((events & (PollEvents.HangUp | PollEvents.Error | PollEvents.PeerClosed)) != 0)
+        {
+            _hungUp = true;
+        }
+
+        if ((events & ~PollEvents.Writable) != 0)
+        {
+            _readable.Signal();
+        }
+
+        if ((events & (PollEvents.Writable | PollEvents.HangUp | PollEvents.Error)) != 0)
+        {
+            _writable.Signal();
+        }
+    }
+
+    /// <summary>Ends it if its deadline has passed.</summary>
+    public void CheckDeadline(long now)
+    {
+        if (now > Volatile.Read(ref _deadline))
+        {
+            Expire();
+        }
+    }
+
+    /// <summary>Closes it to make room for another, while it waits for a request.</summary>
+    public void Evict()
+    {
+        _isEvicted = true;
+        Expire();
+    }
+
+    /// <summary>Makes every wait return, and fail.</summary>
+    public void Expire()
+    {
+        _expired = true;
+        _readable.Signal();
+        _writable.Signal();
+    }
+
+    /// <summary>Serves the connection until it ends.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            await ServeAsync();
+        }
+        catch (Exception e)
+        {
+            HttpLog.ConnectionFailed(_server.Log, e);
+        }
+        finally
+        {
+            _server.Remove(this);
+            _socket.Dispose();
+            Input.Release();
+            _out.Release();
+            _exchange?.ReleaseBuffers();
+        }
+    }
+
+    private async ValueTask ServeAsync()
+    {
+        Head.Reset();
+        int turns = 0;
+        while (true)
+        {
+            if (!Input.IsEmpty)
+            {
+                if (RequestParser.TryParse(Input.Request, Limits, Head, out ParseFault fault))
+                {
+                    ValueTask<bool> handling = HandleAsync();
+                    bool goesOn = handling.IsCompletedSuccessfully ? handling.Result : await handling;
+                    if (!goesOn || (_out.Length >= FlushAt && !await FlushAsync()))
+                    {
+                        break;
+                    }
+
+                    continue;
+                }
+
+                if (fault != ParseFault.None)
+                {
+                    Refuse(fault);
+                    break;
+                }
+            }
+
+            if (!await FlushAsync() || !await ReceiveHeadAsync())
+            {
+                break;
+            }
+
+            if (++turns >= MaxTurns)
+            {
+                turns = 0;
+                if (!_drained)
+                {
+                    await Exchange.YieldAsync();
+                }
+            }
+        }
+
+        if (!_isGone && await FlushAsync())
+        {
+            await LingerAsync();
+        }
+    }
+
+    /// <summary>Answers to a fault below the API, in front of any handler.</summary>
+    private void Refuse(ParseFault fault)
+    {
+        Input.BeginBody(0);
+        Exchange exchange = _exchange ??= new Exchange(this);
+        exchange.Begin();
+        exchange.Refuse(fault);
+        _lingers = true;
+        Conclude(exchange);
+    }
+}
