@@ -15,15 +15,7 @@ public sealed class Lab : IDisposable
 
     private Probe? _probe;
 
-    public Lab()
-    {
-        // One queue a side: packets cannot overtake each other on their way.
-        Shell.Check(
-            Outside, "ip", "link", "add", OuterInterface, "numtxqueues", "1", "numrxqueues", "1", "type", "veth",
-            "peer", "name", Interface, "numtxqueues", "1", "numrxqueues", "1", "netns", Inside.Path);
-        Configure(Inside, Interface, "02:00:00:00:00:01", InsideV4, InsideV6);
-        Configure(Outside, OuterInterface, "02:00:00:00:00:02", OutsideV4, OutsideV6);
-    }
+    public Lab() => MakePair();
 
     public NetSpace Inside { get; } = new();
 
@@ -45,12 +37,29 @@ public sealed class Lab : IDisposable
         return word ?? "";
     }
 
+    /// <summary>Deletes the interfaces and makes them anew, under the same names.</summary>
+    public void RemakePair()
+    {
+        Ip("link", "delete", Interface);
+        MakePair();
+    }
+
     public void Dispose()
     {
         _probe?.Dispose();
         Inside.Dispose();
         Outside.Dispose();
         Scratch.Dispose();
+    }
+
+    private void MakePair()
+    {
+        // One queue a side: packets cannot overtake each other on their way.
+        Shell.Check(
+            Outside, "ip", "link", "add", OuterInterface, "numtxqueues", "1", "numrxqueues", "1", "type", "veth",
+            "peer", "name", Interface, "numtxqueues", "1", "numrxqueues", "1", "netns", Inside.Path);
+        Configure(Inside, Interface, "02:00:00:00:00:01", InsideV4, InsideV6);
+        Configure(Outside, OuterInterface, "02:00:00:00:00:02", OutsideV4, OutsideV6);
     }
 
     private static void Configure(NetSpace space, string device, string hardware, string v4, string v6)
