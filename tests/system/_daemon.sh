@@ -1,0 +1,59 @@
+# Sourced after _tap.sh: a daemon of the test's own in a network namespace of its own, with its files below $WORK.
+#   start_daemon [NAME [EXTRA_TOML]]   sets NETNS, DIR, SOCKET, TOKEN, DAEMON, CTL_CONFIG
+#   inside COMMAND...                  runs in the daemon's namespace
+# The namespace has the loopback interface only, so no packet of these tests leaves the machine.
+
+start_daemon() {
+  local name=${1:-main}
+  NETNS=system-$$-$name
+  DIR=$WORK/$name
+  SOCKET=$DIR/run/couic.sock
+  CTL_CONFIG=$DIR/couicctl.toml
+  mkdir -p "$DIR/lib" "$DIR/run" "$DIR/bin"
+  ip netns add "$NETNS"
+  on_exit ip netns delete "$NETNS"
+  inside ip link set lo up
+  cat >"$DIR/couic.toml" <<TOML
+ifaces = ["lo"]
+working_dir = "$DIR/lib"
+user = "root"
+group = "root"
+
+[server]
+socket = "$SOCKET"
+
+[logging]
+dir = "-"
+
+${2:-}
+TOML
+  cat >"$CTL_CONFIG" <<TOML
+mode = "local"
+socket = "$SOCKET"
+client_file = "$DIR/lib/rbac/clients/couicctl.toml"
+TOML
+  # What a page of the documentation calls couicctl.
+  printf '#!/bin/sh\nexec "%s/out/couicctl" -c "%s" "$@"\n' "$ROOT" "$CTL_CONFIG" >"$DIR/bin/couicctl"
+  chmod +x "$DIR/bin/couicctl"
+  inside "$COUIC" -c "$DIR/couic.toml" >"$DIR/log" 2>&1 &
+  DAEMON=$!
+  on_exit kill "$DAEMON"
+  if ! wait_for 10 answers; then
+    fail 'the daemon starts' "$(cat "$DIR/log")"
+    exit 1
+  fi
+
+  TOKEN=$(sed -n 's/^token *= *"\(.*\)"/\1/p' "$DIR/lib/rbac/clients/couicctl.toml")
+}
+
+answers() { curl -s -o /dev/null --unix-socket "$SOCKET" http://couic/v1/drop; }
+
+# nsenter keeps /sys, which "ip netns exec" replaces.
+inside() { nsenter --net="/run/netns/$NETNS" "$@"; }
+
+api() { curl -s --unix-socket "$SOCKET" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$@"; }
+
+ctl() { "$DIR/bin/couicctl" "$@"; }
+
+# Whether a ping from this address of the loopback interface is answered.
+pings_from() { inside ping -c 1 -W 1 -I "$1" 127.0.0.1 >/dev/null 2>&1; }

@@ -1,0 +1,70 @@
+# Runs inside the container of package.sh, as root, with systemd as the first process. Says "ok SENTENCE" or "not ok SENTENCE".
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+expect() {
+  local sentence=$1
+  shift
+  if output=$("$@" 2>&1); then echo "ok $sentence"; else
+    echo "not ok $sentence"
+    echo "$output" | tail -n 20
+    systemctl status couic --no-pager 2>&1 | tail -n 12
+    journalctl -u couic --no-pager 2>/dev/null | tail -n 20
+  fi
+}
+expect_not() {
+  local sentence=$1
+  shift
+  if "$@" >/dev/null 2>&1; then echo "not ok $sentence"; else echo "ok $sentence"; fi
+}
+same() { [ "$1" = "$2" ] || { printf 'expected: %s\nactual:   %s\n' "$1" "$2"; return 1; }; }
+pings() { ping -c 1 -W 1 -I "$1" 127.0.0.1; }
+main_pid() { systemctl show -P MainPID couic; }
+
+ip link set lo up
+expect 'the package installs' dpkg -i /couic.deb
+expect 'the service is active' systemctl is-active couic
+expect 'and enabled' systemctl is-enabled couic
+expect 'couicctl reaches it' couicctl drop list
+expect 'a source gets through' pings 127.0.0.9
+expect 'a rule is added' couicctl drop add 127.0.0.9 -t tour -e 10m
+expect_not 'and drops the source' pings 127.0.0.9
+
+status=$(cat /proc/"$(main_pid)"/task/*/status)
+expect 'no thread has a capability' same '' "$(grep -E '^Cap(Prm|Eff|Inh|Bnd|Amb):' <<<"$status" | grep -v '0000000000000000$')"
+expect 'every thread has no-new-privs' same '' "$(grep '^NoNewPrivs:' <<<"$status" | grep -v '1$')"
+expect 'the user is couic' same couic "$(stat -c %U /proc/"$(main_pid)")"
+
+couicctl sets create drop static 127.0.0.77 >/dev/null
+expect 'the timer is well' systemctl start couic-sets-reload.timer
+expect 'its service reloads the sets' systemctl start couic-sets-reload.service
+expect_not 'and the set drops' pings 127.0.0.77
+expect 'a reload is taken' systemctl reload couic
+expect 'and loses no rule' same 127.0.0.9/32 "$(couicctl drop list -q -t tour)"
+
+echo '# changed by the administrator' >>/etc/couic/couic.toml
+old=$(main_pid)
+expect 'an upgrade installs' dpkg -i --force-confdef /newer.deb
+expect 'the changed configuration is kept' grep -q 'changed by the administrator' /etc/couic/couic.toml
+expect 'its owner too' same '640 root couic' "$(stat -c '%a %U %G' /etc/couic/couic.toml)"
+expect 'the service is active again' systemctl is-active couic
+expect_not 'as another process' test "$old" = "$(main_pid)"
+expect 'with its sets' same 127.0.0.77/32 "$(couicctl drop list -q)"
+expect_not 'which drop' pings 127.0.0.77
+expect 'the watchdog is content' same 0 "$(systemctl show -P NRestarts couic)"
+
+expect 'a stop is clean' systemctl stop couic
+expect 'and detaches the filter' pings 127.0.0.77
+expect 'with exit status 0' same 'success 0' "$(systemctl show -P Result couic) $(systemctl show -P ExecMainStatus couic)"
+systemctl start couic
+kill -KILL "$(main_pid)"
+sleep 3
+expect 'a killed daemon is started again' systemctl is-active couic
+
+expect 'the package is removed' dpkg --remove couic
+expect 'what it filtered gets through' pings 127.0.0.77
+expect 'the configuration stays' test -e /etc/couic/couic.toml
+expect 'the package is purged' dpkg --purge couic
+expect_not 'no configuration is left' test -e /etc/couic
+expect_not 'no rule is left' test -e /var/lib/couic
+expect_not 'no log is left' test -e /var/log/couic
+expect_not 'no user is left' getent passwd couic
+echo end
