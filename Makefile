@@ -19,7 +19,7 @@ export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
 
-.PHONY: all run test bench lint format install uninstall deb clean help setup version
+.PHONY: all manual run test bench lint format install uninstall deb clean help setup version
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
@@ -38,10 +38,17 @@ out/couic: $(SOURCES)
 out/couicctl out/couic-report: out/couic
 	@ln -sf couic $@
 
+# Manual pages and completion scripts: docs/man and the tables that the program itself reads.
+out/man/.made: out/couic $(wildcard docs/man/*.md tools/man/*.cs tools/man/*.csproj)
+	@dotnet run --project tools/man -c Release -v q -- docs/man out
+	@touch $@
+
+manual: out/man/.made
+
 run: all ## build, start the daemon on the loopback interface, say what to try
 	@tools/run-default
 
-test: lint all ## everything that checks the code: lint, unit tests, tests of the built program
+test: lint all manual ## everything that checks the code: lint, unit tests, tests of the built program
 	@tools/setup test
 	@tests/run
 
@@ -58,18 +65,18 @@ bench: all ## measure; each script prints ratios (bench/README.md)
 	@tools/setup bench
 	@bench/run
 
-install: all ## install under DESTDIR and PREFIX (/usr)
+install: all manual ## install under DESTDIR and PREFIX (/usr)
 	@tools/install '$(DESTDIR)' '$(PREFIX)'
 
 uninstall: ## remove what install put there; configuration and rules stay
 	@tools/uninstall '$(DESTDIR)' '$(PREFIX)'
 
-deb: all ## build out/couic_VERSION_ARCH.deb
+deb: all manual ## build out/couic_VERSION_ARCH.deb
 	@tools/setup deb
 	@tools/deb '$(VERSION)' '$(RID)'
 
 clean: ## remove everything that was built
-	@rm -rf out obj bin TestResults tests/*/bin tests/*/obj
+	@rm -rf out obj bin TestResults {tests,tools}/*/bin {tests,tools}/*/obj
 
 setup:
 	@tools/setup build lint test bench deb

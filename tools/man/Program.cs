@@ -1,0 +1,20 @@
+using Couic.Cli;
+using Couic.Cli.Completion;
+using Couic.Man;
+
+// Couic.Man SOURCE OUT: SOURCE/*.md, the prose; OUT/man and OUT/completion, what is made of it and of the program's tables.
+string source = args[0], output = args[1];
+string manual = Path.Combine(output, "man"), completion = Path.Combine(output, "completion");
+Directory.CreateDirectory(manual);
+Directory.CreateDirectory(completion);
+
+foreach (string file in Directory.GetFiles(source, "*.md"))
+{
+    string name = Path.GetFileNameWithoutExtension(file);
+    File.WriteAllText(Path.Combine(manual, name), new MarkdownPage(name).Convert(Insertions.Fill(File.ReadAllText(file))));
+}
+
+CompletionNode[] nodes = CompletionNode.Of(CouicctlCommands.Root);
+File.WriteAllText(Path.Combine(completion, "couicctl.bash"), BashCompletion.Write(nodes));
+File.WriteAllText(Path.Combine(completion, "couicctl.zsh"), ZshCompletion.Write(nodes));
+File.WriteAllText(Path.Combine(completion, "couicctl.fish"), FishCompletion.Write(nodes));
