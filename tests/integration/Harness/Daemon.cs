@@ -23,7 +23,7 @@ public sealed class Daemon : IDisposable
             start.Environment[name] = value;
         }
 
-        Process = Shell.Start(lab.Inside, start);
+        Process = Shell.Start(options.Space ?? lab.Inside, start);
         Process.StandardInput.Close();
         Process.OutputDataReceived += Keep;
         Process.ErrorDataReceived += Keep;

@@ -6,6 +6,9 @@ public sealed record DaemonOptions
     /// <summary>Names its folder under the lab's; a second daemon needs another one.</summary>
     public string Name { get; init; } = "couic";
 
+    /// <summary>Where it runs; inside the lab unless said otherwise.</summary>
+    public NetSpace? Space { get; init; }
+
     public string Mode { get; init; } = "generic";
 
     public string[] Interfaces { get; init; } = [Lab.Interface];

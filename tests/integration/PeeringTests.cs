@@ -1,0 +1,108 @@
+using Couic.IntegrationTests.Harness;
+using Xunit;
+
+namespace Couic.IntegrationTests;
+
+/// <summary>The walk-through of the manual: two nodes, a TLS proxy on port 2900 in front of each, exactly those commands.</summary>
+public sealed class PeeringTests : IDisposable
+{
+    private readonly Lab _lab = new();
+    private readonly List<IDisposable> _running = [];
+
+    [Fact]
+    public void ARuleAddedOnOneNodeIsListedAndInForceOnTheOther()
+    {
+        DaemonOptions one = new() { Name = "couic1" };
+        DaemonOptions two = new() { Name = "couic2", Space = _lab.Outside, Interfaces = [Lab.OuterInterface] };
+        string tokenForTwo = AddClient(one, "couic2");
+        string tokenForOne = AddClient(two, "couic1");
+        string authorityOne = StartProxy(_lab.Inside, "couic1", Lab.InsideV4);
+        string authorityTwo = StartProxy(_lab.Outside, "couic2", Lab.OutsideV4);
+
+        Daemon couic1 = Start(one with { Tables = Peer(Lab.OutsideV4, tokenForOne, authorityTwo) });
+        Daemon couic2 = Start(two with { Tables = Peer(Lab.InsideV4, tokenForTwo, authorityOne) });
+
+        Shell.Result added = couic1.Ctl("drop", "add", "1.1.1.1/32", "-e", "1m");
+        Assert.Equal(0, added.ExitCode);
+        Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ (59s|1m0s) +│""", added.Out);
+        Eventually.Holds(() => couic2.Ctl("drop", "list").Out.Contains("1.1.1.1/32", StringComparison.Ordinal), "the other node lists it");
+        Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ \d+s +│""", couic2.Ctl("drop", "list").Out);
+        Assert.Equal(1, Stats.Count(couic2, "drop"));
+
+        couic2.Ctl("drop", "delete", "1.1.1.1/32");
+        Eventually.Holds(() => Stats.Count(couic1, "drop") == 0, "the removal comes back");
+
+        // Allow-lists stay on their node unless both sides ask for them.
+        couic1.Ctl("ignore", "add", "192.0.2.1");
+        couic1.Ctl("drop", "add", "198.51.100.7");
+        Eventually.Holds(() => Stats.Count(couic2, "drop") == 1, "the next drop travels");
+        Assert.Equal(0, Stats.Count(couic2, "ignore"));
+    }
+
+    [Fact]
+    public void ANodeThatWasKilledGetsTheRulesBack()
+    {
+        DaemonOptions one = new() { Name = "couic1" };
+        DaemonOptions two = new() { Name = "couic2", Space = _lab.Outside, Interfaces = [Lab.OuterInterface] };
+        string tokenForTwo = AddClient(one, "couic2");
+        string tokenForOne = AddClient(two, "couic1");
+        string authorityOne = StartProxy(_lab.Inside, "couic1", Lab.InsideV4);
+        string authorityTwo = StartProxy(_lab.Outside, "couic2", Lab.OutsideV4);
+        Daemon couic1 = Start(one with { Tables = Peer(Lab.OutsideV4, tokenForOne, authorityTwo) });
+        two = two with { Tables = Peer(Lab.InsideV4, tokenForTwo, authorityOne) };
+        Daemon couic2 = Start(two);
+        string[] requests = [.. Enumerable.Range(0, 1000).Select(i => couic1.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.2.{i / 256}.{i % 256}/32")))];
+        Assert.All(couic1.Api.Pipeline(requests), status => Assert.Equal(201, status));
+        Eventually.Holds(() => Stats.Count(couic2, "drop") == 1000, "all rules are there");
+        couic2.End(Libc.SIGKILL);
+        couic1.Api.Remove("drop", "10.2.0.0/32");
+        couic1.Api.Add("drop", "198.51.100.7/32");
+        Daemon again = Start(two);
+        Eventually.Holds(() => Stats.Count(again, "drop") == 1000, "they are there again");
+        Assert.Equal(404, again.Api.Get("/v1/drop/10.2.0.0/32").Status);
+        Assert.Equal(couic1.Api.Get("/v1/drop?limit=2000").Json.GetArrayLength(), again.Api.Get("/v1/drop?limit=2000").Json.GetArrayLength());
+    }
+
+    public void Dispose()
+    {
+        _running.Reverse();
+        _running.ForEach(r => r.Dispose());
+        _lab.Dispose();
+    }
+
+    /// <summary>Starts the node without peers for a moment, as the manual adds the client first and restarts then.</summary>
+    private string AddClient(DaemonOptions options, string name)
+    {
+        using Daemon daemon = Daemon.Start(_lab, options);
+        Shell.Result added = daemon.Ctl("clients", "add", "-n", name, "-g", "peering");
+        Assert.True(added.ExitCode == 0, added.All);
+        Assert.Equal(0, daemon.End());
+        return daemon.TokenOf(name);
+    }
+
+    private string StartProxy(NetSpace space, string node, string address)
+    {
+        TlsProxy proxy = new(space, _lab.Scratch, node + "-proxy", _lab.Scratch[node + "/couic.sock"], address);
+        _running.Add(proxy);
+        return proxy.Authority;
+    }
+
+    private Daemon Start(DaemonOptions options)
+    {
+        Daemon daemon = Daemon.Start(_lab, options);
+        _running.Add(daemon);
+        return daemon;
+    }
+
+    private static string Peer(string host, string token, string authority) => $"""
+        [peering]
+        enabled = true
+
+        [[peering.peers]]
+        host = "{host}"
+        port = 2900
+        tls = true
+        token = "{token}"
+        ca_file = "{authority}"
+        """;
+}
