@@ -1,0 +1,162 @@
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Sets;
+
+/// <summary>Brings the set files into force: at the start as far as they are good, at a reload all or nothing. Thread-safe.</summary>
+public sealed partial class SetLoader(SetDirectory directory, RuleStore store, TimeProvider time, ILogger log)
+{
+    private const int ManyEntries = 50_000;
+
+    private readonly Lock _one = new();
+    private SetReload? _last;
+
+    /// <summary>The last time that sets were loaded or tried to be; null before the start.</summary>
+    public SetReload? Last => Volatile.Read(ref _last);
+
+    /// <summary>
+    /// Loads every good set. A bad one (owner, mode, a bad line, no room for it) is left out and logged as an error: a broken
+    /// file must not leave the machine without a filter.
+    /// </summary>
+    public SetReload Start()
+    {
+        lock (_one)
+        {
+            SetReload reload = Remember(Load(isStart: true));
+            if (reload.Drop.Total + reload.Ignore.Total > ManyEntries)
+            {
+                // Reading took several times the memory that is kept, and nobody waits for an answer yet.
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            }
+
+            return reload;
+        }
+    }
+
+    /// <summary>Brings the files as they are now into force; if anything is bad, nothing changes.</summary>
+    /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
+    public SetReload Reload(string actor)
+    {
+        lock (_one)
+        {
+            SetReload reload = Remember(Load(isStart: false));
+            if (reload.Status == SetReloadStatus.Ok)
+            {
+                LogReloaded(actor, reload);
+            }
+            else
+            {
+                LogReloadFailed(log, actor, reload.Message);
+            }
+
+            return reload;
+        }
+    }
+
+    private SetReload Remember(SetReload reload)
+    {
+        Volatile.Write(ref _last, reload);
+        return reload;
+    }
+
+    private SetReload Load(bool isStart)
+    {
+        var images = new SetImages(directory);
+        try
+        {
+            images.Read();
+            if (images.Faults.Count > 0 && !isStart)
+            {
+                return Fail(images.HasFailed ? SetReloadStatus.Failed : SetReloadStatus.BadFile, images, Summarise(images.Faults));
+            }
+
+            SetSwapResult swap = store.ReplaceSets(images.Ignore, images.Drop);
+            if (isStart && swap.Status == SetSwapStatus.Full)
+            {
+                images.LeaveOutWhatDoesNotFit(store.Limits);
+                swap = store.ReplaceSets(images.Ignore, images.Drop);
+            }
+
+            if (isStart)
+            {
+                LogStart(images, swap);
+            }
+
+            LogMappedNetworks(images);
+            return swap.Status == SetSwapStatus.Done
+                ? new SetReload(SetReloadStatus.Ok, time.GetUtcNow(), images.Count, swap.Ignore, swap.Drop, string.Empty, images.Faults)
+                : Fail(swap.Status == SetSwapStatus.Refused ? SetReloadStatus.Failed : SetReloadStatus.NoRoom, images, swap.Message);
+        }
+        catch (IOException e)
+        {
+            if (isStart)
+            {
+                LogStartFailed(log, e.Message);
+            }
+
+            return Fail(SetReloadStatus.Failed, images, e.Message);
+        }
+    }
+
+    private SetReload Fail(SetReloadStatus status, SetImages images, string message) =>
+        new(status, time.GetUtcNow(), images.Count, default, default, message, images.Faults);
+
+    private static string Summarise(List<SetFault> faults) =>
+        faults.Count == 1 ? faults[0].ToString() : $"{faults[0]} (and {faults.Count - 1} further faults)";
+
+    private void LogStart(SetImages images, SetSwapResult swap)
+    {
+        foreach (IGrouping<string, SetFault> file in images.Faults.GroupBy(fault => fault.File))
+        {
+            LogLeftOut(log, file.Key, Summarise([.. file]));
+        }
+
+        if (swap.Status == SetSwapStatus.Done)
+        {
+            LogLoaded(log, images.Count, swap.Drop.Total, swap.Ignore.Total);
+        }
+        else
+        {
+            LogStartFailed(log, swap.Message);
+        }
+    }
+
+    private void LogReloaded(string actor, SetReload reload)
+    {
+        foreach (Policy policy in Policies.All)
+        {
+            SetSwapCounts counts = reload.Of(policy);
+            LogReloadedPolicy(log, policy.Name(), actor, counts.Added, counts.Removed, counts.TakenOver, counts.Unchanged);
+        }
+    }
+
+    private void LogMappedNetworks(SetImages images)
+    {
+        foreach ((string path, int count) in images.Mapped)
+        {
+            LogMapped(log, path, count);
+        }
+    }
+
+    [LoggerMessage(EventName = "sets_loaded", Level = LogLevel.Information,
+        Message = "sets loaded: {sets} files, {drop} entries of drop, {ignore} of ignore")]
+    private static partial void LogLoaded(ILogger log, int sets, int drop, int ignore);
+
+    [LoggerMessage(EventName = "set_left_out", Level = LogLevel.Error, Message = "set file {file} is left out: {cause}")]
+    private static partial void LogLeftOut(ILogger log, string file, string cause);
+
+    [LoggerMessage(EventName = "sets_not_loaded", Level = LogLevel.Error, Message = "sets cannot be loaded: {cause}")]
+    private static partial void LogStartFailed(ILogger log, string cause);
+
+    [LoggerMessage(EventName = "sets_reloaded", Level = LogLevel.Information,
+        Message = "sets reloaded: {policy}, by {actor}: {added} added, {removed} removed, {taken} taken over, {unchanged} unchanged")]
+    private static partial void LogReloadedPolicy(
+        ILogger log, string policy, string actor, int added, int removed, int taken, int unchanged);
+
+    [LoggerMessage(EventName = "sets_reload_failed", Level = LogLevel.Error, Message = "reload of sets by {actor} failed, nothing changed: {cause}")]
+    private static partial void LogReloadFailed(ILogger log, string actor, string cause);
+
+    [LoggerMessage(EventName = "set_matches_no_ipv4", Level = LogLevel.Warning,
+        Message = "set file {file} has {count} IPv4-mapped IPv6 blocks: they match no IPv4 packet")]
+    private static partial void LogMapped(ILogger log, string file, int count);
+}

@@ -1,0 +1,35 @@
+using Couic.Store;
+
+namespace Couic.Sets;
+
+public enum SetReloadStatus : byte
+{
+    /// <summary>The filter holds what the files say.</summary>
+    Ok,
+
+    /// <summary>A file cannot be taken as it is; nothing changed.</summary>
+    BadFile,
+
+    /// <summary>The sets do not fit into the tables; nothing changed.</summary>
+    NoRoom,
+
+    /// <summary>Reading failed, or the data plane refused; nothing changed.</summary>
+    Failed,
+}
+
+/// <summary>How a reload of all sets ended.</summary>
+/// <param name="Time">UTC.</param>
+/// <param name="Sets">How many set files there are, both policies.</param>
+/// <param name="Message">Empty when all is well, else one line that names file, line and text.</param>
+/// <param name="Faults">What is wrong with which file, at most <see cref="SetFile.MaxFaults"/>; at the start those of the sets left out.</param>
+public sealed record SetReload(
+    SetReloadStatus Status,
+    DateTimeOffset Time,
+    int Sets,
+    SetSwapCounts Ignore,
+    SetSwapCounts Drop,
+    string Message,
+    IReadOnlyList<SetFault> Faults)
+{
+    public SetSwapCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
+}

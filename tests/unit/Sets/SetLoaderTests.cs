@@ -1,0 +1,145 @@
+using Couic.Native;
+using Couic.Sets;
+using Couic.Store;
+using Couic.Tests.Fakes;
+using Couic.Tests.Store;
+using Couic.Tests.Support;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace Couic.Tests.Sets;
+
+public sealed class SetLoaderTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly StoreRig _rig = new(new StoreLimits(MaxDropEntries: 5, MaxIgnoreEntries: 5));
+    private readonly ListLogger _log = new();
+    private readonly SetLoader _loader;
+
+    public SetLoaderTests()
+    {
+        Directory.CreateDirectory(_folder["drop"]);
+        Directory.CreateDirectory(_folder["ignore"]);
+        _loader = new SetLoader(new SetDirectory(_folder.Path, FileOwner.Current), _rig.Store, _rig.Clock, _log);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void TheStartLoadsBothPolicies()
+    {
+        _folder.Write("drop/a.couic", "10.0.0.1/24\n10.0.0.0/24\n");
+        _folder.Write("drop/b.couic", "10.0.0.0/24\n::1/128\n");
+        _folder.Write("ignore/a.couic", "10.0.0.7/32\n");
+        SetReload start = _loader.Start();
+        Assert.Equal((SetReloadStatus.Ok, 3, 2, 1), (start.Status, start.Sets, start.Drop.Added, start.Ignore.Added));
+        Assert.Equal("a.couic"u8, _rig.Get("10.0.0.0/24").Tag.Span);
+        Assert.Equal(["Information: sets loaded: 3 files, 2 entries of drop, 1 of ignore"], _log.Lines);
+        Assert.Same(start, _loader.Last);
+    }
+
+    [Fact]
+    public void ABadSetIsLeftOutAtTheStartAndTheRestIsLoaded()
+    {
+        _folder.Write("drop/good.couic", "10.0.0.1/32\n");
+        _folder.Write("drop/line.couic", "10.0.0.2/32\nx\n10.0.0.3\n");
+        _folder.Write("drop/mode.couic", "10.0.0.4/32\n", "644");
+        File.WriteAllBytes(_folder.Write("drop/text.couic", ""), [0xff, 10]);
+        SetReload start = _loader.Start();
+        Assert.Equal(SetReloadStatus.Ok, start.Status);
+        Assert.Equal(["10.0.0.1/32"], _rig.Store.SortedNetworks(Policy.Drop).Select(c => c.ToString()));
+        Assert.Equal(4, _log.Lines.Count);
+        Assert.Equal(
+            $"Error: set file {_folder["drop/line.couic"]} is left out: {_folder["drop/line.couic"]}:2: \"x\": not an IPv4 or IPv6 address; "
+            + "expected ADDRESS/LENGTH such as 192.0.2.0/24 (and 1 further faults)",
+            _log.Lines[0]);
+    }
+
+    [Fact]
+    public void SetsThatDoNotFitAreLeftOutAtTheStartInTheOrderOfTheirNames()
+    {
+        _folder.Write("drop/a.couic", "10.0.0.1/32\n10.0.0.2/32\n10.0.0.3/32\n10.0.0.3/32\n");
+        _folder.Write("drop/b.couic", "10.0.1.1/32\n10.0.1.2/32\n10.0.1.3/32\n");
+        _folder.Write("drop/c.couic", "10.0.2.1/32\n10.0.0.1/32\n10.0.2.2/32\n");
+        SetReload start = _loader.Start();
+        Assert.Equal((SetReloadStatus.Ok, 5), (start.Status, start.Drop.Total));
+        Assert.False(_rig.Has("10.0.1.1/32"));
+        Assert.True(_rig.Has("10.0.2.2/32"));
+        Assert.StartsWith($"Error: set file {_folder["drop/b.couic"]} is left out: ", _log.Lines[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AReloadWithAnyFaultChangesNothingAndNamesFileLineAndText()
+    {
+        _folder.Write("drop/a.couic", "10.0.0.1/32\n");
+        _loader.Start();
+        int applied = _rig.Plane.Applied;
+        _folder.Write("drop/a.couic", "10.0.0.2/32\n");
+        _folder.Write("ignore/z.couic", "10.0.0.9/32\n\n10.0.0.8/99\n");
+
+        SetReload reload = _loader.Reload("tester");
+
+        Assert.Equal(SetReloadStatus.BadFile, reload.Status);
+        Assert.Equal(
+            $"{_folder["ignore/z.couic"]}:3: \"10.0.0.8/99\": prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6", reload.Message);
+        Assert.Equal((3, "10.0.0.8/99"), (reload.Faults[0].Line, reload.Faults[0].Text));
+        Assert.Equal(applied, _rig.Plane.Applied);
+        Assert.Equal($"Error: reload of sets by tester failed, nothing changed: {reload.Message}", _log.Lines[^1]);
+
+        _folder.Write("ignore/z.couic", "10.0.0.9/32\n");
+        reload = _loader.Reload("tester");
+        Assert.Equal(new SetSwapCounts(1, 1, 0, 0), reload.Drop);
+        Assert.Equal("Information: sets reloaded: drop, by tester: 1 added, 1 removed, 0 taken over, 0 unchanged", _log.Lines[^2]);
+        Assert.Equal("Information: sets reloaded: ignore, by tester: 1 added, 0 removed, 0 taken over, 0 unchanged", _log.Lines[^1]);
+    }
+
+    [Fact]
+    public void AReloadThatDoesNotFitOrIsRefusedChangesNothing()
+    {
+        _folder.Write("drop/a.couic", "10.0.0.1/32\n");
+        _loader.Start();
+        _folder.Write("drop/b.couic", "10.0.0.2/32\n10.0.0.3/32\n10.0.0.4/32\n10.0.0.5/32\n10.0.0.6/32\n");
+        Assert.Equal(SetReloadStatus.NoRoom, _loader.Reload("tester").Status);
+        Assert.Equal(1, _rig.Store.Count(Policy.Drop));
+
+        _folder.Write("drop/b.couic", "10.0.0.2/32\n10.0.0.3/32\n");
+        _rig.Plane.RefuseAt = 2;
+        Assert.Equal(SetReloadStatus.Failed, _loader.Reload("tester").Status);
+        Assert.Equal(1, _rig.Store.Count(Policy.Drop));
+        Assert.Equal(SetReloadStatus.Ok, _loader.Reload("tester").Status);
+    }
+
+    [Fact]
+    public void AMissingFolderFailsTheReloadAndLeavesTheFilterAlone()
+    {
+        _folder.Write("drop/a.couic", "10.0.0.1/32\n");
+        _loader.Start();
+        Directory.Delete(_folder["ignore"]);
+        SetReload reload = _loader.Reload("tester");
+        Assert.Equal(SetReloadStatus.Failed, reload.Status);
+        Assert.StartsWith("list sets \"", reload.Message, StringComparison.Ordinal);
+        Assert.True(_rig.Has("10.0.0.1/32"));
+    }
+
+    [Fact]
+    public void MappedNetworksAreWarnedAbout()
+    {
+        _folder.Write("drop/a.couic", "::ffff:1.2.3.4/128\n::ffff:1.2.3.0/120\n::/0\n");
+        _loader.Start();
+        Assert.Equal(
+            $"Warning: set file {_folder["drop/a.couic"]} has 2 IPv4-mapped IPv6 blocks: they match no IPv4 packet", _log.Lines[^1]);
+    }
+
+    private sealed class ListLogger : ILogger
+    {
+        public List<string> Lines { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Lines.Add($"{logLevel}: {formatter(state, exception)}");
+    }
+}
