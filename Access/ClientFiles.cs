@@ -78,7 +78,7 @@ public static class ClientFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"read the client folder \"{folder}\": {e.Message}", e);
+            throw new IOException($"read the client folder \"{folder}\": {IoErrors.Cause(e)}", e);
         }
     }
 }

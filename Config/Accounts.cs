@@ -1,0 +1,62 @@
+using System.Globalization;
+using Couic.Native;
+
+namespace Couic.Config;
+
+/// <summary>
+/// Users and groups by name, from /etc/passwd and /etc/group: a static program cannot load the modules of other name services. Where an
+/// account comes from such a service its number does.
+/// </summary>
+public static class Accounts
+{
+    private const string PasswdFile = "/etc/passwd";
+    private const string GroupFile = "/etc/group";
+
+    /// <exception cref="IOException">One of them does not exist.</exception>
+    public static FileOwner Resolve(string user, string group) => new(
+        FindUser(user) ?? throw new IOException($"look up user \"{user}\": not in {PasswdFile} (useradd --system {user}, or give its number)"),
+        FindGroup(group) ?? throw new IOException($"look up group \"{group}\": not in {GroupFile} (groupadd --system {group}, or give its number)"));
+
+    public static uint? FindUser(string nameOrNumber) => Find(PasswdFile, nameOrNumber);
+
+    public static uint? FindGroup(string nameOrNumber) => Find(GroupFile, nameOrNumber);
+
+    /// <summary>The name of a user, or the number where none is known, as in an empty chroot.</summary>
+    public static string UserName(uint uid) => NameOf(PasswdFile, uid);
+
+    public static string GroupName(uint gid) => NameOf(GroupFile, gid);
+
+    /// <summary>Both files hold <c>NAME:PASSWORD:NUMBER:…</c>; names win over numbers, as in chown.</summary>
+    private static uint? Find(string file, string nameOrNumber)
+    {
+        foreach (string[] fields in Lines(file))
+        {
+            if (fields[0] == nameOrNumber)
+            {
+                return Number(fields[2]);
+            }
+        }
+
+        return Number(nameOrNumber);
+    }
+
+    private static string NameOf(string file, uint number) =>
+        Lines(file).FirstOrDefault(fields => Number(fields[2]) == number)?[0] ?? number.ToString(CultureInfo.InvariantCulture);
+
+    private static uint? Number(string text) =>
+        uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && number != uint.MaxValue // "no change" to chown
+            ? number
+            : null;
+
+    private static List<string[]> Lines(string file)
+    {
+        try
+        {
+            return [.. File.ReadLines(file).Select(line => line.Split(':')).Where(fields => fields.Length > 2 && fields[0].Length > 0)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}

@@ -1,0 +1,96 @@
+using System.Net;
+
+namespace Couic.Config;
+
+/// <summary>The tables <c>[peering]</c> and <c>[[peering.peers]]</c>.</summary>
+public sealed partial class SettingsReader
+{
+    private static readonly string[] TlsKeys = ["ca_file", "cert_file", "key_file"];
+
+    private static PeeringSettings ReadPeering(KeyReader table)
+    {
+        bool enabled = table.Boolean("enabled", false);
+        IReadOnlyList<string> policies = table.Words("policies", ("drop", "drop"), ("ignore", "ignore")) ?? ["drop"];
+        List<PeerSettings> peers = [];
+        foreach (KeyReader peerTable in table.Tables("peers"))
+        {
+            PeerSettings peer = ReadPeer(peerTable);
+            if (peer.Host.Length > 0 && peers.Any(other => other.ToString() == peer.ToString()))
+            {
+                peerTable.Fail("host", $"peering.peers names {peer} twice");
+            }
+
+            peers.Add(peer);
+        }
+
+        table.Finish(Places);
+        return new PeeringSettings { Enabled = enabled, Drop = policies.Contains("drop"), Ignore = policies.Contains("ignore"), Peers = peers };
+    }
+
+    private static PeerSettings ReadPeer(KeyReader table)
+    {
+        bool tls = table.Boolean("tls", false);
+        var peer = new PeerSettings
+        {
+            Host = ReadHost(table, "host"),
+            Port = table.RequiredNumber("port", 1, 65_535),
+            Tls = tls,
+            Token = ReadToken(table, "token"),
+            CaFile = table.FullPath("ca_file", isRequired: false),
+            CertFile = table.FullPath("cert_file", isRequired: false),
+            KeyFile = table.FullPath("key_file", isRequired: false),
+        };
+        if (table.Has("cert_file") != table.Has("key_file"))
+        {
+            string given = table.Has("cert_file") ? "cert_file" : "key_file";
+            table.Fail(given, $"peering.peers.{given} without {(given == "cert_file" ? "key_file" : "cert_file")} (a certificate needs its key)");
+        }
+
+        foreach (string key in TlsKeys.Where(key => !tls && table.Has(key)))
+        {
+            table.Fail(key, $"peering.peers.{key} without tls = true");
+        }
+
+        table.Finish();
+        return peer;
+    }
+
+    /// <summary>A name of DNS or an address; brackets around an IPv6 address are taken off. Empty after a fault.</summary>
+    internal static string ReadHost(KeyReader table, string key)
+    {
+        if (table.RequiredText(key) is not { } text)
+        {
+            return string.Empty;
+        }
+
+        string host = text.StartsWith('[') && text.EndsWith(']') ? text[1..^1] : text;
+        bool isAddress = host.Contains(':', StringComparison.Ordinal) && IPAddress.TryParse(host, out _);
+        bool isName = !text.StartsWith('[') && host.Length <= 253 && host.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_')
+            && host.Split('.').All(label => label.Length is > 0 and <= 63);
+        if (isAddress || isName)
+        {
+            return host;
+        }
+
+        table.Fail(key, $"host = \"{text}\" is neither a name nor an address (no scheme, no port, no path)");
+        return string.Empty;
+    }
+
+    /// <summary>A hyphenated UUID; the text is a secret and never quoted.</summary>
+    internal static Guid ReadToken(KeyReader table, string key)
+    {
+        if (table.RequiredText(key) is not { } text)
+        {
+            return default;
+        }
+
+        // TryParseExact alone would take "0x" and signs inside the groups.
+        bool good = text.Length == 36 && text.All(c => char.IsAsciiHexDigit(c) || c == '-') && Guid.TryParseExact(text, "D", out _);
+        if (!good)
+        {
+            table.Fail(key, "token is not a UUID (36 characters, hex digits and hyphens)");
+        }
+
+        return good ? Guid.ParseExact(text, "D") : default;
+    }
+}

@@ -1,0 +1,97 @@
+using System.Text;
+using Couic.Native;
+
+namespace Couic.Config;
+
+/// <summary>Where the configuration comes from.</summary>
+/// <param name="Path">The file as it was asked for; a name for the embedded default.</param>
+/// <param name="Text">Its content.</param>
+/// <param name="IsEmbedded">Whether it is the default of the program itself, whose folders are made when they are missing.</param>
+public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
+{
+    public const string DefaultPath = "/etc/couic/couic.toml";
+
+    /// <summary>What the embedded default is called in messages.</summary>
+    public const string EmbeddedName = "(embedded default)";
+
+    /// <summary>Bytes; a configuration of a hundred peers has 20 KB.</summary>
+    public const int MaxBytes = 4 * 1024 * 1024;
+
+    /// <summary>The file that was asked for, else <see cref="DefaultPath"/>, else the embedded default.</summary>
+    /// <exception cref="IOException">The file cannot be read, or is not UTF-8.</exception>
+    public static SettingsSource Locate(string? path)
+    {
+        if (path is null && Files.TryStatTarget(DefaultPath, out _) == Errno.ENOENT)
+        {
+            return Embedded();
+        }
+
+        path ??= DefaultPath;
+        return new SettingsSource(path, ReadText(path), IsEmbedded: false);
+    }
+
+    /// <summary>Loopback only, everything under <see cref="DefaultFolder"/>, the present user, log to stdout.</summary>
+    public static SettingsSource Embedded()
+    {
+        FileOwner owner = FileOwner.Current;
+        string text = $"""
+            ifaces = ["lo"]
+            operation_mode = "generic"
+            working_dir = {Quote(DefaultFolder.Path)}
+            user = {Quote(Accounts.UserName(owner.Uid))}
+            group = {Quote(Accounts.GroupName(owner.Gid))}
+
+            [server]
+            socket = {Quote(DefaultFolder.Socket)}
+
+            [logging]
+            dir = "-"
+
+            """;
+        return new SettingsSource(EmbeddedName, text, IsEmbedded: true);
+    }
+
+    /// <summary>A TOML string that means the text.</summary>
+    private static string Quote(string text)
+    {
+        var quoted = new StringBuilder("\"");
+        foreach (char c in text)
+        {
+            _ = c is '"' or '\\' ? quoted.Append('\\').Append(c)
+                : char.IsControl(c) ? quoted.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
+                : quoted.Append(c);
+        }
+
+        return quoted.Append('"').ToString();
+    }
+
+    private static string ReadText(string path)
+    {
+        byte[] content;
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            content = new byte[MaxBytes + 1];
+            int length = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
+            content = content[..length];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"read configuration \"{path}\": {IoErrors.Cause(e)}", e);
+        }
+
+        if (content.Length > MaxBytes)
+        {
+            throw new IOException($"read configuration \"{path}\": more than {MaxBytes} bytes");
+        }
+
+        List<Fault> faults = [];
+        if (!System.Text.Unicode.Utf8.IsValid(content))
+        {
+            TomlReader.Read(path, content, faults);
+            throw new IOException($"read configuration: {faults[0]}");
+        }
+
+        return Encoding.UTF8.GetString(content);
+    }
+}
