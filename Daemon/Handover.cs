@@ -10,20 +10,24 @@ namespace Couic.Daemon;
 /// <param name="Attacher">The daemon's end of the channel to the attacher.</param>
 /// <param name="Config">A memory file with the text of the configuration, which the user may not be able to read.</param>
 /// <param name="Lock">The working folder, locked.</param>
+/// <param name="KeptBpf">Whether CAP_BPF had to stay, on an old kernel.</param>
+/// <param name="ConfigPath">Where the configuration is read again at a reload; empty for the embedded default.</param>
 /// <param name="Plane">What <c>BpfDataPlane</c> makes itself from.</param>
-internal sealed record Handover(int Socket, int Attacher, int Config, int Lock, string Plane)
+internal sealed record Handover(int Socket, int Attacher, int Config, int Lock, bool KeptBpf, string ConfigPath, string Plane)
 {
     public const string Variable = "COUIC_HANDOVER";
 
     public string Format() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Socket};{Attacher};{Config};{Lock};{Plane}");
+        string.Create(CultureInfo.InvariantCulture, $"{Socket};{Attacher};{Config};{Lock};{(KeptBpf ? 1 : 0)};{Plane};{ConfigPath}");
 
     /// <summary>Null when this process was not handed anything.</summary>
     public static Handover? FromEnvironment()
     {
         string? text = Environment.GetEnvironmentVariable(Variable);
-        string[] parts = text?.Split(';', 5) ?? [];
-        return parts.Length == 5 ? new Handover(Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), parts[4]) : null;
+        string[] parts = text?.Split(';', 7) ?? [];
+        return parts.Length != 7
+            ? null
+            : new Handover(Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]) != 0, parts[6], parts[5]);
 
         static int Number(string part) => int.Parse(part, NumberStyles.None, CultureInfo.InvariantCulture);
     }

@@ -1,0 +1,152 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Couic.Access;
+using Couic.Bpf;
+using Couic.Config;
+using Couic.Http;
+using Couic.Http.Routing;
+using Couic.Native;
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// The daemon proper, without privileges: joins the parts, fills the tables, has the filter attached, serves until it is told to
+/// stop. Everything that can fail at the start fails before the filter is attached or takes it away again.
+/// </summary>
+internal sealed partial class DaemonHost : IDisposable
+{
+    /// <summary>For requests, peers and reports to finish after a signal to stop.</summary>
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(2);
+
+    /// <summary>Connections that wait to be accepted: the kernel's own bound (somaxconn) where that is lower.</summary>
+    private const int Backlog = 4096;
+
+    private readonly Settings _settings;
+    private readonly Handover _handover;
+    private readonly Socket _socket;
+    private readonly AttacherChannel _attacher;
+    private readonly Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory _logs;
+    private readonly ILogger _log;
+    private readonly BpfDataPlane _plane;
+    private readonly RuleStore _store;
+    private readonly HttpServer _server;
+    private readonly SystemdNotify _systemd = new();
+    private readonly ManualResetEventSlim _stop = new();
+
+    private DaemonHost(Handover handover, Settings settings)
+    {
+        _handover = handover;
+        _settings = settings;
+        _attacher = new AttacherChannel(new MessageChannel(new SafeFileHandle(handover.Attacher, ownsHandle: true)));
+        _socket = new Socket(new SafeSocketHandle(handover.Socket, ownsHandle: true));
+        _logs = Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance;
+        _log = _logs.CreateLogger("couic");
+        _plane = BpfDataPlane.FromDescriptors(handover.Plane, TimeProvider.System);
+        _store = new RuleStore(_plane, _plane.Limits, TimeProvider.System);
+        ClientDirectory clients = OpenClients();
+        var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs) { Limits = SettingsMap.Http(settings.Limits) };
+        Router router = Api.CreateRouter(services);
+        _server = Api.CreateServer(services, router);
+    }
+
+    /// <summary>The daemon from the hand-over to its end.</summary>
+    /// <exception cref="StartException">It could not start; nothing is left attached.</exception>
+    public static int Run(Handover handover)
+    {
+        foreach (int descriptor in (ReadOnlySpan<int>)[handover.Socket, handover.Attacher, handover.Config, handover.Lock])
+        {
+            Descriptors.SetInherited(descriptor, false);
+        }
+
+        Environment.SetEnvironmentVariable(Handover.Variable, null);
+        using var host = new DaemonHost(handover, ReadSettings(handover));
+        host.Start();
+        host.WaitForStop();
+        return 0;
+    }
+
+    public void Dispose()
+    {
+        _systemd.Stopping();
+        _server.StopAsync(StopGrace).GetAwaiter().GetResult();
+        _attacher.Dispose();
+        File.Delete(_settings.Server.Socket);
+        _plane.Dispose();
+        _logs.Dispose();
+        _systemd.Dispose();
+    }
+
+    private void Start()
+    {
+        IReadOnlyList<InterfaceState> states = _attacher.Look()
+            ?? throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
+        if (states.FirstOrDefault(s => !s.IsAttached) is { } failed)
+        {
+            throw new StartException(failed.Fault);
+        }
+
+        foreach (InterfaceState state in states)
+        {
+            Attached(state.Name, state.Mode);
+        }
+
+        _socket.Listen(Backlog);
+        _server.Start(_socket);
+        _systemd.Ready($"filtering {string.Join(", ", states.Select(s => s.Name))}");
+        Started(_settings.Server.Socket);
+    }
+
+    private void WaitForStop()
+    {
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
+        using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
+        using var watchdog = new Watchdog(_systemd, () => expiry.SinceLastRun);
+        _stop.Wait();
+    }
+
+    private void Stop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        Stopping(context.Signal.ToString());
+        _stop.Set();
+    }
+
+    private static Settings ReadSettings(Handover handover)
+    {
+        using var file = new SafeFileHandle(handover.Config, ownsHandle: true);
+        var text = new byte[RandomAccess.GetLength(file)];
+        RandomAccess.Read(file, text, 0);
+        var faults = new List<Fault>();
+        return SettingsReader.Read(handover.ConfigPath, text, faults, checkHost: false)
+            ?? throw new StartException(faults[0].ToString());
+    }
+
+    private ClientDirectory OpenClients()
+    {
+        ClientDirectory clients = ClientFiles.Open(
+            WorkingFolder.Clients(_settings.WorkingDir), FileOwner.Current, out IReadOnlyList<Fault> faults);
+        foreach (Fault fault in faults)
+        {
+            ClientLeftOut(fault.ToString());
+        }
+
+        return clients;
+    }
+
+    [LoggerMessage(EventName = "started", Level = LogLevel.Information, Message = "serving the API at {Socket}")]
+    private partial void Started(string socket);
+
+    [LoggerMessage(EventName = "stopping", Level = LogLevel.Information, Message = "stopping after {Signal}")]
+    private partial void Stopping(string signal);
+
+    [LoggerMessage(EventName = "attached", Level = LogLevel.Information, Message = "attached to {Interface} in {Mode} mode")]
+    private partial void Attached(string @interface, string mode);
+
+    [LoggerMessage(EventName = "client_left_out", Level = LogLevel.Error, Message = "client left out: {Fault}")]
+    private partial void ClientLeftOut(string fault);
+}

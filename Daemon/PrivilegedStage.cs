@@ -1,0 +1,104 @@
+using System.Text;
+using Couic.Bpf;
+using Couic.Config;
+using Couic.Native;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// The first part of the start, the only one with privileges: makes the kernel's objects, the folders and the socket, splits off
+/// the attacher, and replaces itself with the daemon proper, which has none of the privileges and inherits the descriptors.
+/// Whatever fails here leaves nothing attached, as nothing is attached yet.
+/// </summary>
+internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
+{
+    /// <summary>Does not return unless something is wrong.</summary>
+    /// <exception cref="StartException">What is wrong, and what to do.</exception>
+    public void Run(string[] commandLine)
+    {
+        FileOwner owner = Owner();
+        Try(() => WorkingFolder.Prepare(settings.WorkingDir, owner, make: source.IsEmbedded));
+        int claim = Claim(settings.WorkingDir);
+        LoadedPlane plane = Load();
+        int socket = (int)ApiSocket.Bind(settings.Server.Socket, owner).Handle;
+        (MessageChannel ours, MessageChannel theirs) = MessageChannel.Pair();
+
+        Privileges.ReduceToAttaching(owner);
+        SplitOffAttacher(plane, theirs);
+        bool keptBpf = Privileges.DropAll();
+
+        int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
+        int channel = (int)ours.Handle.DangerousGetHandle();
+        Array.ForEach([socket, channel, config, claim], descriptor => Descriptors.SetInherited(descriptor, true));
+        plane.Maps.SetInherited(true);
+        Become(commandLine, new Handover(socket, channel, config, claim, keptBpf, source.Path, plane.Maps.ToText()));
+    }
+
+    private FileOwner Owner()
+    {
+        FileOwner? owner = null;
+        Try(() => owner = Accounts.Resolve(settings.User, settings.Group));
+        return owner!.Value;
+    }
+
+    /// <summary>Two daemons in one folder would undo each other's files; the claim ends with the process.</summary>
+    private static int Claim(string folder)
+    {
+        Errno error = Files.TryOpenFolder(folder, out var handle);
+        if (error == Errno.None && (error = Files.TryLock(handle!)) == Errno.None)
+        {
+            return (int)handle!.DangerousGetHandle();
+        }
+
+        throw new StartException(error == Errno.EAGAIN
+            ? $"claim working_dir \"{folder}\": another daemon works there (stop it, or set another working_dir)"
+            : $"claim working_dir \"{folder}\": {error.Text()}");
+    }
+
+    private LoadedPlane Load()
+    {
+        try
+        {
+            return XdpLoader.Load(SettingsMap.Plane(settings));
+        }
+        catch (BpfException e)
+        {
+            if (e.VerifierLog is not null)
+            {
+                Console.Error.WriteLine(e.VerifierLog);
+            }
+
+            throw new StartException(e.Message, e);
+        }
+    }
+
+    private void SplitOffAttacher(LoadedPlane plane, MessageChannel theirs)
+    {
+        int channel = (int)theirs.Handle.DangerousGetHandle();
+        plane.Program.SetInherited(true);
+        Descriptors.SetInherited(channel, true);
+        string[] arguments = AttacherProcess.Arguments(plane.Program.Number, channel, SettingsMap.Mode(settings), settings.Ifaces);
+        Exec.Spawn(Exec.OwnPath(), arguments, Exec.Environ([]));
+        plane.Program.Dispose();
+        theirs.Dispose();
+    }
+
+    private static void Become(string[] commandLine, Handover handover)
+    {
+        string[] environment = Exec.Environ([$"{Handover.Variable}={handover.Format()}"], Handover.Variable);
+        int errno = Exec.Replace(Exec.OwnPath(), commandLine, environment);
+        throw new StartException($"execute \"{Exec.OwnPath()}\": {((Errno)errno).Text()}");
+    }
+
+    private static void Try(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StartException(e.Message, e);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using Couic.Bpf;
+using Couic.Config;
+using Couic.Http;
+using Couic.Store;
+
+namespace Couic.Daemon;
+
+/// <summary>What the parts are told of the configuration, each in its own words.</summary>
+internal static class SettingsMap
+{
+    public static PlaneOptions Plane(Settings settings) => new()
+    {
+        Limits = Limits(settings),
+        MatchSource = settings.Match.HasFlag(MatchSides.Source),
+        MatchDestination = settings.Match.HasFlag(MatchSides.Destination),
+        PerEntryCounters = settings.Limits.PerEntryCounters,
+    };
+
+    public static StoreLimits Limits(Settings settings) =>
+        new(settings.Limits.MaxDropEntries, settings.Limits.MaxIgnoreEntries, settings.Limits.MaxTags);
+
+    public static XdpMode Mode(Settings settings) => settings.OperationMode switch
+    {
+        OperationMode.Native => XdpMode.Native,
+        OperationMode.Offloaded => XdpMode.Offloaded,
+        OperationMode.Auto => XdpMode.Auto,
+        _ => XdpMode.Generic,
+    };
+
+    public static HttpLimits Http(LimitSettings limits) => new()
+    {
+        MaxConnections = limits.MaxConnections,
+        MaxRequestLineBytes = limits.MaxRequestLineBytes,
+        MaxHeaderFields = limits.MaxHeaderFields,
+        MaxHeaderBytes = limits.MaxHeaderBytes,
+        MaxBodyBytes = limits.MaxBodyBytes,
+        MaxItemBytes = limits.MaxItemBytes,
+        MaxParkedBytes = limits.MaxParkedBytes,
+        HeaderTimeout = limits.HeaderTimeout,
+        KeepAliveTimeout = limits.KeepAliveTimeout,
+        RateGrace = limits.RateGrace,
+        MinBodyBytesPerSecond = limits.MinBodyBytesPerSecond,
+        MinAnswerBytesPerSecond = limits.MinAnswerBytesPerSecond,
+    };
+}
