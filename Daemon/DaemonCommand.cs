@@ -1,3 +1,4 @@
+using Couic.Bpf;
 using Couic.Config;
 
 namespace Couic.Daemon;
@@ -28,7 +29,7 @@ internal static class DaemonCommand
             faults.ForEach(fault => Console.Error.WriteLine($"couic: {fault}"));
             return 1;
         }
-        catch (Exception e) when (e is StartException or IOException)
+        catch (Exception e) when (e is StartException or BpfException or IOException)
         {
             Console.Error.WriteLine($"couic: {e.Message}");
             return 1;

@@ -6,6 +6,7 @@ using Couic.Config;
 using Couic.Http;
 using Couic.Http.Routing;
 using Couic.Native;
+using Couic.Sets;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
@@ -32,6 +33,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly ILogger _log;
     private readonly BpfDataPlane _plane;
     private readonly RuleStore _store;
+    private readonly SetLoader _sets;
     private readonly HttpServer _server;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
@@ -48,6 +50,8 @@ internal sealed partial class DaemonHost : IDisposable
         _store = new RuleStore(_plane, _plane.Limits, TimeProvider.System);
         ClientDirectory clients = OpenClients();
         var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs) { Limits = SettingsMap.Http(settings.Limits) };
+        _sets = new SetLoader(
+            new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current), _store, TimeProvider.System, _logs.CreateLogger("sets"));
         Router router = Api.CreateRouter(services);
         _server = Api.CreateServer(services, router);
     }
@@ -62,10 +66,18 @@ internal sealed partial class DaemonHost : IDisposable
         }
 
         Environment.SetEnvironmentVariable(Handover.Variable, null);
-        using var host = new DaemonHost(handover, ReadSettings(handover));
-        host.Start();
-        host.WaitForStop();
-        return 0;
+        Settings settings = ReadSettings(handover);
+        try
+        {
+            using var host = new DaemonHost(handover, settings);
+            host.Start();
+            host.WaitForStop();
+            return 0;
+        }
+        finally
+        {
+            RemoveSocket(settings.Server.Socket);
+        }
     }
 
     public void Dispose()
@@ -73,7 +85,6 @@ internal sealed partial class DaemonHost : IDisposable
         _systemd.Stopping();
         _server.StopAsync(StopGrace).GetAwaiter().GetResult();
         _attacher.Dispose();
-        File.Delete(_settings.Server.Socket);
         _plane.Dispose();
         _logs.Dispose();
         _systemd.Dispose();
@@ -81,6 +92,7 @@ internal sealed partial class DaemonHost : IDisposable
 
     private void Start()
     {
+        _sets.Start();
         IReadOnlyList<InterfaceState> states = _attacher.Look()
             ?? throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
         if (states.FirstOrDefault(s => !s.IsAttached) is { } failed)
@@ -114,6 +126,18 @@ internal sealed partial class DaemonHost : IDisposable
         context.Cancel = true;
         Stopping(context.Signal.ToString());
         _stop.Set();
+    }
+
+    private static void RemoveSocket(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // In a folder of root's the daemon may not remove it; the next start replaces a socket that nobody answers.
+        }
     }
 
     private static Settings ReadSettings(Handover handover)
