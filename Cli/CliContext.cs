@@ -32,13 +32,16 @@ internal sealed class CliContext
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
-    /// <summary>Ends a live view: set by an interrupt.</summary>
-    public CancellationToken Interrupted { get; init; }
+    /// <summary>How a live view waits; true when it was interrupted.</summary>
+    public Func<TimeSpan, CancellationToken, bool> Wait { get; init; } = static (time, interrupt) => interrupt.WaitHandle.WaitOne(time);
 
     public bool Decorates => Terminal.Decorates(Environment);
 
     public static CliContext OfProcess() => new(
         StandardOutput.Open(), Console.Error, Console.OpenStandardInput(), Terminal.OfProcess());
+
+    /// <summary>From now on signals interrupt waits instead of ending the program.</summary>
+    public Interrupts CatchInterrupts() => new(Wait);
 
     public void Flush()
     {

@@ -55,6 +55,12 @@ internal sealed class ApiClient : IDisposable
         using var request = new HttpRequestMessage(method, path) { Content = content };
         request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + _endpoint.Token);
         request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlMain.Name}/{ProductVersion.Text}");
+        if (content is { Headers.ContentLength: null })
+        {
+            // A long upload waits for the daemon's word, so that a refusal is read and not run into.
+            request.Headers.ExpectContinue = true;
+        }
+
         using HttpResponseMessage response = Exchange(request, limit ?? AnswerTime);
         int status = (int)response.StatusCode;
         try

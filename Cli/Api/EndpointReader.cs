@@ -26,6 +26,9 @@ internal static class EndpointReader
             : new Endpoint { Socket = keys["socket"], Token = token, TokenFile = tokenFile };
     }
 
+    /// <summary>The configured address of RIPEstat; null for the default.</summary>
+    public static string? RipeStatUrl(string? path) => ReadKeys(path ?? DefaultPath).GetValueOrDefault("ripestat_url");
+
     private static Dictionary<string, string> ReadKeys(string path)
     {
         try

@@ -10,6 +10,6 @@ internal static class EntryCommands
     {
         Name = policy.Name(),
         Summary = policy == Policy.Drop ? "Networks whose packets are dropped" : "Networks whose packets always pass, whatever drop says",
-        Commands = [EntryAdd.Spec(policy), EntryDelete.Spec(policy), EntryList.Spec(policy), EntryInspect.Spec(policy)],
+        Commands = [EntryAdd.Spec(policy), EntryDelete.Spec(policy), EntryList.Spec(policy), EntryInspect.Spec(policy), EntryImport.Spec(policy)],
     };
 }

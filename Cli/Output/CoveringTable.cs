@@ -25,14 +25,12 @@ internal static class CoveringTable
             new("Decides", e => ReferenceEquals(e, entries[0]) ? "yes" : "no"),
             new("Tag", e => Printable.Escape(e.Entry.Tag ?? "")),
             new("Expiration", e => ExpirationCell.Format(e.Entry.Expiration, now)),
-            new("Added", e => Ago(e.Entry.Creation, second)),
+            new("Added", e => Ago.Text(e.Entry.Creation, second)),
             new("Added by", e => Printable.Escape(e.Entry.AddedBy ?? "")),
             new("Packets", e => e.Entry.Packets?.ToString(CultureInfo.InvariantCulture) ?? ""),
-            new("Last hit", e => e.Entry.LastHit is { } hit ? hit == 0 ? "never" : Ago(hit, second) : ""),
+            new("Last hit", e => e.Entry.LastHit is { } hit ? hit == 0 ? "never" : Ago.Text(hit, second) : ""),
         ];
         columns = Array.FindAll(columns, c => c.Header == "Tag" || entries.Any(e => c.Cell(e).Length > 0));
         Table.Write(output, Array.ConvertAll(columns, c => c.Header), entries, (entry, i) => columns[i].Cell(entry));
     }
-
-    private static string Ago(ulong then, ulong now) => then >= now ? "now" : ExpirationCell.Left(now - then) + " ago";
 }

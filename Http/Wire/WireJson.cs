@@ -9,4 +9,12 @@ namespace Couic.Http.Wire;
 [JsonSerializable(typeof(ClientRecord[]))]
 [JsonSerializable(typeof(NewClient))]
 [JsonSerializable(typeof(ErrorBody))]
+[JsonSerializable(typeof(SetRecord))]
+[JsonSerializable(typeof(SetSummary[]))]
+[JsonSerializable(typeof(StatsRecord))]
+[JsonSerializable(typeof(TagStatsRecord))]
+[JsonSerializable(typeof(BulkRecord))]
+[JsonSerializable(typeof(PeerRecord[]))]
+[JsonSerializable(typeof(PeerDiffRecord))]
+[JsonSerializable(typeof(StatusRecord))]
 public sealed partial class WireJson : JsonSerializerContext;

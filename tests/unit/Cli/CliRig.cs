@@ -40,7 +40,8 @@ public sealed class CliRig : IDisposable
 
     public string Input { get; set; } = "";
 
-    public CancellationToken Interrupted { get; set; }
+    /// <summary>What happens in a live view instead of waiting; true interrupts it.</summary>
+    public Func<TimeSpan, bool> Wait { get; set; } = _ => true;
 
     /// <summary>What the daemon was asked, one request a line.</summary>
     public string Asked => string.Join('\n', Daemon.Requests);
@@ -64,7 +65,7 @@ public sealed class CliRig : IDisposable
         {
             Clock = Clock,
             Environment = name => Environment.GetValueOrDefault(name),
-            Interrupted = Interrupted,
+            Wait = (time, _) => Wait(time),
         };
         int status = CouicctlMain.Run(["-c", ConfigFile, .. words], context);
         return new CliResult(status, Encoding.UTF8.GetString(output.ToArray()), error.ToString());

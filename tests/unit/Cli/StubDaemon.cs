@@ -35,6 +35,9 @@ public sealed class StubDaemon : IDisposable
 
     public Func<StubRequest, StubAnswer> Answer { get; set; } = _ => new StubAnswer(200, "{}");
 
+    /// <summary>Answers as soon as the headers of a request are there, and closes.</summary>
+    public bool AnswersEarly { get; set; }
+
     public IReadOnlyList<StubRequest> Requests
     {
         get
@@ -78,7 +81,7 @@ public sealed class StubDaemon : IDisposable
 
                 StubAnswer answer = Answer(request);
                 stream.Write(Encoding.UTF8.GetBytes(answer.Raw ?? Head(answer) + answer.Body));
-                if (answer.Raw is not null)
+                if (answer.Raw is not null || AnswersEarly)
                 {
                     return;
                 }
@@ -98,7 +101,7 @@ public sealed class StubDaemon : IDisposable
             : head + $"content-type: application/json\r\ncontent-length: {Encoding.UTF8.GetByteCount(answer.Body)}\r\n\r\n";
     }
 
-    private static StubRequest? ReadRequest(Stream stream)
+    private StubRequest? ReadRequest(Stream stream)
     {
         if (ReadLine(stream) is not { } first)
         {
@@ -111,6 +114,16 @@ public sealed class StubDaemon : IDisposable
         {
             int colon = line.IndexOf(':', StringComparison.Ordinal);
             headers.Add(line[..colon], line[(colon + 1)..].Trim());
+        }
+
+        if (AnswersEarly)
+        {
+            return new StubRequest(words[0], words[1], headers, "");
+        }
+
+        if (headers.ContainsKey("Expect"))
+        {
+            stream.Write("HTTP/1.1 100 Continue\r\n\r\n"u8);
         }
 
         byte[] body = headers.TryGetValue("Content-Length", out string? length)

@@ -1,0 +1,62 @@
+using System.Globalization;
+using Couic.Cli.Api;
+using Couic.Cli.Output;
+using Couic.Cli.Syntax;
+using Couic.Cli.Values;
+using Couic.Http.Wire;
+
+namespace Couic.Cli.Commands;
+
+/// <summary><c>peers</c>.</summary>
+internal static class Peers
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "peers",
+        Summary = "Show the other nodes of the cluster and whether they agree with this one",
+        Options = [CommonOptions.Json],
+        Commands = [PeersDiff.Spec],
+        Examples = ["couicctl peers", "couicctl peers diff couic2.example.net"],
+        Run = Run,
+    };
+
+    private static readonly string[] Headers = ["Peer", "State", "Same rules", "Queued", "Oldest", "Last success", "Clock"];
+
+    private static int Run(Invocation invocation)
+    {
+        using ApiClient api = invocation.Connect();
+        ApiAnswer answer = api.Get("/v1/peers");
+        PeerRecord[] peers = api.Parse(answer, WireJson.Default.PeerRecordArray);
+        if (invocation.Has("json"))
+        {
+            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            return ExitStatus.Success;
+        }
+
+        if (peers.Length == 0)
+        {
+            invocation.Out.WriteLine("No peers configured.");
+            return ExitStatus.Success;
+        }
+
+        ulong now = (ulong)invocation.Context.Clock.GetUtcNow().ToUnixTimeSeconds();
+        Table.Write(invocation.Out, Headers, peers, (peer, column) => Cell(peer, column, now));
+        foreach (PeerRecord peer in peers.Where(p => p.LastError is not null))
+        {
+            invocation.Out.WriteLine($"{Printable.Escape(peer.Host)}:{peer.Port}: last error {Ago.Text(peer.LastErrorAt ?? now, now)}: {Printable.Escape(peer.LastError!)}");
+        }
+
+        return ExitStatus.Success;
+    }
+
+    private static string Cell(PeerRecord peer, int column, ulong now) => column switch
+    {
+        0 => $"{Printable.Escape(peer.Host)}:{peer.Port}",
+        1 => Printable.Escape(peer.State) + (peer.Plain ? " (1.x)" : ""),
+        2 => peer.InSync switch { true => "yes", false => "no", null => "unknown" },
+        3 => peer.Queued.ToString(CultureInfo.InvariantCulture),
+        4 => peer.Queued == 0 ? "" : ExpirationCell.Left((ulong)peer.OldestQueuedSecs),
+        5 => peer.LastSuccess is { } at ? Ago.Text(at, now) : "never",
+        _ => peer.ClockOffsetSecs is { } offset ? offset.ToString("+0.0s;-0.0s;+0.0s", CultureInfo.InvariantCulture) : "unknown",
+    };
+}

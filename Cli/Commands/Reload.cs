@@ -1,0 +1,30 @@
+using Couic.Cli.Api;
+using Couic.Cli.Syntax;
+
+namespace Couic.Cli.Commands;
+
+/// <summary><c>reload</c>.</summary>
+internal static class Reload
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "reload",
+        Summary = "Let the daemon read its configuration and the sets again",
+        Details =
+        [
+            "Does what SIGHUP does: sets, peers, reporting, log level and rotation change; rules that were added stay. "
+            + "What needs a restart is named in the log.",
+        ],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        using ApiClient api = invocation.Connect();
+        api.Send(HttpMethod.Post, "/v1/reload", limit: Limit);
+        invocation.Out.WriteLine("Configuration and sets reloaded");
+        return ExitStatus.Success;
+    }
+}

@@ -1,0 +1,107 @@
+using Couic.Cli.Syntax;
+using Couic.Cli.Values;
+using Couic.Store;
+
+namespace Couic.Cli.Commands;
+
+/// <summary>Where the entries of a set come from: the command line, a file, or what an autonomous system announces.</summary>
+internal static class SetSource
+{
+    public static readonly ArgumentSpec Entries = new("ENTRY", "Networks; a bare address means its /32 or /128", Occurs: Occurs.AnyNumber);
+
+    public static readonly OptionSpec FromFile =
+        new("from-file", '\0', "FILE", "Read the networks from a file, one a line; \"#\" lines and blank lines are skipped") { Kind = ValueKind.File };
+
+    public static readonly OptionSpec FromAsn = new("from-asn", '\0', "ASN", "Take what this autonomous system announces, as RIPEstat sees it");
+
+    public static readonly OptionSpec Empty = new("empty", '\0', null, "Leave the set without entries");
+
+    /// <summary>What is wrong with the choice of sources and with the entries on the command line; all at once.</summary>
+    public static IEnumerable<string> Faults(Invocation invocation)
+    {
+        string[] sources = Given(invocation);
+        if (sources.Length != 1)
+        {
+            bool mayBeEmpty = invocation.Parsed.Command.Options.Contains(Empty);
+            string expected = "ENTRY..., --from-file FILE" + (mayBeEmpty ? ", --from-asn ASN or --empty" : " or --from-asn ASN");
+            yield return sources.Length == 0
+                ? $"no entries: exactly one of {expected} is needed; see \"{invocation.Parsed.PathText} --help\""
+                : $"{string.Join(" and ", sources)} exclude each other: exactly one of {expected} is needed";
+        }
+
+        foreach (string entry in invocation.Parsed.Arguments.Skip(2))
+        {
+            if (CidrArgument.TryParse(entry, out _) is { } fault)
+            {
+                yield return fault;
+            }
+        }
+
+        if (invocation.Option(FromAsn.Long) is { } asn && RipeStat.TryAsn(asn, out _) is { } asnFault)
+        {
+            yield return asnFault;
+        }
+    }
+
+    /// <exception cref="CliException">The source has none or is bad.</exception>
+    public static string[] Read(Invocation invocation)
+    {
+        if (invocation.Option(FromFile.Long) is { } file)
+        {
+            return ReadFile(invocation, file);
+        }
+
+        if (invocation.Option(FromAsn.Long) is { } asn)
+        {
+            _ = RipeStat.TryAsn(asn, out uint number);
+            return RipeStat.Announced(invocation, number);
+        }
+
+        return [.. invocation.Parsed.Arguments.Skip(2).Select(text =>
+        {
+            _ = CidrArgument.TryParse(text, out Cidr cidr);
+            return cidr.ToString();
+        })];
+    }
+
+    private static string[] Given(Invocation invocation)
+    {
+        var sources = new List<string>();
+        if (invocation.Parsed.Arguments.Count > 2)
+        {
+            sources.Add("ENTRY...");
+        }
+
+        sources.AddRange(new[] { FromFile, FromAsn, Empty }.Where(o => invocation.Has(o.Long)).Select(o => "--" + o.Long));
+        return [.. sources];
+    }
+
+    private static string[] ReadFile(Invocation invocation, string file)
+    {
+        invocation.Out.WriteLine($"Reading CIDRs from file: {file}");
+        var entries = new List<string>();
+        var faults = new List<string>();
+        using (var lines = new CidrLines(LineFile.Open(invocation.Context, file)))
+        {
+            while (lines.TryNext(allowBareAddress: false, out Cidr cidr, out string? fault))
+            {
+                if (fault is null)
+                {
+                    entries.Add(cidr.ToString());
+                }
+                else
+                {
+                    faults.Add($"{file}: line {lines.Number}: {fault}");
+                }
+            }
+        }
+
+        if (faults.Count > 0)
+        {
+            throw new CliException(faults);
+        }
+
+        invocation.Out.WriteLine($"Loaded {entries.Count} CIDRs from file");
+        return entries.Count > 0 ? [.. entries] : throw new CliException($"{file}: no CIDR in it (expected one a line, such as 192.0.2.0/24)");
+    }
+}

@@ -1,0 +1,27 @@
+using Couic.Cli.Api;
+using Couic.Cli.Syntax;
+
+namespace Couic.Cli.Commands;
+
+/// <summary><c>sets delete</c>.</summary>
+internal static class SetsDelete
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "delete",
+        Summary = "Delete a set's file",
+        Details = ["Its entries stay in force until \"couicctl sets reload\"."],
+        Arguments = [CommonOptions.Policy, SetsCommands.Name],
+        Examples = ["couicctl sets delete drop blocklist"],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        (_, string name, string path) = SetsCommands.Target(invocation);
+        using ApiClient api = invocation.Connect();
+        api.Delete(path);
+        SetsCommands.Announce(invocation.Out, $"Set '{name}' deleted");
+        return ExitStatus.Success;
+    }
+}

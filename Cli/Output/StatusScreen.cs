@@ -1,0 +1,67 @@
+using System.Globalization;
+using Couic.Cli.Values;
+using Couic.Http.Wire;
+
+namespace Couic.Cli.Output;
+
+/// <summary>The screen of <c>status</c>; what a daemon does not tell is left out.</summary>
+internal static class StatusScreen
+{
+    private const int LabelWidth = 14;
+
+    public static void Write(TextWriter output, StatusRecord status, ulong now)
+    {
+        Line(output, "Version", Printable.Escape(status.Version));
+        Line(output, "Uptime", ExpirationCell.Left(status.UptimeSecs));
+        Line(output, "Match", status.Match is null ? null : Printable.Escape(string.Join(", ", status.Match)));
+        Lines(output, "Interfaces", status.Interfaces, i => Printable.Escape($"{i.Name}: {i.Mode}, {i.State}"));
+        Lines(output, "Tables", status.Tables, t => Printable.Escape($"{t.Policy} {t.Family}: ") + Use(t.Entries, t.Limit));
+        Lines(output, "Tags", status.Tags, t => Printable.Escape($"{t.Policy}: ") + Use(t.Used, t.Limit));
+        Line(output, "Memory", Memory(status));
+        Line(output, "Kernel", status.Consistency is { } c ? Consistency(c, now) : null);
+        Line(output, "Peers", status.Peers is { } p
+            ? $"{p.Configured} configured, {p.Up} up, {p.InSync} with the same rules, {Quantity.Grouped(p.Queued)} changes queued"
+            : "off");
+        Line(output, "Last reload", status.LastReload is { } r
+            ? Ago.Text(r.At, now) + (r.Ok ? ", good" : $", failed: {Printable.Escape(r.Message ?? "")}")
+            : "none since the start");
+    }
+
+    private static string? Memory(StatusRecord status)
+    {
+        string?[] parts =
+        [
+            status.ResidentMemoryBytes is { } resident ? $"{Quantity.Bytes(resident)} resident" : null,
+            status.KernelMemoryBytes is { } kernel ? $"{Quantity.Bytes(kernel)} in kernel maps" : null,
+        ];
+        return parts.All(p => p is null) ? null : string.Join(", ", parts.OfType<string>());
+    }
+
+    private static string Consistency(ConsistencyStatus consistency, ulong now)
+    {
+        string state = consistency.Ok ? "agrees with the daemon" : "DIFFERS from the daemon";
+        string check = consistency.LastCheck is { } at ? $", compared {Ago.Text(at, now)}" : ", not compared yet";
+        return $"{state}{check}, {consistency.Drift} differences mended since the start";
+    }
+
+    private static string Use(ulong used, ulong limit) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Quantity.Grouped(used)} of {Quantity.Grouped(limit)} ({(limit == 0 ? 0 : used * 100.0 / limit):0.#} %)");
+
+    private static void Lines<T>(TextWriter output, string label, T[]? items, Func<T, string> text)
+    {
+        foreach (T item in items ?? [])
+        {
+            Line(output, label, text(item));
+            label = "";
+        }
+    }
+
+    private static void Line(TextWriter output, string label, string? text)
+    {
+        if (text is not null)
+        {
+            output.WriteLine($"{(label.Length == 0 ? "" : label + ":").PadRight(LabelWidth)}{text}");
+        }
+    }
+}

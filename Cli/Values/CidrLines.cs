@@ -1,0 +1,108 @@
+using System.Text;
+using Couic.Store;
+
+namespace Couic.Cli.Values;
+
+/// <summary>
+/// Walks a file with one CIDR a line: blanks around it are trimmed, blank lines and <c>#</c> lines skipped, LF or CRLF.
+/// Memory does not grow with the file.
+/// </summary>
+internal sealed class CidrLines(Stream stream) : IDisposable
+{
+    /// <summary>Bytes; a longer line cannot hold a CIDR, and its start is what is shown.</summary>
+    private const int MaxLine = 4096;
+
+    private readonly byte[] _buffer = new byte[65536];
+    private readonly byte[] _line = new byte[MaxLine];
+    private int _start;
+    private int _end;
+    private bool _first = true;
+
+    /// <summary>The number of the last line, from 1.</summary>
+    public int Number { get; private set; }
+
+    /// <summary>Bytes of the file that were read.</summary>
+    public long Position { get; private set; }
+
+    /// <summary>Goes to the next line that should hold a CIDR.</summary>
+    /// <param name="fault">What is wrong with it; null when it is good.</param>
+    /// <returns>False at the end of the file.</returns>
+    public bool TryNext(bool allowBareAddress, out Cidr cidr, out string? fault)
+    {
+        while (TryReadLine(out ReadOnlySpan<byte> line))
+        {
+            Number++;
+            ReadOnlySpan<byte> text = line.Trim(" \t\r\f\v"u8);
+            if (text.IsEmpty || text[0] == '#')
+            {
+                continue;
+            }
+
+            fault = Parse(text, allowBareAddress, out cidr);
+            return true;
+        }
+
+        (cidr, fault) = (default, null);
+        return false;
+    }
+
+    public void Dispose() => stream.Dispose();
+
+    private static string? Parse(ReadOnlySpan<byte> text, bool allowBareAddress, out Cidr cidr)
+    {
+        if (allowBareAddress && Cidr.TryParseAddress(text, out cidr))
+        {
+            return null;
+        }
+
+        CidrFault fault = Cidr.TryParse(text, out cidr);
+        return fault == CidrFault.None ? null : $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\" is no CIDR: {fault.Explain()}";
+    }
+
+    private bool TryReadLine(out ReadOnlySpan<byte> line)
+    {
+        int length = 0;
+        while (true)
+        {
+            if (_start == _end && !Fill())
+            {
+                line = _line.AsSpan(0, length);
+                return length > 0;
+            }
+
+            ReadOnlySpan<byte> rest = _buffer.AsSpan(_start, _end - _start);
+            int newline = rest.IndexOf((byte)'\n');
+            ReadOnlySpan<byte> part = newline < 0 ? rest : rest[..newline];
+            int take = Math.Min(part.Length, MaxLine - length);
+            part[..take].CopyTo(_line.AsSpan(length));
+            length += take;
+            _start += newline < 0 ? rest.Length : newline + 1;
+            if (newline >= 0)
+            {
+                line = _line.AsSpan(0, length);
+                return true;
+            }
+        }
+    }
+
+    private bool Fill()
+    {
+        try
+        {
+            (_start, _end) = (0, stream.Read(_buffer));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CliException($"read line {Number + 1}: {SystemErrors.Text(e)}");
+        }
+
+        Position += _end;
+        if (_first && _buffer.AsSpan(0, _end).StartsWith("\uFEFF"u8))
+        {
+            _start = 3; // a byte order mark, as editors of other systems write
+        }
+
+        _first = false;
+        return _start < _end;
+    }
+}

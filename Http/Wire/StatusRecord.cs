@@ -1,0 +1,42 @@
+namespace Couic.Http.Wire;
+
+/// <summary>The answer of <c>GET /v1/status</c>: the daemon on one screen. Times are seconds since 1970.</summary>
+/// <param name="UptimeSecs">Since the start of the daemon.</param>
+/// <param name="Match">What is looked up: <c>source</c>, <c>destination</c>.</param>
+/// <param name="LastReload">Null when there was none since the start.</param>
+/// <param name="Peers">Null when peering is off.</param>
+/// <param name="Consistency">Whether kernel and store agree.</param>
+public sealed record StatusRecord(
+    string Version,
+    ulong UptimeSecs,
+    string[]? Match,
+    InterfaceStatus[]? Interfaces,
+    TableStatus[]? Tables,
+    TagStatus[]? Tags,
+    ulong? KernelMemoryBytes,
+    ulong? ResidentMemoryBytes,
+    PeersStatus? Peers,
+    ReloadStatus? LastReload,
+    ConsistencyStatus? Consistency);
+
+/// <param name="Mode"><c>generic</c>, <c>native</c> or <c>offloaded</c>.</param>
+/// <param name="State"><c>attached</c>, <c>missing</c> and the like.</param>
+public sealed record InterfaceStatus(string Name, string Mode, string State);
+
+/// <param name="Family"><c>ipv4</c> or <c>ipv6</c>.</param>
+public sealed record TableStatus(string Policy, string Family, ulong Entries, ulong Limit);
+
+/// <summary>Tags with counters of their own.</summary>
+public sealed record TagStatus(string Policy, ulong Used, ulong Limit);
+
+/// <param name="Up">Peers whose last answer was good.</param>
+/// <param name="InSync">Peers that hold the same rules.</param>
+/// <param name="Queued">CIDRs that some peer has yet to confirm.</param>
+public sealed record PeersStatus(ulong Configured, ulong Up, ulong InSync, ulong Queued);
+
+/// <param name="Message">What went wrong; null when it went well.</param>
+public sealed record ReloadStatus(ulong At, bool Ok, string? Message);
+
+/// <param name="LastCheck">Null before the first comparison.</param>
+/// <param name="Drift">Differences found and mended since the start.</param>
+public sealed record ConsistencyStatus(bool Ok, ulong? LastCheck, ulong Drift);

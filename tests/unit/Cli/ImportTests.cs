@@ -1,0 +1,131 @@
+using System.Text;
+using Couic.Cli.Output;
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+public sealed class ImportTests : IDisposable
+{
+    private readonly CliRig _rig = new();
+
+    public ImportTests() => _rig.Answering(200, """{"created":2,"updated":0,"unchanged":1,"rejected":[],"rejected_count":0}""");
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public void EachLineBecomesAnItem()
+    {
+        string file = _rig.Folder.Write("list.txt", "# list\n10.0.0.0/8\n\n 1.2.3.4 \r\n2001:DB8::/32");
+        Assert.Equal(
+            new CliResult(0, "Imported into drop: 2 created, 0 updated, 1 unchanged, 0 rejected\n", ""),
+            _rig.Run($"drop import {file} -t list -e 1m"));
+        Assert.Equal("""
+            POST /v1/drop/bulk?on_conflict=keep {"cidr":"10.0.0.0/8","tag":"list","expiration":1772366460}
+            {"cidr":"1.2.3.4/32","tag":"list","expiration":1772366460}
+            {"cidr":"2001:db8::/32","tag":"list","expiration":1772366460}
+
+            """, _rig.Asked);
+        Assert.Equal("application/x-ndjson", _rig.Daemon.Requests[0].Headers["Content-Type"]);
+    }
+
+    [Fact]
+    public void StandardInputIsReadAndEntriesAreUpdated()
+    {
+        _rig.Input = "10.0.0.0/8\n";
+        Assert.Equal(0, _rig.Run("ignore import - --update").Status);
+        Assert.Equal("POST /v1/ignore/bulk?on_conflict=update {\"cidr\":\"10.0.0.0/8\",\"tag\":null,\"expiration\":0}\n", _rig.Asked);
+    }
+
+    [Fact]
+    public void RejectedLinesAreNamedInTheirOrderAndFailTheCommand()
+    {
+        _rig.Input = "# 1\nbad\n1.1.1.1\n\n2.2.2.2\n3.3.3.3\nworse\n4.4.4.4\n";
+        _rig.Answering(200, """
+            {"created":1,"updated":0,"unchanged":0,"rejected":[{"index":1,"code":"conflict","message":"a set defines it"},
+            {"index":3,"code":"conflict","message":"the table is full"}],"rejected_count":3}
+            """);
+        Assert.Equal(
+            new CliResult(1, "Imported into drop: 1 created, 0 updated, 0 unchanged, 5 rejected\n", """
+                couicctl: line 2: "bad" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+                couicctl: line 5: a set defines it (conflict)
+                couicctl: line 7: "worse" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+                couicctl: line 8: the table is full (conflict)
+                couicctl: and 1 more lines
+
+                """),
+            _rig.Run("drop import -"));
+    }
+
+    [Fact]
+    public void ADryRunSendsNothing()
+    {
+        _rig.Input = "1.1.1.1\nbad\n0.0.0.0/0\n";
+        Assert.Equal(
+            new CliResult(1, "Dry run: 1 CIDRs would be sent to drop, 2 lines rejected\n", """
+                couicctl: line 2: "bad" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+                couicctl: line 3: dropping 0.0.0.0/0 cuts this machine off ("couicctl drop add 0.0.0.0/0 --force" if you mean it)
+
+                """),
+            _rig.Run("drop import - --dry-run"));
+        Assert.Empty(_rig.Daemon.Requests);
+        _rig.Input = "1.1.1.1\n";
+        Assert.Equal(new CliResult(0, "Dry run: 1 CIDRs would be sent to drop, 0 lines rejected\n", ""), _rig.Run("drop import - --dry-run"));
+    }
+
+    [Fact]
+    public void OnlyTheFirstHundredRejectionsAreNamed()
+    {
+        _rig.Input = string.Concat(Enumerable.Repeat("x\n", 250));
+        CliResult result = _rig.Run("drop import - --dry-run");
+        Assert.Equal(101, result.Error.Count(c => c == '\n'));
+        Assert.EndsWith("couicctl: and 150 more lines\n", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AManifoldOfLinesArrivesWhole()
+    {
+        var input = new StringBuilder();
+        for (int i = 0; i < 50_000; i++)
+        {
+            input.Append($"10.{i >> 8 & 255}.{i & 255}.0/24\n");
+        }
+
+        _rig.Input = input.ToString();
+        Assert.Equal(0, _rig.Run("drop import -").Status);
+        string[] items = _rig.Daemon.Requests[0].Body.Split('\n');
+        Assert.Equal(50_001, items.Length);
+        Assert.Equal("""{"cidr":"10.195.79.0/24","tag":null,"expiration":0}""", items[^2]);
+    }
+
+    [Fact]
+    public void ARefusalBeforeTheBodyIsShown()
+    {
+        _rig.Input = string.Concat(Enumerable.Repeat("10.0.0.0/8\n", 200_000));
+        _rig.Daemon.AnswersEarly = true;
+        _rig.Daemon.Answer = _ => new StubAnswer(401, """{"code":"unauthorized","errors":{},"message":"unauthorized"}""");
+        CliResult result = _rig.Run("drop import -");
+        Assert.Equal(1, result.Status);
+        Assert.StartsWith("couicctl: the daemon refused: 401 unauthorized: unauthorized (the token in", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ATerminalSeesAProgressBarThatGoesAway()
+    {
+        _rig.Terminal = new Terminal(true, true, static () => 80);
+        _rig.Input = string.Concat(Enumerable.Repeat("10.0.0.0/8\n", 20_000));
+        using var step = new Timer(_ => _rig.Clock.AdvanceSeconds(1), null, 0, 1);
+        string file = _rig.Folder.Write("list.txt", _rig.Input);
+        CliResult result = _rig.Run($"drop import {file}");
+        Assert.Equal(0, result.Status);
+        Assert.Matches(@"\rdrop import: \[#+\.*\] +\d+ %  [\d,]+ lines, \S+/s\e\[K", result.Error);
+        Assert.EndsWith("\r\e[K", result.Error, StringComparison.Ordinal);
+        _rig.Environment["NO_COLOR"] = "1";
+        Assert.Equal("", _rig.Run($"drop import {file}").Error);
+    }
+
+    [Theory]
+    [InlineData("drop import", 2, "couicctl: argument FILE is missing; see \"couicctl drop import --help\"\n")]
+    [InlineData("drop import /nowhere", 1, "couicctl: read \"/nowhere\": no such file or directory\n")]
+    [InlineData("drop import - -t a.b -e x", 2, "couicctl: tag \"a.b\": only ASCII letters, digits, \"-\" and \"_\" are allowed\ncouicctl: \"x\" is no time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w\n")]
+    public void BadArgumentsAreNamed(string words, int status, string error) => Assert.Equal(new CliResult(status, "", error), _rig.Run(words));
+}

@@ -1,0 +1,138 @@
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+public sealed class SetsCommandTests : IDisposable
+{
+    private const string Note = "Note: Run 'couicctl sets reload' to apply changes\n";
+
+    private readonly CliRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public void ListShowsNamesEntriesAndBytes()
+    {
+        _rig.Answering(200, """[{"name":"a","entry_count":2,"file_size":31},{"name":"b-c","entry_count":0,"file_size":0}]""");
+        Assert.Equal(new CliResult(0, "a: 2 entries (31 bytes)\nb-c: 0 entries (0 bytes)\n", ""), _rig.Run("sets list drop"));
+        Assert.Equal("GET /v1/sets/drop", _rig.Asked);
+    }
+
+    [Fact]
+    public void ListSaysThatThereIsNone() =>
+        Assert.Equal(new CliResult(0, "No sets found for policy 'ignore'\n", ""), _rig.Answering(200, "[]").Run("sets list ignore"));
+
+    [Fact]
+    public void InspectShowsTheEntriesInTheirOrder()
+    {
+        _rig.Answering(200, """{"name":"a","entries":["2.2.2.2/24","1.1.1.1/32"]}""");
+        Assert.Equal(new CliResult(0, "Set: a\nEntry count: 2\nEntries:\n\t2.2.2.2/24\n\t1.1.1.1/32\n", ""), _rig.Run("sets inspect drop a"));
+        Assert.Equal("GET /v1/sets/drop/a", _rig.Asked);
+    }
+
+    [Fact]
+    public void CreateTakesEntriesFromTheCommandLine()
+    {
+        _rig.Answering(201, """{"name":"a","entries":["1.2.3.4/24","2001:db8::1/128"]}""");
+        Assert.Equal(new CliResult(0, $"Set 'a' created with 2 entries\n{Note}", ""), _rig.Run("sets create drop a 1.2.3.4/24 2001:DB8::1"));
+        Assert.Equal("""POST /v1/sets/drop {"name":"a","entries":["1.2.3.4/24","2001:db8::1/128"]}""", _rig.Asked);
+    }
+
+    [Fact]
+    public void CreateTakesEntriesFromAFile()
+    {
+        string file = _rig.Folder.Write("list.txt", "# a list\r\n\n  10.0.0.0/8 \r\n2001:DB8::/32\n#1.1.1.1/32\n10.1.0.0/16");
+        _rig.Answering(201, """{"name":"a","entries":["10.0.0.0/8","2001:db8::/32","10.1.0.0/16"]}""");
+        Assert.Equal(
+            new CliResult(0, $"Reading CIDRs from file: {file}\nLoaded 3 CIDRs from file\nSet 'a' created with 3 entries\n{Note}", ""),
+            _rig.Run($"sets create ignore a --from-file {file}"));
+        Assert.Equal("""POST /v1/sets/ignore {"name":"a","entries":["10.0.0.0/8","2001:db8::/32","10.1.0.0/16"]}""", _rig.Asked);
+    }
+
+    [Fact]
+    public void AllBadLinesOfAFileAreNamed()
+    {
+        string file = _rig.Folder.Write("list.txt", "10.0.0.0/8\nnonsense\n\n10.0.0.0/33\n1.2.3.4\n");
+        CliResult result = _rig.Run($"sets create drop a --from-file {file}");
+        Assert.Equal(1, result.Status);
+        Assert.Equal($"""
+            couicctl: {file}: line 2: "nonsense" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+            couicctl: {file}: line 4: "10.0.0.0/33" is no CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6
+            couicctl: {file}: line 5: "1.2.3.4" is no CIDR: no prefix length; expected ADDRESS/LENGTH such as 192.0.2.0/24
+
+            """, result.Error);
+        Assert.Empty(_rig.Daemon.Requests);
+    }
+
+    [Fact]
+    public void AFileWithoutAnyCidrIsAnError()
+    {
+        string file = _rig.Folder.Write("list.txt", "# nothing\n\n");
+        CliResult result = _rig.Run($"sets create drop a --from-file {file}");
+        Assert.Equal((1, $"couicctl: {file}: no CIDR in it (expected one a line, such as 192.0.2.0/24)\n"), (result.Status, result.Error));
+        Assert.Empty(_rig.Daemon.Requests);
+    }
+
+    [Fact]
+    public void AFileThatCannotBeReadIsAnError()
+    {
+        CliResult result = _rig.Run("sets create drop a --from-file /nowhere/list.txt");
+        Assert.Equal((1, "couicctl: read \"/nowhere/list.txt\": no such file or directory\n"), (result.Status, result.Error));
+        Assert.Equal($"couicctl: read \"{_rig.Folder.Path}\": is a directory\n", _rig.Run($"sets update drop a --from-file {_rig.Folder.Path}").Error);
+    }
+
+    [Fact]
+    public void UpdateReplacesOrEmpties()
+    {
+        _rig.Answering(200, """{"name":"a","entries":[]}""");
+        Assert.Equal(new CliResult(0, $"Set 'a' updated with 0 entries\n{Note}", ""), _rig.Run("sets update drop a --empty"));
+        _rig.Answering(200, """{"name":"a","entries":["1.1.1.1/32"]}""");
+        Assert.Equal(new CliResult(0, $"Set 'a' updated with 1 entries\n{Note}", ""), _rig.Run("sets update drop a 1.1.1.1"));
+        Assert.Equal("""
+            PUT /v1/sets/drop/a {"name":"a","entries":[]}
+            PUT /v1/sets/drop/a {"name":"a","entries":["1.1.1.1/32"]}
+            """, _rig.Asked);
+    }
+
+    [Fact]
+    public void DeleteSaysThatAReloadIsNeeded()
+    {
+        _rig.Answering(200, """{"deleted":true,"reload_required":true}""");
+        Assert.Equal(new CliResult(0, $"Set 'a' deleted\n{Note}", ""), _rig.Run("sets delete ignore a"));
+        Assert.Equal("DELETE /v1/sets/ignore/a", _rig.Asked);
+    }
+
+    [Fact]
+    public void ReloadSaysThatItWorked()
+    {
+        _rig.Answering(201, """{"reload_status":"OK"}""");
+        Assert.Equal(new CliResult(0, "Sets reloaded successfully\n", ""), _rig.Run("sets reload"));
+        Assert.Equal("POST /v1/sets/reload", _rig.Asked);
+    }
+
+    [Fact]
+    public void AReloadThatFailsNamesTheLines()
+    {
+        _rig.Answering(422, """{"code":"invalid","errors":{"line 3":{"code":"invalid","message":"drop/a.couic: nonsense"}},"message":"sets are unchanged"}""");
+        Assert.Equal(
+            new CliResult(1, "", "couicctl: the daemon refused: 422 invalid: sets are unchanged\ncouicctl: line 3: drop/a.couic: nonsense (invalid)\n"),
+            _rig.Run("sets reload"));
+    }
+
+    [Theory]
+    [InlineData("sets list both", "couicctl: \"both\" is no policy; expected drop or ignore\n")]
+    [InlineData("sets inspect Drop a.b", "couicctl: \"Drop\" is no policy; expected drop or ignore\ncouicctl: set name \"a.b\" may hold only ASCII letters, digits, \"-\" and \"_\"\n")]
+    [InlineData("sets create drop a", "couicctl: no entries: exactly one of ENTRY..., --from-file FILE or --from-asn ASN is needed; see \"couicctl sets create --help\"\n")]
+    [InlineData("sets update drop a", "couicctl: no entries: exactly one of ENTRY..., --from-file FILE, --from-asn ASN or --empty is needed; see \"couicctl sets update --help\"\n")]
+    [InlineData("sets create drop a 1.1.1.1 --from-file x", "couicctl: ENTRY... and --from-file exclude each other: exactly one of ENTRY..., --from-file FILE or --from-asn ASN is needed\n")]
+    [InlineData("sets update drop a --empty --from-asn 1", "couicctl: --from-asn and --empty exclude each other: exactly one of ENTRY..., --from-file FILE, --from-asn ASN or --empty is needed\n")]
+    [InlineData("sets create drop a 1.1.1.1 x 1.1.1.1/99", "couicctl: \"x\" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24\ncouicctl: \"1.1.1.1/99\" is no CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6\n")]
+    [InlineData("sets create drop a --from-asn ASX", "couicctl: \"ASX\" is no autonomous system; expected its number, such as 64500 or AS64500\n")]
+    [InlineData("sets create drop a --from-asn 4294967296", "couicctl: \"4294967296\" is no autonomous system; expected its number, such as 64500 or AS64500\n")]
+    [InlineData("sets create drop", "couicctl: argument NAME is missing; see \"couicctl sets create --help\"\n")]
+    public void BadArgumentsAreNamedAndNothingIsSent(string words, string error)
+    {
+        Assert.Equal(new CliResult(2, "", error), _rig.Run(words));
+        Assert.Empty(_rig.Daemon.Requests);
+    }
+}

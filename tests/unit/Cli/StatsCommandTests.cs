@@ -1,0 +1,151 @@
+using Couic.Cli.Output;
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+public sealed class StatsCommandTests : IDisposable
+{
+    private readonly CliRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public void GlobalShowsCountsAndActionsByName()
+    {
+        _rig.Answering(200, Stats(1, 5));
+        const string Text = """
+            Drop CIDR Count: 12
+            Ignore CIDR Count: 3
+            XDP Stats:
+              Action: XDP_ABORTED
+                RX Packets: 0
+                RX Bytes: 0
+              Action: XDP_DROP
+                RX Packets: 1
+                RX Bytes: 60
+              Action: XDP_PASS
+                RX Packets: 5
+                RX Bytes: 300
+
+            """;
+        Assert.Equal(new CliResult(0, Text, ""), _rig.Run("stats global"));
+        Assert.Equal("GET /v1/stats", _rig.Asked);
+        Assert.StartsWith("{\n  \"drop_cidr_count\": 12,\n", _rig.Run("stats global --json").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TagsAreATableSortedByName()
+    {
+        _rig.Answering(200, """{"tags":{"ssh":{"rx_packets":10,"rx_bytes":600},"untagged":{"rx_packets":0,"rx_bytes":0},"Big":{"rx_packets":18446744073709551615,"rx_bytes":1}}}""");
+        const string Table = """
+            ┌──────────┬────────┬──────────────────────┬──────────┐
+            │ Tag      ┆ Policy ┆ RX Packets           ┆ RX Bytes │
+            ╞══════════╪════════╪══════════════════════╪══════════╡
+            │ Big      ┆ ignore ┆ 18446744073709551615 ┆ 1        │
+            ├╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
+            │ ssh      ┆ ignore ┆ 10                   ┆ 600      │
+            ├╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
+            │ untagged ┆ ignore ┆ 0                    ┆ 0        │
+            └──────────┴────────┴──────────────────────┴──────────┘
+
+            """;
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("stats ignore"));
+        Assert.Equal("GET /v1/stats/tags/ignore", _rig.Asked);
+        Assert.StartsWith("{\n  \"tags\": {\n    \"ssh\": {\n", _rig.Run("stats drop --json").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void NoTagsAreSaidToBeNone() =>
+        Assert.Equal(new CliResult(0, "No tag statistics available.\n", ""), _rig.Answering(200, """{"tags":{}}""").Run("stats drop"));
+
+    [Fact]
+    public void LiveWithoutATerminalPrintsOnePictureAfterTheOther()
+    {
+        Live(terminal: false);
+        CliResult result = _rig.Run("stats global --live");
+        Assert.Equal((0, ""), (result.Status, result.Error));
+        Assert.DoesNotContain('\e', result.Out);
+        string[] lines = result.Out.Split('\n');
+        Assert.Contains("XDP_DROP                   0            0                   0", lines);
+        Assert.Contains("XDP_DROP               1.00k        60.0k               1,000  █", lines);
+        Assert.Contains("XDP_DROP               2.00k         120k               3,000  ▅█", lines);
+    }
+
+    [Fact]
+    public void LiveRestoresTheTerminalWhenItIsInterrupted()
+    {
+        Live(terminal: true);
+        CliResult result = _rig.Run("stats global -l");
+        Assert.Equal(0, result.Status);
+        Assert.StartsWith("\e[?1049h\e[?25l\e[H", result.Out, StringComparison.Ordinal);
+        Assert.EndsWith("\e[?25h\e[?1049l", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LiveRestoresTheTerminalWhenTheDaemonGoes()
+    {
+        Live(terminal: true);
+        _rig.Wait = _ =>
+        {
+            _rig.Answering(500, """{"code":"internal","errors":{},"message":"gone"}""");
+            return false;
+        };
+        CliResult result = _rig.Run("stats global -l");
+        Assert.Equal((1, "couicctl: the daemon refused: 500 internal: gone\n"), (result.Status, result.Error));
+        Assert.EndsWith("\e[?25h\e[?1049l", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LiveMovesNoCursorWithNoColor()
+    {
+        Live(terminal: true);
+        _rig.Environment["NO_COLOR"] = "1";
+        Assert.DoesNotContain('\e', _rig.Run("stats global -l").Out);
+    }
+
+    [Fact]
+    public void LiveExcludesJson() => Assert.Equal(
+        new CliResult(2, "", "couicctl: options \"--json\" and \"--live\" exclude each other; see \"couicctl stats global --help\"\n"),
+        _rig.Run("stats global --live --json"));
+
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(999, "999")]
+    [InlineData(999.5, "1.00k")]
+    [InlineData(1_234, "1.23k")]
+    [InlineData(12_345, "12.3k")]
+    [InlineData(123_456, "123k")]
+    [InlineData(999_999, "1.00M")]
+    [InlineData(1.8446744073709552e19, "18.4E")]
+    public void RatesAreShort(double value, string text) => Assert.Equal(text, Quantity.Short(value));
+
+    [Fact]
+    public void AGraphIsScaledToItsHighestValueAndShowsTheLatest()
+    {
+        Assert.Equal(" ▁▄█", Sparkline.Draw([99, 0, 1, 4.5, 9], 4).Replace('▅', '▄'));
+        Assert.Equal("", Sparkline.Draw([1], 0));
+        Assert.Equal("  ", Sparkline.Draw([0, 0], 5));
+    }
+
+    private static string Stats(ulong drop, ulong pass) =>
+        $$"""
+        {"drop_cidr_count":12,"ignore_cidr_count":3,"xdp":{
+        "XDP_PASS":{"rx_packets":{{pass}},"rx_bytes":{{pass * 60}} },
+        "XDP_ABORTED":{"rx_packets":0,"rx_bytes":0},
+        "XDP_DROP":{"rx_packets":{{drop}},"rx_bytes":{{drop * 60}} } } }
+        """;
+
+    /// <summary>Three pictures, a second apart: 0, 1,000 and 3,000 packets dropped.</summary>
+    private void Live(bool terminal)
+    {
+        _rig.Terminal = new Terminal(terminal, terminal, static () => 100);
+        int round = 0;
+        ulong[] dropped = [0, 1000, 3000];
+        _rig.Daemon.Answer = _ => new StubAnswer(200, Stats(dropped[round], 0));
+        _rig.Wait = time =>
+        {
+            _rig.Clock.Advance(time);
+            return ++round == dropped.Length;
+        };
+    }
+}

@@ -1,0 +1,120 @@
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+public sealed class StatusCommandTests : IDisposable
+{
+    private readonly CliRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public void StatusIsOneScreen()
+    {
+        _rig.Answering(200, """
+            {"version":"2.0.0","uptime_secs":93784,"match":["source"],
+            "interfaces":[{"name":"eth0","mode":"native","state":"attached"},{"name":"eth1","mode":"generic","state":"missing"}],
+            "tables":[{"policy":"drop","family":"ipv4","entries":131072,"limit":262144},{"policy":"drop","family":"ipv6","entries":0,"limit":262144}],
+            "tags":[{"policy":"drop","used":3,"limit":4096}],"kernel_memory_bytes":83361792,"resident_memory_bytes":41943040,
+            "peers":{"configured":2,"up":1,"in_sync":1,"queued":1234},"last_reload":{"at":1772366390,"ok":false,"message":"a.couic: line 3"},
+            "consistency":{"ok":true,"last_check":1772366370,"drift":0},"later":{"x":1}}
+            """);
+        const string Text = """
+            Version:      2.0.0
+            Uptime:       1d 2h3m4s
+            Match:        source
+            Interfaces:   eth0: native, attached
+                          eth1: generic, missing
+            Tables:       drop ipv4: 131,072 of 262,144 (50 %)
+                          drop ipv6: 0 of 262,144 (0 %)
+            Tags:         drop: 3 of 4,096 (0.1 %)
+            Memory:       40.0 MiB resident, 79.5 MiB in kernel maps
+            Kernel:       agrees with the daemon, compared 30s ago, 0 differences mended since the start
+            Peers:        2 configured, 1 up, 1 with the same rules, 1,234 changes queued
+            Last reload:  10s ago, failed: a.couic: line 3
+
+            """;
+        Assert.Equal(new CliResult(0, Text, ""), _rig.Run("status"));
+        Assert.Equal("GET /v1/status", _rig.Asked);
+        Assert.StartsWith("{\n  \"version\": \"2.0.0\",\n", _rig.Run("status --json").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WhatTheDaemonDoesNotTellIsLeftOut() => Assert.Equal(
+        new CliResult(0, "Version:      2.0.0\nUptime:       1s\nPeers:        off\nLast reload:  none since the start\n", ""),
+        _rig.Answering(200, """{"version":"2.0.0","uptime_secs":1}""").Run("status"));
+
+    [Fact]
+    public void PeersAreATable()
+    {
+        _rig.Answering(200, """
+            [{"host":"couic2.example","port":2900,"tls":true,"state":"up","plain":false,"queued":0,"oldest_queued_secs":0,"last_success":1772366399,
+            "last_error":null,"last_error_at":null,"clock_offset_secs":-0.25,"in_sync":true,"refused":[]},
+            {"host":"couic3.example","port":2900,"tls":true,"state":"unreachable","plain":true,"queued":7,"oldest_queued_secs":61.5,"last_success":null,
+            "last_error":"connection refused","last_error_at":1772366398,"clock_offset_secs":null,"in_sync":null}]
+            """);
+        const string Text = """
+            ┌─────────────────────┬───────────────────┬────────────┬────────┬────────┬──────────────┬─────────┐
+            │ Peer                ┆ State             ┆ Same rules ┆ Queued ┆ Oldest ┆ Last success ┆ Clock   │
+            ╞═════════════════════╪═══════════════════╪════════════╪════════╪════════╪══════════════╪═════════╡
+            │ couic2.example:2900 ┆ up                ┆ yes        ┆ 0      ┆        ┆ 1s ago       ┆ -0.3s   │
+            ├╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┤
+            │ couic3.example:2900 ┆ unreachable (1.x) ┆ unknown    ┆ 7      ┆ 1m1s   ┆ never        ┆ unknown │
+            └─────────────────────┴───────────────────┴────────────┴────────┴────────┴──────────────┴─────────┘
+            couic3.example:2900: last error 2s ago: connection refused
+
+            """;
+        Assert.Equal(new CliResult(0, Text, ""), _rig.Run("peers"));
+        Assert.Equal("GET /v1/peers", _rig.Asked);
+        Assert.StartsWith("[\n  {\n    \"host\": \"couic2.example\",\n", _rig.Run("peers --json").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void NoPeersAreSaidToBeNone() =>
+        Assert.Equal(new CliResult(0, "No peers configured.\n", ""), _rig.Answering(200, "[]").Run("peers"));
+
+    [Fact]
+    public void DifferencesOfAPeerAreATable()
+    {
+        _rig.Answering(200, """
+            {"host":"couic2","differences":[{"policy":"drop","cidr":"1.1.1.1/32","here":{"tag":"ssh","expiration":1772366410},"there":null},
+            {"policy":"drop","cidr":"2.2.2.0/24","here":null,"there":{"tag":null,"expiration":0}}],"truncated":false}
+            """);
+        const string Text = """
+            ┌────────┬────────────┬──────────┬────────┐
+            │ Policy ┆ CIDR       ┆ Here     ┆ There  │
+            ╞════════╪════════════╪══════════╪════════╡
+            │ drop   ┆ 1.1.1.1/32 ┆ ssh, 10s ┆ absent │
+            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌┤
+            │ drop   ┆ 2.2.2.0/24 ┆ absent   ┆ never  │
+            └────────┴────────────┴──────────┴────────┘
+            2 rules differ
+
+            """;
+        Assert.Equal(new CliResult(0, Text, ""), _rig.Run("peers diff couic2"));
+        Assert.Equal("GET /v1/peers/couic2/diff", _rig.Asked);
+        Assert.Equal(0, _rig.Run("peers diff couic2 --json").Status);
+    }
+
+    [Fact]
+    public void APeerThatAgreesIsSaidToAgree()
+    {
+        _rig.Answering(200, """{"host":"couic2","differences":[],"truncated":false}""");
+        Assert.Equal(new CliResult(0, "a/b holds the same rules\n", ""), _rig.Run("peers diff a/b"));
+        Assert.Equal("GET /v1/peers/a%2Fb/diff", _rig.Asked);
+    }
+
+    [Theory]
+    [InlineData("peers dif x", "couicctl: unknown command of \"peers\": \"dif\" (did you mean \"diff\"?); see \"couicctl peers --help\"\n")]
+    [InlineData("peers diff", "couicctl: argument HOST is missing; see \"couicctl peers diff --help\"\n")]
+    [InlineData("status x", "couicctl: unexpected argument \"x\"; see \"couicctl status --help\"\n")]
+    public void BadArgumentsAreNamed(string words, string error) => Assert.Equal(new CliResult(2, "", error), _rig.Run(words));
+
+    [Fact]
+    public void ReloadSaysThatItWorked()
+    {
+        Assert.Equal(new CliResult(0, "Configuration and sets reloaded\n", ""), _rig.Answering(200, "{}").Run("reload"));
+        Assert.Equal("POST /v1/reload", _rig.Asked);
+        Assert.Equal(0, _rig.Answering(204).Run("reload").Status);
+    }
+}
