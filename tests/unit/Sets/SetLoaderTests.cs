@@ -4,7 +4,6 @@ using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Store;
 using Couic.Tests.Support;
-using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Couic.Tests.Sets;
@@ -128,18 +127,5 @@ public sealed class SetLoaderTests : IDisposable
         _loader.Start();
         Assert.Equal(
             $"Warning: set file {_folder["drop/a.couic"]} has 2 IPv4-mapped IPv6 blocks: they match no IPv4 packet", _log.Lines[^1]);
-    }
-
-    private sealed class ListLogger : ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            Lines.Add($"{logLevel}: {formatter(state, exception)}");
     }
 }

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Security.Authentication;
+
+namespace Couic.Reporting;
+
+/// <summary>
+/// Posts JSON over HTTP or HTTPS: keep-alive, certificates verified, no redirects (they would carry the secret path
+/// elsewhere), answers thrown away. Thread-safe.
+/// </summary>
+internal sealed class HttpTransport : IReportTransport, IDisposable
+{
+    private const int MaxAnswerBytes = 64 * 1024;
+
+    private readonly HttpClient _client;
+
+    /// <param name="product">The <c>User-Agent</c>, such as <c>couic/2.0.0</c>.</param>
+    /// <param name="timeout">For all of one post.</param>
+    public HttpTransport(string product, TimeSpan timeout)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            UseProxy = false,
+            ConnectTimeout = timeout,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a name may come to mean another address
+            MaxConnectionsPerServer = 1,
+            MaxResponseDrainSize = MaxAnswerBytes,
+            ResponseDrainTimeout = TimeSpan.FromSeconds(1),
+        };
+        _client = new HttpClient(handler) { Timeout = timeout };
+        _client.DefaultRequestHeaders.UserAgent.ParseAdd(product);
+        _client.DefaultRequestHeaders.Accept.ParseAdd("application/json");
+    }
+
+    public async ValueTask<PostAnswer> PostAsync(Uri target, ReadOnlyMemory<byte> json, CancellationToken cancel)
+    {
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, target);
+            request.Content = new ReadOnlyMemoryContent(json);
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            using HttpResponseMessage answer = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
+            int status = (int)answer.StatusCode;
+            return new PostAnswer(status, string.Create(CultureInfo.InvariantCulture, $"status {status}"), RetryAfter(answer));
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return new PostAnswer(0, string.Create(CultureInfo.InvariantCulture, $"no answer within {_client.Timeout.TotalSeconds} s"));
+        }
+        catch (OperationCanceledException)
+        {
+            return new PostAnswer(0, "stopped");
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
+        {
+            return new PostAnswer(0, Cause(e));
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private static TimeSpan? RetryAfter(HttpResponseMessage answer) =>
+        answer.Headers.RetryAfter is not { } after ? null
+        : after.Delta ?? (after.Date is { } date && answer.Headers.Date is { } now ? date - now : null);
+
+    /// <summary>The innermost reason, in our own words where there is a code for it: framework texts may be mere keys.</summary>
+    private static string Cause(Exception e)
+    {
+        for (Exception? inner = e; inner is not null; inner = inner.InnerException)
+        {
+            switch (inner)
+            {
+                case SocketException socket:
+                    return Words(socket.SocketErrorCode);
+                case AuthenticationException:
+                    return "the certificate is not trusted, or TLS failed";
+                case HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }:
+                    return "the name cannot be resolved";
+                default:
+                    break;
+            }
+        }
+
+        return e is HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded } ? "the connection ended before the answer"
+            : e is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } ? "the answer is no HTTP"
+            : "the connection failed";
+    }
+
+    private static string Words(SocketError error) => error switch
+    {
+        SocketError.ConnectionRefused => "connection refused",
+        SocketError.ConnectionReset => "connection reset",
+        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "the name cannot be resolved",
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable => "no route to the host",
+        SocketError.TimedOut => "connecting timed out",
+        _ => error.ToString(),
+    };
+}

@@ -1,0 +1,271 @@
+using System.Buffers;
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Reporting;
+
+/// <summary>
+/// Posts the changes of rules to a webhook, every 500 ms when there are any, in slices, oldest first. What fails is tried
+/// again, within a bounded queue. The store's side (<see cref="OnChange"/>) copies one struct and never waits for the network.
+/// </summary>
+public sealed partial class ReportSender : IRuleFeed, IAsyncDisposable
+{
+    /// <summary>Reports in one post.</summary>
+    public const int MaxSlice = 500;
+
+    /// <summary>How often it looks for reports.</summary>
+    public static readonly TimeSpan Period = TimeSpan.FromMilliseconds(500);
+
+    private static readonly TimeSpan PostTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan WarningInterval = TimeSpan.FromMinutes(1);
+
+    /// <summary>What a slice's text may keep of memory between two posts.</summary>
+    private const int KeptBytes = 256 * 1024;
+
+    private readonly ReportQueue _queue = new();
+    private readonly Report[] _slice = new Report[MaxSlice];
+    private readonly Backoff _backoff;
+    private readonly IReportTransport _transport;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _abort;
+    private ArrayBufferWriter<byte> _text = new();
+    private Task? _loop;
+    private Uri? _webhook;
+    private int _sliceSize = MaxSlice;
+    private long _first;
+    private bool _failing;
+    private long _sent;
+    private long _failures;
+    private long _warnedDrops;
+    private long? _lastDropWarning;
+    private long? _lastFailureWarning;
+
+    /// <param name="version">Of this program, for the <c>User-Agent</c>.</param>
+    public ReportSender(string version, TimeProvider time, ILogger log)
+        : this(new HttpTransport($"couic/{version}", PostTimeout), time, log, Random.Shared)
+    {
+    }
+
+    internal ReportSender(IReportTransport transport, TimeProvider time, ILogger log, Random random)
+    {
+        _transport = transport;
+        _time = time;
+        _log = log;
+        _abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        _backoff = new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), random);
+    }
+
+    /// <summary>Reports that wait.</summary>
+    public int Queued => _queue.Count;
+
+    /// <summary>Reports that the webhook took, since the start.</summary>
+    public long Sent => Interlocked.Read(ref _sent);
+
+    /// <summary>Reports that were lost, since the start: the queue was full, or the webhook did not want them.</summary>
+    public long Dropped => _queue.Dropped;
+
+    /// <summary>Posts that failed, since the start.</summary>
+    public long Failures => Interlocked.Read(ref _failures);
+
+    /// <summary>Whether there is a webhook.</summary>
+    public bool IsEnabled => Volatile.Read(ref _webhook) is not null;
+
+    /// <summary>Sets where reports go, also while it runs; null turns reporting off and forgets what waits.</summary>
+    public void Configure(Uri? webhook)
+    {
+        Volatile.Write(ref _webhook, webhook);
+        if (webhook is null)
+        {
+            _queue.Clear();
+        }
+    }
+
+    public void OnChange(in RuleEvent change)
+    {
+        if (_webhook is not null && Report.TryFrom(change, out Report report))
+        {
+            _queue.Add(report);
+        }
+    }
+
+    /// <summary>Starts to send, on pool threads.</summary>
+    public void Start() => _loop ??= Task.Run(RunAsync);
+
+    /// <summary>Stops the timer and sends what waits as long as the webhook takes it, for at most <paramref name="limit"/>.</summary>
+    public async Task StopAsync(TimeSpan limit)
+    {
+        _abort.CancelAfter(limit);
+        await _stop.CancelAsync().ConfigureAwait(false);
+        if (_loop is not null)
+        {
+            await _loop.ConfigureAwait(false);
+        }
+
+        bool progress = true;
+        while (progress && !_abort.IsCancellationRequested && _queue.Count > 0 && IsEnabled)
+        {
+            long done = Sent + Dropped;
+            progress = await StepAsync(_abort.Token).ConfigureAwait(false) == TimeSpan.Zero || Sent + Dropped > done;
+        }
+
+        if (IsEnabled && _queue.Count is > 0 and int left)
+        {
+            LogLeft(_log, left);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_stop.IsCancellationRequested)
+        {
+            await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
+        }
+
+        (_transport as IDisposable)?.Dispose();
+        _stop.Dispose();
+        _abort.Dispose();
+    }
+
+    /// <summary>Sends one slice if there is any.</summary>
+    /// <returns>How long to wait before the next step; zero when there may be more to send.</returns>
+    internal async ValueTask<TimeSpan> StepAsync(CancellationToken cancel)
+    {
+        WarnOfDrops();
+        Uri? webhook = Volatile.Read(ref _webhook);
+        int count = webhook is null ? 0 : _queue.Peek(_slice.AsSpan(0, _sliceSize), out _first);
+        if (count == 0)
+        {
+            return Period;
+        }
+
+        WriteSlice(count);
+        PostAnswer answer = await _transport.PostAsync(webhook!, _text.WrittenMemory, cancel).ConfigureAwait(false);
+        return answer.Status switch
+        {
+            >= 200 and < 300 => Succeed(webhook!, count),
+            413 when count > 1 => Halve(count),
+            400 or 413 or 422 => GiveUp(webhook!, count, answer),
+            _ => cancel.IsCancellationRequested ? Period : Fail(webhook!, answer),
+        };
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            TimeSpan wait = Period;
+            try
+            {
+                wait = await StepAsync(_abort.Token).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                LogBroken(_log, e);
+            }
+
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait, _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private void WriteSlice(int count)
+    {
+        if (_text.Capacity > KeptBytes)
+        {
+            _text = new ArrayBufferWriter<byte>();
+        }
+
+        _text.ResetWrittenCount();
+        _text.Write("["u8);
+        for (int i = 0; i < count; i++)
+        {
+            _text.Write(i > 0 ? ","u8 : default);
+            _slice[i].Write(_text);
+        }
+
+        _text.Write("]"u8);
+        Array.Clear(_slice, 0, count);
+    }
+
+    private TimeSpan Succeed(Uri webhook, int count)
+    {
+        _queue.Confirm(_first, count);
+        Interlocked.Add(ref _sent, count);
+        _backoff.Reset();
+        _sliceSize = Math.Min(_sliceSize * 2, MaxSlice);
+        if (_failing)
+        {
+            _failing = false;
+            LogRecovered(_log, WebhookName.Of(webhook), _queue.Count);
+        }
+
+        // What came in during the post is sent at the next turn of the timer, unless it fills a slice already.
+        return _queue.Count >= _sliceSize || count == MaxSlice ? TimeSpan.Zero : Period;
+    }
+
+    private TimeSpan Halve(int count)
+    {
+        Interlocked.Increment(ref _failures);
+        _sliceSize = Math.Max(1, count / 2);
+        return TimeSpan.Zero;
+    }
+
+    private TimeSpan GiveUp(Uri webhook, int count, PostAnswer answer)
+    {
+        Interlocked.Increment(ref _failures);
+        _queue.Confirm(_first, count, lost: true);
+        LogRefused(_log, WebhookName.Of(webhook), answer.Cause, count);
+        return TimeSpan.Zero;
+    }
+
+    private TimeSpan Fail(Uri webhook, PostAnswer answer)
+    {
+        Interlocked.Increment(ref _failures);
+        TimeSpan wait = _backoff.Next();
+        if (!_failing || IsDue(_lastFailureWarning))
+        {
+            _lastFailureWarning = _time.GetTimestamp();
+            LogFailed(_log, WebhookName.Of(webhook), answer.Cause, _queue.Count, Math.Round(wait.TotalSeconds, 1));
+        }
+
+        _failing = true;
+        return wait;
+    }
+
+    private bool IsDue(long? last) => last is null || _time.GetElapsedTime(last.Value) >= WarningInterval;
+
+    private void WarnOfDrops()
+    {
+        long dropped = _queue.Dropped;
+        if (dropped > _warnedDrops && IsDue(_lastDropWarning))
+        {
+            LogDropped(_log, dropped - _warnedDrops, dropped);
+            _warnedDrops = dropped;
+            _lastDropWarning = _time.GetTimestamp();
+        }
+    }
+
+    [LoggerMessage(EventName = "reports_failed", Level = LogLevel.Warning,
+        Message = "reports to {webhook} failed: {cause}; {queued} wait, next try in {seconds} s")]
+    private static partial void LogFailed(ILogger log, string webhook, string cause, int queued, double seconds);
+
+    [LoggerMessage(EventName = "reports_recovered", Level = LogLevel.Information, Message = "reports to {webhook} are taken again; {queued} wait")]
+    private static partial void LogRecovered(ILogger log, string webhook, int queued);
+
+    [LoggerMessage(EventName = "reports_refused", Level = LogLevel.Error,
+        Message = "reports to {webhook} are refused for good: {cause}; {count} are given up")]
+    private static partial void LogRefused(ILogger log, string webhook, string cause, int count);
+
+    [LoggerMessage(EventName = "reports_dropped", Level = LogLevel.Warning, Message = "{count} reports were lost since the last such line, {total} since the start")]
+    private static partial void LogDropped(ILogger log, long count, long total);
+
+    [LoggerMessage(EventName = "reports_left", Level = LogLevel.Warning, Message = "{count} reports could not be sent before the end")]
+    private static partial void LogLeft(ILogger log, int count);
+
+    [LoggerMessage(EventName = "reports_broken", Level = LogLevel.Error, Message = "sending reports failed unexpectedly; it is tried again")]
+    private static partial void LogBroken(ILogger log, Exception exception);
+}
