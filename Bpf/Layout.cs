@@ -7,7 +7,7 @@ internal static class Layout
     public const int MaxIgnoreEntries = 65_536;
     public const int MaxTags = 4_096;
 
-    /// <summary>How many times larger than the limits the kernel's tables are; couic.h says why.</summary>
+    /// <summary>How many times larger than the limits the kernel's tries are; couic.h says why.</summary>
     public const int Headroom = 2;
 
     public const int CounterUnlisted = 0;
@@ -18,15 +18,41 @@ internal static class Layout
     /// <summary>Bytes of struct couic_counter: packets, bytes.</summary>
     public const int CounterSize = 16;
 
-    /// <summary>Bytes of struct couic_rule: counter, slot.</summary>
-    public const int RuleSize = 8;
+    /// <summary>Bytes of struct couic_record: packets, last, counter.</summary>
+    public const int RecordSize = 16;
 
-    /// <summary>Bytes of struct couic_hit: packets, last.</summary>
-    public const int HitSize = 16;
+    /// <summary>A record's ticks are 2 to this power nanoseconds.</summary>
+    public const int TickShift = 26;
 
     /// <summary>Bytes of struct couic_key4: length, address.</summary>
     public const int Key4Size = 8;
 
     /// <summary>Bytes of struct couic_key6: length, address.</summary>
     public const int Key6Size = 20;
+
+    /// <summary>Bytes of struct couic_line: 8 words or 16 nodes.</summary>
+    public const int LineSize = 64;
+
+    public const int Hosts4 = 7;
+    public const int Hosts6 = 3;
+    public const int Hosts6Rules = 12;
+    public const int Hosts6State = 15;
+    public const int Probes = 3;
+
+    public const uint NodeLine = 0x8000_0000;
+    public const uint NodeTrie = 0x7fff_ffff;
+    public const uint NodeRule = 0x03ff_ffff;
+    public const int NodeLengthShift = 26;
+
+    public const int Bits4Wide = 16;
+    public const int Bits4Narrow = 24;
+    public const int Bits6Wide = 16;
+    public const int Bits6Narrow = 24;
+    public const int Bits6Short = 20;
+
+    /// <summary>Bytes of struct couic_tables4.</summary>
+    public const int Tables4Size = 32;
+
+    /// <summary>Bytes of struct couic_tables6.</summary>
+    public const int Tables6Size = 20;
 }

@@ -13,7 +13,7 @@ public sealed class PlaneMaps : IDisposable
 {
     /// <summary>The maps, in the order of the descriptors in the text. The first four by policy, then family.</summary>
     internal static readonly string[] Names =
-        ["couic_ipv4_drop", "couic_ipv6_drop", "couic_ipv4_ignore", "couic_ipv6_ignore", "couic_counters", "couic_hits"];
+        ["couic_ipv4_drop", "couic_ipv6_drop", "couic_ipv4_ignore", "couic_ipv6_ignore", "couic_counters", "couic_records", "couic_lines"];
 
     private readonly FileDescriptor[] _maps;
 
@@ -34,7 +34,12 @@ public sealed class PlaneMaps : IDisposable
 
     internal FileDescriptor Counters => _maps[4];
 
-    internal FileDescriptor Hits => _maps[5];
+    internal FileDescriptor Records => _maps[5];
+
+    internal FileDescriptor Lines => _maps[6];
+
+    /// <summary>Elements of couic_counters.</summary>
+    internal int CounterCount => Layout.CounterTags + (2 * Limits.Counters);
 
     internal IReadOnlyList<FileDescriptor> All => _maps;
 
@@ -99,11 +104,11 @@ public sealed class PlaneMaps : IDisposable
     /// <summary>Index into couic_counters of a policy's counter.</summary>
     internal int CounterOf(Policy policy, int counter) => Layout.CounterTags + ((int)policy * Limits.Counters) + counter;
 
-    /// <summary>Index into couic_hits of an entry's slot.</summary>
-    internal int HitOf(Policy policy, IpFamily family, int slot)
+    /// <exception cref="BpfException">The kernel does not map it.</exception>
+    internal static MappedMemory Map(FileDescriptor map, long bytes)
     {
-        int before = policy == Policy.Drop ? 0 : 2 * Limits.MaxDropEntries;
-        return ((before + ((int)family * Limits.Entries(policy))) * Layout.Headroom) + slot;
+        Errno errno = MappedMemory.TryMap(map, bytes, out MappedMemory? memory);
+        return memory ?? throw new BpfException($"map the kernel's tables into memory, {bytes} bytes: {errno.Text()}", errno);
     }
 
     private static BpfException Unusable(string text, string cause) => new($"take over maps \"{text}\": {cause}");

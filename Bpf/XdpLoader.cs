@@ -1,5 +1,6 @@
 using System.Reflection;
 using Couic.Bpf.Elf;
+using Couic.Bpf.Tables;
 using Couic.Native;
 using Couic.Store;
 
@@ -49,14 +50,16 @@ public static class XdpLoader
             spec.Map($"couic_ipv6_{policy.Name()}").MaxEntries = (uint)(limits.Entries(policy) * Layout.Headroom);
         }
 
+        var layout = new TableLayout(limits);
         spec.Map("couic_counters").MaxEntries = (uint)(Layout.CounterTags + (2 * limits.Counters));
-        spec.Map("couic_hits").MaxEntries = options.PerEntryCounters
-            ? (uint)(2 * (limits.MaxDropEntries + limits.MaxIgnoreEntries) * Layout.Headroom)
-            : 1;
-        spec.SetConstant("match_source", options.MatchSource ? 1u : 0);
-        spec.SetConstant("match_destination", options.MatchDestination ? 1u : 0);
-        spec.SetConstant("count_hits", options.PerEntryCounters ? 1u : 0);
-        spec.SetConstant("coarse_clock", coarseClock ? 1u : 0);
+        spec.Map("couic_records").MaxEntries = (uint)RecordTable.Count(limits, options.PerEntryCounters);
+        spec.Map("couic_lines").MaxEntries = layout.Lines;
+        spec.SetConstant("tables4", layout.Constants4);
+        spec.SetConstant("tables6", layout.Constants6);
+        spec.SetConstant("match_source", options.MatchSource);
+        spec.SetConstant("match_destination", options.MatchDestination);
+        spec.SetConstant("count_hits", options.PerEntryCounters);
+        spec.SetConstant("coarse_clock", coarseClock);
         return spec;
     }
 

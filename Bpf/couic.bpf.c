@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "couic.h"
+#include "tables.bpf.h"
 
 #define MAX_VLAN_TAGS 2
 #define MAX_OPTION_HEADERS 2 /* before a neighbour discovery message */
@@ -29,7 +30,7 @@ const volatile __u8 coarse_clock = 1; /* Linux 5.11 */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key4);
-	__type(value, struct couic_rule);
+	__type(value, __u32);
 	__uint(max_entries, (COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv4_drop SEC(".maps");
@@ -37,7 +38,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key6);
-	__type(value, struct couic_rule);
+	__type(value, __u32);
 	__uint(max_entries, (COUIC_MAX_DROP_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv6_drop SEC(".maps");
@@ -45,7 +46,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key4);
-	__type(value, struct couic_rule);
+	__type(value, __u32);
 	__uint(max_entries, (COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv4_ignore SEC(".maps");
@@ -53,7 +54,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__type(key, struct couic_key6);
-	__type(value, struct couic_rule);
+	__type(value, __u32);
 	__uint(max_entries, (COUIC_MAX_IGNORE_ENTRIES * COUIC_HEADROOM));
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } couic_ipv6_ignore SEC(".maps");
@@ -68,10 +69,10 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct couic_hit);
-	__uint(max_entries, 2 * (COUIC_MAX_DROP_ENTRIES + COUIC_MAX_IGNORE_ENTRIES) * COUIC_HEADROOM);
+	__type(value, struct couic_record);
+	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
-} couic_hits SEC(".maps");
+} couic_records SEC(".maps");
 
 struct vlan_header {
 	__be16 tag;
@@ -100,55 +101,41 @@ static __always_inline int count(struct xdp_md *ctx, __u32 index, int verdict)
 	return verdict;
 }
 
-static __always_inline int count_rule(struct xdp_md *ctx, const struct couic_rule *rule, int verdict)
+static __always_inline int count_rule(struct xdp_md *ctx, __u32 rule, int verdict)
 {
+	struct couic_record *record = bpf_map_lookup_elem(&couic_records, &rule);
+
+	if (!record)
+		return verdict;
 	if (count_hits) {
-		__u32 slot = rule->slot;
-		struct couic_hit *hit = bpf_map_lookup_elem(&couic_hits, &slot);
-
-		if (hit) {
-			__sync_fetch_and_add(&hit->packets, 1);
-			hit->last = coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
-		}
+		__sync_fetch_and_add(&record->packets, 1);
+		record->last = (coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns()) >> COUIC_TICK_SHIFT;
 	}
-	return count(ctx, rule->counter, verdict);
-}
-
-static __always_inline struct couic_rule *find4(void *trie, const __be32 *address)
-{
-	struct couic_key4 key = { .length = 32 };
-
-	__builtin_memcpy(key.address, address, sizeof(key.address));
-	return bpf_map_lookup_elem(trie, &key);
-}
-
-static __always_inline struct couic_rule *find6(void *trie, const struct in6_addr *address)
-{
-	struct couic_key6 key = { .length = 128 };
-
-	__builtin_memcpy(key.address, address, sizeof(key.address));
-	return bpf_map_lookup_elem(trie, &key);
+	return count(ctx, record->counter, verdict);
 }
 
 static __always_inline int filter4(struct xdp_md *ctx, void *header, void *end)
 {
 	struct iphdr *ip = header;
-	struct couic_rule *rule = NULL;
+	__u32 rule = 0;
 
 	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5 || header + ip->ihl * 4 > end)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
+	__u32 source = bpf_ntohl(ip->saddr);
+	__u32 destination = bpf_ntohl(ip->daddr);
+
 	if (match_source)
-		rule = find4(&couic_ipv4_ignore, &ip->saddr);
+		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, source);
 	if (match_destination && !rule)
-		rule = find4(&couic_ipv4_ignore, &ip->daddr);
+		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, destination);
 	if (rule)
 		return count_rule(ctx, rule, XDP_PASS);
 
 	if (match_source)
-		rule = find4(&couic_ipv4_drop, &ip->saddr);
+		rule = find4(COUIC_DROP, &couic_ipv4_drop, source);
 	if (match_destination && !rule)
-		rule = find4(&couic_ipv4_drop, &ip->daddr);
+		rule = find4(COUIC_DROP, &couic_ipv4_drop, destination);
 	if (rule)
 		return count_rule(ctx, rule, XDP_DROP);
 
@@ -183,25 +170,33 @@ static __always_inline int is_neighbour_discovery(struct ipv6hdr *ip, void *end)
 	return next == IPPROTO_ICMPV6 && (void *)(icmp + 1) <= end && icmp->type >= 133 && icmp->type <= 137;
 }
 
+static __always_inline __u64 half(const struct in6_addr *address, int which)
+{
+	__be64 bits;
+
+	__builtin_memcpy(&bits, &address->s6_addr[8 * which], sizeof(bits));
+	return bpf_be64_to_cpu(bits);
+}
+
 static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
 {
 	struct ipv6hdr *ip = header;
-	struct couic_rule *rule = NULL;
+	__u32 rule = 0;
 
 	if ((void *)(ip + 1) > end || ip->version != 6)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
 	if (match_source)
-		rule = find6(&couic_ipv6_ignore, &ip->saddr);
+		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->saddr, 0), half(&ip->saddr, 1));
 	if (match_destination && !rule)
-		rule = find6(&couic_ipv6_ignore, &ip->daddr);
+		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->daddr, 0), half(&ip->daddr, 1));
 	if (rule)
 		return count_rule(ctx, rule, XDP_PASS);
 
 	if (match_source)
-		rule = find6(&couic_ipv6_drop, &ip->saddr);
+		rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->saddr, 0), half(&ip->saddr, 1));
 	if (match_destination && !rule)
-		rule = find6(&couic_ipv6_drop, &ip->daddr);
+		rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->daddr, 0), half(&ip->daddr, 1));
 	if (rule && !is_neighbour_discovery(ip, end))
 		return count_rule(ctx, rule, XDP_DROP);
 

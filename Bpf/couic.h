@@ -15,7 +15,7 @@
 #define COUIC_MAX_DROP_ENTRIES 262144
 #define COUIC_MAX_IGNORE_ENTRIES 65536
 
-/* The kernel's tables are this many times larger than the limits, which the store enforces: a set swap adds before it
+/* The kernel's tries are this many times larger than the limits, which the store enforces: a set swap adds before it
  * removes, and below Linux 6.1 a full trie answers ENOSPC also to the replacement of a key that is in it. A trie takes
  * memory only for what is in it. */
 #define COUIC_HEADROOM 2
@@ -36,17 +36,15 @@ struct couic_counter {
 	__u64 bytes;
 };
 
-/* What a trie holds for an entry. */
-struct couic_rule {
+/* An element of couic_records, which every rule names by its index. The first ones belong to the counters, one each, for
+ * rules without a record of their own; behind them lies one an entry. A change of tag is one store into `counter`. */
+struct couic_record {
+	__u64 packets; /* that the entry decided, over all CPUs */
+	__u32 last;    /* when it last did: CLOCK_MONOTONIC in units of 2^COUIC_TICK_SHIFT ns; 0 for never */
 	__u32 counter; /* index into couic_counters */
-	__u32 slot;    /* index into couic_hits */
 };
 
-/* An element of couic_hits: the packets that an entry decided, over all CPUs. */
-struct couic_hit {
-	__u64 packets;
-	__u64 last; /* CLOCK_MONOTONIC in nanoseconds, at the kernel's tick; 0 for never */
-};
+#define COUIC_TICK_SHIFT 26
 
 struct couic_key4 {
 	__u32 length; /* of the prefix, in bits */
@@ -56,6 +54,67 @@ struct couic_key4 {
 struct couic_key6 {
 	__u32 length;
 	__u8 address[16];
+};
+
+/* An element of couic_lines: one cache line. All tables in front of the tries are made of these, so that user space
+ * changes them by stores into one mapping. `struct couic_tables4` and `6` say at which line each table begins. */
+struct couic_line {
+	union {
+		__u64 words[8];
+		__u32 nodes[16];
+	};
+};
+
+/* A rule in the tables is the index of its record, never 0. The tries of IPv4 hold it with the prefix length above it
+ * (COUIC_NODE_LENGTH_SHIFT), those of IPv6 alone. */
+
+/* Hosts of IPv4, a bucket a line: seven words of address (low half, machine order) and rule (high half), 0 for free;
+ * the last word counts the hosts whose first choice this bucket was and which went elsewhere: to another bucket (low
+ * half), or to nowhere but the trie (high half). A host that is not found where it may lie is none. */
+#define COUIC_HOSTS4 7
+
+/* Hosts of IPv6: three addresses (high and low half each), three rules, 0 for free, and a word about the bucket: a
+ * sequence number (low half, odd while the bucket is being changed) and the number of hosts whose first choice it was and
+ * which went to another (high half; the largest number stays). A host that is not found is asked of the trie. */
+#define COUIC_HOSTS6 3
+#define COUIC_HOSTS6_RULES 12 /* index of the first rule among `nodes` */
+#define COUIC_HOSTS6_STATE 15
+
+/* Buckets that a host may lie in. */
+#define COUIC_PROBES 3
+
+/* Shorter prefixes of IPv4: a tree whose root has a node for each block of 2^(32 - top_bits) addresses and whose inner
+ * nodes are lines of 16 nodes. A node is 0, a rule with its prefix length, a line of the tree, or the word that sends to
+ * the trie, where lines ran out. */
+#define COUIC_NODE_LINE 0x80000000
+#define COUIC_NODE_TRIE 0x7fffffff
+#define COUIC_NODE_RULE 0x03ffffff
+#define COUIC_NODE_LENGTH_SHIFT 26
+
+/* Bits of an index into the bit tables. */
+#define COUIC_BITS4_WIDE 16  /* IPv4 /16; exact */
+#define COUIC_BITS4_NARROW 24 /* IPv4 /24; exact */
+#define COUIC_BITS6_WIDE 16  /* IPv6 /32; hashed */
+#define COUIC_BITS6_NARROW 24 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed */
+#define COUIC_BITS6_SHORT 20 /* IPv6 /20, for prefixes up to /28; exact */
+
+struct couic_tables4 {
+	__u32 wide;
+	__u32 narrow;
+	__u32 hosts;
+	__u32 buckets;
+	__u32 top;
+	__u32 top_bits;
+	__u32 inner; /* lines of the tree */
+	__u32 inner_lines;
+};
+
+struct couic_tables6 {
+	__u32 wide;
+	__u32 narrow;
+	__u32 brief; /* for short prefixes */
+	__u32 hosts;
+	__u32 buckets;
 };
 
 #endif

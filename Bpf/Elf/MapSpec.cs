@@ -17,7 +17,7 @@ internal sealed class MapSpec
 
     public required uint BtfValueType { get; init; }
 
-    public uint MaxEntries { get; set; }
+    public required uint MaxEntries { get; set; }
 
     public static MapSpec Read(BtfTypes types, uint variable)
     {

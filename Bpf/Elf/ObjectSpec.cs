@@ -48,8 +48,12 @@ internal sealed class ObjectSpec
     /// <exception cref="BpfException">The object has no map of that name.</exception>
     public MapSpec Map(string name) => Maps.FirstOrDefault(m => m.Name == name) ?? throw ElfFile.Malformed($"no map \"{name}\"");
 
-    /// <summary>Sets a <c>const volatile</c> variable of one byte or four.</summary>
-    public void SetConstant(string name, uint value)
+    /// <summary>Sets a <c>const volatile</c> variable of one byte.</summary>
+    public void SetConstant(string name, bool value) => SetConstant(name, [value ? (byte)1 : (byte)0]);
+
+    /// <summary>Sets a <c>const volatile</c> variable of any type.</summary>
+    /// <exception cref="BpfException">The object has no such constant, or one of another size.</exception>
+    public void SetConstant(string name, ReadOnlySpan<byte> value)
     {
         uint variable = Types.Find(BtfKind.Variable, name);
         if (variable == 0 || !ConstantOffsets.TryGetValue(name, out int offset))
@@ -58,14 +62,12 @@ internal sealed class ObjectSpec
         }
 
         uint size = Types.SizeOf(Types[variable].SizeOrType);
-        if (offset < 0 || size is not (1 or 4) || offset + size > Constants.Length)
+        if (size != value.Length || offset > Constants.Length - value.Length)
         {
-            throw ElfFile.Malformed($"constant \"{name}\" has {size} bytes at {offset}");
+            throw ElfFile.Malformed($"constant \"{name}\" has {size} bytes at {offset} (expected {value.Length})");
         }
 
-        Span<byte> bytes = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
-        bytes[..(int)size].CopyTo(Constants.AsSpan(offset));
+        value.CopyTo(Constants.AsSpan(offset));
     }
 
     private static int Offset(ElfSymbol symbol) =>

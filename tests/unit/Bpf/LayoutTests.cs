@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using Couic.Bpf;
+using Couic.Bpf.Tables;
 using Couic.Tests.Support;
 using Xunit;
 
@@ -19,10 +22,27 @@ public class LayoutTests
         ("COUIC_COUNTER_MALFORMED", nameof(Layout.CounterMalformed)),
         ("COUIC_COUNTER_TAGS", nameof(Layout.CounterTags)),
         ("sizeof(struct couic_counter)", nameof(Layout.CounterSize)),
-        ("sizeof(struct couic_rule)", nameof(Layout.RuleSize)),
-        ("sizeof(struct couic_hit)", nameof(Layout.HitSize)),
+        ("sizeof(struct couic_record)", nameof(Layout.RecordSize)),
+        ("COUIC_TICK_SHIFT", nameof(Layout.TickShift)),
         ("sizeof(struct couic_key4)", nameof(Layout.Key4Size)),
         ("sizeof(struct couic_key6)", nameof(Layout.Key6Size)),
+        ("sizeof(struct couic_line)", nameof(Layout.LineSize)),
+        ("COUIC_HOSTS4", nameof(Layout.Hosts4)),
+        ("COUIC_HOSTS6", nameof(Layout.Hosts6)),
+        ("COUIC_HOSTS6_RULES", nameof(Layout.Hosts6Rules)),
+        ("COUIC_HOSTS6_STATE", nameof(Layout.Hosts6State)),
+        ("COUIC_PROBES", nameof(Layout.Probes)),
+        ("COUIC_NODE_LINE", nameof(Layout.NodeLine)),
+        ("COUIC_NODE_TRIE", nameof(Layout.NodeTrie)),
+        ("COUIC_NODE_RULE", nameof(Layout.NodeRule)),
+        ("COUIC_NODE_LENGTH_SHIFT", nameof(Layout.NodeLengthShift)),
+        ("COUIC_BITS4_WIDE", nameof(Layout.Bits4Wide)),
+        ("COUIC_BITS4_NARROW", nameof(Layout.Bits4Narrow)),
+        ("COUIC_BITS6_WIDE", nameof(Layout.Bits6Wide)),
+        ("COUIC_BITS6_NARROW", nameof(Layout.Bits6Narrow)),
+        ("COUIC_BITS6_SHORT", nameof(Layout.Bits6Short)),
+        ("sizeof(struct couic_tables4)", nameof(Layout.Tables4Size)),
+        ("sizeof(struct couic_tables6)", nameof(Layout.Tables6Size)),
     ];
 
     [Fact]
@@ -43,14 +63,26 @@ public class LayoutTests
 
     [Fact]
     public void OffsetsAreThoseOfTheHeader() => Assert.Equal(
-        [0, 8, 0, 4, 0, 8, 0, 4, 0, 4],
+        [0, 8, 0, 8, 12, 0, 4, 0, 4, 0, 0],
         CompiledC.Evaluate(["<stddef.h>", "couic.h"], [
             "offsetof(struct couic_counter, packets)", "offsetof(struct couic_counter, bytes)",
-            "offsetof(struct couic_rule, counter)", "offsetof(struct couic_rule, slot)",
-            "offsetof(struct couic_hit, packets)", "offsetof(struct couic_hit, last)",
+            "offsetof(struct couic_record, packets)", "offsetof(struct couic_record, last)", "offsetof(struct couic_record, counter)",
             "offsetof(struct couic_key4, length)", "offsetof(struct couic_key4, address)",
             "offsetof(struct couic_key6, length)", "offsetof(struct couic_key6, address)",
+            "offsetof(struct couic_line, words)", "offsetof(struct couic_line, nodes)",
         ]));
+
+    [Theory]
+    [InlineData("couic_tables4", typeof(Region4))]
+    [InlineData("couic_tables6", typeof(Region6))]
+    public void RegionsHaveTheMembersOfTheHeader(string name, Type type)
+    {
+        string[] fields = [.. type.GetFields().Select(f => f.Name)];
+        string[] members = [.. fields.Select(f => string.Concat(f.Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{c}" : $"{c}")).ToLowerInvariant())];
+        long[] offsets = CompiledC.Evaluate(["<stddef.h>", "couic.h"], [.. members.Select(m => $"offsetof(struct {name}, {m})")]);
+
+        Assert.Equal(offsets, fields.Select(f => (long)Marshal.OffsetOf(type, f)));
+    }
 
     [Fact]
     public void DefaultLimitsAreThoseOfTheStore()
@@ -60,5 +92,5 @@ public class LayoutTests
         Assert.Equal(Layout.MaxTags, Couic.Store.StoreLimits.Default.MaxTags);
     }
 
-    private static long Value(string name) => (int)typeof(Layout).GetField(name)!.GetRawConstantValue()!;
+    private static long Value(string name) => Convert.ToInt64(typeof(Layout).GetField(name)!.GetRawConstantValue(), CultureInfo.InvariantCulture);
 }

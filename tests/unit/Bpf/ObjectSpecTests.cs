@@ -19,7 +19,7 @@ public class ObjectSpecTests
         Assert.Equal(PlaneMaps.Names.Order(), spec.Maps.Select(m => m.Name).Order());
         MapSpec trie = spec.Map("couic_ipv6_ignore");
         Assert.Equal(BpfSyscall.BPF_MAP_TYPE_LPM_TRIE, trie.Type);
-        Assert.Equal((20u, 8u, 131_072u, 1u), (trie.KeySize, trie.ValueSize, trie.MaxEntries, trie.Flags));
+        Assert.Equal((20u, 4u, 131_072u, 1u), (trie.KeySize, trie.ValueSize, trie.MaxEntries, trie.Flags));
         Assert.NotEmpty(spec.Program.References);
         Assert.NotEmpty(spec.Program.Lines.ToArray());
         Assert.Equal(BpfSyscall.FunctionInfoSize, spec.Program.Functions.Length);
@@ -30,7 +30,7 @@ public class ObjectSpecTests
     {
         ObjectSpec first = ObjectSpec.Read(File, "xdp");
         ObjectSpec second = ObjectSpec.Read(File, "xdp");
-        first.SetConstant("match_destination", 1);
+        first.SetConstant("match_destination", true);
 
         Assert.NotEqual(first.Constants, second.Constants);
         Assert.Equal(first.Types.Data.ToArray(), second.Types.Data.ToArray());
@@ -91,7 +91,7 @@ public class ObjectSpecTests
             Assert.Throws<BpfException>(() => ObjectSpec.Read(File, "tc")).Message);
         ObjectSpec spec = ObjectSpec.Read(File, "xdp");
         Assert.Contains("no map \"other\"", Assert.Throws<BpfException>(() => spec.Map("other")).Message, StringComparison.Ordinal);
-        Assert.Contains("no constant \"other\"", Assert.Throws<BpfException>(() => spec.SetConstant("other", 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("no constant \"other\"", Assert.Throws<BpfException>(() => spec.SetConstant("other", true)).Message, StringComparison.Ordinal);
     }
 
     private static void AssertReadOrRefused(byte[] file)
@@ -100,7 +100,7 @@ public class ObjectSpecTests
         {
             ObjectSpec spec = ObjectSpec.Read(file, "xdp");
             spec.Program.Link(_ => 3);
-            spec.SetConstant("match_source", 1);
+            spec.SetConstant("match_source", true);
         }
         catch (BpfException e)
         {
