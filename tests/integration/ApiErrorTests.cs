@@ -100,7 +100,7 @@ public sealed class ApiErrorTests(SharedDaemon shared) : IClassFixture<SharedDae
 
     [Theory]
     [InlineData("GET", "/v1/nonsense", "policy")]
-    [InlineData("GET", "/v1/nonsense/1.2.3/33", "ip policy prefix")]
+    [InlineData("GET", "/v1/nonsense/1.2.3/333", "ip policy prefix")]
     [InlineData("DELETE", "/v1/drop/1.2.3.4/33", "prefix")]
     [InlineData("GET", "/v1/drop/01.2.3.4/32", "ip")]
     [InlineData("GET", "/v1/stats/tags/all", "policy")]

@@ -63,7 +63,10 @@ public sealed class LifecycleTests
         byte[] answer = new byte[1024];
         int length = socket.Receive(answer);
         Assert.StartsWith("HTTP/1.1 201", System.Text.Encoding.ASCII.GetString(answer, 0, length), StringComparison.Ordinal);
+
+        // A second signal while it ends changes nothing.
         Assert.Equal(0, daemon.End());
+        Assert.False(File.Exists(daemon.Socket));
     }
 
     [Fact]

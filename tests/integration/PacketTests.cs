@@ -191,7 +191,7 @@ public sealed class PacketTests
         yield return ("ARP", true, Frame.Ethernet(Frame.Arp, new byte[28]));
         yield return ("not IP", true, Frame.Ethernet(Frame.LocalExperiment, new byte[46]));
         yield return ("nothing behind the EtherType", true, Frame.Ethernet(Frame.IPv4, []));
-        yield return ("nothing behind the tag", true, Frame.Ethernet(Frame.IPv4, [], Frame.Vlan));
+        yield return ("two bytes behind the tag, without which the kernel takes no tag", true, Frame.Ethernet(Frame.IPv4, [0x45, 0], Frame.Vlan));
         yield return ("three tags", true, Frame.UdpFrom("198.51.100.7", Frame.ServiceVlan, Frame.Vlan, Frame.Vlan));
         foreach (int length in new[] { 1, 12, 15, 16, 19 })
         {

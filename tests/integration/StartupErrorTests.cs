@@ -9,7 +9,7 @@ public sealed class StartupErrorTests : IDisposable
 {
     private const string ForeignProgram = """
         __attribute__((section("xdp"), used)) int foreign(void *context) { (void)context; return 2; }
-        char license[] __attribute__((section("license"), used)) = "GPL";
+        char terms[] __attribute__((section("license"), used)) = "GPL";
         """;
 
     private readonly Lab _lab = new();
@@ -72,7 +72,7 @@ public sealed class StartupErrorTests : IDisposable
         first.Api.Add("drop", "198.51.100.7/32");
         Shell.Result second = Product.Run(_lab.Inside, "run", "-c", first.Config);
         AssertOneLine(second);
-        Assert.Contains("running", second.Error, StringComparison.Ordinal);
+        Assert.Contains("another daemon", second.Error, StringComparison.Ordinal);
         Assert.False(_lab.Probe.Passes("198.51.100.7"));
         Assert.Equal(200, first.Api.Get("/v1/drop/198.51.100.7/32").Status);
     }
