@@ -63,6 +63,7 @@ public sealed partial class BpfDataPlane
         counters.Clear();
         ulong[] element = ArrayPool<ulong>.Shared.Rent(2 * _maps.Cpus);
         Span<byte> value = MemoryMarshal.AsBytes(element.AsSpan(0, 2 * _maps.Cpus));
+        value.Clear();
         Span<byte> key = stackalloc byte[4];
         for (int i = 0; i < counters.Length; i++)
         {

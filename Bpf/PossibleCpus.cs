@@ -1,4 +1,5 @@
 using System.Globalization;
+using Couic.Native;
 
 namespace Couic.Bpf;
 
@@ -7,6 +8,7 @@ internal static class PossibleCpus
 {
     private const string Path = "/sys/devices/system/cpu/possible";
 
+    /// <summary>The number, or where /sys is not mounted (as in a chroot) one that is large enough: what is too much stays 0.</summary>
     /// <exception cref="BpfException">The kernel does not say.</exception>
     public static int Count()
     {
@@ -16,9 +18,10 @@ internal static class PossibleCpus
                 ? count
                 : throw new BpfException($"count CPUs: \"{Path}\" holds no list of numbers");
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BpfException($"count CPUs: {e.Message} (is /sys mounted?)", e);
+            int bits = CpuMask.Bits();
+            return bits > 0 ? bits : throw new BpfException($"count CPUs: \"{Path}\" cannot be read (is /sys mounted?)", e);
         }
     }
 

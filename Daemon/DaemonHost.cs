@@ -38,6 +38,9 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
 
+    /// <summary>Held and never given back: a second signal while the daemon ends must not cut its end short.</summary>
+    private readonly List<PosixSignalRegistration> _signals = [];
+
     private DaemonHost(Handover handover, Settings settings)
     {
         _handover = handover;
@@ -113,8 +116,8 @@ internal sealed partial class DaemonHost : IDisposable
 
     private void WaitForStop()
     {
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop));
+        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
         using var watchdog = new Watchdog(_systemd, () => expiry.SinceLastRun);

@@ -66,8 +66,8 @@ internal static class DemoMain
         var printer = new DemoPrinter(Console.Out);
         printer.Begin();
         var run = new DemoRun(network, printer, TimeProvider.System);
-        run.Run("generic");
-        run.Run("native");
+        run.Run("generic", brief: false);
+        run.Run("native", brief: true);
         printer.End(Stopwatch.GetElapsedTime(start));
         return printer.AllRight ? 0 : 1;
     }

@@ -27,8 +27,14 @@ internal sealed class DemoPrinter(TextWriter output)
     public void Started(TimeSpan took) =>
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  daemon started and attached in {took.TotalMilliseconds:0} ms"));
 
-    public void Rules(IReadOnlyList<(string Policy, string Cidr)> rules) =>
-        output.WriteLine($"  rules added: {string.Join(", ", rules.Select(r => $"{r.Policy} {r.Cidr}"))}");
+    public void Rules(IReadOnlyList<(string Policy, string Cidr)> rules)
+    {
+        output.WriteLine("  rules added over the API:");
+        foreach (IGrouping<string, string> group in rules.GroupBy(r => r.Policy, r => r.Cidr))
+        {
+            output.WriteLine($"    {group.Key,-7} {string.Join("  ", group)}");
+        }
+    }
 
     /// <param name="brief">One line when all is as it should be.</param>
     public void Verdicts(string when, IReadOnlyList<DemoPacket> packets, int[] arrived, bool brief = false)
@@ -38,7 +44,7 @@ internal sealed class DemoPrinter(TextWriter output)
         _wrong += right.Count(r => !r);
         if (brief && right.All(r => r))
         {
-            output.WriteLine($"  {when}: all {packets.Count} sources pass  ok");
+            output.WriteLine($"  {when}: all {packets.Count} verdicts right  ok");
             return;
         }
 

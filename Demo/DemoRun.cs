@@ -9,7 +9,8 @@ internal sealed class DemoRun(DemoNetwork network, DemoPrinter printer, TimeProv
     private static readonly TimeSpan ExpirySlack = TimeSpan.FromSeconds(1);
 
     /// <exception cref="IOException">The daemon did not start, or did not do as asked.</exception>
-    public void Run(string mode)
+    /// <param name="brief">Tables only for what is wrong.</param>
+    public void Run(string mode, bool brief)
     {
         printer.BeginMode(mode);
         long start = Stopwatch.GetTimestamp();
@@ -25,12 +26,16 @@ internal sealed class DemoRun(DemoNetwork network, DemoPrinter printer, TimeProv
             daemon.Api.Add(policy, cidr, cidr == DemoScenario.Expiring ? expiration : 0);
         }
 
-        printer.Rules(DemoScenario.Rules);
-        printer.Verdicts("with these rules", DemoScenario.WithRules, probe.Send(DemoScenario.WithRules));
+        if (!brief)
+        {
+            printer.Rules(DemoScenario.Rules);
+        }
+
+        printer.Verdicts("with these rules", DemoScenario.WithRules, probe.Send(DemoScenario.WithRules), brief);
 
         daemon.Api.Remove("drop", DemoScenario.Removed);
         AwaitPassing(probe, DemoScenario.Afterwards[1], expiration);
-        printer.Verdicts("after a removal and an expiry", DemoScenario.Afterwards, probe.Send(DemoScenario.Afterwards));
+        printer.Verdicts("after a removal and an expiry", DemoScenario.Afterwards, probe.Send(DemoScenario.Afterwards), brief);
         printer.Ended(daemon.Stop());
     }
 
