@@ -1,0 +1,21 @@
+namespace Couic.Peering;
+
+/// <summary>Exponential back-off with jitter, 250 ms to 30 s. Not thread-safe.</summary>
+internal sealed class Backoff(Random random)
+{
+    public static readonly TimeSpan First = TimeSpan.FromMilliseconds(250);
+    public static readonly TimeSpan Last = TimeSpan.FromSeconds(30);
+
+    /// <summary>Failures in a row.</summary>
+    public int Failures { get; private set; }
+
+    /// <summary>Counts a failure. Returns how long to wait: between half and the whole of the doubled time.</summary>
+    public TimeSpan Fail()
+    {
+        double whole = Math.Min(Last.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(Failures, 16)));
+        Failures++;
+        return TimeSpan.FromMilliseconds(Math.Max(First.TotalMilliseconds, whole * (0.5 + (random.NextDouble() / 2))));
+    }
+
+    public void Reset() => Failures = 0;
+}

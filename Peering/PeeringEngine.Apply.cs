@@ -1,0 +1,199 @@
+using Couic.Store;
+
+namespace Couic.Peering;
+
+internal sealed partial class PeeringEngine
+{
+    /// <summary>Changes that are applied under one hold of the store, so that requests wait for microseconds.</summary>
+    private const int Slice = 32;
+
+    /// <summary>The most that a request is believed to have been on its way; beyond it, a clock was set meanwhile.</summary>
+    private static readonly TimeSpan MaxTransit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Applies a peer's batch, each job on its own.</summary>
+    /// <param name="creator">Name of the client that sent it.</param>
+    public ApplyCounts ApplyJobs(Policy policy, IncomingBatch batch, ReadOnlySpan<byte> creator)
+    {
+        TimeSpan transit = batch.SentAt is { } sentAt ? Transit(Time.GetUtcNow() - sentAt) : TimeSpan.Zero;
+        var changes = new List<RemoteChange>(batch.Jobs.Count);
+        foreach (IncomingJob job in batch.Jobs)
+        {
+            changes.Add(new RemoteChange(
+                job.Cidr, job.Stamp, job.IsAdd ? ReplicaState.Live : ReplicaState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0,
+                job.TimeToLive - transit));
+        }
+
+        return Apply(policy, changes, creator);
+    }
+
+    /// <summary>How long something was on its way, if the clocks make sense.</summary>
+    public static TimeSpan Transit(TimeSpan measured) => measured > TimeSpan.Zero && measured <= MaxTransit ? measured : TimeSpan.Zero;
+
+    public ApplyCounts Apply(Policy policy, IReadOnlyList<RemoteChange> changes, ReadOnlySpan<byte> creator)
+    {
+        var counts = new ApplyCounts();
+        ReplicaIndex? index = IndexOf(policy);
+        for (int done = 0; done < changes.Count;)
+        {
+            using (_store.Hold())
+            {
+                for (int end = Math.Min(changes.Count, done + Slice); done < end; done++)
+                {
+                    if (index is null || changes[done].Stamp is null)
+                    {
+                        ApplyPlain(policy, index, changes[done], creator, counts);
+                    }
+                    else
+                    {
+                        ApplyStamped(index, changes[done], creator, counts);
+                    }
+                }
+            }
+        }
+
+        if (counts.Applied > 0)
+        {
+            Touch();
+        }
+
+        return counts;
+    }
+
+    /// <summary>The later of two words on a CIDR is the one that stands, here as on every node.</summary>
+    private void ApplyStamped(ReplicaIndex index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    {
+        Stamp stamp = change.Stamp!.Value;
+        if (!index.IsNews(change.Cidr, stamp))
+        {
+            counts.NoNews++;
+            return;
+        }
+
+        if (change.State != ReplicaState.Live || IsOver(change))
+        {
+            // A word whose time has come still takes the place of an older one.
+            ReplicaState state = change.State == ReplicaState.Removed ? ReplicaState.Removed : ReplicaState.Expired;
+            StoreOutcome removal = _store.Remove(index.Policy, change.Cidr, new ChangeContext(ChangeOrigin.Peer, creator), out _);
+            Count(removal, counts);
+            if (removal != StoreOutcome.Refused)
+            {
+                index.Record(change.Cidr, stamp, state, ReplicaFlags.None, default, 0, null);
+            }
+
+            return; // what was refused is news again when the nodes compare
+        }
+
+        if (!index.HasRoom)
+        {
+            counts.Refused++;
+            return;
+        }
+
+        ulong expiration = LocalExpiration(change);
+        StoreOutcome outcome = _store.Add(
+            index.Policy, change.Cidr, change.Tag.Span, expiration, ConflictMode.Update,
+            new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left), out _);
+        Count(outcome, counts);
+        index.Record(change.Cidr, stamp, ReplicaState.Live, FlagsFor(outcome), change.Tag.Span, expiration, change.Left);
+    }
+
+    /// <summary>
+    /// A node that knows only the plain wire sends what its users did. It is stamped here as if done here, but not sent on:
+    /// that node tells every other itself, and what it misses is found when peers compare.
+    /// </summary>
+    private void ApplyPlain(Policy policy, ReplicaIndex? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    {
+        var context = new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left);
+        if (change.State != ReplicaState.Live)
+        {
+            StoreOutcome removal = _store.Remove(policy, change.Cidr, context, out _);
+            Count(removal, counts);
+            if (removal is StoreOutcome.Removed or StoreOutcome.OwnedBySet && index is not null
+                && index.TryGet(change.Cidr, out OutgoingJob known, out _) && known.State == ReplicaState.Live)
+            {
+                index.Record(change.Cidr, index.NewStamp(), ReplicaState.Removed, ReplicaFlags.None, default, 0, null);
+            }
+
+            return;
+        }
+
+        if (IsOver(change))
+        {
+            counts.NoNews++;
+            return;
+        }
+
+        StoreOutcome outcome = _store.Add(policy, change.Cidr, change.Tag.Span, change.Expiration, ConflictMode.Refuse, context, out Entry entry);
+        Count(outcome == StoreOutcome.Conflict && entry.IsOfSet ? StoreOutcome.OwnedBySet : outcome, counts);
+        if (outcome == StoreOutcome.Created)
+        {
+            index?.Record(
+                change.Cidr, index.NewStamp(), ReplicaState.Live, ReplicaFlags.Applied, change.Tag.Span, change.Expiration, change.Left);
+        }
+    }
+
+    private bool IsOver(RemoteChange change) => change.Left is { } left
+        ? left <= TimeSpan.Zero
+        : change.Expiration != 0 && change.Expiration <= (ulong)Time.GetUtcNow().ToUnixTimeSeconds();
+
+    /// <summary>
+    /// When the rule expires by our clock. Where the clocks agree it is the very second that the user gave; where they do
+    /// not, the time left counts.
+    /// </summary>
+    private ulong LocalExpiration(RemoteChange change)
+    {
+        if (change.Expiration == 0 || change.Left is not { } left)
+        {
+            return change.Expiration;
+        }
+
+        double ours = (Time.GetUtcNow() - DateTimeOffset.UnixEpoch + left).TotalSeconds;
+        return Math.Abs(ours - change.Expiration) < 1.5 ? change.Expiration : (ulong)Math.Ceiling(ours);
+    }
+
+    /// <summary>Tries again what the table or the data plane refused, and what a set has let go.</summary>
+    private void RetryUnapplied(ReplicaIndex index)
+    {
+        for (int left = Math.Min(64, index.UnappliedCount); left > 0; left--)
+        {
+            using (_store.Hold())
+            {
+                if (!index.TryTakeUnapplied(out OutgoingJob job))
+                {
+                    return;
+                }
+
+                var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8, left: job.Left);
+                StoreOutcome outcome = _store.Add(
+                    index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
+                index.Record(job.Cidr, job.Stamp, ReplicaState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
+            }
+        }
+    }
+
+    private static ReplicaFlags FlagsFor(StoreOutcome outcome) => outcome switch
+    {
+        StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Unchanged => ReplicaFlags.Applied,
+        StoreOutcome.OwnedBySet => ReplicaFlags.Shadowed,
+        _ => ReplicaFlags.None,
+    };
+
+    private static void Count(StoreOutcome outcome, ApplyCounts counts)
+    {
+        switch (outcome)
+        {
+            case StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Removed:
+                counts.Applied++;
+                break;
+            case StoreOutcome.OwnedBySet:
+                counts.OwnedBySet++;
+                break;
+            case StoreOutcome.Full or StoreOutcome.Refused:
+                counts.Refused++;
+                break;
+            default:
+                counts.NoNews++;
+                break;
+        }
+    }
+}

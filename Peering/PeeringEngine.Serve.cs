@@ -1,0 +1,122 @@
+using System.Buffers;
+
+using Couic.Store;
+
+namespace Couic.Peering;
+
+internal sealed partial class PeeringEngine
+{
+    /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
+    /// <returns>False when the body is no such message, or the policy does not travel here.</returns>
+    public bool TryServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    {
+        if (IndexOf(policy) is not { } index || body.Length > SyncMessage.MaxRequestBytes || !SyncMessage.TryReadKind(body, out SyncKind kind))
+        {
+            return false;
+        }
+
+        return kind switch
+        {
+            SyncKind.Hello => TryServeHello(index, body, answer),
+            SyncKind.Branches => TryServeBranches(index, body, answer),
+            _ => TryServeLeaves(index, body, answer),
+        };
+    }
+
+    private bool TryServeHello(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    {
+        if (!SyncMessage.TryReadHello(body, out SyncHead head))
+        {
+            return false;
+        }
+
+        index.ObserveTime(head.Time);
+        uint queued = Greeted(index, head);
+        SyncHead own = HeadOf(index, queued, Time.GetTimestamp(), Node);
+        Span<ulong> sums = stackalloc ulong[DigestTree.Branches];
+        index.CopyBranchSums(sums);
+        SyncMessage.WriteHelloAnswer(answer, own, own.Root == head.Root ? default : sums);
+        return true;
+    }
+
+    /// <summary>Our side of a hello.</summary>
+    public SyncHead HeadOf(ReplicaIndex index, uint queued, long mark, ulong markNode)
+    {
+        (ulong root, int live) = index.Summary();
+        return new SyncHead(Node, Time.GetUtcNow().ToUnixTimeMilliseconds(), index.Time, root, (uint)live, queued, mark, markNode);
+    }
+
+    /// <summary>Whoever greets us can be reached again, most likely. Returns what we have yet to send to it.</summary>
+    private uint Greeted(ReplicaIndex index, in SyncHead head)
+    {
+        PeerLink[] links = Volatile.Read(ref _links);
+        foreach (PeerLink link in links)
+        {
+            if (link.PeerNode == head.Node)
+            {
+                link.OnGreeted(index.Policy, head);
+                return (uint)index.QueueState(link.Number).Count;
+            }
+        }
+
+        Touch(); // somebody new: a node that was restarted, or one that we have not reached yet
+        foreach (PeerLink link in links)
+        {
+            link.OnGreetedByStranger();
+        }
+
+        return 0;
+    }
+
+    private static bool TryServeBranches(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    {
+        var branches = new List<int>();
+        if (!SyncMessage.TryReadBranchIds(body, branches))
+        {
+            return false;
+        }
+
+        Span<ulong> sums = stackalloc ulong[DigestTree.LeavesPerBranch];
+        SyncMessage.WriteBranchAnswerStart(answer);
+        foreach (int branch in branches)
+        {
+            index.CopyLeafSums(branch, sums);
+            SyncMessage.WriteLeafSums(answer, sums);
+        }
+
+        return true;
+    }
+
+    private bool TryServeLeaves(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    {
+        var ranges = new List<LeafRange>();
+        if (!SyncMessage.TryReadRanges(body, ranges))
+        {
+            return false;
+        }
+
+        var output = new ArrayBufferWriter<byte>(4_096);
+        var records = new List<OutgoingJob>();
+        int next = DigestTree.Leaves;
+        foreach (LeafRange range in ranges)
+        {
+            for (int leaf = range.First; leaf < range.First + range.Count && next == DigestTree.Leaves; leaf++)
+            {
+                records.Clear();
+                index.ReadLeaf(leaf, records);
+                foreach (OutgoingJob record in records)
+                {
+                    SyncRecords.Write(output, record);
+                }
+
+                bool isLast = range == ranges[^1] && leaf == range.First + range.Count - 1;
+                next = output.WrittenCount > SyncMessage.TargetBytes && !isLast ? leaf + 1 : next;
+            }
+        }
+
+        SyncRecords.WriteHead(answer.GetSpan(SyncRecords.HeadBytes), next, Time.GetUtcNow());
+        answer.Advance(SyncRecords.HeadBytes);
+        answer.Write(output.WrittenSpan);
+        return true;
+    }
+}

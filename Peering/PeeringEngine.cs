@@ -1,0 +1,223 @@
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Peering;
+
+/// <summary>
+/// Keeps the dynamic rules of this node and its peers the same. It has no thread and no socket of its own: a timer calls
+/// <see cref="Tick"/>, the transport calls back with answers, the server hands it what peers send. Locks are taken in the
+/// order link, store, index. All members are thread-safe.
+/// </summary>
+internal sealed partial class PeeringEngine : IRuleFeed
+{
+    /// <summary>How often queues are flushed, however many rules change.</summary>
+    public static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(250);
+
+    private readonly RuleStore _store;
+    private readonly IPeerTransport _transport;
+    private readonly ReplicaIndex?[] _indexes = new ReplicaIndex?[2];
+    private readonly Rounds[] _rounds = [new(), new()];
+    private readonly bool[] _joined = new bool[2];
+    private readonly Lock _settingsGate = new();
+    private PeerLink[] _links = [];
+    private PeerLink? _bulkOwner;
+    private long _lastActivity;
+    private long _inflowUntil;
+
+    /// <param name="node">Number of this node, never used before by any: drawn anew at each start.</param>
+    public PeeringEngine(RuleStore store, IPeerTransport transport, TimeProvider time, Random random, ILogger log, ulong node)
+    {
+        _store = store;
+        _transport = transport;
+        Time = time;
+        Jitter = random;
+        Log = log;
+        Node = node;
+        Settings = PeeringSettings.Off;
+        _lastActivity = time.GetTimestamp();
+        store.Subscribe(this);
+    }
+
+    public ulong Node { get; }
+
+    public PeeringSettings Settings { get; private set; }
+
+    public TimeProvider Time { get; }
+
+    public ILogger Log { get; }
+
+    public Random Jitter { get; }
+
+    public IReadOnlyList<PeerLink> Links => _links;
+
+    /// <summary>Whether something happened in the last seconds, so that peers are compared at each tick.</summary>
+    public bool IsActive => Time.GetElapsedTime(Volatile.Read(ref _lastActivity)) < TimeSpan.FromSeconds(5);
+
+    /// <summary>Null where the policy does not travel.</summary>
+    public ReplicaIndex? IndexOf(Policy policy) => Volatile.Read(ref _indexes[(int)policy]);
+
+    void IRuleFeed.OnChange(in RuleEvent change)
+    {
+        if (IndexOf(change.Policy) is { } index)
+        {
+            index.OnChange(change);
+            Touch();
+        }
+    }
+
+    /// <summary>Every <see cref="FlushInterval"/>: flushes the queues, greets peers, forgets dead records.</summary>
+    public void Tick()
+    {
+        foreach (PeerLink link in Volatile.Read(ref _links))
+        {
+            link.Tick();
+        }
+
+        foreach (ReplicaIndex? index in _indexes)
+        {
+            if (index is not null)
+            {
+                RetryUnapplied(index);
+                index.Collect(SafeBefore(index.Policy), budget: 8_192);
+            }
+        }
+    }
+
+    /// <summary>Takes new settings in: peers that stay as they are keep their queues and connections.</summary>
+    public void Reconfigure(PeeringSettings settings)
+    {
+        lock (_settingsGate)
+        {
+            Settings = settings;
+            foreach (Policy policy in Policies.All)
+            {
+                SwitchIndex(policy, settings.Enabled && settings.Policies.Contains(policy));
+            }
+
+            IReadOnlyList<PeerSettings> wanted = settings.Enabled ? settings.Peers : [];
+            var links = new List<PeerLink>();
+            foreach (PeerLink link in _links)
+            {
+                if (wanted.Contains(link.Settings))
+                {
+                    links.Add(link);
+                }
+                else
+                {
+                    Close(link);
+                }
+            }
+
+            foreach (PeerSettings peer in wanted.Take(PeeringSettings.MaxPeers))
+            {
+                if (!links.Exists(link => link.Settings == peer))
+                {
+                    links.Add(Open(peer, links));
+                }
+            }
+
+            Volatile.Write(ref _links, [.. links]);
+        }
+
+        Touch();
+    }
+
+    /// <summary>Notes that something happened.</summary>
+    public void Touch() => Volatile.Write(ref _lastActivity, Time.GetTimestamp());
+
+    /// <summary>Whether this node has compared its rules with any other since its start.</summary>
+    public bool HasJoined(Policy policy) => Volatile.Read(ref _joined[(int)policy]);
+
+    public void Joined(Policy policy) => Volatile.Write(ref _joined[(int)policy], true);
+
+    /// <summary>The right to fetch many records: one link has it at a time, so that a newcomer gets them once.</summary>
+    public bool TryTakeBulk(PeerLink link) => Interlocked.CompareExchange(ref _bulkOwner, link, null) is null || _bulkOwner == link;
+
+    public void ReleaseBulk(PeerLink link) => Interlocked.CompareExchange(ref _bulkOwner, null, link);
+
+    /// <summary>A peer says that many records are on their way here; fetching them from others meanwhile would double them.</summary>
+    public bool ExpectsInflow
+    {
+        get => Volatile.Read(ref _inflowUntil) > Time.GetTimestamp();
+        set => Volatile.Write(ref _inflowUntil, value ? Time.GetTimestamp() + (Time.TimestampFrequency / 2) : 0);
+    }
+
+    private PeerLink Open(PeerSettings peer, List<PeerLink> links)
+    {
+        int number = Enumerable.Range(0, PeeringSettings.MaxPeers).First(n => !links.Exists(link => link.Number == n));
+        foreach (ReplicaIndex? index in _indexes)
+        {
+            index?.OpenQueue(number);
+        }
+
+        return new PeerLink(this, _transport, peer, number);
+    }
+
+    private void Close(PeerLink link)
+    {
+        link.Close();
+        _transport.Forget(link.Settings);
+        foreach (ReplicaIndex? index in _indexes)
+        {
+            index?.CloseQueue(link.Number);
+        }
+    }
+
+    private void SwitchIndex(Policy policy, bool on)
+    {
+        if (!on)
+        {
+            Volatile.Write(ref _indexes[(int)policy], null);
+            _joined[(int)policy] = false;
+        }
+        else if (IndexOf(policy) is null)
+        {
+            var index = new ReplicaIndex(policy, Node, 4 * _store.Limits.Entries(policy), Time);
+            foreach (PeerLink link in _links)
+            {
+                index.OpenQueue(link.Number);
+            }
+
+            Volatile.Write(ref _indexes[(int)policy], index);
+            Seed(index);
+        }
+    }
+
+    /// <summary>Takes in what the store held before; changes that are made meanwhile come by the feed.</summary>
+    private void Seed(ReplicaIndex index)
+    {
+        var entries = new Entry[256];
+        foreach (Cidr[] some in _store.SortedNetworks(index.Policy).Chunk(entries.Length))
+        {
+            using (_store.Hold())
+            {
+                int count = _store.Read(index.Policy, some, entries);
+                foreach (Entry entry in entries.AsSpan(0, count))
+                {
+                    if (!entry.IsOfSet && !index.TryGet(entry.Cidr, out _, out _))
+                    {
+                        index.Record(
+                            entry.Cidr, index.NewStamp(), ReplicaState.Live, ReplicaFlags.Applied, entry.Tag.Span, entry.Expiration, null);
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Dead records from before this moment cannot be missed by anybody.</summary>
+    private long SafeBefore(Policy policy)
+    {
+        long earliest = long.MaxValue;
+        int peers = 0;
+        foreach (PeerLink link in Volatile.Read(ref _links))
+        {
+            long comparedAt = link.ComparedAt(policy);
+            earliest = Math.Min(earliest, comparedAt);
+            peers += comparedAt == long.MaxValue ? 0 : 1;
+        }
+
+        Rounds rounds = _rounds[(int)policy];
+        rounds.Update(Time.GetTimestamp(), earliest, peers);
+        return rounds.SafeBefore;
+    }
+}

@@ -1,0 +1,172 @@
+using Couic.Peering;
+using Couic.Store;
+
+namespace Couic.Tests.Peering.Simulator;
+
+/// <summary>Some nodes, each a peer of every other, and a judge who hears everything and forgets nothing.</summary>
+internal sealed class SimCluster
+{
+    private readonly Dictionary<Stamp, long?> _deadlines = [];
+
+    public SimCluster(int seed, int nodes, double maxSkewSeconds = 0, StoreLimits? limits = null)
+    {
+        World = new SimWorld(seed);
+        Network = new SimNetwork(World);
+        Limits = limits ?? StoreLimits.Default;
+        Nodes = [.. Enumerable.Range(0, nodes).Select(
+            n => new SimNode(this, n, TimeSpan.FromSeconds(World.Uniform(-maxSkewSeconds, maxSkewSeconds) / 2)))];
+    }
+
+    public SimWorld World { get; }
+
+    public SimNetwork Network { get; }
+
+    public SimTraffic Traffic { get; } = new();
+
+    public StoreLimits Limits { get; }
+
+    public IReadOnlyList<SimNode> Nodes { get; }
+
+    public static int NumberOf(PeerSettings peer) => peer.Port;
+
+    public PeeringSettings SettingsFor(int node) => new(
+        true, [Policy.Drop],
+        [.. Nodes.Where(n => n.Number != node).Select(n => new PeerSettings($"node{n.Number}", n.Number, false, Guid.Empty))]);
+
+    public void StartAll()
+    {
+        foreach (SimNode node in Nodes)
+        {
+            node.Start();
+        }
+    }
+
+    public void Run(double seconds) => World.RunUntil(World.Now + SimWorld.Nanoseconds(seconds));
+
+    /// <param name="expiration">By the node's clock, 0 for never; null for a removal.</param>
+    public void OnLocalChange(SimNode node, Cidr cidr, ulong? expiration)
+    {
+        node.Index.TryGet(cidr, out OutgoingJob record, out _);
+        node.Hear(cidr, record.Stamp);
+        _deadlines[record.Stamp] = expiration switch
+        {
+            null => null,
+            0 => long.MaxValue,
+            { } e => World.Now + SimWorld.Nanoseconds((DateTimeOffset.FromUnixTimeSeconds((long)e) - node.Clock.GetUtcNow()).TotalSeconds),
+        };
+    }
+
+    public static void OnAnswer(SimNode node, PeerRequest request, PeerAnswer answer)
+    {
+        var records = new List<RemoteChange>();
+        if (request.Verb == PeerVerb.Sync && request.Body.Span[1] == (byte)SyncKind.Leaves && answer.IsSuccess
+            && SyncRecords.TryRead(answer.Body.Span, out _, out _, records))
+        {
+            foreach (RemoteChange record in records)
+            {
+                node.Hear(record.Cidr, record.Stamp!.Value);
+            }
+        }
+    }
+
+    /// <summary>
+    /// What is wrong, if anything: each CIDR must be what the latest change says that any living node has heard of, on
+    /// every node, give or take two seconds about its expiry.
+    /// </summary>
+    public string? Fault()
+    {
+        var latest = new Dictionary<Cidr, Stamp>();
+        foreach (SimNode node in Nodes.Where(n => n.IsUp))
+        {
+            foreach ((Cidr cidr, Stamp stamp) in node.Heard)
+            {
+                if (!latest.TryGetValue(cidr, out Stamp known) || known < stamp)
+                {
+                    latest[cidr] = stamp;
+                }
+            }
+        }
+
+        foreach (SimNode node in Nodes.Where(n => n.IsUp))
+        {
+            foreach ((Cidr cidr, Stamp stamp) in latest)
+            {
+                if (FaultOf(node, cidr, stamp) is { } fault)
+                {
+                    return fault + Environment.NewLine + string.Join(Environment.NewLine, Nodes.Select(n => Describe(n, cidr)));
+                }
+            }
+
+            foreach (Cidr cidr in node.Store.SortedNetworks(Policy.Drop))
+            {
+                if (!latest.ContainsKey(cidr))
+                {
+                    return $"node {node.Number}: {cidr} out of nowhere";
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private string Describe(SimNode node, Cidr cidr)
+    {
+        string record = node.Index.TryGet(cidr, out OutgoingJob job, out ReplicaFlags flags) ? $"{job.Stamp} {job.State} {flags}" : "-";
+        IEnumerable<string> links = node.Engine.Links.Select(link => $"{link.Settings.Host}: {link.Describe()}");
+        return $"node {node.Number} start {node.Incarnation} at {World.Now / 1e9:F3}: {record}; " + string.Join("; ", links);
+    }
+
+    /// <summary>A rule that is in force on some node more than two seconds after its time, whatever else is going on.</summary>
+    public string? Overdue()
+    {
+        foreach (SimNode node in Nodes.Where(n => n.IsUp))
+        {
+            foreach (Cidr cidr in node.Store.SortedNetworks(Policy.Drop))
+            {
+                // An entry that lost against a later word whose time has come is gone for everybody but the store's timer.
+                if (node.Index.TryGet(cidr, out OutgoingJob record, out _)
+                    && (record.State == ReplicaState.Live || node.Store.TryGet(Policy.Drop, cidr, out _))
+                    && _deadlines.TryGetValue(record.Stamp, out long? deadline)
+                    && deadline is { } end && end < World.Now - 2_000_000_000)
+                {
+                    return $"node {node.Number}: {cidr} outlives its time by {(World.Now - end) / 1e9:F3} s";
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private string? FaultOf(SimNode node, Cidr cidr, Stamp stamp)
+    {
+        const long Tolerance = 2_000_000_000;
+        long? deadline = _deadlines[stamp];
+        bool present = node.Store.TryGet(Policy.Drop, cidr, out _);
+        bool known = node.Index.TryGet(cidr, out OutgoingJob record, out _);
+        string state = known ? $"{record.State} {record.Stamp}" : "unknown";
+        if (deadline is null or < 0 && present)
+        {
+            return $"node {node.Number}: {cidr} lives though removed by {stamp} ({state})";
+        }
+
+        if (deadline is { } end)
+        {
+            if (present && end < World.Now - Tolerance)
+            {
+                return $"node {node.Number}: {cidr} lives {(World.Now - end) / 1e9:F3} s too long ({state}, want {stamp})";
+            }
+
+            if (!present && end > World.Now + Tolerance)
+            {
+                return $"node {node.Number}: {cidr} is missing ({state}, want {stamp})";
+            }
+
+            if (present && end > World.Now + Tolerance && record.Stamp != stamp)
+            {
+                return $"node {node.Number}: {cidr} is an older one ({state}, want {stamp})";
+            }
+        }
+
+        return null;
+    }
+}

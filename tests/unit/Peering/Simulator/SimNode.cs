@@ -1,0 +1,123 @@
+using System.Buffers;
+using System.Text;
+using Couic.Peering;
+using Couic.Store;
+using Couic.Tests.Fakes;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Couic.Tests.Peering.Simulator;
+
+/// <summary>One node: the store and the peering of the daemon on clocks and a network that the simulator makes.</summary>
+internal sealed class SimNode
+{
+    private readonly SimCluster _cluster;
+
+    public SimNode(SimCluster cluster, int number, TimeSpan skew)
+    {
+        _cluster = cluster;
+        Number = number;
+        Clock = new SimClock(cluster.World, skew);
+        Store = null!;
+        Engine = null!;
+    }
+
+    public int Number { get; }
+
+    public SimClock Clock { get; }
+
+    /// <summary>Counts starts.</summary>
+    public int Incarnation { get; private set; }
+
+    public bool IsUp { get; private set; }
+
+    public RuleStore Store { get; private set; }
+
+    public PeeringEngine Engine { get; private set; }
+
+    /// <summary>The latest stamp per CIDR that ever reached this incarnation: what an endless memory would know.</summary>
+    public Dictionary<Cidr, Stamp> Heard { get; } = [];
+
+    public ReplicaIndex Index => Engine.IndexOf(Policy.Drop)!;
+
+    public void Start()
+    {
+        IsUp = true;
+        Incarnation++;
+        Heard.Clear();
+        StoreLimits limits = _cluster.Limits;
+        Store = new RuleStore(new ModelPlane(limits) { Checks = false }, limits, Clock);
+        ulong id = (ulong)_cluster.World.Random.NextInt64();
+        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), NullLogger.Instance, id);
+        Engine.Reconfigure(_cluster.SettingsFor(Number));
+        Repeat(_cluster.World.Uniform(0, 0.25), 0.25, Engine.Tick);
+        Repeat(_cluster.World.Uniform(0, 1), 1, () => Store.Expire());
+    }
+
+    /// <summary>As <c>kill -9</c>: nothing is flushed.</summary>
+    public void Crash() => IsUp = false;
+
+    public void Add(Cidr cidr, string tag, ulong expiration, bool update)
+    {
+        StoreOutcome outcome = Store.Add(
+            Policy.Drop, cidr, Encoding.UTF8.GetBytes(tag), expiration, update ? ConflictMode.Update : ConflictMode.Refuse,
+            new ChangeContext(ChangeOrigin.Api, "tester"u8), out _);
+        if (outcome is StoreOutcome.Created or StoreOutcome.Updated)
+        {
+            _cluster.OnLocalChange(this, cidr, expiration);
+        }
+    }
+
+    public void Remove(Cidr cidr)
+    {
+        if (Store.Remove(Policy.Drop, cidr, new ChangeContext(ChangeOrigin.Api, "tester"u8), out _) == StoreOutcome.Removed)
+        {
+            _cluster.OnLocalChange(this, cidr, null);
+        }
+    }
+
+    public void Hear(Cidr cidr, Stamp stamp)
+    {
+        if (!Heard.TryGetValue(cidr, out Stamp known) || known < stamp)
+        {
+            Heard[cidr] = stamp;
+        }
+    }
+
+    public PeerAnswer Serve(Policy policy, PeerVerb verb, ReadOnlyMemory<byte> body)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        if (verb == PeerVerb.Sync)
+        {
+            bool good = Engine.TryServeSync(policy, body.Span, output);
+            return new PeerAnswer(PeerFailure.None, good ? 200 : 404, output.WrittenMemory);
+        }
+
+        if (PeerJobReader.TryRead(body, out IncomingBatch batch, out _) != PeerBodyFault.None)
+        {
+            return new PeerAnswer(PeerFailure.None, 422, default);
+        }
+
+        foreach (IncomingJob job in batch.Jobs)
+        {
+            Hear(job.Cidr, job.Stamp!.Value);
+        }
+
+        Engine.ApplyJobs(policy, batch, "peer"u8);
+        return new PeerAnswer(PeerFailure.None, 204, default);
+    }
+
+    private void Repeat(double first, double period, Action action)
+    {
+        int incarnation = Incarnation;
+        void Run()
+        {
+            if (IsUp && Incarnation == incarnation)
+            {
+                action();
+                _cluster.World.After(period, Run);
+            }
+        }
+
+        _cluster.World.After(first, Run);
+    }
+}

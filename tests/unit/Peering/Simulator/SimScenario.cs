@@ -1,0 +1,145 @@
+using Couic.Store;
+
+namespace Couic.Tests.Peering.Simulator;
+
+/// <summary>
+/// A seed's story: so many changes on random nodes while links are cut and mended, nodes crash and start again, segments
+/// get lost and requests are doubled; then everything heals, and within a second all nodes must agree.
+/// </summary>
+internal sealed class SimScenario
+{
+    private readonly SimCluster _cluster;
+    private readonly SimWorld _world;
+    private readonly Cidr[] _pool;
+    private string? _fault;
+
+    public SimScenario(int seed, int nodes)
+    {
+        var shape = new Random(seed);
+        _cluster = new SimCluster(seed, nodes, maxSkewSeconds: shape.Next(3) switch { 0 => 0, 1 => 4, _ => 3_600 });
+        _world = _cluster.World;
+        _pool = [.. Enumerable.Range(0, shape.Next(5, 120)).Select(NewCidr)];
+    }
+
+    public SimCluster Cluster => _cluster;
+
+    /// <returns>Null when all went well, else what did not.</returns>
+    public string? Run(int changes, double seconds)
+    {
+        _cluster.StartAll();
+        _cluster.Network.Loss = _world.Chance(0.5) ? _world.Uniform(0, 0.3) : 0;
+        _cluster.Network.Ghosts = _world.Chance(0.5) ? _world.Uniform(0, 0.1) : 0;
+        _cluster.Network.MaxDelay = _world.Uniform(0.001, 0.3);
+        for (int i = 0; i < changes; i++)
+        {
+            _world.After(_world.Uniform(0, seconds), Change);
+        }
+
+        int faults = _world.Random.Next(1, 30);
+        for (int i = 0; i < faults; i++)
+        {
+            _world.After(_world.Uniform(0, seconds), BreakSomething);
+        }
+
+        for (double at = 1; at < seconds; at += 1)
+        {
+            _world.After(at, () => _fault ??= _cluster.Overdue());
+        }
+
+        _cluster.Run(seconds);
+        Heal();
+        _cluster.Run(1);
+        return _fault ?? _cluster.Fault();
+    }
+
+    private void Heal()
+    {
+        _cluster.Network.Heal();
+        foreach (SimNode node in _cluster.Nodes)
+        {
+            if (!node.IsUp)
+            {
+                node.Start();
+            }
+        }
+    }
+
+    private void Change()
+    {
+        SimNode node = _cluster.Nodes[_world.Random.Next(_cluster.Nodes.Count)];
+        if (!node.IsUp)
+        {
+            return;
+        }
+
+        Cidr cidr = _pool[_world.Random.Next(_pool.Length)];
+        if (_world.Chance(0.35))
+        {
+            node.Remove(cidr);
+            return;
+        }
+
+        ulong now = (ulong)node.Clock.GetUtcNow().ToUnixTimeSeconds();
+        ulong expiration = _world.Chance(0.5) ? 0 : now + (ulong)_world.Random.Next(1, _world.Chance(0.5) ? 10 : 300);
+        node.Add(cidr, _world.Chance(0.5) ? string.Empty : $"tag{_world.Random.Next(5)}", expiration, update: _world.Chance(0.5));
+    }
+
+    private void BreakSomething()
+    {
+        double lasting = Math.Pow(10, _world.Uniform(-1, 2));
+        int a = _world.Random.Next(_cluster.Nodes.Count), b = _world.Random.Next(_cluster.Nodes.Count);
+        switch (_world.Random.Next(4))
+        {
+            case 0:
+                Crash(_cluster.Nodes[a], lasting);
+                break;
+            case 1:
+                Split(lasting);
+                break;
+            default:
+                _cluster.Network.Cut(a, b);
+                _world.After(lasting, () => _cluster.Network.Mend(a, b));
+                break;
+        }
+    }
+
+    private void Crash(SimNode node, double lasting)
+    {
+        if (node.IsUp)
+        {
+            node.Crash();
+            int incarnation = node.Incarnation;
+            _world.After(lasting, () =>
+            {
+                if (!node.IsUp && node.Incarnation == incarnation)
+                {
+                    node.Start();
+                }
+            });
+        }
+    }
+
+    /// <summary>Two halves that do not see each other.</summary>
+    private void Split(double lasting)
+    {
+        bool[] side = [.. _cluster.Nodes.Select(_ => _world.Chance(0.5))];
+        var cut = new List<(int, int)>();
+        for (int a = 0; a < side.Length; a++)
+        {
+            for (int b = a + 1; b < side.Length; b++)
+            {
+                if (side[a] != side[b])
+                {
+                    cut.Add((a, b));
+                    _cluster.Network.Cut(a, b);
+                }
+            }
+        }
+
+        _world.After(lasting, () => cut.ForEach(pair => _cluster.Network.Mend(pair.Item1, pair.Item2)));
+    }
+
+    private static Cidr NewCidr(int number) => number % 3 == 0
+        ? new Cidr(IpFamily.V6, 0x20010db8_00000000UL + (ulong)number, (ulong)number << 8, 128)
+        : Cidr.FromV4(0x0a000000u + ((uint)number << 8), 24 + (number % 9)).Network;
+}
