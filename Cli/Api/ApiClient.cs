@@ -28,6 +28,8 @@ internal sealed class ApiClient : IDisposable
         _http = new HttpClient(Handler()) { Timeout = Timeout.InfiniteTimeSpan, BaseAddress = endpoint.BaseUri };
     }
 
+    public Endpoint Endpoint => _endpoint;
+
     public ApiAnswer Get(string path) => Send(HttpMethod.Get, path);
 
     public ApiAnswer Delete(string path) => Send(HttpMethod.Delete, path);

@@ -21,6 +21,9 @@ internal sealed record Endpoint
     /// <summary>The file that the token was read from, for error messages.</summary>
     public required string TokenFile { get; init; }
 
+    /// <summary>Where RIPEstat is asked instead of at its own address; null for that.</summary>
+    public string? RipeStatUrl { get; init; }
+
     /// <summary>For error messages: the socket in quotes, or the URL.</summary>
     public string Display => Socket is not null ? $"\"{Socket}\"" : BaseUri.GetLeftPart(UriPartial.Authority);
 

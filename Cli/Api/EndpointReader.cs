@@ -1,44 +1,131 @@
+using System.Text;
+using Couic.Config;
+
 namespace Couic.Cli.Api;
 
-/// <summary>Reads couicctl.toml and the client file that it names.</summary>
+/// <summary>
+/// Reads couicctl.toml and the client file that it names. Without a file it is the embedded default of the daemon, so that
+/// both meet when neither is configured.
+/// </summary>
 internal static class EndpointReader
 {
     public const string DefaultPath = "/etc/couic/couicctl.toml";
 
-    /// <exception cref="CliException">The configuration is bad or cannot be read.</exception>
-    public static Endpoint Read(string? path)
+    /// <summary>sun_path of linux/un.h without the NUL.</summary>
+    private const int MaxSocketPathBytes = 107;
+
+    private enum Mode
     {
-        string file = path ?? DefaultPath;
-        Dictionary<string, string> keys = ReadKeys(file);
-        bool remote = keys.GetValueOrDefault("mode") == "remote";
-        string tokenFile = keys.GetValueOrDefault("client_file", file);
-        string token = keys.TryGetValue("token", out string? own) ? own : ReadKeys(tokenFile)["token"];
-        return remote
-            ? new Endpoint
-            {
-                Host = keys["host"],
-                Port = int.Parse(keys["port"], System.Globalization.CultureInfo.InvariantCulture),
-                Tls = keys.GetValueOrDefault("tls") == "true",
-                CaFile = keys.GetValueOrDefault("ca_file"),
-                Token = token,
-                TokenFile = tokenFile,
-            }
-            : new Endpoint { Socket = keys["socket"], Token = token, TokenFile = tokenFile };
+        Local,
+        Remote,
     }
 
-    /// <summary>The configured address of RIPEstat; null for the default.</summary>
-    public static string? RipeStatUrl(string? path) => ReadKeys(path ?? DefaultPath).GetValueOrDefault("ripestat_url");
-
-    private static Dictionary<string, string> ReadKeys(string path)
+    /// <param name="path">The file that was asked for; null for the default.</param>
+    /// <exception cref="CliException">The configuration is bad or cannot be read; every fault is named.</exception>
+    public static Endpoint Read(string? path)
     {
-        try
+        if (path is null && !File.Exists(DefaultPath))
         {
-            return File.ReadLines(path).Select(l => l.Trim()).Where(l => l.Length > 0 && l[0] != '#').Select(l => l.Split('=', 2))
-                .ToDictionary(p => p[0].Trim(), p => p[1].Trim().Trim('"'));
+            string clientFile = DefaultFolder.ClientFile;
+            return new Endpoint { Socket = DefaultFolder.Socket, Token = ClientToken(clientFile), TokenFile = clientFile };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+
+        path ??= DefaultPath;
+        var faults = new List<Fault>();
+        byte[] content = ConfigFile.Read(path, "configuration");
+        TomlTable table = TomlReader.Read(path, content, faults);
+        ConfigFile.HideSecrets(content, faults);
+        var keys = new KeyReader(path, table, faults, isComplete: faults.Count == 0);
+        Draft draft = ReadKeys(keys);
+        return faults.Count > 0
+            ? throw new CliException([.. faults.OrderBy(f => f.Line).ThenBy(f => f.Column).Select(f => f.ToString())])
+            : draft.ToEndpoint(path);
+    }
+
+    /// <summary>All keys of both modes are known in either, so that one line switches a file over; only those of its mode are required.</summary>
+    private static Draft ReadKeys(KeyReader keys)
+    {
+        Mode mode = keys.Word("mode", Mode.Local, ("local", Mode.Local), ("remote", Mode.Remote));
+        bool remote = mode == Mode.Remote;
+        var draft = new Draft(
+            remote,
+            keys.FullPath("socket", isRequired: !remote),
+            remote ? keys.RequiredText("host") : keys.Text("host"),
+            remote ? keys.RequiredNumber("port", 1, 65_535) : keys.Number("port", 0, 1, 65_535),
+            keys.Boolean("tls", false),
+            keys.FullPath("ca_file", isRequired: false),
+            keys.Text("token"),
+            keys.FullPath("client_file", isRequired: !remote),
+            keys.Text("ripestat_url"));
+        keys.Finish();
+        Check(keys, draft);
+        return draft;
+    }
+
+    private static void Check(KeyReader keys, Draft draft)
+    {
+        if (draft.Socket is not null && Encoding.UTF8.GetByteCount(draft.Socket) > MaxSocketPathBytes)
         {
-            throw new CliException($"read \"{path}\": {SystemErrors.Text(e)}");
+            keys.Fail("socket", $"socket is longer than {MaxSocketPathBytes} bytes, the most that the system takes");
+        }
+
+        if (draft.Host is not null && Uri.CheckHostName(draft.Host.Trim('[', ']')) == UriHostNameType.Unknown)
+        {
+            keys.Fail("host", $"host = \"{draft.Host}\" is neither a name nor an address");
+        }
+
+        if (!draft.Remote)
+        {
+            return;
+        }
+
+        if (draft.CaFile is not null && !draft.Tls)
+        {
+            keys.Fail("ca_file", "ca_file without tls = true: nothing would be verified, and the token would travel in the clear");
+        }
+
+        if (keys.Has("token") == keys.Has("client_file"))
+        {
+            keys.Fail("token", keys.Has("token") ? "token and client_file exclude each other" : "key \"token\" or \"client_file\" is missing");
+        }
+
+        if (draft.Token is not null && !Guid.TryParseExact(draft.Token, "D", out _))
+        {
+            keys.Fail("token", "token is no UUID (36 characters, hex digits and hyphens)");
+        }
+    }
+
+    /// <summary>The token of a client file; its group is the daemon's business.</summary>
+    private static string ClientToken(string path)
+    {
+        var faults = new List<Fault>();
+        byte[] content = ConfigFile.Read(path, "client file");
+        TomlTable table = TomlReader.Read(path, content, faults);
+        ConfigFile.HideSecrets(content, faults);
+        string? token = new KeyReader(path, table, faults, isComplete: faults.Count == 0).RequiredText("token");
+        if (token is not null && !Guid.TryParseExact(token, "D", out _))
+        {
+            faults.Add(new Fault(path, "token is no UUID (36 characters, hex digits and hyphens)"));
+        }
+
+        return faults.Count == 0 ? token! : throw new CliException([.. faults.Select(f => f.ToString())]);
+    }
+
+    private sealed record Draft(
+        bool Remote, string? Socket, string? Host, int Port, bool Tls, string? CaFile, string? Token, string? ClientFile, string? RipeStatUrl)
+    {
+        public Endpoint ToEndpoint(string path)
+        {
+            bool ownToken = Remote && Token is not null;
+            var endpoint = new Endpoint
+            {
+                Token = ownToken ? Token! : ClientToken(ClientFile!),
+                TokenFile = ownToken ? path : ClientFile!,
+                RipeStatUrl = RipeStatUrl,
+            };
+            return Remote
+                ? endpoint with { Host = Host!.Trim('[', ']'), Port = Port, Tls = Tls, CaFile = CaFile }
+                : endpoint with { Socket = Socket };
         }
     }
 }

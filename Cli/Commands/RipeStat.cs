@@ -27,9 +27,9 @@ internal static class RipeStat
     }
 
     /// <exception cref="CliException">The service cannot be asked, or knows none.</exception>
-    public static string[] Announced(Invocation invocation, uint asn)
+    public static string[] Announced(Invocation invocation, Endpoint endpoint, uint asn)
     {
-        string baseUrl = invocation.Context.Environment(UrlVariable) ?? EndpointReader.RipeStatUrl(invocation.Option(CommonOptions.Config.Long)) ?? DefaultUrl;
+        string baseUrl = invocation.Context.Environment(UrlVariable) ?? endpoint.RipeStatUrl ?? DefaultUrl;
         byte[] body = Fetch(baseUrl, asn);
         var entries = new List<string>();
         foreach (string prefix in Prefixes(body, baseUrl))

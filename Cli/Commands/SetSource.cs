@@ -1,3 +1,4 @@
+using Couic.Cli.Api;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
 using Couic.Store;
@@ -44,7 +45,7 @@ internal static class SetSource
     }
 
     /// <exception cref="CliException">The source has none or is bad.</exception>
-    public static string[] Read(Invocation invocation)
+    public static string[] Read(Invocation invocation, Endpoint endpoint)
     {
         if (invocation.Option(FromFile.Long) is { } file)
         {
@@ -54,7 +55,7 @@ internal static class SetSource
         if (invocation.Option(FromAsn.Long) is { } asn)
         {
             _ = RipeStat.TryAsn(asn, out uint number);
-            return RipeStat.Announced(invocation, number);
+            return RipeStat.Announced(invocation, endpoint, number);
         }
 
         return [.. invocation.Parsed.Arguments.Skip(2).Select(text =>

@@ -27,7 +27,7 @@ internal static class SetsCreate
     {
         (Policy policy, string name, _) = SetsCommands.Target(invocation, SetSource.Faults(invocation));
         using ApiClient api = invocation.Connect();
-        var set = new SetRecord(name, SetSource.Read(invocation));
+        var set = new SetRecord(name, SetSource.Read(invocation, api.Endpoint));
         SetRecord made = api.Parse(
             api.Send(HttpMethod.Post, SetsCommands.PathOf(policy), set, WireJson.Default.SetRecord), WireJson.Default.SetRecord);
         SetsCommands.Announce(invocation.Out, $"Set '{name}' created with {made.Entries.Length} entries");

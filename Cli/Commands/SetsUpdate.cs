@@ -21,7 +21,7 @@ internal static class SetsUpdate
     {
         (_, string name, string path) = SetsCommands.Target(invocation, SetSource.Faults(invocation));
         using ApiClient api = invocation.Connect();
-        var set = new SetRecord(name, SetSource.Read(invocation));
+        var set = new SetRecord(name, SetSource.Read(invocation, api.Endpoint));
         SetRecord made = api.Parse(api.Send(HttpMethod.Put, path, set, WireJson.Default.SetRecord), WireJson.Default.SetRecord);
         SetsCommands.Announce(invocation.Out, $"Set '{name}' updated with {made.Entries.Length} entries");
         return ExitStatus.Success;

@@ -1,3 +1,5 @@
+using Couic.Config;
+
 namespace Couic.Cli.Syntax;
 
 /// <summary>
@@ -198,14 +200,14 @@ internal sealed class CommandLineParser
     private UsageException Unknown(string shown)
     {
         IEnumerable<string> known = _parsed.KnownOptions.Append(Help).Append(Version).Select(o => "--" + o.Long);
-        string? near = shown.Length > 2 ? Nearest.To(shown, known) : null;
+        string? near = shown.Length > 2 ? Suggestion.For(shown, known) : null;
         return Fault($"unknown option \"{shown}\"{(near is null ? "" : $" (did you mean \"{near}\"?)")}");
     }
 
     private UsageException Fault(string message) => new($"{message}; see \"{_parsed.PathText} --help\"");
 
     private static string Guess(string word, IEnumerable<string> candidates, string otherwise) =>
-        Nearest.To(word, candidates) is { } near ? $"did you mean \"{near}\"?" : otherwise;
+        Suggestion.For(word, candidates) is { } near ? $"did you mean \"{near}\"?" : otherwise;
 
     private static IEnumerable<CommandSpec> Visible(CommandSpec command) => command.Commands.Where(c => !c.Hidden);
 

@@ -1,5 +1,4 @@
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
 using Xunit;
 
@@ -95,15 +94,6 @@ public class ValueTests
     [Fact]
     public void OnTheSecondNothingIsTakenOff() =>
         Assert.Equal("1m0s", ExpirationCell.Format(1_000_060, DateTimeOffset.FromUnixTimeSeconds(1_000_000)));
-
-    [Theory]
-    [InlineData("dorp", "drop")]
-    [InlineData("drp", "drop")]
-    [InlineData("ignroe", "ignore")]
-    [InlineData("ls", null)]
-    [InlineData("x", null)]
-    public void AMistypedWordFindsItsNeighbour(string word, string? near) =>
-        Assert.Equal(near, Nearest.To(word, ["drop", "ignore", "list"]));
 
     [Theory]
     [InlineData("fail2ban", null)]
