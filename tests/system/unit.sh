@@ -4,7 +4,7 @@ source "$(dirname "$0")/_tap.sh"
 
 # verify wants the programs that the units start; a copy of the units points at what was built.
 mkdir "$WORK/units"
-for unit in couic.service pkg/*.service pkg/*.timer; do
+for unit in couic.service pkg/*.service pkg/*.socket pkg/*.timer; do
   sed "s:/usr/bin/couic:$ROOT/out/couic:" "$unit" >"$WORK/units/$(basename "$unit")"
 done
 
@@ -14,7 +14,7 @@ for unit in "$WORK"/units/*; do
   equal "$name has no fault" '' "$output"
 done
 
-for unit in couic.service pkg/couic-report.service; do
+for unit in couic.service "pkg/couic-attacher@.service" pkg/couic-report.service; do
   output=$(systemd-analyze security --offline=true --threshold=15 "$unit" 2>/dev/null)
   status=$?
   exposure=$(sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p' <<<"$output")
