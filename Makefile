@@ -23,11 +23,15 @@ export MSBUILDDISABLENODEREUSE := 1
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
-# make clang warn, and that is neither our code nor ours to mend. Our own C is compiled with -Werror, elsewhere.
+# make clang warn, and that is neither our code nor ours to mend. Our own C is compiled with -Werror, elsewhere. Its assertions
+# name their source, which lies in the builder's home.
+PACKAGES := $(or $(NUGET_PACKAGES),$(HOME)/.nuget/packages)
+export CFLAGS := -O2 -Wno-unused-value -ffile-prefix-map=$(PACKAGES)/=
+
 out/couic: $(SOURCES)
 	@tools/setup build
 	@rm -rf out/publish
-	@CFLAGS='-O2 -Wno-unused-value' dotnet publish couic.csproj -c Release -r $(RID) -o out/publish -v q --tl:off \
+	@dotnet publish couic.csproj -c Release -r $(RID) -o out/publish -v q --tl:off \
 	  | { grep -vE 'CMake warning|^ *\[ *[0-9]+%\]|Built target|^ *-- |^ *Generating native code|^ *$$' || true; }
 	@mkdir -p out
 	@mv -f out/publish/couic.dbg out/couic.dbg

@@ -18,6 +18,11 @@ int Run()
         return AttacherProcess.Run(arguments.AsSpan(1));
     }
 
+    if (arguments is [AttacherService.Verb, "-c", _])
+    {
+        return AttacherService.Run(arguments[2]);
+    }
+
     CommandLine line = CommandLine.Parse(arguments);
     if (line.Error is not null)
     {

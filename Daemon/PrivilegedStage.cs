@@ -19,19 +19,27 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         FileOwner owner = Owner();
         Try(() => WorkingFolder.Prepare(settings.WorkingDir, owner, make: source.IsEmbedded));
         int claim = Claim(settings.WorkingDir);
-        LoadedPlane plane = Load();
+        string? service = AttacherService.Address;
+        LoadedPlane? plane = service is null ? Load() : null;
         int socket = (int)ApiSocket.Bind(settings.Server.Socket, owner).Handle;
-        (MessageChannel ours, MessageChannel theirs) = MessageChannel.Pair();
-
-        Privileges.ReduceToAttaching(owner);
-        SplitOffAttacher(plane, theirs);
+        Prctl.SetNoNewPrivileges();
+        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours) : SplitOff(plane, owner, out ours);
         bool keptBpf = Privileges.DropAll();
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
         int channel = (int)ours.Handle.DangerousGetHandle();
         Array.ForEach([socket, channel, config, claim], descriptor => Descriptors.SetInherited(descriptor, true));
-        plane.Maps.SetInherited(true);
-        Become(commandLine, new Handover(socket, channel, config, claim, keptBpf, source.Path, plane.Maps.ToText()));
+        maps.SetInherited(true);
+        Become(commandLine, new Handover(socket, channel, config, claim, keptBpf, source.Path, maps.ToText()));
+    }
+
+    /// <summary>Becomes the daemon's user, and leaves what goes on needing privilege to a process of its own.</summary>
+    private PlaneMaps SplitOff(LoadedPlane plane, FileOwner owner, out MessageChannel ours)
+    {
+        (ours, MessageChannel theirs) = MessageChannel.Pair();
+        Privileges.ReduceToAttaching(owner);
+        SplitOffAttacher(plane, theirs);
+        return plane.Maps;
     }
 
     private FileOwner Owner()

@@ -35,9 +35,8 @@ TOML
   # What a page of the documentation calls couicctl.
   printf '#!/bin/sh\nexec "%s/out/couicctl" -c "%s" "$@"\n' "$ROOT" "$CTL_CONFIG" >"$DIR/bin/couicctl"
   chmod +x "$DIR/bin/couicctl"
-  inside "$COUIC" -c "$DIR/couic.toml" >"$DIR/log" 2>&1 &
-  DAEMON=$!
-  on_exit kill "$DAEMON"
+  start_inside "$DIR/log" "$COUIC" -c "$DIR/couic.toml"
+  DAEMON=$STARTED
   if ! wait_for 10 answers; then
     fail 'the daemon starts' "$(cat "$DIR/log")"
     exit 1
@@ -50,6 +49,25 @@ answers() { curl -s -o /dev/null --unix-socket "$SOCKET" http://couic/v1/drop; }
 
 # nsenter keeps /sys, which "ip netns exec" replaces.
 inside() { nsenter --net="/run/netns/$NETNS" "$@"; }
+
+# start_inside LOG COMMAND...: in the background, until the test ends; its number is in STARTED. (A function in the background
+# would be a shell of its own, and killing that leaves the command.)
+start_inside() {
+  local log=$1
+  shift
+  nsenter --net="/run/netns/$NETNS" "$@" >"$log" 2>&1 &
+  STARTED=$!
+  on_exit stop "$STARTED"
+}
+
+# stop PID: asks it to end, and makes it end after five seconds.
+stop() {
+  kill "$1" 2>/dev/null || return 0
+  wait_for 5 gone "$1" || kill -KILL "$1"
+  wait "$1" 2>/dev/null
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
 
 api() { curl -s --unix-socket "$SOCKET" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$@"; }
 

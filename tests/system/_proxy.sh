@@ -33,8 +33,6 @@ http {
     include $DIR/nginx/conf.d/*.conf;
 }
 CONF
-  inside nginx -p "$DIR/nginx" -c "$DIR/nginx/nginx.conf" >"$DIR/nginx/out" 2>&1 &
-  PROXY=$!
-  on_exit kill "$PROXY"
+  start_inside "$DIR/nginx/out" nginx -p "$DIR/nginx" -c "$DIR/nginx/nginx.conf"
   wait_for 10 test -s "$DIR/nginx/pid"
 }

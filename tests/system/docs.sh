@@ -18,8 +18,7 @@ for page in README.md docs/*.md docs/api/*.md; do
     esac
   done <<<"$output"
   [[ $output == *'ok - '* ]] || fail "$page: ran" "$output"
-  kill "$DAEMON" 2>/dev/null
-  wait "$DAEMON" 2>/dev/null
+  stop "$DAEMON"
 done
 
 check 'there are pages with console blocks' test $number -gt 5

@@ -20,8 +20,7 @@ sed "s:/etc/prometheus/couic.token:$DIR/token:; s/15s/1s/" pkg/prometheus/couic.
 check 'promtool takes the job' promtool check config "$DIR/prometheus.yml"
 check 'promtool takes the alerts' promtool check rules pkg/prometheus/alerts.yml
 
-inside prometheus --config.file="$DIR/prometheus.yml" --storage.tsdb.path="$DIR/tsdb" --web.listen-address=127.0.0.1:9090 >"$DIR/prometheus.log" 2>&1 &
-on_exit kill $!
+start_inside "$DIR/prometheus.log" prometheus --config.file="$DIR/prometheus.yml" --storage.tsdb.path="$DIR/tsdb" --web.listen-address=127.0.0.1:9090
 
 query() { inside curl -s --get http://127.0.0.1:9090/api/v1/query --data-urlencode "query=$1" | jq -r '.data.result[0].value[1]'; }
 scraped() { [ "$(query couic_drop_cidr_total)" = 1 ]; }
