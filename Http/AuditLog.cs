@@ -1,25 +1,26 @@
+using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Http;
 
-/// <summary>What was done over the API, and by whom. Event names are stable; no argument needs memory until it is written.</summary>
+/// <summary>What was done over the API, and by whom. Event names are stable; lines about entries allocate nothing.</summary>
 internal static partial class AuditLog
 {
-    [LoggerMessage(EventName = "entry_created", Level = LogLevel.Information,
-        Message = "entry created: {policy} {cidr}, client {client}, tag {tag}, expiration {expiration}")]
-    public static partial void EntryCreated(ILogger log, string policy, Cidr cidr, string client, Utf8Text tag, ulong expiration);
+    private static readonly EventId Created = new(1, "entry_created");
+    private static readonly EventId Updated = new(2, "entry_updated");
+    private static readonly EventId Deleted = new(3, "entry_deleted");
 
-    [LoggerMessage(EventName = "entry_updated", Level = LogLevel.Information,
-        Message = "entry updated: {policy} {cidr}, client {client}, tag {tag}, expiration {expiration}")]
-    public static partial void EntryUpdated(ILogger log, string policy, Cidr cidr, string client, Utf8Text tag, ulong expiration);
+    public static void EntryCreated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
+        Write(log, Created, "entry created"u8, policy, entry, client);
 
-    [LoggerMessage(EventName = "entry_deleted", Level = LogLevel.Information,
-        Message = "entry deleted: {policy} {cidr}, client {client}, tag {tag}, expiration {expiration}")]
-    public static partial void EntryDeleted(ILogger log, string policy, Cidr cidr, string client, Utf8Text tag, ulong expiration);
+    public static void EntryUpdated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
+        Write(log, Updated, "entry updated"u8, policy, entry, client);
 
-    [LoggerMessage(EventName = "entry_refused_by_kernel", Level = LogLevel.Error,
-        Message = "change of entry {policy} {cidr} by client {client} failed: {cause}")]
+    public static void EntryDeleted(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
+        Write(log, Deleted, "entry deleted"u8, policy, entry, client);
+
+    [LoggerMessage(EventName = "entry_failed", Level = LogLevel.Error, Message = "change of entry {policy} {cidr} by client {client} failed: {cause}")]
     public static partial void EntryFailed(ILogger log, string policy, Cidr cidr, string client, string cause);
 
     [LoggerMessage(EventName = "entry_matches_no_ipv4", Level = LogLevel.Warning,
@@ -34,4 +35,21 @@ internal static partial class AuditLog
 
     [LoggerMessage(EventName = "client_failed", Level = LogLevel.Error, Message = "change of client {name} by client {client} failed: {cause}")]
     public static partial void ClientFailed(ILogger log, string name, string client, string cause);
+
+    private static void Write(ILogger log, EventId id, ReadOnlySpan<byte> message, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    {
+        if (!log.IsEnabled(LogLevel.Information))
+        {
+            return;
+        }
+
+        Span<byte> cidr = stackalloc byte[Cidr.MaxTextLength];
+        var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
+        fields.Add("client"u8, client);
+        fields.Add("policy"u8, policy.Utf8Name());
+        fields.Add("cidr"u8, cidr[..entry.Cidr.Format(cidr)]);
+        fields.Add("tag"u8, entry.Tag.Span);
+        fields.Add("expiration"u8, entry.Expiration);
+        log.Write(LogLevel.Information, id, message, in fields);
+    }
 }

@@ -52,7 +52,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
         switch (outcome)
         {
             case StoreOutcome.Created:
-                AuditLog.EntryCreated(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName, new Utf8Text(entry.Tag), entry.Expiration);
+                AuditLog.EntryCreated(services.Audit, policy, entry, exchange.Client!.Utf8Name);
                 if (entry.Cidr.IsV4Mapped)
                 {
                     AuditLog.EntryIsMapped(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName);
@@ -61,7 +61,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
                 EntryJson.Write(exchange.Answer(201), entry);
                 break;
             case StoreOutcome.Updated:
-                AuditLog.EntryUpdated(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName, new Utf8Text(entry.Tag), entry.Expiration);
+                AuditLog.EntryUpdated(services.Audit, policy, entry, exchange.Client!.Utf8Name);
                 EntryJson.Write(exchange.Answer(200), entry);
                 break;
             case StoreOutcome.Unchanged:
@@ -132,7 +132,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
         StoreOutcome outcome = services.Store.Remove(policy, cidr, context, out Entry entry);
         if (outcome == StoreOutcome.Removed)
         {
-            AuditLog.EntryDeleted(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName, new Utf8Text(entry.Tag), entry.Expiration);
+            AuditLog.EntryDeleted(services.Audit, policy, entry, exchange.Client!.Utf8Name);
             exchange.AnswerNothing();
         }
         else

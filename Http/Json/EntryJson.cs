@@ -23,14 +23,7 @@ internal static class EntryJson
             writer.Raw(",\"packets\":"u8);
             writer.Number(counted.Packets);
             writer.Raw(",\"last_hit\":"u8);
-            if (counted.LastHit is { } last)
-            {
-                writer.Number(last.ToUnixTimeSeconds());
-            }
-            else
-            {
-                writer.Raw("null"u8);
-            }
+            writer.Number(counted.LastHit?.ToUnixTimeSeconds() ?? 0);
         }
         else
         {
