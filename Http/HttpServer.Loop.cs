@@ -148,13 +148,13 @@ internal sealed partial class HttpServer
     {
         long now = Now;
         _nextSweep = now + Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds));
-        if (!_listens && !_isStopping && now >= _acceptAgain)
+        if (_isStopping)
+        {
+            _listener!.Dispose(); // who connects now is refused, instead of waiting for nothing
+        }
+        else if (!_listens && now >= _acceptAgain)
         {
             Listen(true);
-        }
-        else if (_isStopping)
-        {
-            Listen(false);
         }
 
         foreach (HttpConnection connection in _connections.Snapshot())

@@ -80,8 +80,9 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// </summary>
     public async Task StopAsync(TimeSpan grace)
     {
-        if (_listener is null)
+        if (_listener is null || _isStopping)
         {
+            await (_listener is null ? Task.CompletedTask : _ended.Task);
             return;
         }
 

@@ -17,15 +17,34 @@ internal sealed class EntriesEndpoint(ApiServices services)
         router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync);
     }
 
-    private async ValueTask CreateAsync(Exchange exchange)
+    private ValueTask CreateAsync(Exchange exchange)
     {
         Policy policy = PathReader.Policy(exchange, 0);
-        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync())
+        if (PathReader.Failed(exchange) || !exchange.RequireJson())
         {
-            return;
+            return default;
         }
 
-        Create(exchange, policy);
+        ValueTask<bool> reading = exchange.ReadBodyAsync();
+        if (!reading.IsCompletedSuccessfully)
+        {
+            return CreateLaterAsync(exchange, policy, reading);
+        }
+
+        if (reading.Result)
+        {
+            Create(exchange, policy);
+        }
+
+        return default;
+    }
+
+    private async ValueTask CreateLaterAsync(Exchange exchange, Policy policy, ValueTask<bool> reading)
+    {
+        if (await reading)
+        {
+            Create(exchange, policy);
+        }
     }
 
     private void Create(Exchange exchange, Policy policy)

@@ -96,7 +96,11 @@ internal static class StrictJson
     /// <summary>The bytes of a string: in place when nothing is escaped, else a copy.</summary>
     public static ReadOnlySpan<byte> Text(scoped ref Utf8JsonReader reader, string name)
     {
-        Expect(ref reader, JsonTokenType.String, $"{name} must be a string");
+        if (reader.TokenType != JsonTokenType.String)
+        {
+            throw new JsonException($"{name} must be a string");
+        }
+
         if (!reader.ValueIsEscaped)
         {
             return reader.ValueSpan;

@@ -7,6 +7,7 @@ using Couic.Native;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Couic.Tests.Http;
@@ -17,7 +18,7 @@ internal sealed class ApiRig : IDisposable
     private readonly TempFolder _folder = new();
     private readonly Dictionary<Group, Client> _clients = [];
 
-    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null)
+    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, bool silent = false)
     {
         var wanted = new List<Client>();
         foreach (Group group in Enum.GetValues<Group>())
@@ -29,10 +30,13 @@ internal sealed class ApiRig : IDisposable
         Clients = new ClientDirectory(Directory.CreateDirectory(_folder["clients"]).FullName, FileOwner.Current, wanted);
         Plane = new ModelPlane(storeLimits);
         Store = new RuleStore(Plane, storeLimits ?? StoreLimits.Default, time ?? TimeProvider.System);
-        Services = new ApiServices(Store, Clients, Plane, time ?? TimeProvider.System, Log) { Limits = limits ?? HttpLimits.Default };
+        Services = new ApiServices(Store, Clients, Plane, time ?? TimeProvider.System, silent ? NullLoggerFactory.Instance : Log)
+        {
+            Limits = limits ?? HttpLimits.Default,
+        };
         Router = Api.CreateRouter(Services);
         more?.Invoke(Router);
-        Server = Api.CreateServer(Services, Router);
+        Server = new HttpServer(Services.Limits, Router, Clients, TimeProvider.System, Log.CreateLogger("api"), Services.Counters);
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
         listener.Listen(1024);
