@@ -96,7 +96,15 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
         _endBy = _time.GetTimestamp() + Ticks(EndTimeout);
         _isEnding = true;
-        _poller.Wake();
+        try
+        {
+            _poller.Wake();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The loop was awake for another reason, saw that it is to end, and has ended.
+        }
+
         await _ended.Task;
     }
 
