@@ -1,0 +1,95 @@
+using Couic.Access;
+using Couic.Tests.Http;
+using Xunit;
+
+namespace Couic.Tests.Cli;
+
+/// <summary>couicctl against the daemon's own server, in one process, with a data plane in memory.</summary>
+public sealed class RealDaemonTests : IDisposable
+{
+    private readonly ApiRig _api = new();
+    private readonly CliRig _rig = new();
+
+    public RealDaemonTests()
+    {
+        File.WriteAllText(_rig.ConfigFile, $"socket = \"{_api.SocketPath}\"\nclient_file = \"{_rig.ClientFile}\"\n");
+        Become(Group.Admin);
+    }
+
+    public void Dispose()
+    {
+        _api.Dispose();
+        _rig.Dispose();
+    }
+
+    [Fact]
+    public void AnEntryComesAndGoes()
+    {
+        Assert.Equal((0, ""), Status(_rig.Run("drop add 192.168.1.200/24 -t test")));
+        Assert.Equal("192.168.1.0/24\n", _rig.Run("drop list -q").Out);
+        Assert.Contains("│ drop   ┆ 192.168.1.0/24 ┆ test ┆ never      │", _rig.Run("drop inspect 192.168.1.7/24").Out, StringComparison.Ordinal);
+        CliResult again = _rig.Run("drop add 192.168.1.1/24");
+        Assert.Equal(1, again.Status);
+        Assert.StartsWith("couicctl: the daemon refused: 409 conflict: ", again.Error, StringComparison.Ordinal);
+        Assert.Contains("\ncouicctl: cidr: ", again.Error, StringComparison.Ordinal);
+        Assert.Equal((0, ""), Status(_rig.Run("drop add 192.168.1.1/24 --update -t other")));
+        Assert.Equal("192.168.1.0/24\n", _rig.Run("drop list -q -t oth*").Out);
+        Assert.Equal(new CliResult(0, "", ""), _rig.Run("drop delete 192.168.1.1/24"));
+        Assert.StartsWith("couicctl: the daemon refused: 404 not_found: ", _rig.Run("drop delete 192.168.1.1/24").Error, StringComparison.Ordinal);
+        Assert.Equal("[]\n", _rig.Run("drop list --json").Out);
+    }
+
+    [Fact]
+    public void WhyTellsWhatTheDaemonKnows()
+    {
+        _rig.Run("drop add 192.168.0.0/24 -t wide");
+        _rig.Run("drop add 192.168.0.0/25");
+        _rig.Run("drop add 10.0.0.0/8");
+        string text = _rig.Run("why 192.168.0.10").Out;
+        Assert.StartsWith("192.168.0.10 is dropped: 192.168.0.0/25 is in drop\n", text, StringComparison.Ordinal);
+        Assert.Contains("Added by", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("10.0.0.0/8", text, StringComparison.Ordinal);
+        _rig.Run("ignore add 192.168.0.10");
+        Assert.StartsWith("192.168.0.10 passes: 192.168.0.10/32 is in ignore, which wins over drop\n", _rig.Run("why 192.168.0.10").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ClientsComeAndGo()
+    {
+        Assert.Equal((0, ""), Status(_rig.Run("clients add -n fail2ban -g ClientRW")));
+        Assert.True(_api.Clients.TryGet("fail2ban", out Client? client));
+        Assert.Contains($"│ fail2ban ┆ clientrw ┆ {client!.Token} │", _rig.Run("clients inspect fail2ban").Out, StringComparison.Ordinal);
+        Assert.Contains("fail2ban\n", _rig.Run("clients list -q").Out, StringComparison.Ordinal);
+        Assert.Equal(1, _rig.Run("clients add -n fail2ban -g admin").Status);
+        Assert.Equal(new CliResult(0, "", ""), _rig.Run("clients delete fail2ban"));
+        Assert.Equal(1, _rig.Run("clients delete fail2ban").Status);
+        Assert.Equal(1, _rig.Run("clients delete couicctl").Status);
+    }
+
+    [Fact]
+    public void AClientWithoutPermissionIsToldSo()
+    {
+        Become(Group.Monitoring);
+        CliResult result = _rig.Run("drop list");
+        Assert.Equal(1, result.Status);
+        Assert.Contains($"(the token in \"{_rig.ClientFile}\" is unknown to the daemon, or its group may not do this)", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AFullListIsShownWhole()
+    {
+        const int Count = 20_000;
+        for (uint i = 0; i < Count; i++)
+        {
+            _api.Store.Add(Couic.Store.Policy.Drop, Couic.Store.Cidr.FromV4(0x0a000000 + (i << 8), 24), "t"u8, 0, Couic.Store.ConflictMode.Refuse, default, out _);
+        }
+
+        Assert.Equal(Count, _rig.Run("drop list -q").Out.Count(c => c == '\n'));
+        Assert.Equal((Count * 2) + 3, _rig.Run("drop list").Out.Count(c => c == '\n'));
+        Assert.Equal((Count * 6) + 2, _rig.Run("drop list --json").Out.Count(c => c == '\n'));
+    }
+
+    private void Become(Group group) => File.WriteAllText(_rig.ClientFile, $"token = \"{_api.Token(group)}\"\ngroup = \"{group.Name()}\"\n");
+
+    private static (int Status, string Error) Status(CliResult result) => (result.Status, result.Error);
+}
