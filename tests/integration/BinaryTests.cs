@@ -105,7 +105,7 @@ public sealed class BinaryTests
             socket = "/state/couic.sock"
 
             """);
-        Shell.Result check = Shell.Run("chroot", root.Root, "/couic", "check", "-c", "/couic.toml");
+        Shell.Result check = Shell.Run(lab.Inside, "chroot", root.Root, "/couic", "check", "-c", "/couic.toml");
         Assert.True(check.ExitCode == 0, check.All);
 
         using System.Diagnostics.Process daemon = Shell.Start(
