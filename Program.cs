@@ -36,6 +36,8 @@ int Run()
             return CouicctlMain.Run(line.Rest);
         case "demo":
             return DemoMain.Run(line.Rest);
+        case "check":
+            return CheckCommand.Run(line.Config, Console.Out, Console.Error);
         case "help":
             Console.Out.Write(CommandLine.HelpText);
             return 0;

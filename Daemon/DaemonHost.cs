@@ -5,6 +5,7 @@ using Couic.Bpf;
 using Couic.Config;
 using Couic.Http;
 using Couic.Http.Routing;
+using Couic.Logging;
 using Couic.Native;
 using Couic.Sets;
 using Couic.Store;
@@ -29,7 +30,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly Handover _handover;
     private readonly Socket _socket;
     private readonly AttacherChannel _attacher;
-    private readonly Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory _logs;
+    private readonly LogFactory _logs;
     private readonly ILogger _log;
     private readonly BpfDataPlane _plane;
     private readonly RuleStore _store;
@@ -47,7 +48,7 @@ internal sealed partial class DaemonHost : IDisposable
         _settings = settings;
         _attacher = new AttacherChannel(new MessageChannel(new SafeFileHandle(handover.Attacher, ownsHandle: true)));
         _socket = new Socket(new SafeSocketHandle(handover.Socket, ownsHandle: true));
-        _logs = Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance;
+        _logs = new LogFactory(settings.Logging);
         _log = _logs.CreateLogger("couic");
         _plane = BpfDataPlane.FromDescriptors(handover.Plane, TimeProvider.System);
         _store = new RuleStore(_plane, _plane.Limits, TimeProvider.System);

@@ -18,6 +18,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
     {
         FileOwner owner = Owner();
         Try(() => WorkingFolder.Prepare(settings.WorkingDir, owner, make: source.IsEmbedded));
+        Try(() => PrepareLogs(owner));
         int claim = Claim(settings.WorkingDir);
         string? service = AttacherService.Address;
         LoadedPlane? plane = service is null ? Load() : null;
@@ -40,6 +41,14 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         Privileges.ReduceToAttaching(owner);
         SplitOffAttacher(plane, theirs);
         return plane.Maps;
+    }
+
+    private void PrepareLogs(FileOwner owner)
+    {
+        if (settings.Logging.Dir is { } folder)
+        {
+            LogFolder.Prepare(folder, owner);
+        }
     }
 
     private FileOwner Owner()

@@ -21,6 +21,9 @@ public enum FileKind
 /// <param name="Size">Bytes.</param>
 public readonly record struct FileState(FileKind Kind, FileOwner Owner, int Mode, long Size)
 {
+    /// <summary>Number of the file in its file system: the same name with another number is another file.</summary>
+    public ulong Inode { get; init; }
+
     /// <summary>Three or four octal digits, as in <c>chmod</c>.</summary>
     public static string ModeText(int mode) => Convert.ToString(mode, 8).PadLeft(3, '0');
 }

@@ -16,6 +16,7 @@ public static partial class Files
     private const int O_CREAT = 0x40;
     private const int O_EXCL = 0x80;
     private const int O_NOCTTY = 0x100;
+    private const int O_APPEND = 0x400;
     private const int O_NONBLOCK = 0x800;
     private const int O_CLOEXEC = 0x80000;
 
@@ -75,6 +76,9 @@ public static partial class Files
 
         [FieldOffset(28)]
         public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
 
         [FieldOffset(40)]
         public ulong Size;

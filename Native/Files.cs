@@ -31,6 +31,10 @@ public static partial class Files
     public static Errno TryCreate(string path, int mode, out SafeFileHandle? file) =>
         Open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, (uint)mode, out file);
 
+    /// <summary>Opens for writing behind the end, and makes the file when it is missing; a link is refused.</summary>
+    public static Errno TryOpenAppend(string path, int mode, out SafeFileHandle? file) =>
+        Open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, (uint)mode, out file);
+
     /// <summary>Opens a folder, following links: for the start of a path that the administrator wrote.</summary>
     public static Errno TryOpenFolder(string path, out SafeFileHandle? folder) =>
         Open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, out folder);
@@ -93,21 +97,25 @@ public static partial class Files
 
     public static Errno TryUnlink(string path) => Result(unlink(path));
 
-    /// <summary>Writes all of it; what is left after a failure is undefined.</summary>
-    public static unsafe Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data)
+    /// <summary>Writes all of it.</summary>
+    public static Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data) => TryWrite(file, data, out _);
+
+    /// <summary>Writes all of it, or says how much was written before the failure.</summary>
+    public static unsafe Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data, out int written)
     {
         using var use = new HandleUse(file);
-        while (!data.IsEmpty)
+        written = 0;
+        while (written < data.Length)
         {
-            nint written;
-            fixed (byte* start = data)
+            nint count;
+            fixed (byte* start = data[written..])
             {
-                written = write(use.Fd, start, (nuint)data.Length);
+                count = write(use.Fd, start, (nuint)(data.Length - written));
             }
 
-            if (written >= 0)
+            if (count >= 0)
             {
-                data = data[(int)written..];
+                written += (int)count;
             }
             else if (LastError() is var error && error != Errno.EINTR)
             {
@@ -177,7 +185,7 @@ public static partial class Files
             0xc000 => FileKind.Socket,
             _ => FileKind.Other,
         };
-        state = new FileState(kind, new FileOwner(raw.Uid, raw.Gid), raw.Mode & 0xfff, (long)raw.Size);
+        state = new FileState(kind, new FileOwner(raw.Uid, raw.Gid), raw.Mode & 0xfff, (long)raw.Size) { Inode = raw.Inode };
         return Errno.None;
     }
 

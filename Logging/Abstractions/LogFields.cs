@@ -45,7 +45,7 @@ public ref struct LogFields
     public readonly ReadOnlySpan<byte> Encoded => _buffer[.._length];
 
     /// <summary>UTF-8; other bytes are shown as U+FFFD.</summary>
-    public void Add(ReadOnlySpan<byte> key, ReadOnlySpan<byte> text)
+    public void Add(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> text)
     {
         int room = _buffer.Length - _length - key.Length - Overhead;
         if (room < 0)
@@ -60,7 +60,7 @@ public ref struct LogFields
         _length += 2 + text.Length;
     }
 
-    public void Add(ReadOnlySpan<byte> key, ReadOnlySpan<char> text)
+    public void Add(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<char> text)
     {
         int room = Math.Min(_buffer.Length - _length - key.Length - Overhead, ushort.MaxValue);
         if (room < 0)
@@ -74,17 +74,17 @@ public ref struct LogFields
         _length += 2 + written;
     }
 
-    public void Add(ReadOnlySpan<byte> key, string? text) => Add(key, text.AsSpan());
+    public void Add(scoped ReadOnlySpan<byte> key, string? text) => Add(key, text.AsSpan());
 
-    public void Add(ReadOnlySpan<byte> key, long number) => Add(LogFieldKind.Number, key, number);
+    public void Add(scoped ReadOnlySpan<byte> key, long number) => Add(LogFieldKind.Number, key, number);
 
-    public void Add(ReadOnlySpan<byte> key, int number) => Add(LogFieldKind.Number, key, number);
+    public void Add(scoped ReadOnlySpan<byte> key, int number) => Add(LogFieldKind.Number, key, number);
 
-    public void Add(ReadOnlySpan<byte> key, ulong number) => Add(LogFieldKind.Natural, key, (long)number);
+    public void Add(scoped ReadOnlySpan<byte> key, ulong number) => Add(LogFieldKind.Natural, key, (long)number);
 
-    public void Add(ReadOnlySpan<byte> key, double number) => Add(LogFieldKind.Fraction, key, BitConverter.DoubleToInt64Bits(number));
+    public void Add(scoped ReadOnlySpan<byte> key, double number) => Add(LogFieldKind.Fraction, key, BitConverter.DoubleToInt64Bits(number));
 
-    public void Add(ReadOnlySpan<byte> key, bool value) => Add(LogFieldKind.Truth, key, value ? 1 : 0);
+    public void Add(scoped ReadOnlySpan<byte> key, bool value) => Add(LogFieldKind.Truth, key, value ? 1 : 0);
 
     /// <summary>For loggers other than ours: <c>key=value</c> pairs.</summary>
     public override readonly string ToString()
@@ -99,7 +99,7 @@ public ref struct LogFields
         return text.ToString();
     }
 
-    private void Add(LogFieldKind kind, ReadOnlySpan<byte> key, long number)
+    private void Add(LogFieldKind kind, scoped ReadOnlySpan<byte> key, long number)
     {
         if (_buffer.Length - _length >= key.Length + 2 + sizeof(long))
         {
@@ -108,7 +108,7 @@ public ref struct LogFields
         }
     }
 
-    private Span<byte> Start(LogFieldKind kind, ReadOnlySpan<byte> key)
+    private Span<byte> Start(LogFieldKind kind, scoped ReadOnlySpan<byte> key)
     {
         _buffer[_length++] = (byte)kind;
         _buffer[_length++] = (byte)key.Length;

@@ -1,0 +1,129 @@
+using Couic.Config;
+using Couic.Native;
+using Microsoft.Win32.SafeHandles;
+
+namespace Couic.Logging;
+
+/// <summary>
+/// The log file being written. A full disk or a folder that is gone costs lines, which are counted; the file is tried again once a second.
+/// A file that was moved or deleted is made anew. For the writer's thread only.
+/// </summary>
+internal sealed class LogFile(TimeProvider time) : IDisposable
+{
+    /// <summary>Permission bits of log files.</summary>
+    public const int Mode = 0x1a0; // 0640
+
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private SafeFileHandle? _file;
+    private string _path = string.Empty;
+    private ulong _inode;
+    private bool _isBroken;
+    private long? _failedAt;
+
+    /// <summary>Why the last lines could not be written; null while all is well.</summary>
+    public string? Fault { get; private set; }
+
+    /// <summary>Writes whole lines to the file of that name. False when they are lost, as a whole or in part.</summary>
+    public bool TryWrite(string folder, string name, int keep, ReadOnlySpan<byte> lines)
+    {
+        if (_failedAt is { } failed && time.GetElapsedTime(failed) < Pause)
+        {
+            return false;
+        }
+
+        Errno error = Ready(folder, name, keep);
+        if (error == Errno.None && _isBroken)
+        {
+            error = Files.TryWrite(_file!, "\n"u8); // the last line before the failure may have no end
+        }
+
+        int written = 0;
+        if (error == Errno.None)
+        {
+            _isBroken = false;
+            error = Files.TryWrite(_file!, lines, out written);
+        }
+
+        if (error == Errno.None)
+        {
+            (_failedAt, Fault) = (null, null);
+            return true;
+        }
+
+        _isBroken |= written > 0;
+        Close();
+        _failedAt = time.GetTimestamp();
+        Fault = $"write \"{_path}\": {error.Text()}";
+        return false;
+    }
+
+    public void Close()
+    {
+        _file?.Dispose();
+        _file = null;
+    }
+
+    public void Dispose() => Close();
+
+    private Errno Ready(string folder, string name, int keep)
+    {
+        string path = Path.Combine(folder, name);
+        if (_file is not null && path == _path && Files.TryStat(path, out FileState state) == Errno.None && state.Inode == _inode)
+        {
+            return Errno.None;
+        }
+
+        Close();
+        _isBroken &= path == _path;
+        _path = path;
+        Errno error = Open(folder, path);
+        if (error == Errno.None)
+        {
+            Prune(folder, name, keep);
+        }
+
+        return error;
+    }
+
+    private Errno Open(string folder, string path)
+    {
+        Errno error = Files.TryOpenAppend(path, Mode, out _file);
+        if (error == Errno.ENOENT)
+        {
+            try
+            {
+                Directory.CreateDirectory(folder);
+                error = Files.TryOpenAppend(path, Mode, out _file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return Errno.ENOENT;
+            }
+        }
+
+        if (error != Errno.None || (error = Files.TryStat(_file!, out FileState state)) != Errno.None)
+        {
+            return error;
+        }
+
+        _inode = state.Inode;
+        return state.Kind == FileKind.Regular ? Errno.None : Errno.EINVAL;
+    }
+
+    private static void Prune(string folder, string name, int keep)
+    {
+        try
+        {
+            IEnumerable<string> names = Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path));
+            foreach (string surplus in LogFileNames.Surplus(names, name, keep).ToList())
+            {
+                _ = Files.TryUnlink(Path.Combine(folder, surplus)); // what stays is tried again with the next file
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A folder that can be written but not listed keeps its old files.
+        }
+    }
+}

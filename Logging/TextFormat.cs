@@ -1,0 +1,148 @@
+using System.Globalization;
+using System.Text;
+using Couic.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Logging;
+
+/// <summary>
+/// For people: <c>2026-01-02T03:04:05.678901Z INFO audit entry created event=entry_created cidr=192.0.2.0/24</c>. Text from outside can
+/// neither start a new line nor reach the terminal's controls.
+/// </summary>
+internal static class TextFormat
+{
+    public static void Append(LineBuffer line, in LogRecord record)
+    {
+        line.Append(new DateTime(record.Ticks, DateTimeKind.Utc), "yyyy-MM-ddTHH:mm:ss.ffffff");
+        line.Append("Z "u8);
+        line.Append(Levels.Upper(record.Level));
+        line.Append((byte)' ');
+        line.Append(record.Area);
+        line.Append((byte)' ');
+        AppendEscaped(line, record.Message, isQuoted: false);
+        if (!record.Event.IsEmpty)
+        {
+            line.Append(" event="u8);
+            AppendValue(line, record.Event);
+        }
+
+        LogFieldReader fields = record.Fields;
+        while (fields.TryRead(out LogField field))
+        {
+            line.Append((byte)' ');
+            line.Append(field.Key);
+            line.Append((byte)'=');
+            AppendField(line, field);
+        }
+
+        line.Append((byte)'\n');
+    }
+
+    private static void AppendField(LineBuffer line, in LogField field)
+    {
+        switch (field.Kind)
+        {
+            case LogFieldKind.Text:
+                AppendValue(line, field.Text);
+                break;
+            case LogFieldKind.Number:
+                line.Append(field.Bits);
+                break;
+            case LogFieldKind.Natural:
+                line.Append((ulong)field.Bits);
+                break;
+            case LogFieldKind.Truth:
+                line.Append(field.Bits != 0 ? "true"u8 : "false"u8);
+                break;
+            default:
+                line.Append(field.Fraction);
+                break;
+        }
+    }
+
+    /// <summary>As it is where that cannot be misread, else in quotes.</summary>
+    private static void AppendValue(LineBuffer line, ReadOnlySpan<byte> value)
+    {
+        bool isPlain = !value.IsEmpty;
+        foreach (byte c in value)
+        {
+            isPlain &= c is > (byte)' ' and < 0x7f and not ((byte)'"' or (byte)'=' or (byte)'\\');
+        }
+
+        if (isPlain)
+        {
+            line.Append(value);
+            return;
+        }
+
+        line.Append((byte)'"');
+        AppendEscaped(line, value, isQuoted: true);
+        line.Append((byte)'"');
+    }
+
+    private static void AppendEscaped(LineBuffer line, ReadOnlySpan<byte> text, bool isQuoted)
+    {
+        while (!text.IsEmpty)
+        {
+            Rune.DecodeFromUtf8(text, out Rune rune, out int length); // U+FFFD for what is no UTF-8
+            text = text[length..];
+            if (isQuoted && rune.Value is '"' or '\\')
+            {
+                line.Append((byte)'\\');
+                line.Append((byte)rune.Value);
+            }
+            else if (rune.Value == '\n')
+            {
+                line.Append("\\n"u8);
+            }
+            else if (IsUnsafe(rune))
+            {
+                line.Append("\\u{"u8);
+                line.Append(rune.Value, "x");
+                line.Append((byte)'}');
+            }
+            else
+            {
+                line.Append(rune);
+            }
+        }
+    }
+
+    /// <summary>Control characters of both sets, marks that change the direction of writing, and separators of lines.</summary>
+    private static bool IsUnsafe(Rune rune) =>
+        rune.IsAscii
+            ? rune.Value is < ' ' or 0x7f
+            : Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+}
+
+/// <summary>The words and numbers of levels.</summary>
+internal static class Levels
+{
+    public static ReadOnlySpan<byte> Upper(LogLevel level) => level switch
+    {
+        <= LogLevel.Debug => "DEBUG"u8,
+        LogLevel.Information => "INFO"u8,
+        LogLevel.Warning => "WARN"u8,
+        _ => "ERROR"u8,
+    };
+
+    /// <summary>The words of the configuration.</summary>
+    public static ReadOnlySpan<byte> Lower(LogLevel level) => level switch
+    {
+        <= LogLevel.Debug => "debug"u8,
+        LogLevel.Information => "info"u8,
+        LogLevel.Warning => "warn"u8,
+        _ => "error"u8,
+    };
+
+    /// <summary>How the journal marks a line's priority (sd-daemon(3)).</summary>
+    public static ReadOnlySpan<byte> Priority(LogLevel level) => level switch
+    {
+        <= LogLevel.Debug => "<7>"u8,
+        LogLevel.Information => "<6>"u8,
+        LogLevel.Warning => "<4>"u8,
+        LogLevel.Error => "<3>"u8,
+        _ => "<2>"u8,
+    };
+}

@@ -1,0 +1,69 @@
+using Couic.Config;
+using Couic.Daemon;
+using Couic.Native;
+using Couic.Tests.Support;
+using Xunit;
+
+namespace Couic.Tests.Daemon;
+
+public sealed class CheckCommandTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void AGoodConfigurationIsSaidToBeGoodAndNothingIsMade()
+    {
+        string config = WriteConfig();
+        Assert.Equal((0, $"{config}: good, 0 client files and 0 set files too\n", string.Empty), Check(config));
+        Assert.Single(Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void EveryFaultOfEveryFileIsPrinted()
+    {
+        WorkingFolder.Prepare(_folder.Path, FileOwner.Current);
+        _folder.Write("sets/drop/good.couic", "192.0.2.0/24\n");
+        string bad = _folder.Write("sets/drop/bad.couic", "# list\n192.0.2.0/33\n::1/128\nx\n");
+        string open = _folder.Write("sets/ignore/open.couic", "192.0.2.0/24\n", "644");
+        string client = _folder.Write("rbac/clients/web.toml", "token = \"x\"\ngroup = \"admin\"\n");
+        (int status, string output, string errors) = Check(WriteConfig());
+        Assert.Equal((1, string.Empty), (status, output));
+        string[] lines = errors.TrimEnd('\n').Split('\n');
+        Assert.Equal(
+            [$"{client}:1:9", $"{bad}:2", $"{bad}:4", open],
+            lines.Select(line => line[..line.IndexOf(": ", StringComparison.Ordinal)]));
+    }
+
+    [Fact]
+    public void FaultsOfTheConfigurationComeFirst()
+    {
+        (int status, _, string errors) = Check(_folder.Write("couic.toml", "ifaces = 1\n"));
+        Assert.Equal(1, status);
+        Assert.StartsWith($"{_folder["couic.toml"]}:", errors, StringComparison.Ordinal);
+        Assert.Contains("couic.toml:1:10: ifaces must be an array, is an integer (1)\n", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AMissingFileIsOneLine()
+    {
+        Assert.Equal((1, string.Empty, $"couic: read configuration \"{_folder["no"]}\": no such file or directory\n"), Check(_folder["no"]));
+    }
+
+    private string WriteConfig() => _folder.Write("couic.toml", $"""
+        ifaces = ["lo"]
+        working_dir = "{_folder.Path}"
+        user = "{FileOwner.Current.Uid}"
+        group = "{FileOwner.Current.Gid}"
+        server.socket = "/run/couic.sock"
+        logging.dir = "-"
+        """);
+
+    private static (int Status, string Output, string Errors) Check(string config)
+    {
+        using StringWriter output = new(), errors = new();
+        int status = CheckCommand.Run(config, output, errors);
+        return (status, output.ToString(), errors.ToString());
+    }
+}
