@@ -1,13 +1,15 @@
 # Runs inside the container of package.sh, as root, with systemd as the first process. Says "ok SENTENCE" or "not ok SENTENCE".
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+explained=
 expect() {
   local sentence=$1
   shift
   if output=$("$@" 2>&1); then echo "ok $sentence"; else
     echo "not ok $sentence"
     echo "$output" | tail -n 20
-    systemctl status couic --no-pager 2>&1 | tail -n 12
-    journalctl -u couic --no-pager 2>/dev/null | tail -n 20
+    # The first fault explains the others.
+    [ -n "$explained" ] || journalctl --no-pager -u couic -u 'couic-attacher@*' -u couic-attacher.socket -u couic-sets-reload 2>/dev/null | tail -n 40
+    explained=yes
   fi
 }
 expect_not() {
