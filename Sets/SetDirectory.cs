@@ -36,7 +36,10 @@ public sealed class SetDirectory(string folder, FileOwner owner)
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new IOException($"list sets \"{path}\": {e.Message}", e);
+            // Asked again for the reason: the framework's own text may be a mere key.
+            Errno error = Files.TryOpenFolder(path, out Microsoft.Win32.SafeHandles.SafeFileHandle? handle);
+            handle?.Dispose();
+            throw new IOException($"list sets \"{path}\": {(error == Errno.None ? "cannot be listed" : error.Text())}", e);
         }
 
         names.Sort(StringComparer.Ordinal);

@@ -1,0 +1,74 @@
+using Couic.Store;
+
+namespace Couic.Reporting.Receiver;
+
+/// <summary>One report as it came in.</summary>
+/// <param name="Tag">Empty for none.</param>
+internal readonly record struct ReceivedReport(bool IsRemoval, Cidr Cidr, string Tag);
+
+/// <summary>Sums reports up until an interval ends. Bounded in memory. Thread-safe.</summary>
+internal sealed class Tally
+{
+    /// <summary>Distinct networks that are told apart: 40 MiB of them. Those beyond are not counted.</summary>
+    public const int MaxCidrs = 1_000_000;
+
+    /// <summary>Tags that are told apart.</summary>
+    public const int MaxTags = 10_000;
+
+    private readonly Lock _gate = new();
+    private readonly string _server;
+    private readonly Thresholds _thresholds;
+    private readonly TimeProvider _time;
+    private HashSet<Cidr> _cidrs = [];
+    private Dictionary<string, long> _tags = [];
+    private DateTimeOffset _from;
+    private long _additions;
+    private long _removals;
+
+    public Tally(string server, Thresholds thresholds, TimeProvider time)
+    {
+        _server = server;
+        _thresholds = thresholds;
+        _time = time;
+        _from = time.GetUtcNow();
+    }
+
+    public void Add(IReadOnlyCollection<ReceivedReport> reports)
+    {
+        lock (_gate)
+        {
+            foreach (ReceivedReport report in reports)
+            {
+                _additions += report.IsRemoval ? 0 : 1;
+                _removals += report.IsRemoval ? 1 : 0;
+                if (_cidrs.Count < MaxCidrs)
+                {
+                    _cidrs.Add(report.Cidr.Network);
+                }
+
+                if (report.Tag.Length > 0 && (_tags.Count < MaxTags || _tags.ContainsKey(report.Tag)))
+                {
+                    _tags[report.Tag] = _tags.GetValueOrDefault(report.Tag) + 1;
+                }
+            }
+        }
+    }
+
+    /// <summary>Ends the interval and begins the next.</summary>
+    public Summary Take()
+    {
+        lock (_gate)
+        {
+            DateTimeOffset now = _time.GetUtcNow();
+            long reports = _additions + _removals;
+            KeyValuePair<string, long> top = _tags.OrderByDescending(t => t.Value).ThenBy(t => t.Key, StringComparer.Ordinal).FirstOrDefault();
+            var summary = new Summary(
+                _server, _from, now, _thresholds.Of(reports), reports, _cidrs.Count, _additions, _removals, top.Key, top.Value);
+            _from = now;
+            _additions = _removals = 0;
+            _cidrs = [];
+            _tags = [];
+            return summary;
+        }
+    }
+}

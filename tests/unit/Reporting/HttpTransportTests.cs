@@ -1,0 +1,105 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Couic.Reporting;
+using Xunit;
+
+namespace Couic.Tests.Reporting;
+
+public sealed class HttpTransportTests : IDisposable
+{
+    private readonly HttpTransport _transport = new("couic/9.9.9", TimeSpan.FromMilliseconds(500));
+
+    public void Dispose() => _transport.Dispose();
+
+    [Fact]
+    public async Task APostCarriesTheTypeAndTheProgramsName()
+    {
+        using var hook = new StubWebhook();
+        Assert.Equal(200, (await PostAsync(hook.Url, "[1]")).Status);
+        await PostAsync(hook.Url, "[2]");
+        Assert.Equal(["[1]", "[2]"], hook.Requests.Select(r => r.Body));
+        string head = hook.Requests[0].Head;
+        Assert.StartsWith("POST /hook/secret HTTP/1.1\r\n", head, StringComparison.Ordinal);
+        string[] lines = head.Split("\r\n");
+        Assert.Contains("Content-Type: application/json", lines);
+        Assert.Contains("Accept: application/json", lines);
+        Assert.Contains("User-Agent: couic/9.9.9", lines);
+    }
+
+    [Fact]
+    public async Task StatusesComeBackAndRedirectsAreNotFollowed()
+    {
+        using var hook = new StubWebhook();
+        hook.Answer = n => n == 0 ? StubWebhook.Status(307, $"Location: {hook.Url}\r\n") : StubWebhook.Status(503, "Retry-After: 7\r\n");
+        Assert.Equal(new PostAnswer(307, "status 307"), await PostAsync(hook.Url, "[]"));
+        Assert.Equal(new PostAnswer(503, "status 503", TimeSpan.FromSeconds(7)), await PostAsync(hook.Url, "[]"));
+        Assert.Equal(2, hook.Requests.Count);
+    }
+
+    [Fact]
+    public async Task WhatGoesWrongIsToldInWords()
+    {
+        int port;
+        using (var closed = new StubWebhook())
+        {
+            port = closed.Port;
+        }
+
+        Assert.Equal(new PostAnswer(0, "connection refused"), await PostAsync(new Uri($"http://127.0.0.1:{port}/x"), "[]"));
+
+        using var hook = new StubWebhook();
+        hook.Answer = _ => null;
+        Assert.Equal(0, (await PostAsync(hook.Url, "[]")).Status);
+        hook.Answer = _ => "garbage garbage garbage\r\n\r\n";
+        Assert.Equal(0, (await PostAsync(hook.Url, "[]")).Status);
+        hook.Answer = _ => "";
+        Assert.Equal(new PostAnswer(0, "no answer within 0.5 s"), await PostAsync(hook.Url, "[]"));
+        hook.Answer = _ => StubWebhook.Status(200);
+        Assert.Equal(200, (await PostAsync(hook.Url, "[]")).Status);
+    }
+
+    [Fact]
+    public async Task AnEndlessAnswerDoesNotHoldItUp()
+    {
+        using var hook = new StubWebhook();
+        hook.Answer = _ => $"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n{new string('x', 1_000_000)}";
+        Assert.Equal(200, (await PostAsync(hook.Url, "[]")).Status);
+        hook.Answer = _ => StubWebhook.Status(204);
+        Assert.Equal(204, (await PostAsync(hook.Url, "[]")).Status);
+    }
+
+    [Fact]
+    public async Task ACertificateThatNobodySignedIsRefused()
+    {
+        using var key = System.Security.Cryptography.RSA.Create(2048);
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=127.0.0.1", key, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1);
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        bool posted = false;
+        Task server = Task.Run(async () =>
+        {
+            using TcpClient client = await listener.AcceptTcpClientAsync();
+            using var tls = new System.Net.Security.SslStream(client.GetStream());
+            try
+            {
+                await tls.AuthenticateAsServerAsync(certificate);
+                posted = await tls.ReadAsync(new byte[100]) > 0;
+            }
+            catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)
+            {
+                // the client has hung up
+            }
+        });
+        using var transport = new HttpTransport("couic/9.9.9", TimeSpan.FromSeconds(30));
+        PostAnswer answer = await transport.PostAsync(
+            new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x"), "[]"u8.ToArray(), default);
+        await server;
+        Assert.Equal(new PostAnswer(0, "the certificate is not trusted, or TLS failed"), answer);
+        Assert.False(posted);
+    }
+
+    private ValueTask<PostAnswer> PostAsync(Uri url, string body) => _transport.PostAsync(url, Encoding.UTF8.GetBytes(body), default);
+}
