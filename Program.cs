@@ -1,6 +1,7 @@
 using Couic.Cli;
 using Couic.Daemon;
 using Couic.Demo;
+using Couic.Reporting;
 
 // What the executable does follows from the name it is called by, or from its first word.
 string[] command = Environment.GetCommandLineArgs();
@@ -8,6 +9,7 @@ string[] arguments = command[1..];
 return Path.GetFileName(command[0]) switch
 {
     "couicctl" => CouicctlMain.Run(arguments),
+    "couic-report" => ReceiverMain.Run(arguments, ProductVersion.Text),
     _ => Run(),
 };
 
@@ -34,6 +36,8 @@ int Run()
     {
         case "ctl":
             return CouicctlMain.Run(line.Rest);
+        case "report":
+            return ReceiverMain.Run(line.Rest, ProductVersion.Text);
         case "demo":
             return DemoMain.Run(line.Rest);
         case "check":
