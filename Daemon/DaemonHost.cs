@@ -96,6 +96,10 @@ internal sealed partial class DaemonHost : IDisposable
 
     private void Start()
     {
+        // Before anybody can know that it runs: a signal that comes at once finds its handler.
+        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop));
+        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
+
         _sets.Start();
         IReadOnlyList<InterfaceState> states = _attacher.Look()
             ?? throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
@@ -117,8 +121,6 @@ internal sealed partial class DaemonHost : IDisposable
 
     private void WaitForStop()
     {
-        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop));
-        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
         using var watchdog = new Watchdog(_systemd, () => expiry.SinceLastRun);
