@@ -13,13 +13,9 @@ public sealed partial class SettingsReader
     /// <summary>sun_path of linux/un.h without the NUL.</summary>
     private const int MaxSocketPathBytes = 107;
 
-    /// <summary>Keys that are known somewhere else, for whoever puts one under the wrong header.</summary>
+    /// <summary>Keys that are known somewhere else, for whoever puts one under the wrong header; those of peers are too common.</summary>
     private static readonly string[] Places =
-    [
-        "ifaces", "allow_no_ifaces", "operation_mode", "match", "working_dir", "user", "group", "logging", "server", "limits", "reporting",
-        "peering", "guard", "logging.dir", "logging.rotation", "logging.max_log_files", "logging.format", "logging.level", "server.socket",
-        "reporting.webhook", "peering.policies", "peering.peers", "guard.mode",
-    ];
+        [.. SettingsKey.All.Select(key => key.Name).Where(name => !name.StartsWith("peering.peers.", StringComparison.Ordinal))];
 
     private readonly List<Fault> _faults;
     private readonly KeyReader _top;
@@ -28,6 +24,7 @@ public sealed partial class SettingsReader
     {
         int before = faults.Count;
         TomlTable table = TomlReader.Read(file, utf8, faults);
+        HideSecrets(utf8, faults);
         _faults = faults;
         _top = new KeyReader(file, table, faults, isComplete: faults.Count == before);
     }
@@ -78,6 +75,25 @@ public sealed partial class SettingsReader
         };
         _top.Finish(Places.Where(place => place.Contains('.', StringComparison.Ordinal)));
         return settings;
+    }
+
+    /// <summary>The TOML reader quotes what it does not understand, which may be a token or a webhook: there only the place is told.</summary>
+    private static void HideSecrets(ReadOnlySpan<byte> utf8, List<Fault> faults)
+    {
+        if (faults.Count == 0)
+        {
+            return;
+        }
+
+        string[] lines = Encoding.UTF8.GetString(utf8).Split('\n');
+        for (int i = 0; i < faults.Count; i++)
+        {
+            string line = faults[i].Line > 0 && faults[i].Line <= lines.Length ? lines[faults[i].Line - 1] : string.Empty;
+            if (line.Contains("token", StringComparison.Ordinal) || line.Contains("webhook", StringComparison.Ordinal))
+            {
+                faults[i] = faults[i] with { Message = "not understood (KEY = \"TEXT\"; the line holds a secret and is not shown)" };
+            }
+        }
     }
 
     private List<string> ReadIfaces()

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Couic.Cli;
 using Couic.Cli.Syntax;
+using Couic.Config;
 using Couic.Daemon;
 
 namespace Couic.Man;
@@ -11,7 +12,8 @@ internal static class Insertions
 {
     public static string Fill(string page) => page
         .Replace("<!-- commands -->", Commands(), StringComparison.Ordinal)
-        .Replace("<!-- verbs -->", Verbs(), StringComparison.Ordinal);
+        .Replace("<!-- verbs -->", Verbs(), StringComparison.Ordinal)
+        .Replace("<!-- keys -->", SettingsKey.Markdown(), StringComparison.Ordinal);
 
     private static string Verbs()
     {

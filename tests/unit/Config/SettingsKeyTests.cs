@@ -1,0 +1,45 @@
+using System.Text;
+using Couic.Config;
+using Xunit;
+
+namespace Couic.Tests.Config;
+
+public class SettingsKeyTests
+{
+    [Theory]
+    [InlineData("")]
+    [InlineData("logging")]
+    [InlineData("server")]
+    [InlineData("limits")]
+    [InlineData("guard")]
+    [InlineData("reporting")]
+    [InlineData("peering")]
+    [InlineData("peering.peers")]
+    public void TheReaderKnowsExactlyTheKeysThatAreExplained(string table)
+    {
+        // An unknown key that is like no other makes the reader name all that it knows.
+        string prefix = table.Length == 0 ? string.Empty : table + ".";
+        string text = table == "peering.peers" ? "[[peering.peers]]\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1" : $"{prefix}qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1";
+        List<Fault> faults = [];
+        SettingsReader.Read("f", Encoding.UTF8.GetBytes(text), faults, checkHost: false);
+        string message = Assert.Single(faults, fault => fault.Message.Contains("qqqq", StringComparison.Ordinal)).Message;
+        string[] known = message[(message.IndexOf("known: ", StringComparison.Ordinal) + 7)..^1].Split(", ");
+        string[] tables = ["logging", "server", "limits", "guard", "reporting", "peering", "peers"];
+        Assert.Equal(
+            SettingsKey.All.Select(key => key.Name).Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+                .Select(name => name[prefix.Length..]).Where(name => !name.Contains('.', StringComparison.Ordinal)).Order(StringComparer.Ordinal),
+            known.Except(tables).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void TheDocumentationHasTheTables()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "couic.csproj")))
+        {
+            folder = folder.Parent;
+        }
+
+        Assert.Contains(SettingsKey.Markdown(), File.ReadAllText(Path.Combine(folder!.FullName, "docs", "configuration.md")), StringComparison.Ordinal);
+    }
+}
