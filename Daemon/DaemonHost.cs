@@ -1,12 +1,15 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Couic.Access;
 using Couic.Bpf;
+using Couic.Cli;
 using Couic.Config;
 using Couic.Http;
 using Couic.Http.Routing;
 using Couic.Logging;
 using Couic.Native;
+using Couic.Reporting;
 using Couic.Sets;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
@@ -35,6 +38,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly BpfDataPlane _plane;
     private readonly RuleStore _store;
     private readonly SetLoader _sets;
+    private readonly ReportSender _reports;
     private readonly HttpServer _server;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
@@ -56,6 +60,9 @@ internal sealed partial class DaemonHost : IDisposable
         var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs) { Limits = SettingsMap.Http(settings.Limits) };
         _sets = new SetLoader(
             new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current), _store, TimeProvider.System, _logs.CreateLogger("sets"));
+        _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
+        _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
+        _store.Subscribe(_reports);
         Router router = Api.CreateRouter(services);
         _server = Api.CreateServer(services, router);
     }
@@ -87,7 +94,11 @@ internal sealed partial class DaemonHost : IDisposable
     public void Dispose()
     {
         _systemd.Stopping();
+        long start = Stopwatch.GetTimestamp();
         _server.StopAsync(StopGrace).GetAwaiter().GetResult();
+        TimeSpan left = StopGrace - Stopwatch.GetElapsedTime(start);
+        _reports.StopAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero).GetAwaiter().GetResult();
+        _reports.DisposeAsync().AsTask().GetAwaiter().GetResult();
         _attacher.Dispose();
         _plane.Dispose();
         _logs.Dispose();
@@ -115,6 +126,7 @@ internal sealed partial class DaemonHost : IDisposable
 
         _socket.Listen(Backlog);
         _server.Start(_socket);
+        _reports.Start();
         _systemd.Ready($"filtering {string.Join(", ", states.Select(s => s.Name))}");
         Started(_settings.Server.Socket);
     }
