@@ -12,7 +12,15 @@ internal static class Api
         var router = new Router();
         new EntriesEndpoint(services).Register(router);
         new ListEndpoint(services).Register(router);
+        new BulkEndpoint(services).Register(router);
+        new StatsEndpoint(services).Register(router);
         new ClientsEndpoint(services).Register(router);
+        new StatusEndpoint(services).Register(router);
+        if (services is { SetFiles: { } files, Sets: { } loader })
+        {
+            new SetsEndpoint(services, files, loader).Register(router);
+        }
+
         return router;
     }
 

@@ -1,4 +1,7 @@
+using System.Reflection;
 using Couic.Access;
+using Couic.Http.Metrics;
+using Couic.Sets;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -16,6 +19,30 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
     public StatusCounters Counters { get; } = new();
 
     public HttpLimits Limits { get; init; } = HttpLimits.Default;
+
+    /// <summary>The set files; null leaves the routes of sets out.</summary>
+    public SetDirectory? SetFiles { get; init; }
+
+    /// <summary>Brings the set files into force; null with <see cref="SetFiles"/>.</summary>
+    public SetLoader? Sets { get; init; }
+
+    /// <summary>Reads configuration and sets again, for the client of that name; null leaves the route out.</summary>
+    public Func<string, Task<ReloadResult>>? Reload { get; init; }
+
+    /// <summary>What the status shows of other parts; called by many threads.</summary>
+    public Func<StatusFacts>? Facts { get; init; }
+
+    /// <summary>Writers of further metrics families, called in their order by many threads. Not to be added to once serving.</summary>
+    public List<Action<MetricsText>> MoreMetrics { get; } = [];
+
+    /// <summary>MAJOR.MINOR.PATCH.</summary>
+    public string Version { get; } = Assembly.GetExecutingAssembly().GetName().Version!.ToString(3);
+
+    /// <summary>When the daemon started.</summary>
+    public DateTimeOffset Started { get; } = Time.GetUtcNow();
+
+    /// <summary>The monotonic time of the same moment.</summary>
+    public long StartedAt { get; } = Time.GetTimestamp();
 
     /// <summary>Seconds since 1970.</summary>
     public ulong Now => (ulong)Time.GetUtcNow().ToUnixTimeSeconds();

@@ -36,6 +36,26 @@ internal static partial class AuditLog
     [LoggerMessage(EventName = "client_failed", Level = LogLevel.Error, Message = "change of client {name} by client {client} failed: {cause}")]
     public static partial void ClientFailed(ILogger log, string name, string client, string cause);
 
+    [LoggerMessage(EventName = "set_created", Level = LogLevel.Information, Message = "set created: {policy} {name}, {entries} entries, by client {client}")]
+    public static partial void SetCreated(ILogger log, string policy, string name, int entries, string client);
+
+    [LoggerMessage(EventName = "set_updated", Level = LogLevel.Information, Message = "set updated: {policy} {name}, {entries} entries, by client {client}")]
+    public static partial void SetUpdated(ILogger log, string policy, string name, int entries, string client);
+
+    [LoggerMessage(EventName = "set_deleted", Level = LogLevel.Information, Message = "set deleted: {policy} {name}, by client {client}")]
+    public static partial void SetDeleted(ILogger log, string policy, string name, string client);
+
+    [LoggerMessage(EventName = "set_failed", Level = LogLevel.Error, Message = "change of set {policy} {name} by client {client} failed: {cause}")]
+    public static partial void SetFailed(ILogger log, string policy, string name, string client, string cause);
+
+    [LoggerMessage(EventName = "bulk_applied", Level = LogLevel.Information,
+        Message = "bulk {action} of {policy} by client {client}: {created} created, {updated} updated, {unchanged} unchanged, {removed} removed, {absent} absent, {rejected} rejected")]
+    public static partial void BulkApplied(
+        ILogger log, string action, string policy, string client, long created, long updated, long unchanged, long removed, long absent, long rejected);
+
+    [LoggerMessage(EventName = "bulk_broken", Level = LogLevel.Error, Message = "bulk {action} of {policy} by client {client} broke off: {cause}")]
+    public static partial void BulkBroken(ILogger log, string action, string policy, string client, string cause);
+
     private static void Write(ILogger log, EventId id, ReadOnlySpan<byte> message, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
     {
         if (!log.IsEnabled(LogLevel.Information))

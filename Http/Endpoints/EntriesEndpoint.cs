@@ -95,23 +95,19 @@ internal sealed class EntriesEndpoint(ApiServices services)
     /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
     private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request)
     {
-        if (request.CidrFault != CidrFault.None)
+        if (EntryRules.CidrFault(request, policy, exchange.Query.Has("force"u8, "true")) is { } cidr)
         {
-            exchange.AddFault("cidr", request.CidrFault.Explain());
-        }
-        else if (request.Cidr.Length == 0 && policy == Policy.Drop && !exchange.Query.Has("force"u8, "true"))
-        {
-            exchange.AddFault("cidr", "prefix length 0 drops everything, this machine's own connections included (?force=true if that is meant)");
+            exchange.AddFault("cidr", cidr);
         }
 
-        if (TagRule.Fault(request.Tag) is { } fault)
+        if (TagRule.Fault(request.Tag) is { } tag)
         {
-            exchange.AddFault("tag", fault);
+            exchange.AddFault("tag", tag);
         }
 
-        if (request.Expiration != 0 && request.Expiration <= services.Now)
+        if (EntryRules.ExpirationFault(request.Expiration, services.Now) is { } expiration)
         {
-            exchange.AddFault("expiration", "not in the future; 0 (never) or seconds since 1970 are expected");
+            exchange.AddFault("expiration", expiration);
         }
 
         return !exchange.FailIfFaults(422, ErrorCode.Invalid);
@@ -185,7 +181,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
                 exchange.Fail(422, ErrorCode.Invalid, $"{cidr} is defined by a set; change the set's file and reload");
                 break;
             case StoreOutcome.Full:
-                exchange.Fail(409, ErrorCode.Conflict, FullMessage(policy, cidr));
+                exchange.Fail(409, ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, services.Store.Limits));
                 break;
             default:
                 string cause = services.Store.LastRefusal?.Message ?? "refused by the kernel";
@@ -194,7 +190,4 @@ internal sealed class EntriesEndpoint(ApiServices services)
                 break;
         }
     }
-
-    private string FullMessage(Policy policy, Cidr cidr) =>
-        $"the {policy.Name()} table for {(cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6")} is full: its limit is {services.Store.Limits.Entries(policy)} entries";
 }

@@ -11,7 +11,7 @@ namespace Couic.Http.Json;
 internal static class StrictJson
 {
     /// <summary>Nesting of objects and arrays; what is deeper is refused.</summary>
-    private const int MaxDepth = 128;
+    public const int MaxDepth = 128;
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = MaxDepth };
 

@@ -4,6 +4,7 @@ using Couic.Access;
 using Couic.Http;
 using Couic.Http.Routing;
 using Couic.Native;
+using Couic.Sets;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Support;
@@ -30,9 +31,18 @@ internal sealed class ApiRig : IDisposable
         Clients = new ClientDirectory(Directory.CreateDirectory(_folder["clients"]).FullName, FileOwner.Current, wanted);
         Plane = new ModelPlane(storeLimits);
         Store = new RuleStore(Plane, storeLimits ?? StoreLimits.Default, time ?? TimeProvider.System);
+        foreach (string policy in new[] { "drop", "ignore" })
+        {
+            Directory.CreateDirectory(_folder[$"sets/{policy}"]);
+        }
+
+        var files = new SetDirectory(_folder["sets"], FileOwner.Current);
         Services = new ApiServices(Store, Clients, Plane, time ?? TimeProvider.System, silent ? NullLoggerFactory.Instance : Log)
         {
             Limits = limits ?? HttpLimits.Default,
+            SetFiles = files,
+            Sets = new SetLoader(files, Store, TimeProvider.System, Log),
+            Reload = actor => Task.FromResult(new ReloadResult(actor != "couicctl", "as the test wants")),
         };
         Router = Api.CreateRouter(Services);
         more?.Invoke(Router);
@@ -81,6 +91,9 @@ internal sealed class ApiRig : IDisposable
         string length = body is null ? string.Empty : $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n";
         return $"{method} {target} HTTP/1.1\r\nHost: couic\r\n{(group is { } g ? Bearer(g) : string.Empty)}{type}{length}\r\n{body}";
     }
+
+    /// <summary>Puts a set file in place behind the API's back. Returns its path.</summary>
+    public string WriteSet(Policy policy, string name, string text) => _folder.Write($"sets/{policy.Name()}/{name}.couic", text);
 
     public void Dispose()
     {

@@ -26,6 +26,15 @@ public sealed class RoutesTests : IDisposable
     [InlineData("/v1/{policy}", "GET,HEAD,POST")]
     [InlineData("/v1/{policy}/{ip}/{prefix}", "GET,HEAD,DELETE")]
     [InlineData("/v1/client", "GET,HEAD,POST")]
+    [InlineData("/v1/sets/{policy}", "GET,HEAD,POST")]
+    [InlineData("/v1/sets/{policy}/{name}", "GET,HEAD,PUT,DELETE")]
+    [InlineData("/v1/{policy}/bulk", "POST")]
+    [InlineData("/v1/sets/reload", "POST")]
+    [InlineData("/v1/reload", "POST")]
+    [InlineData("/v1/stats", "GET,HEAD")]
+    [InlineData("/v1/stats/tags/{policy}", "GET,HEAD")]
+    [InlineData("/v1/metrics", "GET,HEAD")]
+    [InlineData("/v1/status", "GET,HEAD")]
     [InlineData("/v1/client/{name}", "GET,HEAD,DELETE")]
     public void AllowIsAsTheContractSays(string pattern, string allow) =>
         Assert.Equal(allow, Encoding.ASCII.GetString(_rig.Router.Routes.Single(r => r.Pattern == pattern).Allow));

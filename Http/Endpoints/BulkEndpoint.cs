@@ -1,0 +1,139 @@
+using System.Buffers;
+using System.Text.Json;
+using Couic.Access;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Store;
+
+namespace Couic.Http.Endpoints;
+
+/// <summary>
+/// Many entries in one request, as a JSON array or a line each. The body is read as a stream: each item is applied as it
+/// arrives, and memory does not grow with their number.
+/// </summary>
+internal sealed class BulkEndpoint(ApiServices services)
+{
+    public void Register(Router router) => router.Map(Verb.Post, "/v1/{policy}/bulk", Permission.EntriesWrite, HandleAsync);
+
+    private async ValueTask HandleAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange) || !TryReadOptions(exchange, out bool removes, out ConflictMode mode, out bool force))
+        {
+            return;
+        }
+
+        bool isLines = MediaType.IsLines(exchange.SentContentType);
+        if (!isLines && !MediaType.IsJson(exchange.SentContentType))
+        {
+            exchange.Fail(400, ErrorCode.BadRequest, "the content type must be application/json or application/x-ndjson");
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, isLines);
+        string action = removes ? "remove" : "add";
+        if (await RunAsync(exchange, job) is { } cause)
+        {
+            AuditLog.BulkBroken(services.Audit, action, policy.Name(), exchange.ClientName, cause);
+            exchange.Fail(400, ErrorCode.BadRequest, cause);
+        }
+        else
+        {
+            WriteAnswer(exchange.Answer(200), job, removes);
+        }
+
+        AuditLog.BulkApplied(
+            services.Audit, action, policy.Name(), exchange.ClientName, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount);
+    }
+
+    private static bool TryReadOptions(Exchange exchange, out bool removes, out ConflictMode mode, out bool force)
+    {
+        Query query = exchange.Query;
+        force = query.Has("force"u8, "true");
+        removes = query.Has("action"u8, "remove");
+        if (!removes && query.Find("action"u8, out string action) > 0 && action != "add")
+        {
+            exchange.AddFault("action", "\"add\" or \"remove\" is expected");
+        }
+
+        mode = query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse;
+        if (mode == ConflictMode.Refuse && query.Find("on_conflict"u8, out string conflict) > 0 && conflict != "keep")
+        {
+            exchange.AddFault("on_conflict", "\"keep\" or \"update\" is expected");
+        }
+
+        return !PathReader.Failed(exchange);
+    }
+
+    /// <summary>Works the body off. Null when all of it was good, else where it broke.</summary>
+    private static async ValueTask<string?> RunAsync(Exchange exchange, BulkJob job)
+    {
+        while (!job.HasEnded)
+        {
+            if (!await exchange.ReadSomeAsync())
+            {
+                return Broken(job, exchange.BodyFault.Text());
+            }
+
+            try
+            {
+                exchange.ConsumeBody(job.Process(exchange.Body, exchange.IsBodyComplete));
+            }
+            catch (JsonException e)
+            {
+                return Broken(job, e.BytePositionInLine is null ? e.Message : "the JSON is malformed");
+            }
+
+            if (!job.HasEnded && exchange.Body.Length > exchange.Limits.MaxItemBytes)
+            {
+                return Broken(job, $"the item is larger than {exchange.Limits.MaxItemBytes} bytes");
+            }
+        }
+
+        return null;
+    }
+
+    private static string Broken(BulkJob job, string cause) =>
+        $"the body broke at item {job.Items}: {cause}; the {job.Applied} good items before it are applied";
+
+    private static void WriteAnswer(IBufferWriter<byte> body, BulkJob job, bool removes)
+    {
+        body.Raw(removes ? "{\"removed\":"u8 : "{\"created\":"u8);
+        body.Number(removes ? job.Removed : job.Created);
+        if (removes)
+        {
+            body.Raw(",\"absent\":"u8);
+            body.Number(job.Absent);
+        }
+        else
+        {
+            body.Raw(",\"updated\":"u8);
+            body.Number(job.Updated);
+            body.Raw(",\"unchanged\":"u8);
+            body.Number(job.Unchanged);
+        }
+
+        body.Raw(",\"rejected\":["u8);
+        for (int i = 0; i < job.Rejected.Count; i++)
+        {
+            body.Raw(i == 0 ? "{\"index\":"u8 : ",{\"index\":"u8);
+            body.Number(job.Rejected[i].Index);
+            body.Raw(",\"code\":\""u8);
+            body.Raw(job.Rejected[i].Code.Word());
+            body.Raw("\",\"message\":"u8);
+            body.String(job.Rejected[i].Message);
+            body.Raw("}"u8);
+        }
+
+        body.Raw("]"u8);
+        if (job.RejectedCount > job.Rejected.Count)
+        {
+            body.Raw(",\"rejected_count\":"u8);
+            body.Number(job.RejectedCount);
+        }
+
+        body.Raw("}"u8);
+    }
+}

@@ -1,0 +1,247 @@
+using System.Buffers;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using Couic.Access;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Sets;
+using Couic.Store;
+
+namespace Couic.Http.Endpoints;
+
+/// <summary>Set files: list, create, get, replace, delete, and the reload that brings them into force. All of it is work for the disk.</summary>
+internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, SetLoader loader)
+{
+    public void Register(Router router)
+    {
+        router.Map(Verb.Get, "/v1/sets/{policy}", Permission.SetsRead, ListAsync);
+        router.Map(Verb.Post, "/v1/sets/{policy}", Permission.SetsWrite, CreateAsync);
+        router.Map(Verb.Get, "/v1/sets/{policy}/{name}", Permission.SetsRead, GetAsync);
+        router.Map(Verb.Put, "/v1/sets/{policy}/{name}", Permission.SetsWrite, ReplaceAsync);
+        router.Map(Verb.Delete, "/v1/sets/{policy}/{name}", Permission.SetsWrite, DeleteAsync);
+        router.Map(Verb.Post, "/v1/sets/reload", Permission.SetsWrite, ReloadAsync);
+    }
+
+    private async ValueTask ListAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange))
+        {
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        try
+        {
+            WriteList(exchange, files.List(policy));
+        }
+        catch (IOException e)
+        {
+            exchange.Fail(500, ErrorCode.Internal, e.Message);
+        }
+    }
+
+    private async ValueTask CreateAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync())
+        {
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        if (Read(exchange, null) is not { } request)
+        {
+            return;
+        }
+
+        SetResult result = files.Create(policy, request.Name, CollectionsMarshal.AsSpan(request.Entries));
+        if (Succeeded(exchange, policy, request.Name, result))
+        {
+            AuditLog.SetCreated(services.Audit, policy.Name(), request.Name, request.Entries.Count, exchange.ClientName);
+            WriteSet(exchange.Answer(201), request.Name, request.Entries);
+        }
+    }
+
+    private async ValueTask ReplaceAsync(Exchange exchange)
+    {
+        (Policy policy, string name) = ReadPath(exchange);
+        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync())
+        {
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        if (Read(exchange, name) is not { } request)
+        {
+            return;
+        }
+
+        SetResult result = files.Replace(policy, name, CollectionsMarshal.AsSpan(request.Entries));
+        if (Succeeded(exchange, policy, name, result))
+        {
+            AuditLog.SetUpdated(services.Audit, policy.Name(), name, request.Entries.Count, exchange.ClientName);
+            WriteSet(exchange.Answer(200), name, request.Entries);
+        }
+    }
+
+    private async ValueTask GetAsync(Exchange exchange)
+    {
+        (Policy policy, string name) = ReadPath(exchange);
+        if (PathReader.Failed(exchange))
+        {
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        SetResult result = files.Read(policy, name, out IReadOnlyList<Cidr> entries);
+        if (Succeeded(exchange, policy, name, result))
+        {
+            WriteSet(exchange.Answer(200), name, entries);
+        }
+    }
+
+    private async ValueTask DeleteAsync(Exchange exchange)
+    {
+        (Policy policy, string name) = ReadPath(exchange);
+        if (PathReader.Failed(exchange))
+        {
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        if (Succeeded(exchange, policy, name, files.Delete(policy, name)))
+        {
+            AuditLog.SetDeleted(services.Audit, policy.Name(), name, exchange.ClientName);
+            exchange.Answer(200).Raw("{\"deleted\":true,\"reload_required\":true}"u8);
+        }
+    }
+
+    private async ValueTask ReloadAsync(Exchange exchange)
+    {
+        await exchange.LeaveLoopAsync();
+        SetReload reload = loader.Reload(exchange.ClientName);
+        switch (reload.Status)
+        {
+            case SetReloadStatus.Ok:
+                exchange.Answer(201).Raw("{\"reload_status\":\"OK\"}"u8);
+                break;
+            case SetReloadStatus.Failed:
+                exchange.Fail(500, ErrorCode.Internal, reload.Message);
+                break;
+            default:
+                exchange.Fail(422, ErrorCode.Invalid, reload.Message);
+                break;
+        }
+    }
+
+    private static (Policy Policy, string Name) ReadPath(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        return (policy, PathReader.Name(exchange, 1));
+    }
+
+    /// <summary>The body with all its values checked; null: answered already.</summary>
+    /// <param name="name">The name in the path, which the body may not contradict; null when only the body has one.</param>
+    private static SetRequest? Read(Exchange exchange, string? name)
+    {
+        SetRequest request;
+        try
+        {
+            request = SetRequest.Read(exchange.Body);
+        }
+        catch (JsonException e)
+        {
+            exchange.Fail(400, ErrorCode.BadRequest, StrictJson.Explain(e));
+            return null;
+        }
+
+        if (NameRule.Fault(Encoding.UTF8.GetBytes(request.Name)) is { } fault)
+        {
+            exchange.AddFault("name", fault);
+        }
+        else if (name is not null && request.Name != name)
+        {
+            exchange.AddFault("name", $"not the name in the path, \"{name}\"");
+        }
+
+        foreach ((int index, CidrFault bad) in request.Faults)
+        {
+            exchange.AddFault(SetRequest.Field(index), bad.Explain());
+        }
+
+        return exchange.FailIfFaults(422, ErrorCode.Invalid) ? null : request;
+    }
+
+    private bool Succeeded(Exchange exchange, Policy policy, string name, SetResult result)
+    {
+        switch (result.Outcome)
+        {
+            case SetOutcome.Ok:
+                return true;
+            case SetOutcome.Exists:
+                exchange.Fail(409, ErrorCode.Conflict, result.Message);
+                break;
+            case SetOutcome.Absent:
+                exchange.Fail(404, ErrorCode.NotFound, result.Message);
+                break;
+            case SetOutcome.TooLarge:
+                exchange.AddFault("entries", result.Message);
+                exchange.FailIfFaults(422, ErrorCode.Invalid);
+                break;
+            case SetOutcome.BadLines:
+                foreach (SetFault fault in result.Faults)
+                {
+                    exchange.AddFault(string.Create(CultureInfo.InvariantCulture, $"line {fault.Line}"), $"\"{fault.Text}\": {fault.Message}");
+                }
+
+                exchange.Fail(422, ErrorCode.Invalid, result.Message);
+                break;
+            case SetOutcome.Unusable:
+                exchange.Fail(422, ErrorCode.Invalid, result.Message);
+                break;
+            default:
+                AuditLog.SetFailed(services.Audit, policy.Name(), name, exchange.ClientName, result.Message);
+                exchange.Fail(500, ErrorCode.Internal, result.Message);
+                break;
+        }
+
+        return false;
+    }
+
+    private static void WriteList(Exchange exchange, List<SetSummary> sets)
+    {
+        IBufferWriter<byte> body = exchange.Answer(200);
+        body.Raw("["u8);
+        for (int i = 0; i < sets.Count; i++)
+        {
+            body.Raw(i == 0 ? "{\"name\":"u8 : ",{\"name\":"u8);
+            body.String(sets[i].Name);
+            body.Raw(",\"entry_count\":"u8);
+            body.Number((long)sets[i].EntryCount);
+            body.Raw(",\"file_size\":"u8);
+            body.Number(sets[i].FileSize);
+            body.Raw("}"u8);
+        }
+
+        body.Raw("]"u8);
+    }
+
+    private static void WriteSet(IBufferWriter<byte> body, string name, IReadOnlyList<Cidr> entries)
+    {
+        body.Raw("{\"name\":"u8);
+        body.String(name);
+        body.Raw(",\"entries\":["u8);
+        for (int i = 0; i < entries.Count; i++)
+        {
+            body.Raw(i == 0 ? "\""u8 : ",\""u8);
+            body.Advance(entries[i].Format(body.GetSpan(Cidr.MaxTextLength)));
+            body.Raw("\""u8);
+        }
+
+        body.Raw("]}"u8);
+    }
+}

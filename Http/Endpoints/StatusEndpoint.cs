@@ -1,0 +1,186 @@
+using System.Buffers;
+using Couic.Access;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Http.Wire;
+using Couic.Sets;
+using Couic.Store;
+
+namespace Couic.Http.Endpoints;
+
+/// <summary>The daemon on one screen, for any client; and the reload of everything, for administrators.</summary>
+internal sealed class StatusEndpoint(ApiServices services)
+{
+    public void Register(Router router)
+    {
+        router.Map(Verb.Get, "/v1/status", Permission.Any, StatusAsync);
+        if (services.Reload is not null)
+        {
+            router.Map(Verb.Post, "/v1/reload", Permission.Clients, ReloadAsync);
+        }
+    }
+
+    private async ValueTask StatusAsync(Exchange exchange)
+    {
+        await exchange.LeaveLoopAsync();
+        StatusFacts facts = services.Facts?.Invoke() ?? new StatusFacts([], []);
+        IBufferWriter<byte> body = exchange.Answer(200);
+        body.Raw("{\"version\":"u8);
+        body.String(services.Version);
+        body.Raw(",\"uptime_secs\":"u8);
+        body.Number((long)services.Time.GetElapsedTime(services.StartedAt).TotalSeconds);
+        WriteInterfaces(body, facts);
+        WriteTables(body);
+        WriteMemory(body);
+        WritePeers(body, facts.Peers);
+        WriteReload(body, services.Sets?.Last);
+        WriteConsistency(body, facts.Consistency);
+        body.Raw("}"u8);
+    }
+
+    /// <summary>Configuration and sets: what only an administrator may do, as it may change who is a peer.</summary>
+    private async ValueTask ReloadAsync(Exchange exchange)
+    {
+        await exchange.LeaveLoopAsync();
+        ReloadResult result = await services.Reload!(exchange.ClientName);
+        if (!result.Ok)
+        {
+            exchange.Fail(422, ErrorCode.Invalid, result.Message);
+            return;
+        }
+
+        IBufferWriter<byte> body = exchange.Answer(200);
+        body.Raw("{\"reload_status\":\"OK\",\"message\":"u8);
+        body.String(result.Message);
+        body.Raw("}"u8);
+    }
+
+    private static void WriteInterfaces(IBufferWriter<byte> body, StatusFacts facts)
+    {
+        body.Raw(",\"match\":["u8);
+        for (int i = 0; i < facts.Match.Count; i++)
+        {
+            body.Raw(i == 0 ? ""u8 : ","u8);
+            body.String(facts.Match[i]);
+        }
+
+        body.Raw("],\"interfaces\":["u8);
+        for (int i = 0; i < facts.Interfaces.Count; i++)
+        {
+            InterfaceStatus shown = facts.Interfaces[i];
+            body.Raw(i == 0 ? "{\"name\":"u8 : ",{\"name\":"u8);
+            body.String(shown.Name);
+            body.Raw(",\"mode\":"u8);
+            body.String(shown.Mode);
+            body.Raw(",\"state\":"u8);
+            body.String(shown.State);
+            body.Raw("}"u8);
+        }
+
+        body.Raw("]"u8);
+    }
+
+    private void WriteTables(IBufferWriter<byte> body)
+    {
+        body.Raw(",\"tables\":["u8);
+        bool first = true;
+        foreach (Policy policy in Policies.All)
+        {
+            foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
+            {
+                body.Raw(first ? "{\"policy\":\""u8 : ",{\"policy\":\""u8);
+                body.Raw(policy.Utf8Name());
+                body.Raw(family == IpFamily.V4 ? "\",\"family\":\"ipv4\",\"entries\":"u8 : "\",\"family\":\"ipv6\",\"entries\":"u8);
+                body.Number((long)services.Store.Count(policy, family));
+                body.Raw(",\"limit\":"u8);
+                body.Number((long)services.Store.Limits.Entries(policy));
+                body.Raw("}"u8);
+                first = false;
+            }
+        }
+
+        body.Raw("],\"tags\":["u8);
+        foreach (Policy policy in Policies.All)
+        {
+            body.Raw(policy == Policy.Drop ? "{\"policy\":\""u8 : ",{\"policy\":\""u8);
+            body.Raw(policy.Utf8Name());
+            body.Raw("\",\"used\":"u8);
+            body.Number((long)services.Store.Tags(policy).Count(tag => tag.Tag.Length > 0));
+            body.Raw(",\"limit\":"u8);
+            body.Number((long)services.Store.Limits.MaxTags);
+            body.Raw("}"u8);
+        }
+
+        body.Raw("]"u8);
+    }
+
+    private void WriteMemory(IBufferWriter<byte> body)
+    {
+        body.Raw(",\"kernel_memory_bytes\":"u8);
+        body.Number(services.Plane.ReadMemory().Sum(map => map.Bytes));
+        body.Raw(",\"resident_memory_bytes\":"u8);
+        body.Number(Environment.WorkingSet);
+    }
+
+    private static void WritePeers(IBufferWriter<byte> body, PeersStatus? peers)
+    {
+        if (peers is null)
+        {
+            body.Raw(",\"peers\":null"u8);
+            return;
+        }
+
+        body.Raw(",\"peers\":{\"configured\":"u8);
+        body.Number(peers.Configured);
+        body.Raw(",\"up\":"u8);
+        body.Number(peers.Up);
+        body.Raw(",\"in_sync\":"u8);
+        body.Number(peers.InSync);
+        body.Raw(",\"queued\":"u8);
+        body.Number(peers.Queued);
+        body.Raw("}"u8);
+    }
+
+    private static void WriteReload(IBufferWriter<byte> body, SetReload? last)
+    {
+        if (last is null)
+        {
+            body.Raw(",\"last_reload\":null"u8);
+            return;
+        }
+
+        bool ok = last.Status == SetReloadStatus.Ok;
+        body.Raw(",\"last_reload\":{\"at\":"u8);
+        body.Number(last.Time.ToUnixTimeSeconds());
+        body.Raw(ok ? ",\"ok\":true,\"message\":null}"u8 : ",\"ok\":false,\"message\":"u8);
+        if (!ok)
+        {
+            body.String(last.Message);
+            body.Raw("}"u8);
+        }
+    }
+
+    private static void WriteConsistency(IBufferWriter<byte> body, ConsistencyStatus? consistency)
+    {
+        if (consistency is null)
+        {
+            body.Raw(",\"consistency\":null"u8);
+            return;
+        }
+
+        body.Raw(consistency.Ok ? ",\"consistency\":{\"ok\":true,\"last_check\":"u8 : ",\"consistency\":{\"ok\":false,\"last_check\":"u8);
+        if (consistency.LastCheck is { } at)
+        {
+            body.Number(at);
+        }
+        else
+        {
+            body.Raw("null"u8);
+        }
+
+        body.Raw(",\"drift\":"u8);
+        body.Number(consistency.Drift);
+        body.Raw("}"u8);
+    }
+}

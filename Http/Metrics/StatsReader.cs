@@ -1,0 +1,53 @@
+using Couic.Store;
+
+namespace Couic.Http.Metrics;
+
+/// <summary>Packets and bytes of one tag.</summary>
+internal readonly record struct TagCount(string Tag, Counter Count);
+
+/// <summary>Reads the counters of the data plane and names them.</summary>
+internal sealed class StatsReader(RuleStore store, IDataPlane plane)
+{
+    /// <summary>By the number that XDP gives them (linux/bpf.h, enum xdp_action).</summary>
+    public static readonly string[] Actions = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"];
+
+    /// <summary>How tags without a counter of their own show together.</summary>
+    private const string Others = "(others)";
+
+    public Counter[] ReadActions()
+    {
+        var counters = new Counter[Actions.Length];
+        plane.ReadActions(counters);
+        return counters;
+    }
+
+    /// <summary>Each tag that is in use, zeros included, and each that has counted since the start; sorted.</summary>
+    public List<TagCount> ReadTags(Policy policy)
+    {
+        List<TagUse> uses = store.Tags(policy);
+        int last = store.Limits.MaxTags + 1;
+        var counters = new Counter[uses.Max(use => use.Counter) + 1];
+        plane.ReadTags(policy, counters);
+        var counts = new List<TagCount>();
+        bool others = false;
+        foreach (TagUse use in uses)
+        {
+            if (use.Counter == last)
+            {
+                others = true;
+            }
+            else if (use.Entries > 0 || counters[use.Counter].Packets > 0)
+            {
+                counts.Add(new TagCount(use.Tag.Length == 0 ? TagRule.Untagged : use.Tag, counters[use.Counter]));
+            }
+        }
+
+        if (others)
+        {
+            counts.Add(new TagCount(Others, counters[last]));
+        }
+
+        counts.Sort(static (a, b) => string.CompareOrdinal(a.Tag, b.Tag));
+        return counts;
+    }
+}

@@ -1,0 +1,15 @@
+using Couic.Http.Wire;
+
+namespace Couic.Http;
+
+/// <summary>What the status shows of parts that this folder does not know. Null is what there is none of, or nobody has looked at.</summary>
+/// <param name="Match">What is looked up: <c>source</c>, <c>destination</c>.</param>
+internal sealed record StatusFacts(
+    IReadOnlyList<string> Match,
+    IReadOnlyList<InterfaceStatus> Interfaces,
+    PeersStatus? Peers = null,
+    ConsistencyStatus? Consistency = null);
+
+/// <summary>How a reload of configuration and sets ended.</summary>
+/// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>
+internal sealed record ReloadResult(bool Ok, string Message);

@@ -1,0 +1,119 @@
+using Couic.Access;
+using Couic.Http.Metrics;
+using Couic.Http.Wire;
+using Couic.Store;
+using Xunit;
+
+namespace Couic.Tests.Http;
+
+public sealed class StatsTests
+{
+    [Fact]
+    public async Task StatsShowCountsAndFiveActionsInOrder()
+    {
+        using var rig = new ApiRig();
+        Add(rig, 1, "b");
+        Answer answer = await rig.SendAsync("GET", "/v1/stats", group: Group.Monitoring);
+        const string Zero = """{"rx_packets":0,"rx_bytes":0}""";
+        const string Stats = "\"drop_cidr_count\":1,\"ignore_cidr_count\":0,\"xdp\":{\"XDP_ABORTED\":" + Zero + ",\"XDP_DROP\":" + Zero
+            + ",\"XDP_PASS\":" + Zero + ",\"XDP_TX\":" + Zero + ",\"XDP_REDIRECT\":" + Zero + "}";
+        Assert.Equal((200, "{" + Stats + "}"), (answer.Status, answer.Body));
+
+        Add(rig, 2, "");
+        Add(rig, 3, "A");
+        answer = await rig.SendAsync("GET", "/v1/stats/tags/drop", group: Group.Monitoring);
+        const string Tags = "{\"tags\":{\"A\":" + Zero + ",\"b\":" + Zero + ",\"untagged\":" + Zero + "}}";
+        Assert.Equal((200, Tags), (answer.Status, answer.Body));
+        Assert.Equal("""{"tags":{}}""", (await rig.SendAsync("GET", "/v1/stats/tags/ignore")).Body);
+        answer = await rig.SendAsync("GET", "/v1/stats/tags/x");
+        Assert.Equal((400, ("bad_request", "policy=invalid")), (answer.Status, answer.Error));
+
+        foreach (string query in new[] { "", "?format=json", "?format=Prometheus", "?Format=prometheus", "?x=prometheus" })
+        {
+            answer = await rig.SendAsync("GET", "/v1/metrics" + query);
+            Assert.Equal(
+                "{" + Stats.Replace("_count\":1", "_count\":3", StringComparison.Ordinal) + ",\"drop_tags\":" + Tags + ",\"ignore_tags\":{\"tags\":{}}}",
+                answer.Body);
+        }
+    }
+
+    [Fact]
+    public async Task TheTextFormIsAsDashboardsKnowIt()
+    {
+        using var rig = new ApiRig();
+        Add(rig, 1, "b");
+        Add(rig, 2, "A");
+        Answer answer = await rig.SendAsync("GET", "/v1/metrics?format=prom%65theus", group: Group.Monitoring);
+        Assert.Equal("application/openmetrics-text; version=1.0.0; charset=utf-8", answer["content-type"]);
+        Assert.StartsWith(
+            """
+            # HELP couic_drop_cidr_total Current number of CIDR dropped by couic.
+            # TYPE couic_drop_cidr_total gauge
+            couic_drop_cidr_total 2
+            # HELP couic_ignore_cidr_total Current number of CIDR ignored by couic.
+            # TYPE couic_ignore_cidr_total gauge
+            couic_ignore_cidr_total 0
+            # HELP couic_stats_rx_packets_total Current number of packets handled by XDP.
+            # TYPE couic_stats_rx_packets_total counter
+            couic_stats_rx_packets_total{action="XDP_ABORTED"} 0
+            couic_stats_rx_packets_total{action="XDP_DROP"} 0
+            couic_stats_rx_packets_total{action="XDP_PASS"} 0
+            couic_stats_rx_packets_total{action="XDP_REDIRECT"} 0
+            couic_stats_rx_packets_total{action="XDP_TX"} 0
+            # HELP couic_stats_rx_bytes_total Current number of bytes handled by XDP.
+            # TYPE couic_stats_rx_bytes_total counter
+            couic_stats_rx_bytes_total{action="XDP_ABORTED"} 0
+            couic_stats_rx_bytes_total{action="XDP_DROP"} 0
+            couic_stats_rx_bytes_total{action="XDP_PASS"} 0
+            couic_stats_rx_bytes_total{action="XDP_REDIRECT"} 0
+            couic_stats_rx_bytes_total{action="XDP_TX"} 0
+            # HELP couic_drop_tag_rx_packets_total Number of packets dropped per tag.
+            # TYPE couic_drop_tag_rx_packets_total counter
+            couic_drop_tag_rx_packets_total{tag="A"} 0
+            couic_drop_tag_rx_packets_total{tag="b"} 0
+            # HELP couic_drop_tag_rx_bytes_total Number of bytes dropped per tag.
+            # TYPE couic_drop_tag_rx_bytes_total counter
+            couic_drop_tag_rx_bytes_total{tag="A"} 0
+            couic_drop_tag_rx_bytes_total{tag="b"} 0
+            # HELP couic_ignore_tag_rx_packets_total Number of packets ignored per tag.
+            # TYPE couic_ignore_tag_rx_packets_total counter
+            # HELP couic_ignore_tag_rx_bytes_total Number of bytes ignored per tag.
+            # TYPE couic_ignore_tag_rx_bytes_total counter
+            # HELP couic_build_info The version that runs.
+
+            """,
+            answer.Body,
+            StringComparison.Ordinal);
+        Assert.EndsWith("\n# EOF\n", answer.Body, StringComparison.Ordinal);
+        Assert.DoesNotContain("\r", answer.Body, StringComparison.Ordinal);
+        Assert.Contains("couic_table_limit{policy=\"ignore\",family=\"ipv6\"} 65536\n", answer.Body, StringComparison.Ordinal);
+        Answer twice = await rig.SendAsync("GET", "/v1/metrics?format=prometheus&format=prometheus");
+        Assert.Equal((400, ("bad_request", string.Empty)), (twice.Status, twice.Error));
+    }
+
+    [Fact]
+    public void LabelsAreEscaped()
+    {
+        var output = new Couic.Http.Transport.OutputBuffer();
+        new MetricsText(output).Sample("x", "a", "q\"\\\n", 1);
+        Assert.Equal("x{a=\"q\\\"\\\\\\n\"} 1\n", System.Text.Encoding.UTF8.GetString(output.Written));
+    }
+
+    [Fact]
+    public async Task AnyClientSeesTheStatus()
+    {
+        using var rig = new ApiRig();
+        foreach (Group group in Enum.GetValues<Group>())
+        {
+            Answer answer = await rig.SendAsync("GET", "/v1/status", group: group);
+            StatusRecord status = System.Text.Json.JsonSerializer.Deserialize(answer.Body, WireJson.Default.StatusRecord)!;
+            Assert.Equal(4, status.Tables!.Length);
+            Assert.Equal(new TableStatus("ignore", "ipv6", 0, 65_536), status.Tables[3]);
+        }
+
+        Assert.Equal(401, (await rig.SendAsync("GET", "/v1/status", group: null)).Status);
+    }
+
+    private static void Add(ApiRig rig, uint address, string tag) => rig.Store.Add(
+        Policy.Drop, Cidr.FromV4(address), System.Text.Encoding.ASCII.GetBytes(tag), 0, ConflictMode.Refuse, new ChangeContext(ChangeOrigin.Api, "x"u8), out _);
+}
