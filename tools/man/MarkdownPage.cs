@@ -6,7 +6,7 @@ using Couic.Cli;
 namespace Couic.Man;
 
 /// <summary>
-/// Turns one page of Markdown into man(7) macros: headings, paragraphs, lists, tables with two or three columns (as tagged
+/// Turns one page of Markdown into man(7) macros: headings, paragraphs, lists, tables with two to four columns (as tagged
 /// paragraphs), indented blocks, `literal`, **bold** and *italic*. That is all the pages use.
 /// </summary>
 internal sealed partial class MarkdownPage(string fileName)
@@ -85,7 +85,12 @@ internal sealed partial class MarkdownPage(string fileName)
         for (at += 2; at < lines.Length && lines[at].StartsWith('|'); at++)
         {
             string[] cells = [.. CellEnd().Split(lines[at].Trim('|')).Select(c => c.Trim().Replace("\\|", "|", StringComparison.Ordinal))];
-            string last = cells.Length == 3 && cells[2].Length > 0 ? $"{cells[1]}. Default: {cells[2]}." : string.Join(". ", cells[1..]);
+            string last = cells switch
+            {
+                [_, string text, { Length: > 0 } preset] => $"{text}. Default: {preset}.",
+                [_, string values, string preset, string text] => $"{text} Values: {values}. {(preset == "required" ? "Required." : $"Default: {preset}.")}",
+                _ => string.Join(". ", cells[1..]),
+            };
             _out.Append(".TP\n");
             Text(Inline(cells[0]));
             Text(Inline(last));
