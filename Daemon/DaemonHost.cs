@@ -57,12 +57,19 @@ internal sealed partial class DaemonHost : IDisposable
         _plane = BpfDataPlane.FromDescriptors(handover.Plane, TimeProvider.System);
         _store = new RuleStore(_plane, _plane.Limits, TimeProvider.System);
         ClientDirectory clients = OpenClients();
-        var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs) { Limits = SettingsMap.Http(settings.Limits) };
-        _sets = new SetLoader(
-            new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current), _store, TimeProvider.System, _logs.CreateLogger("sets"));
+        var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current);
+        _sets = new SetLoader(files, _store, TimeProvider.System, _logs.CreateLogger("sets"));
+        var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs)
+        {
+            Limits = SettingsMap.Http(settings.Limits),
+            SetFiles = files,
+            Sets = _sets,
+            Facts = () => new StatusFacts(SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States)),
+        };
         _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
+        services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         Router router = Api.CreateRouter(services);
         _server = Api.CreateServer(services, router);
     }

@@ -1,6 +1,7 @@
 using Couic.Bpf;
 using Couic.Config;
 using Couic.Http;
+using Couic.Http.Wire;
 using Couic.Store;
 
 namespace Couic.Daemon;
@@ -26,6 +27,14 @@ internal static class SettingsMap
         OperationMode.Auto => XdpMode.Auto,
         _ => XdpMode.Generic,
     };
+
+    /// <summary>For the status: what is looked up.</summary>
+    public static IReadOnlyList<string> MatchWords(Settings settings) =>
+        [.. new[] { (MatchSides.Source, "source"), (MatchSides.Destination, "destination") }.Where(m => settings.Match.HasFlag(m.Item1)).Select(m => m.Item2)];
+
+    /// <summary>For the status: the interfaces as the attacher last saw them.</summary>
+    public static IReadOnlyList<InterfaceStatus> Interfaces(IEnumerable<InterfaceState> states) =>
+        [.. states.Select(s => new InterfaceStatus(s.Name, s.Mode, s.IsAttached ? "attached" : s.Fault))];
 
     public static HttpLimits Http(LimitSettings limits) => new()
     {
