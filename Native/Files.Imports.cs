@@ -25,6 +25,10 @@ public static partial class Files
     private static readonly int O_DIRECTORY = Arm ? 0x4000 : 0x10000;
     private static readonly int O_NOFOLLOW = Arm ? 0x8000 : 0x20000;
 
+    /// <summary>For the test that compares them with the headers.</summary>
+    internal static IEnumerable<int> Flags =>
+        [O_DIRECTORY, O_NOFOLLOW, O_APPEND, O_NONBLOCK, O_CLOEXEC, O_NOCTTY, O_CREAT, O_EXCL, AT_FDCWD, AT_SYMLINK_NOFOLLOW];
+
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int openat(int parent, string path, int flags, uint mode);
 

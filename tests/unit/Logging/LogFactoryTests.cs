@@ -218,6 +218,25 @@ public sealed partial class LogFactoryTests : IDisposable
         Assert.Contains("second", File.ReadAllText(_folder["couic.2026-01-03.log"]), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void LinesThatTheDiskRefusedAreCountedAndSaidOnceItWorksAgain()
+    {
+        string folder = _folder.Write("logs", string.Empty); // a file where the folder should be
+        using var logs = new LogFactory(new LoggingSettings(folder, LogRotation.Never), _output, _clock, LogQueue.DefaultBytes);
+        ILogger log = logs.CreateLogger("a");
+        Write(log, "lost", "c", 0);
+        Assert.True(SpinWait.SpinUntil(() => logs.Lost == 1 && _output.Lines.Count == 2, TimeSpan.FromSeconds(30)));
+        Assert.Contains($"event=log_file_failed cause=\"write \\\"{folder}/couic.log\\\": not a directory\"", _output.Lines[1], StringComparison.Ordinal);
+        File.Delete(folder);
+        _clock.Move(TimeSpan.FromSeconds(2));
+        Write(log, "kept", "c", 0);
+        Assert.True(SpinWait.SpinUntil(() => _output.Lines.Count == 4, TimeSpan.FromSeconds(30)));
+        logs.Dispose();
+        string[] written = File.ReadAllLines(Path.Combine(folder, "couic.log"));
+        Assert.Contains("kept", written[0], StringComparison.Ordinal);
+        Assert.EndsWith("WARN log log file works again event=log_file_recovered lost=1", written[1], StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(LogRotation.Daily, "couic.2026-01-03.log")]
     [InlineData(LogRotation.Weekly, "couic.2025-12-28.log")]

@@ -1,3 +1,4 @@
+using System.Text;
 using Couic.Logging;
 using Couic.Tests.Support;
 using Xunit;
@@ -63,14 +64,30 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void AFullDeviceCostsLines()
+    public void AFullDiskCostsLinesAndTheNextOneStartsOnALineOfItsOwn()
     {
-        // /dev/full takes no byte; it is no regular file, and neither may a log be.
+        using SmallDisk disk = new();
+        byte[] lines = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(new string('x', 99) + "\n", 50)));
+        Assert.True(_file.TryWrite(disk.Path, "couic.log", 1, "first\n"u8));
+        disk.Fill();
+        Assert.False(_file.TryWrite(disk.Path, "couic.log", 1, lines));
+        Assert.Equal($"write \"{disk["couic.log"]}\": no space left on device", _file.Fault);
+        disk.Free();
+        _clock.Move(TimeSpan.FromSeconds(1));
+        Assert.True(_file.TryWrite(disk.Path, "couic.log", 1, "last\n"u8));
+        string[] written = File.ReadAllLines(disk["couic.log"]);
+        Assert.Equal(("first", "last"), (written[0], written[^1]));
+        _file.Close();
+    }
+
+    [Fact]
+    public void WhatIsNotAPlainFileIsNoLog()
+    {
         Assert.False(_file.TryWrite("/dev", "full", 100, "1\n"u8));
         File.CreateSymbolicLink(_folder["couic.log"], "/dev/null");
         _clock.Move(TimeSpan.FromSeconds(2));
         Assert.False(Write("1\n"));
     }
 
-    private bool Write(string text) => _file.TryWrite(_folder.Path, "couic.log", 2, System.Text.Encoding.ASCII.GetBytes(text));
+    private bool Write(string text) => _file.TryWrite(_folder.Path, "couic.log", 2, Encoding.ASCII.GetBytes(text));
 }

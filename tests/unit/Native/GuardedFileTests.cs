@@ -90,6 +90,21 @@ public sealed class GuardedFileTests : IDisposable
         Assert.Equal(GuardStatus.NotRegular, GuardedFile.Read("/dev/zero", 1000, null, out _).Status);
 
     [Fact]
+    public void AFullDiskLeavesTheFileAsItWasAndNothingBeside()
+    {
+        using SmallDisk disk = new();
+        Assert.True(GuardedFile.Create(disk["a"], "old"u8, FileOwner.Current).IsOk);
+        disk.Fill();
+        byte[] large = new byte[5000];
+        GuardResult replaced = GuardedFile.Replace(disk["a"], large, FileOwner.Current);
+        GuardResult created = GuardedFile.Create(disk["b"], large, FileOwner.Current);
+        Assert.Equal((GuardStatus.Failed, Errno.ENOSPC), (replaced.Status, replaced.Error));
+        Assert.Equal($"write \"{disk["b"]}\": no space left on device", created.Message);
+        Assert.Equal("old", File.ReadAllText(disk["a"]));
+        Assert.Equal(["a", "fill"], Directory.EnumerateFileSystemEntries(disk.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void RootWritesForTheUser()
     {
         if (FileOwner.Current.Uid != 0)
