@@ -1,5 +1,9 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace Couic.Tests.Cli;
@@ -18,17 +22,26 @@ public sealed record StubAnswer(int Status, string Body = "")
 }
 
 /// <summary>
-/// Something that listens on a Unix socket, speaks as much HTTP as couicctl needs, remembers what it was asked, and answers
+/// Something that listens on a Unix socket or a port, with or without TLS, speaks as much HTTP as couicctl needs, remembers what it was asked, and answers
 /// what the test says.
 /// </summary>
 public sealed class StubDaemon : IDisposable
 {
-    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Socket _listener;
+    private readonly X509Certificate2? _certificate;
     private readonly List<StubRequest> _requests = [];
 
     public StubDaemon(string path)
+        : this(new UnixDomainSocketEndPoint(path), null)
     {
-        _listener.Bind(new UnixDomainSocketEndPoint(path));
+    }
+
+    /// <param name="certificate">With its key; null for no TLS.</param>
+    public StubDaemon(EndPoint address, X509Certificate2? certificate)
+    {
+        _certificate = certificate;
+        _listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+        _listener.Bind(address);
         _listener.Listen(16);
         new Thread(Accept) { IsBackground = true }.Start();
     }
@@ -48,6 +61,8 @@ public sealed class StubDaemon : IDisposable
             }
         }
     }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndPoint!).Port;
 
     public void Dispose() => _listener.Dispose();
 
@@ -69,9 +84,11 @@ public sealed class StubDaemon : IDisposable
 
     private void Serve(Socket socket)
     {
-        using var stream = new NetworkStream(socket, ownsSocket: true);
+        using var plain = new NetworkStream(socket, ownsSocket: true);
+        using Stream stream = _certificate is null ? plain : new SslStream(plain);
         try
         {
+            (stream as SslStream)?.AuthenticateAsServer(_certificate!);
             while (ReadRequest(stream) is { } request)
             {
                 lock (_requests)
@@ -87,9 +104,9 @@ public sealed class StubDaemon : IDisposable
                 }
             }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or AuthenticationException)
         {
-            // The other side has gone.
+            // The other side has gone, or does not trust us.
         }
     }
 
@@ -103,7 +120,7 @@ public sealed class StubDaemon : IDisposable
 
     private StubRequest? ReadRequest(Stream stream)
     {
-        if (ReadLine(stream) is not { } first)
+        if (ReadLine(stream) is not { } first || first.Count(c => c == ' ') != 2)
         {
             return null;
         }
