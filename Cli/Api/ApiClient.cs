@@ -70,12 +70,12 @@ internal sealed class ApiClient : IDisposable
             using Stream stream = response.Content.ReadAsStream();
             if (!response.IsSuccessStatusCode)
             {
-                throw ApiRefusal.Explain(status, ReadAll(stream, ApiRefusal.MaxBytes), _endpoint);
+                throw ApiRefusal.Explain(status, path, ReadAll(stream, ApiRefusal.MaxBytes), _endpoint);
             }
 
             read(stream);
         }
-        catch (Exception e) when (e is HttpRequestException or JsonException or IOException)
+        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException or IOException)
         {
             throw new CliException($"the answer of the daemon at {_endpoint.Display} is incomplete or unreadable (see its log: journalctl -u couic)");
         }
@@ -98,8 +98,9 @@ internal sealed class ApiClient : IDisposable
         {
             read();
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: a lone surrogate in a string, which the reader finds only when it is asked for.
             throw new CliException($"the answer of the daemon at {_endpoint.Display} is not what couicctl {ProductVersion.Text} expects (is it another version?)");
         }
     }

@@ -10,7 +10,11 @@ internal static class ApiRefusal
     /// <summary>Bytes of an error's body that are looked at; a set with 5 MiB of bad lines still fits.</summary>
     public const int MaxBytes = 64 * 1024 * 1024;
 
-    public static CliException Explain(int status, byte[] body, Endpoint endpoint)
+    /// <summary>Ends of paths that couic 1.x does not know; it takes some of them for a policy.</summary>
+    private static readonly string[] NewPaths = ["/v1/status", "/v1/peers", "/v1/reload", "/bulk"];
+
+    /// <param name="path">What was asked for.</param>
+    public static CliException Explain(int status, string path, byte[] body, Endpoint endpoint)
     {
         if (Read(body) is not { } error)
         {
@@ -22,6 +26,11 @@ internal static class ApiRefusal
         foreach ((string field, FieldError fault) in error.Errors ?? [])
         {
             lines.Add($"{Printable.Escape(field)}: {Printable.Escape(fault.Message)} ({fault.Code})");
+        }
+
+        if (status is 400 or 404 or 405 && NewPaths.Any(end => path.Split('?')[0].EndsWith(end, StringComparison.Ordinal)))
+        {
+            lines.Add($"the daemon seems to be older than couicctl {ProductVersion.Text}, which is the first that asks for this");
         }
 
         return new CliException(lines);
@@ -38,7 +47,7 @@ internal static class ApiRefusal
             ErrorBody? error = JsonSerializer.Deserialize(body, WireJson.Default.ErrorBody);
             return error is { Code: not null, Message: not null } ? error : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }

@@ -56,8 +56,7 @@ internal static class CommonOptions
     }
 
     /// <summary>The second since 1970 that TIME from now is; 0 for never.</summary>
-    public static ulong ExpiryOf(this Invocation invocation, ulong seconds) =>
-        seconds == 0 ? 0 : (ulong)invocation.Context.Clock.GetUtcNow().ToUnixTimeSeconds() + seconds;
+    public static ulong ExpiryOf(ulong seconds, DateTimeOffset now) => seconds == 0 ? 0 : (ulong)now.ToUnixTimeSeconds() + seconds;
 
     public static string? TagFault(string tag)
     {

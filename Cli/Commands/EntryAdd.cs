@@ -44,14 +44,17 @@ internal static class EntryAdd
         }
 
         using ApiClient api = invocation.Connect();
-        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, invocation.ExpiryOf(seconds));
+
+        // The time left is shown as of the request, so that it does not depend on how long the answer took.
+        DateTimeOffset now = invocation.Context.Clock.GetUtcNow();
+        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, CommonOptions.ExpiryOf(seconds, now));
         ApiAnswer answer = api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation.Has("update"), force), entry, WireJson.Default.NewEntry);
         if (cidr.IsV4Mapped)
         {
             invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those");
         }
 
-        EntryInspect.Print(invocation, policy, answer, api);
+        EntryInspect.Print(invocation, policy, answer, api, now);
         return ExitStatus.Success;
     }
 

@@ -50,7 +50,7 @@ internal static class EntryImport
 
         using ApiClient api = invocation.Connect();
         string path = $"{EntryPath.Of(policy)}/bulk?on_conflict={(invocation.Has("update") ? "update" : "keep")}";
-        using var content = new ImportContent(source, tag, invocation.ExpiryOf(seconds), progress);
+        using var content = new ImportContent(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();
         return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord));

@@ -20,7 +20,8 @@ internal static class EntryInspect
     };
 
     /// <summary>Shows an answer that is one entry.</summary>
-    public static void Print(Invocation invocation, Policy policy, ApiAnswer answer, ApiClient api)
+    /// <param name="now">From when on the time left counts.</param>
+    public static void Print(Invocation invocation, Policy policy, ApiAnswer answer, ApiClient api, DateTimeOffset now)
     {
         api.Read(() =>
         {
@@ -32,7 +33,7 @@ internal static class EntryInspect
 
             var rows = new EntryRows();
             rows.Add(EntryLine.Parse(answer.Body));
-            rows.Write(invocation.Out, policy, invocation.Context.Clock.GetUtcNow());
+            rows.Write(invocation.Out, policy, now);
         });
     }
 
@@ -41,7 +42,7 @@ internal static class EntryInspect
         Policy policy = invocation.PolicyOfCommand();
         Cidr cidr = invocation.CidrArgument(0);
         using ApiClient api = invocation.Connect();
-        Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api);
+        Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api, invocation.Context.Clock.GetUtcNow());
         return ExitStatus.Success;
     }
 }

@@ -55,11 +55,17 @@ internal static class IndentedJson
             case JsonTokenType.EndArray:
                 writer.WriteEndArray();
                 break;
-            case JsonTokenType.PropertyName:
+            case JsonTokenType.PropertyName when reader.ValueIsEscaped:
                 writer.WritePropertyName(reader.GetString()!);
                 break;
-            case JsonTokenType.String:
+            case JsonTokenType.PropertyName:
+                writer.WritePropertyName(reader.ValueSpan);
+                break;
+            case JsonTokenType.String when reader.ValueIsEscaped:
                 writer.WriteStringValue(reader.GetString());
+                break;
+            case JsonTokenType.String:
+                writer.WriteStringValue(reader.ValueSpan);
                 break;
             case JsonTokenType.Null:
                 writer.WriteNullValue();

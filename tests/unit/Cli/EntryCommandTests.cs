@@ -88,6 +88,13 @@ public sealed class EntryCommandTests : IDisposable
     }
 
     [Fact]
+    public void JsonKeepsEscapesAndOtherAlphabets()
+    {
+        _rig.Answering(201, """{"cidr":"1.2.3.4\/32","t\u0061g":"q\"\u0007\u00fcü","expiration":0}""");
+        Assert.Equal("{\n  \"cidr\": \"1.2.3.4/32\",\n  \"tag\": \"q\\\"\\u0007üü\",\n  \"expiration\": 0\n}\n", _rig.Run("drop add 1.2.3.4 --json").Out);
+    }
+
+    [Fact]
     public void ARefusalShowsStatusCodeMessageAndFields()
     {
         _rig.Answering(422, """{"code":"invalid","errors":{"cidr":{"code":"invalid","message":"no length"},"tag":{"code":"invalid","message":"too\nlong"}},"message":"entry refused"}""");
@@ -147,6 +154,7 @@ public sealed class EntryCommandTests : IDisposable
     [InlineData("")]
     [InlineData("[]")]
     [InlineData("""{"creation":1,"cidr":"nonsense","tag":null,"expiration":0}""")]
+    [InlineData("""{"creation":1,"cidr":"1.2.3.4/32","tag":"\ud800","expiration":0}""")]
     [InlineData("""{"creation":1,"cidr":"1.2.3.4/32","tag":5,"expiration":0}""")]
     [InlineData("""{"creation":1,"cidr":"1.2.3.4/32","tag":null,"expiration":-1}""")]
     public void AnAnswerOfAnotherFormIsAnErrorAndNoCrash(string body)

@@ -44,6 +44,19 @@ public sealed class StatusCommandTests : IDisposable
         new CliResult(0, "Version:      2.0.0\nUptime:       1s\nPeers:        off\nLast reload:  none since the start\n", ""),
         _rig.Answering(200, """{"version":"2.0.0","uptime_secs":1}""").Run("status"));
 
+    [Theory]
+    [InlineData("status")]
+    [InlineData("peers")]
+    [InlineData("reload")]
+    [InlineData("drop import -")]
+    public void ADaemonThatDoesNotKnowTheQuestionIsSaidToBeOlder(string words)
+    {
+        _rig.Answering(400, """{"code":"bad_request","errors":{},"message":"unknown policy"}""");
+        Assert.Equal(
+            new CliResult(1, "", "couicctl: the daemon refused: 400 bad_request: unknown policy\ncouicctl: the daemon seems to be older than couicctl 2.0.0, which is the first that asks for this\n"),
+            _rig.Run(words));
+    }
+
     [Fact]
     public void PeersAreATable()
     {
