@@ -120,7 +120,7 @@ public sealed class StubDaemon : IDisposable
 
     private StubRequest? ReadRequest(Stream stream)
     {
-        if (ReadLine(stream) is not { } first || first.Count(c => c == ' ') != 2)
+        if (ReadLine(stream) is not { } first || !first.EndsWith(" HTTP/1.1", StringComparison.Ordinal))
         {
             return null;
         }
@@ -130,6 +130,11 @@ public sealed class StubDaemon : IDisposable
         while (ReadLine(stream) is { Length: > 0 } line)
         {
             int colon = line.IndexOf(':', StringComparison.Ordinal);
+            if (colon < 0)
+            {
+                return null; // no HTTP: somebody speaks TLS here
+            }
+
             headers.Add(line[..colon], line[(colon + 1)..].Trim());
         }
 
