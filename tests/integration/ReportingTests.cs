@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using Couic.IntegrationTests.Harness;
+using Xunit;
+
+namespace Couic.IntegrationTests;
+
+/// <summary>Reports to a webhook, and the receiver that turns them into summaries.</summary>
+public sealed class ReportingTests : IDisposable
+{
+    private const int Port = 8123;
+    private const string Secret = "7f0c3b0e-5a0e-4f6e-9d53-0d1f1fd4a3c1";
+    private readonly Lab _lab = new();
+
+    public void Dispose() => _lab.Dispose();
+
+    [Fact]
+    public void ChangesThroughTheApiAndTheirExpiryAreReported()
+    {
+        using Webhook hook = new(_lab.Inside, Port);
+        using Daemon daemon = Start();
+        long soon = DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 2;
+        daemon.Api.Post(
+            "/v1/drop",
+            "{\"cidr\":\"198.51.100.7/24\",\"tag\":\"scan\",\"expiration\":0,\"metadata\":{\"kind\":\"é\",\"detail\":\"sshd\",\"extra\":{\"n\":[1]}}}").Expect(201);
+        daemon.Api.Post("/v1/drop?on_conflict=update", ApiClient.EntryBody("198.51.100.7/24", "probe")).Expect(200);
+        daemon.Api.Remove("drop", "198.51.100.0/24");
+        daemon.Api.Add("ignore", "192.0.2.1/32", expiration: soon);
+        Eventually.Holds(() => hook.Reports.Count == 5, "five reports");
+
+        Assert.Equal(["add", "add", "remove", "add", "remove"], hook.Reports.Select(r => r.GetProperty("action").GetString()));
+        Assert.Equal(["scan", "probe", "probe", null, null], hook.Reports.Select(r => r.GetProperty("entry").GetProperty("tag").GetString()));
+        Assert.Equal("{\"kind\":\"é\",\"detail\":\"sshd\",\"extra\":{\"n\":[1]}}", hook.Reports[0].GetProperty("metadata").GetRawText());
+        Assert.Equal("expired", hook.Reports[4].GetProperty("metadata").GetProperty("kind").GetString());
+        string[] head = hook.Requests[0].Head.Split("\r\n");
+        Assert.Equal("POST /v1/reports/the-secret HTTP/1.1", head[0]);
+        Assert.Contains("Content-Type: application/json", head);
+        Assert.Contains("Accept: application/json", head);
+        Assert.Contains(head, line => line.StartsWith("User-Agent: couic/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void SetsAreNotReported()
+    {
+        using Webhook hook = new(_lab.Inside, Port);
+        foreach (string folder in (string[])["couic", "couic/state", "couic/state/sets", "couic/state/sets/drop"])
+        {
+            _lab.Scratch.Folder(folder, Owner.Nobody);
+        }
+
+        _lab.Scratch.File("couic/state/sets/drop/a.couic", "198.51.100.0/24\n", (UnixFileMode)0b110_000_000, Owner.Nobody);
+        using Daemon daemon = Start();
+        daemon.Api.Add("drop", "192.0.2.1/32");
+        Eventually.Holds(() => hook.Reports.Count > 0, "a report");
+        Assert.Equal(["192.0.2.1/32"], hook.Cidrs);
+    }
+
+    [Fact]
+    public void WhileTheWebhookIsAwayReportsWaitAndThenArriveInOrder()
+    {
+        using Daemon daemon = Start();
+        string[] cidrs = [.. Enumerable.Range(0, 3_000).Select(i => $"10.1.{i / 256}.{i % 256}/32")];
+        foreach (string cidr in cidrs)
+        {
+            daemon.Api.Add("drop", cidr);
+        }
+
+        Eventually.Holds(() => daemon.Said.Contains("event=reports_failed", StringComparison.Ordinal), "the failure is logged");
+        Assert.Contains("webhook=http://127.0.0.1:8123/v1/reports/…", daemon.Said.Replace("\"", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        using Webhook hook = new(_lab.Inside, Port) { Status = n => n == 0 ? 0 : n == 1 ? 500 : 200 };
+        Eventually.Holds(() => hook.Reports.Count >= 3_000, "all reports are delivered", seconds: 30);
+        Assert.Equal(cidrs, hook.Cidrs);
+        Assert.All(hook.Requests, r => Assert.True(r.Body.Length < 200_000, "a slice of more than 500"));
+        Eventually.Holds(() => daemon.Said.Contains("event=reports_recovered", StringComparison.Ordinal), "the recovery is logged");
+        Assert.DoesNotContain("the-secret", daemon.Said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AWebhookThatNeverAnswersDelaysNoRequestAndTheOldestReportsGo()
+    {
+        using Webhook hook = new(_lab.Inside, Port) { Status = _ => { Thread.Sleep(Timeout.Infinite); return 0; } };
+        using Daemon daemon = Start();
+        string[] requests = [.. Enumerable.Range(0, 18_000).Select(i =>
+            daemon.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.1.{i / 256}.{i % 256}/32")))];
+        Assert.All(daemon.Api.Pipeline(requests), status => Assert.Equal(201, status));
+        Eventually.Holds(() => daemon.Said.Contains("event=reports_dropped", StringComparison.Ordinal), "the loss is logged", seconds: 20);
+        long start = Stopwatch.GetTimestamp();
+        Assert.Equal(0, daemon.End());
+        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0, 8); // 2 s are meant; the rest is a busy machine
+    }
+
+    [Fact]
+    public void WhatWaitsIsSentBeforeTheEnd()
+    {
+        using Webhook hook = new(_lab.Inside, Port);
+        using Daemon daemon = Start();
+        for (int i = 0; i < 700; i++)
+        {
+            daemon.Api.Add("drop", $"10.1.{i / 256}.{i % 256}/32");
+        }
+
+        Assert.Equal(0, daemon.End());
+        Assert.Equal(700, hook.Reports.Count);
+    }
+
+    [Fact]
+    public void TheReceiverTurnsReportsIntoASummaryForTheChat()
+    {
+        using Webhook chat = new(_lab.Inside, 8124) { Status = n => n == 0 ? 503 : 200 };
+        string file = _lab.Scratch.File("report.toml", $"""
+            batch_interval_secs = 2
+            [server]
+            name = "web1"
+            port = {Port}
+            secret = "{Secret}"
+            [thresholds]
+            orange = 5
+            threshold_min = "orange"
+            [webhook]
+            url = "http://127.0.0.1:8124/chat/the-secret"
+            """);
+        ProcessStartInfo start = Product.Info("report", "-c", file);
+        start.RedirectStandardOutput = true;
+        using Process receiver = Shell.Start(_lab.Inside, start);
+        using Daemon daemon = Start(Secret);
+        for (int i = 0; i < 50; i++)
+        {
+            daemon.Api.Add("drop", $"10.1.0.{i}/32", "scan");
+        }
+
+        Eventually.Holds(() => chat.Requests.Count >= 2, "a summary, tried again", seconds: 20);
+        _ = Libc.kill(receiver.Id, Libc.SIGTERM);
+        string said = receiver.StandardOutput.ReadToEnd();
+        Assert.True(receiver.WaitForExit(TimeSpan.FromSeconds(10)));
+        Assert.Equal(0, receiver.ExitCode);
+        Assert.Equal(chat.Requests[0].Body, chat.Requests[1].Body);
+        int reports = chat.Requests.Skip(1).Sum(r => System.Text.Json.JsonDocument.Parse(r.Body).RootElement.GetProperty("reports").GetInt32());
+        Assert.InRange(reports, 5, 50); // an interval may have ended among them; below five it is not told
+        Assert.Contains("\"top_tag\":\"scan\"", chat.Requests[1].Body, StringComparison.Ordinal);
+        Assert.DoesNotContain("the-secret", said, StringComparison.Ordinal);
+        Assert.DoesNotContain(Secret, said, StringComparison.Ordinal);
+    }
+
+    private Daemon Start(string secret = "the-secret") => Daemon.Start(_lab, new DaemonOptions
+    {
+        Tables = $"""
+            [reporting]
+            enabled = true
+            webhook = "http://127.0.0.1:{Port}/v1/reports/{secret}"
+            """,
+    });
+}
