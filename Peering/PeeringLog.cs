@@ -24,4 +24,7 @@ internal static partial class PeeringLog
 
     [LoggerMessage(EventId = 406, EventName = "peer-batch", Level = LogLevel.Information, Message = "peer batch client={Client} policy={Policy} jobs={Jobs} applied={Applied} known={Known} of-sets={OwnedBySet} refused={Refused}")]
     public static partial void Batch(ILogger log, string client, string policy, int jobs, int applied, int known, int ownedBySet, int refused);
+
+    [LoggerMessage(EventId = 407, EventName = "peering-tick-failed", Level = LogLevel.Error, Message = "flush peers: unexpected fault; peering goes on")]
+    public static partial void TickFailed(ILogger log, Exception fault);
 }

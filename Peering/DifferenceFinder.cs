@@ -1,0 +1,131 @@
+using System.Text;
+using Couic.Store;
+
+namespace Couic.Peering;
+
+/// <summary>Finds out for the operator which rules a peer does not hold as this node does.</summary>
+internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport transport, PeerSettings peer)
+{
+    private readonly List<PeerDifference> _items = [];
+
+    public async Task<PeerDifferences> RunAsync(int limit)
+    {
+        foreach (Policy policy in engine.Settings.Policies)
+        {
+            if (engine.IndexOf(policy) is { } index && await CompareAsync(index, limit).ConfigureAwait(false) is { } fault)
+            {
+                return new PeerDifferences([], false, $"{policy.Name()}: {fault}");
+            }
+        }
+
+        return new PeerDifferences(_items, _items.Count >= limit, null);
+    }
+
+    /// <returns>Null when all went well.</returns>
+    private async Task<string?> CompareAsync(ReplicaIndex index, int limit)
+    {
+        SyncHead own = engine.HeadOf(index, 0, 0, 0) with { Root = 0 }; // no root of ours: the sums come whatever they are
+        PeerAnswer answer = await SendAsync(index.Policy, SyncMessage.Hello(own)).ConfigureAwait(false);
+        var sums = new ulong[DigestTree.Branches];
+        if (FaultOf(answer) is { } fault)
+        {
+            return fault;
+        }
+
+        if (!SyncMessage.TryReadHelloAnswer(answer.Body.Span, out SyncHead head, sums, out bool hasSums))
+        {
+            return "its answer makes no sense";
+        }
+
+        Comparison comparison = Start(index, head, hasSums ? sums : new ulong[DigestTree.Branches]);
+        if (comparison.Branches.Count > 0)
+        {
+            int asked = comparison.Branches.Count;
+            answer = await SendAsync(index.Policy, SyncMessage.AskBranches(comparison.Branches)).ConfigureAwait(false);
+            if (!answer.IsSuccess || !SyncMessage.TryReadBranchAnswer(answer.Body.Span, asked, out ulong[] leaves))
+            {
+                return FaultOf(answer) ?? "its answer makes no sense";
+            }
+
+            comparison.AddLeaves(index, leaves);
+        }
+
+        while (comparison.Ranges.Count > 0 && _items.Count < limit)
+        {
+            answer = await SendAsync(index.Policy, SyncMessage.AskLeaves(comparison.Ranges)).ConfigureAwait(false);
+            var records = new List<RemoteChange>();
+            if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, out int next, out _, records) || next <= comparison.Ranges[0].First)
+            {
+                return FaultOf(answer) ?? "its answer makes no sense";
+            }
+
+            Collect(index, comparison, next, records, limit);
+            comparison.ContinueFrom(next);
+        }
+
+        return null;
+    }
+
+    private static Comparison Start(ReplicaIndex index, in SyncHead head, ReadOnlySpan<ulong> sums)
+    {
+        Span<ulong> own = stackalloc ulong[DigestTree.Branches];
+        index.CopyBranchSums(own);
+        return Comparison.OfBranches(index.Policy, head, own, sums);
+    }
+
+    private void Collect(ReplicaIndex index, Comparison comparison, int next, List<RemoteChange> records, int limit)
+    {
+        Dictionary<Cidr, RemoteChange> there = records.Where(r => r.State == ReplicaState.Live).ToDictionary(r => r.Cidr);
+        var own = new List<OutgoingJob>();
+        foreach (LeafRange range in comparison.Ranges)
+        {
+            for (int leaf = range.First; leaf < Math.Min(next, range.First + range.Count); leaf++)
+            {
+                index.ReadLeaf(leaf, own);
+            }
+        }
+
+        foreach (OutgoingJob here in own.Where(r => r.State == ReplicaState.Live))
+        {
+            if (!there.Remove(here.Cidr, out RemoteChange? other))
+            {
+                Add(index.Policy, here.Cidr, Rule(here.Tag, here.Expiration), null, limit);
+            }
+            else if (other.Stamp != here.Stamp)
+            {
+                Add(index.Policy, here.Cidr, Rule(here.Tag, here.Expiration), Rule(other.Tag, other.Expiration), limit);
+            }
+        }
+
+        foreach (RemoteChange other in there.Values)
+        {
+            Add(index.Policy, other.Cidr, null, Rule(other.Tag, other.Expiration), limit);
+        }
+    }
+
+    private void Add(Policy policy, Cidr cidr, PeerDifference.Rule? here, PeerDifference.Rule? there, int limit)
+    {
+        if (_items.Count < limit)
+        {
+            _items.Add(new PeerDifference(policy, cidr, here, there));
+        }
+    }
+
+    private static PeerDifference.Rule Rule(ReadOnlyMemory<byte> tag, ulong expiration) => new(Encoding.UTF8.GetString(tag.Span), expiration);
+
+    private static string? FaultOf(in PeerAnswer answer) => answer switch
+    {
+        { IsSuccess: true } => null,
+        { Failure: not PeerFailure.None } => answer.Detail,
+        { Status: 404 or 405 } => "it knows only the plain wire of couic 1.x and cannot be compared",
+        { Status: 401 } => "it refuses the token, or the policy",
+        _ => $"status {answer.Status}",
+    };
+
+    private Task<PeerAnswer> SendAsync(Policy policy, byte[] body)
+    {
+        var done = new TaskCompletionSource<PeerAnswer>(TaskCreationOptions.RunContinuationsAsynchronously);
+        transport.Post(new PeerRequest(peer, policy, PeerVerb.Sync, body, answer => done.SetResult(answer)));
+        return done.Task;
+    }
+}

@@ -1,0 +1,213 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using Couic.Store;
+
+namespace Couic.Peering;
+
+/// <summary>Carries requests over HTTP/1.1, with TLS where the peer's settings say so; one connection a peer, kept alive.</summary>
+internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDisposable
+{
+    private readonly ConcurrentDictionary<PeerSettings, Peer> _peers = new();
+
+    public void Post(PeerRequest request) => _ = RunAsync(request);
+
+    public void AwaitReachable(PeerSettings peer, Action<bool> reachable) => _ = AwaitAsync(Of(peer), reachable);
+
+    public void Forget(PeerSettings peer)
+    {
+        if (_peers.TryRemove(peer, out Peer? known))
+        {
+            known.Dispose();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PeerSettings peer in _peers.Keys)
+        {
+            Forget(peer);
+        }
+    }
+
+    private Peer Of(PeerSettings settings) => _peers.GetOrAdd(settings, static (s, product) => new Peer(s, product), product);
+
+    private async Task RunAsync(PeerRequest request)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // never calls back from inside
+        request.Done(await Of(request.Peer).SendAsync(request).ConfigureAwait(false));
+    }
+
+    private static async Task AwaitAsync(Peer peer, Action<bool> reachable)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            reachable(await peer.Connector.WaitUntilReachableAsync(peer.Ended).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException)
+        {
+            // Its settings are gone; nobody waits any more.
+        }
+    }
+
+    /// <summary>The client of one peer, made anew after its TLS failed: certificates on disk may have been renewed.</summary>
+    private sealed class Peer(PeerSettings settings, string product) : IDisposable
+    {
+        private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
+        private const int MaxHeadKilobytes = 32;
+        private const int MaxEchoBytes = 1024 * 1024;
+
+        private readonly CancellationTokenSource _end = new();
+        private HttpClient? _client;
+
+        public PeerConnector Connector { get; } = new(settings);
+
+        public CancellationToken Ended => _end.Token;
+
+        public async Task<PeerAnswer> SendAsync(PeerRequest request)
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
+            stop.CancelAfter(AnswerLimit);
+            Task<bool> watch = WatchAsync(stop);
+            try
+            {
+                return await ExchangeAsync(request, stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return watch.IsCompletedSuccessfully && watch.Result
+                    ? PeerFailures.Failed(PeerFailure.Unreachable, "the path was cut while waiting for the answer")
+                    : PeerFailures.Failed(PeerFailure.TimedOut, "no answer within 5 s");
+            }
+            catch (Exception fault) when (fault is not OutOfMemoryException)
+            {
+                PeerAnswer answer = PeerFailures.Of(fault);
+                if (answer.Failure == PeerFailure.Tls)
+                {
+                    Interlocked.Exchange(ref _client, null)?.Dispose();
+                }
+
+                return answer;
+            }
+            finally
+            {
+                await stop.CancelAsync().ConfigureAwait(false);
+            }
+        }
+
+        public void Dispose()
+        {
+            _end.Cancel();
+            _client?.Dispose();
+        }
+
+        private async Task<PeerAnswer> ExchangeAsync(PeerRequest request, CancellationToken cancel)
+        {
+            using var message = new HttpRequestMessage(HttpMethod.Post, UriOf(request));
+            bool isJobs = request.Verb == PeerVerb.Jobs;
+            message.Content = new ReadOnlyMemoryContent(request.Body);
+            message.Content.Headers.ContentType = new MediaTypeHeaderValue(isJobs ? "application/json" : "application/octet-stream");
+            if (isJobs)
+            {
+                message.Headers.TryAddWithoutValidation("Prefer", "return=minimal");
+            }
+
+            using HttpResponseMessage answer = await (_client ??= CreateClient())
+                .SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
+            int limit = isJobs ? MaxEchoBytes : SyncMessage.MaxAnswerBytes;
+            byte[]? body = await ReadAsync(answer.Content, limit, cancel).ConfigureAwait(false);
+            return body is null
+                ? PeerFailures.Failed(PeerFailure.Garbage, $"its answer is larger than {limit} bytes")
+                : new PeerAnswer(PeerFailure.None, (int)answer.StatusCode, body);
+        }
+
+        private static async Task<byte[]?> ReadAsync(HttpContent content, int limit, CancellationToken cancel)
+        {
+            if (content.Headers.ContentLength > limit)
+            {
+                return null;
+            }
+
+            using Stream stream = await content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+            var body = new byte[(int)Math.Min(content.Headers.ContentLength ?? 4_096, limit) + 1];
+            int length = 0;
+            while (true)
+            {
+                int read = await stream.ReadAsync(body.AsMemory(length), cancel).ConfigureAwait(false);
+                length += read;
+                if (read == 0)
+                {
+                    return body[..length];
+                }
+
+                if (length > limit)
+                {
+                    return null;
+                }
+
+                if (length == body.Length)
+                {
+                    Array.Resize(ref body, Math.Min(2 * length, limit + 1));
+                }
+            }
+        }
+
+        /// <summary>
+        /// While an answer is late the path is probed. One that was cut and is there again ends the wait: what was sent
+        /// into the cut would otherwise be repeated at the kernel's leisure. Says whether it did.
+        /// </summary>
+        private async Task<bool> WatchAsync(CancellationTokenSource request)
+        {
+            try
+            {
+                while (true)
+                {
+                    await Task.Delay(PeerConnector.ProbeInterval, request.Token).ConfigureAwait(false);
+                    if (await Connector.WaitUntilReachableAsync(request.Token).ConfigureAwait(false))
+                    {
+                        break;
+                    }
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return false;
+            }
+
+            _ = request.CancelAsync();
+            return true;
+        }
+
+        private Uri UriOf(PeerRequest request) => new UriBuilder(
+            settings.Tls ? Uri.UriSchemeHttps : Uri.UriSchemeHttp, settings.Host, settings.Port,
+            $"/v1/{request.Policy.Name()}/peer{(request.Verb == PeerVerb.Sync ? "/sync" : string.Empty)}").Uri;
+
+        private HttpClient CreateClient()
+        {
+            var handler = new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false, // it would carry the token elsewhere
+                UseCookies = false,
+                UseProxy = false,
+                MaxConnectionsPerServer = 1,
+                MaxResponseHeadersLength = MaxHeadKilobytes,
+                PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a name may come to mean another address
+                PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+                MaxResponseDrainSize = 0,
+                ConnectCallback = async (_, cancel) => new NetworkStream(await Connector.ConnectAsync(cancel).ConfigureAwait(false), ownsSocket: true),
+            };
+            if (settings.Tls)
+            {
+                handler.SslOptions = PeerTls.OptionsFor(settings);
+            }
+
+            var client = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+            client.DefaultRequestVersion = System.Net.HttpVersion.Version11;
+            client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", settings.Token.ToString("D"));
+            client.DefaultRequestHeaders.UserAgent.ParseAdd(product);
+            return client;
+        }
+    }
+}

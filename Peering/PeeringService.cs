@@ -1,0 +1,124 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Peering;
+
+/// <summary>
+/// Peering as the daemon sees it: started once, reconfigured at will, asked by the API. It subscribes to the store's feed
+/// when it is made, so that has to be before the first change. All members are thread-safe.
+/// </summary>
+public sealed class PeeringService : IDisposable
+{
+    private readonly HttpPeerTransport _transport;
+    private readonly PeeringEngine _engine;
+    private readonly ILogger _log;
+    private readonly TimeProvider _time;
+    private readonly ManualResetEventSlim _stop = new();
+    private Thread? _thread;
+
+    /// <param name="product">The <c>User-Agent</c>, such as <c>couic/2.0.0</c>.</param>
+    public PeeringService(RuleStore store, TimeProvider time, ILogger log, string product)
+    {
+        _log = log;
+        _time = time;
+        _transport = new HttpPeerTransport(product);
+        Span<byte> node = stackalloc byte[8];
+        RandomNumberGenerator.Fill(node);
+        _engine = new PeeringEngine(store, _transport, time, Random.Shared, log, BitConverter.ToUInt64(node));
+    }
+
+    /// <summary>As last configured.</summary>
+    public PeeringSettings Settings => _engine.Settings;
+
+    /// <summary>Starts the flush timer: one thread, whatever the number of peers.</summary>
+    public void Start(PeeringSettings settings)
+    {
+        _engine.Reconfigure(settings);
+        _thread = new Thread(Run) { IsBackground = true, Name = "peering" };
+        _thread.Start();
+    }
+
+    /// <summary>Takes new settings in while it runs; peers that stay as they are keep their queues.</summary>
+    public void Reconfigure(PeeringSettings settings) => _engine.Reconfigure(settings);
+
+    /// <summary>Flushes the queues of the peers that answer, for at most so long, and ends.</summary>
+    public async Task StopAsync(TimeSpan grace)
+    {
+        _stop.Set();
+        _thread?.Join();
+        long start = _time.GetTimestamp();
+        while (_engine.Links.Any(link => link.Status() is { Queued: > 0, State: PeerState.Up }) && _time.GetElapsedTime(start) < grace)
+        {
+            _engine.Tick();
+            await Task.Delay(TimeSpan.FromMilliseconds(20)).ConfigureAwait(false);
+        }
+
+        _engine.Reconfigure(PeeringSettings.Off);
+    }
+
+    /// <summary>The state of every configured peer, in the order of the configuration.</summary>
+    public IReadOnlyList<PeerStatus> Status() => [.. _engine.Links.Select(link => link.Status())];
+
+    /// <summary>Records that are kept for the rules of one policy, live and dead; null where it does not travel.</summary>
+    public (int Live, int Dead)? Records(Policy policy) =>
+        _engine.IndexOf(policy) is { } index ? (index.LiveCount, index.DeadCount) : null;
+
+    /// <summary>Whether a peer may send changes of a policy.</summary>
+    public bool Takes(Policy policy) => Settings.Policies.Contains(policy);
+
+    /// <summary>Whether the policy's rules are kept the same as on the peers.</summary>
+    public bool Travels(Policy policy) => _engine.IndexOf(policy) is not null;
+
+    /// <summary>Applies a batch of jobs, each on its own.</summary>
+    /// <param name="client">Name of the client that sent it.</param>
+    public ApplyCounts Apply(Policy policy, IncomingBatch batch, string client)
+    {
+        ApplyCounts counts = _engine.ApplyJobs(policy, batch, System.Text.Encoding.UTF8.GetBytes(client));
+        PeeringLog.Batch(
+            _log, client, policy.Name(), batch.Jobs.Count, counts.Applied, counts.NoNews, counts.OwnedBySet, counts.Refused);
+        return counts;
+    }
+
+    /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>; false for a body that is no such message.</summary>
+    public bool TryServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer) =>
+        _engine.TryServeSync(policy, body, answer);
+
+    /// <summary>Compares the rules with a peer's, rule by rule, and changes nothing.</summary>
+    /// <returns>Null when no peer of that name is configured.</returns>
+    public Task<PeerDifferences>? CompareAsync(string host, int limit) =>
+        _engine.Links.FirstOrDefault(link => link.Settings.Host == host || link.Settings.ToString() == host) is { } link
+            ? new DifferenceFinder(_engine, _transport, link.Settings).RunAsync(limit)
+            : null;
+
+    public void Dispose()
+    {
+        _stop.Set();
+        _transport.Dispose();
+    }
+
+    private void Run()
+    {
+        long next = _time.GetTimestamp();
+        while (true)
+        {
+            // Fixed points in time: what a tick itself takes does not add to the interval.
+            next += (long)(PeeringEngine.FlushInterval.TotalSeconds * _time.TimestampFrequency);
+            next = Math.Max(next, _time.GetTimestamp());
+            if (_stop.Wait(_time.GetElapsedTime(_time.GetTimestamp(), next)))
+            {
+                return;
+            }
+
+            try
+            {
+                _engine.Tick();
+            }
+            catch (Exception fault)
+            {
+                PeeringLog.TickFailed(_log, fault);
+            }
+        }
+    }
+}
