@@ -9,6 +9,7 @@ using Couic.Http;
 using Couic.Http.Routing;
 using Couic.Logging;
 using Couic.Native;
+using Couic.Peering;
 using Couic.Reporting;
 using Couic.Sets;
 using Couic.Store;
@@ -39,6 +40,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly RuleStore _store;
     private readonly SetLoader _sets;
     private readonly ReportSender _reports;
+    private readonly PeeringService _peering;
     private readonly HttpServer _server;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
@@ -70,7 +72,9 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
+        _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
         Router router = Api.CreateRouter(services);
+        new PeerEndpoints(_peering).Register(router);
         _server = Api.CreateServer(services, router);
     }
 
@@ -104,7 +108,9 @@ internal sealed partial class DaemonHost : IDisposable
         long start = Stopwatch.GetTimestamp();
         _server.StopAsync(StopGrace).GetAwaiter().GetResult();
         TimeSpan left = StopGrace - Stopwatch.GetElapsedTime(start);
-        _reports.StopAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero).GetAwaiter().GetResult();
+        left = left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        Task.WaitAll(_peering.StopAsync(left), _reports.StopAsync(left));
+        _peering.Dispose();
         _reports.DisposeAsync().AsTask().GetAwaiter().GetResult();
         _attacher.Dispose();
         _plane.Dispose();
@@ -134,6 +140,7 @@ internal sealed partial class DaemonHost : IDisposable
         _socket.Listen(Backlog);
         _server.Start(_socket);
         _reports.Start();
+        _peering.Start(SettingsMap.Peering(_settings.Peering));
         _systemd.Ready($"filtering {string.Join(", ", states.Select(s => s.Name))}");
         Started(_settings.Server.Socket);
     }

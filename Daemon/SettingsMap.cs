@@ -36,6 +36,23 @@ internal static class SettingsMap
     public static IReadOnlyList<InterfaceStatus> Interfaces(IEnumerable<InterfaceState> states) =>
         [.. states.Select(s => new InterfaceStatus(s.Name, s.Mode, s.IsAttached ? "attached" : s.Fault))];
 
+    public static Peering.PeeringSettings Peering(Config.PeeringSettings settings)
+    {
+        var policies = new List<Policy>();
+        if (settings.Drop)
+        {
+            policies.Add(Policy.Drop);
+        }
+
+        if (settings.Ignore)
+        {
+            policies.Add(Policy.Ignore);
+        }
+
+        return new Peering.PeeringSettings(settings.Enabled, policies, [.. settings.Peers.Select(
+            p => new Peering.PeerSettings(p.Host, p.Port, p.Tls, p.Token, p.CaFile, p.CertFile, p.KeyFile))]);
+    }
+
     public static HttpLimits Http(LimitSettings limits) => new()
     {
         MaxConnections = limits.MaxConnections,

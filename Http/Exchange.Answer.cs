@@ -24,6 +24,7 @@ internal sealed partial class Exchange
     internal ReadOnlySpan<byte> ContentType => _contentType switch
     {
         AnswerType.OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8"u8,
+        AnswerType.Binary => "application/octet-stream"u8,
         _ => "application/json"u8,
     };
 
@@ -149,4 +150,5 @@ internal enum AnswerType : byte
 {
     Json,
     OpenMetrics,
+    Binary,
 }

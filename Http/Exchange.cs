@@ -141,10 +141,18 @@ internal sealed partial class Exchange
         }
 
         Client = client; // named in the log; the answer is the same for all
+        FailUnauthorized(cause);
+        return false;
+    }
+
+    /// <summary>Answers 401 where the permission depends on more than the route.</summary>
+    public void FailForbidden() => FailUnauthorized(Refusal.TokenForbidden);
+
+    private void FailUnauthorized(Refusal cause)
+    {
         Fail(401, ErrorCode.Unauthorized, "a valid token of a client with this permission is needed: Authorization: Bearer TOKEN");
         AddHeader("www-authenticate"u8, "Bearer"u8);
         Cause = cause;
-        return false;
     }
 
     private bool DecodeParameters()

@@ -20,5 +20,5 @@ public sealed record PeerSettings(
     string Host, int Port, bool Tls, Guid Token, string? CaFile = null, string? CertFile = null, string? KeyFile = null)
 {
     /// <summary>Never with the token.</summary>
-    public override string ToString() => $"{Host}:{Port}";
+    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
 }

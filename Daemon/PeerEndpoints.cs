@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Couic.Access;
+using Couic.Http;
+using Couic.Http.Endpoints;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Http.Wire;
+using Couic.Peering;
+using Couic.Store;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// What peers send and what the operator asks about them. It stands here because the API and peering do not know each
+/// other.
+/// </summary>
+internal sealed class PeerEndpoints(PeeringService peering)
+{
+    /// <summary>Bodies beyond it are worked on outside the event loop.</summary>
+    private const int SmallBody = 16 * 1024;
+
+    /// <summary>Differences that are listed; whoever has more has another problem.</summary>
+    private const int MaxDifferences = 1_000;
+
+    public void Register(Router router)
+    {
+        router.Map(Verb.Post, "/v1/{policy}/peer", Permission.PeerWrite, TakeJobsAsync);
+        router.Map(Verb.Post, "/v1/{policy}/peer/sync", Permission.PeerWrite, SyncAsync);
+        router.Map(Verb.Get, "/v1/peers", Permission.Stats, ListAsync);
+        router.Map(Verb.Get, "/v1/peers/{host}/diff", Permission.EntriesRead, CompareAsync);
+    }
+
+    private async ValueTask TakeJobsAsync(Exchange exchange)
+    {
+        if (!MayUse(exchange, out Policy policy))
+        {
+            return;
+        }
+
+        if (!MediaType.IsJson(exchange.SentContentType))
+        {
+            exchange.Fail(415, ErrorCode.BadRequest, "the content type must be application/json");
+            return;
+        }
+
+        if (!await exchange.ReadBodyAsync())
+        {
+            return;
+        }
+
+        if (exchange.Body.Length > SmallBody)
+        {
+            await exchange.LeaveLoopAsync();
+        }
+
+        switch (PeerJobReader.TryRead(exchange.BodyMemory, out IncomingBatch batch, out string message))
+        {
+            case PeerBodyFault.NotJson:
+                exchange.Fail(400, ErrorCode.BadRequest, message);
+                return;
+            case PeerBodyFault.Invalid:
+                exchange.Fail(422, ErrorCode.Invalid, message);
+                return;
+            default:
+                peering.Apply(policy, batch, exchange.ClientName);
+                Confirm(exchange, batch);
+                return;
+        }
+    }
+
+    /// <summary>RFC 7240: who asks for nothing gets nothing; older nodes parse the echo.</summary>
+    private static void Confirm(Exchange exchange, IncomingBatch batch)
+    {
+        if (exchange.TryGetHeader("prefer"u8, out ReadOnlySpan<byte> preference)
+            && Encoding.ASCII.GetString(preference).Split(',', ';').Any(p => p.Trim().Replace("\"", string.Empty).Equals("return=minimal", StringComparison.OrdinalIgnoreCase)))
+        {
+            exchange.AnswerNothing();
+            exchange.AddHeader("preference-applied"u8, "return=minimal"u8);
+        }
+        else
+        {
+            PeerJobWriter.WriteEcho(batch, exchange.Answer(201));
+        }
+    }
+
+    private async ValueTask SyncAsync(Exchange exchange)
+    {
+        if (!MayUse(exchange, out Policy policy))
+        {
+            return;
+        }
+
+        if (!peering.Travels(policy))
+        {
+            exchange.Fail(404, ErrorCode.NotFound, $"{policy.Name()} rules do not travel here ([peering] in the configuration)");
+            return;
+        }
+
+        if (!await exchange.ReadBodyAsync())
+        {
+            return;
+        }
+
+        await exchange.LeaveLoopAsync(); // it may read many rules
+        if (!peering.TryServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary)))
+        {
+            exchange.Fail(400, ErrorCode.BadRequest, "the body is no message of a peer");
+        }
+    }
+
+    /// <summary>A leaked token of a peer must not be able to allow-list anybody, unless the configuration says so.</summary>
+    private bool MayUse(Exchange exchange, out Policy policy)
+    {
+        policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange))
+        {
+            return false;
+        }
+
+        if (!peering.Takes(policy) && exchange.Client?.Group != Group.Admin)
+        {
+            exchange.FailForbidden();
+            return false;
+        }
+
+        return true;
+    }
+
+    private ValueTask ListAsync(Exchange exchange)
+    {
+        PeerRecord[] records = [.. peering.Status().Select(RecordOf)];
+        using var writer = new Utf8JsonWriter(exchange.Answer(200));
+        JsonSerializer.Serialize(writer, records, WireJson.Default.PeerRecordArray);
+        return default;
+    }
+
+    private async ValueTask CompareAsync(Exchange exchange)
+    {
+        string host = exchange.ParameterText(0);
+        if (peering.CompareAsync(host, MaxDifferences) is not { } comparison)
+        {
+            exchange.Fail(404, ErrorCode.NotFound, $"no peer \"{host}\" is configured");
+            return;
+        }
+
+        await exchange.LeaveLoopAsync();
+        PeerDifferences differences = await comparison;
+        if (differences.Fault is { } fault)
+        {
+            exchange.Fail(409, ErrorCode.Conflict, $"compare with peer \"{host}\": {fault}");
+            return;
+        }
+
+        var record = new PeerDiffRecord(host, [.. differences.Items.Select(RecordOf)], differences.IsTruncated);
+        using var writer = new Utf8JsonWriter(exchange.Answer(200));
+        JsonSerializer.Serialize(writer, record, WireJson.Default.PeerDiffRecord);
+    }
+
+    private static PeerRecord RecordOf(PeerStatus status) => new(
+        status.Host,
+        status.Port,
+        status.Tls,
+        status.State.ToString().ToLowerInvariant(),
+        status.Plain,
+        (ulong)status.Queued,
+        Math.Round(status.OldestQueued.TotalSeconds, 3),
+        Seconds(status.LastSuccess),
+        status.LastError,
+        Seconds(status.LastErrorAt),
+        status.ClockOffset is { } offset ? Math.Round(offset.TotalSeconds, 3) : null,
+        status.InSync,
+        [.. status.Refused.Select(policy => policy.Name())]);
+
+    private static Http.Wire.PeerDifference RecordOf(Peering.PeerDifference difference) => new(
+        difference.Policy.Name(), difference.Cidr.ToString(), RuleOf(difference.Here), RuleOf(difference.There));
+
+    private static PeerRule? RuleOf(Peering.PeerDifference.Rule? rule) =>
+        rule is null ? null : new PeerRule(rule.Tag.Length == 0 ? null : rule.Tag, rule.Expiration);
+
+    private static ulong? Seconds(DateTimeOffset? time) => time is { } at ? (ulong)at.ToUnixTimeSeconds() : null;
+}
