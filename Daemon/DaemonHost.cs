@@ -66,13 +66,15 @@ internal sealed partial class DaemonHost : IDisposable
             Limits = SettingsMap.Http(settings.Limits),
             SetFiles = files,
             Sets = _sets,
-            Facts = () => new StatusFacts(SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States)),
+            Facts = () => new StatusFacts(
+                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering!)),
         };
         _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
+        services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
         Router router = Api.CreateRouter(services);
         new PeerEndpoints(_peering).Register(router);
         _server = Api.CreateServer(services, router);
