@@ -11,10 +11,10 @@ public sealed class Daemon : IDisposable
     private readonly StringBuilder _said = new();
     private ApiClient? _api;
 
-    private Daemon(Lab lab, DaemonOptions options)
+    private Daemon(Scratch scratch, NetSpace space, DaemonOptions options)
     {
-        Home = lab.Scratch[options.Name];
-        ProcessStartInfo start = Product.Info("run", "-c", Write(lab.Scratch, options));
+        Home = scratch[options.Name];
+        ProcessStartInfo start = Product.Info("run", "-c", Write(scratch, options));
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
@@ -23,7 +23,7 @@ public sealed class Daemon : IDisposable
             start.Environment[name] = value;
         }
 
-        Process = Shell.Start(options.Space ?? lab.Inside, start);
+        Process = Shell.Start(space, start);
         Process.StandardInput.Close();
         Process.OutputDataReceived += Keep;
         Process.ErrorDataReceived += Keep;
@@ -60,9 +60,13 @@ public sealed class Daemon : IDisposable
     }
 
     /// <summary>Writes the configuration and starts it; waits until it answers.</summary>
-    public static Daemon Start(Lab lab, DaemonOptions? options = null)
+    public static Daemon Start(Lab lab, DaemonOptions? options = null) =>
+        Start(lab.Scratch, options?.Space ?? lab.Inside, options ?? new DaemonOptions());
+
+    /// <inheritdoc cref="Start(Lab, DaemonOptions?)"/>
+    public static Daemon Start(Scratch scratch, NetSpace space, DaemonOptions options)
     {
-        Daemon daemon = new(lab, options ?? new DaemonOptions());
+        Daemon daemon = new(scratch, space, options);
         try
         {
             daemon.AwaitAnswer();
