@@ -1,5 +1,7 @@
 using Couic.Cli.Api;
 using Couic.Cli.Syntax;
+using Couic.Cli.Values;
+using Couic.Http.Wire;
 
 namespace Couic.Cli.Commands;
 
@@ -15,7 +17,7 @@ internal static class Reload
         Details =
         [
             "Does what SIGHUP does: sets, peers, reporting, log level and rotation change; rules that were added stay. "
-            + "What needs a restart is named in the log.",
+            + "What needs a restart is named.",
         ],
         Run = Run,
     };
@@ -23,8 +25,13 @@ internal static class Reload
     private static int Run(Invocation invocation)
     {
         using ApiClient api = invocation.Connect();
-        api.Send(HttpMethod.Post, "/v1/reload", limit: Limit);
+        ReloadRecord result = api.Parse(api.Send(HttpMethod.Post, "/v1/reload", limit: Limit), WireJson.Default.ReloadRecord);
         invocation.Out.WriteLine("Configuration and sets reloaded");
+        if (!string.IsNullOrEmpty(result.Message))
+        {
+            invocation.Out.WriteLine($"Note: {Printable.Escape(result.Message)}");
+        }
+
         return ExitStatus.Success;
     }
 }

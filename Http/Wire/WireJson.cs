@@ -17,4 +17,5 @@ namespace Couic.Http.Wire;
 [JsonSerializable(typeof(PeerRecord[]))]
 [JsonSerializable(typeof(PeerDiffRecord))]
 [JsonSerializable(typeof(StatusRecord))]
+[JsonSerializable(typeof(ReloadRecord))]
 public sealed partial class WireJson : JsonSerializerContext;

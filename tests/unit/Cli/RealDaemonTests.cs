@@ -67,6 +67,71 @@ public sealed class RealDaemonTests : IDisposable
     }
 
     [Fact]
+    public void SetsAreMadeReloadedAndTakenAway()
+    {
+        Assert.Equal("Set 'a' created with 2 entries\nNote: Run 'couicctl sets reload' to apply changes\n", _rig.Run("sets create drop a 192.0.2.1/24 2001:DB8::1").Out);
+        Assert.Equal(1, _rig.Run("sets create drop a --from-file /dev/null").Status);
+        Assert.StartsWith("couicctl: the daemon refused: 409 conflict: ", _rig.Run("sets create drop a 1.1.1.1").Error, StringComparison.Ordinal);
+        Assert.Equal("", _rig.Run("drop list -q").Out);
+        Assert.Equal(new CliResult(0, "Sets reloaded successfully\n", ""), _rig.Run("sets reload"));
+        Assert.Equal("192.0.2.0/24\n2001:db8::1/128\n", _rig.Run("drop list -q -t *.couic").Out);
+        Assert.StartsWith("couicctl: the daemon refused: 422 invalid: ", _rig.Run("drop delete 192.0.2.0/24").Error, StringComparison.Ordinal);
+        Assert.Equal("a: 2 entries (29 bytes)\n", _rig.Run("sets list drop").Out);
+        Assert.Equal("Set: a\nEntry count: 2\nEntries:\n\t192.0.2.1/24\n\t2001:db8::1/128\n", _rig.Run("sets inspect drop a").Out);
+        Assert.Equal("Set 'a' updated with 0 entries\nNote: Run 'couicctl sets reload' to apply changes\n", _rig.Run("sets update drop a --empty").Out);
+        Assert.Equal("Set 'a' deleted\nNote: Run 'couicctl sets reload' to apply changes\n", _rig.Run("sets delete drop a").Out);
+        Assert.Equal(1, _rig.Run("sets inspect drop a").Status);
+        Assert.Equal("No sets found for policy 'drop'\n", _rig.Run("sets list drop").Out);
+    }
+
+    [Fact]
+    public void AnImportIsAddedAndItsRejectedLinesAreNamed()
+    {
+        _rig.Run("sets create drop a 192.0.2.0/24");
+        _rig.Run("sets reload");
+        _rig.Input = "# list\n10.0.0.1\n192.0.2.0/24\n\nbad\n2001:db8::/32\n10.0.0.1/32\n";
+        CliResult result = _rig.Run("drop import - -t list --update");
+        Assert.Equal((1, "Imported into drop: 2 created, 0 updated, 1 unchanged, 2 rejected\n"), (result.Status, result.Out));
+        Assert.StartsWith("couicctl: line 3: ", result.Error, StringComparison.Ordinal);
+        Assert.Contains("\ncouicctl: line 5: \"bad\" is no CIDR", result.Error, StringComparison.Ordinal);
+        Assert.Equal("10.0.0.1/32\n2001:db8::/32\n", _rig.Run("drop list -q -t list").Out);
+    }
+
+    [Fact]
+    public void ALongImportIsAStream()
+    {
+        const int Count = 100_000;
+        _rig.Input = string.Concat(Enumerable.Range(0, Count).Select(i => $"10.{i >> 16}.{i >> 8 & 255}.{i & 255}\n"));
+        Assert.Equal(new CliResult(0, $"Imported into drop: {Count} created, 0 updated, 0 unchanged, 0 rejected\n", ""), _rig.Run("drop import -"));
+        Assert.Equal(Count, _api.Store.Count(Couic.Store.Policy.Drop, Couic.Store.IpFamily.V4));
+    }
+
+    [Fact]
+    public void AnImportWithoutPermissionIsRefusedBeforeItIsSent()
+    {
+        Become(Group.ClientRo);
+        _rig.Input = string.Concat(Enumerable.Repeat("10.0.0.0/8\n", 1_000_000));
+        CliResult result = _rig.Run("drop import -");
+        Assert.Equal(1, result.Status);
+        Assert.StartsWith("couicctl: the daemon refused: 401 unauthorized: ", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void StatisticsAndStatusAreShown()
+    {
+        _rig.Run("drop add 10.0.0.0/8 -t ssh");
+        string[] stats = _rig.Run("stats global").Out.Split('\n');
+        Assert.Equal(["Drop CIDR Count: 1", "Ignore CIDR Count: 0", "XDP Stats:", "  Action: XDP_ABORTED"], stats[..4]);
+        Assert.Equal(["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_REDIRECT", "XDP_TX"], stats.Where(l => l.StartsWith("  Action: ", StringComparison.Ordinal)).Select(l => l[10..]));
+        Assert.Contains("│ ssh ┆ drop   ┆ 0          ┆ 0        │", _rig.Run("stats drop").Out, StringComparison.Ordinal);
+        Assert.Equal("No tag statistics available.\n", _rig.Run("stats ignore").Out);
+        string status = _rig.Run("status").Out;
+        Assert.Contains("\nTables:       drop ipv4: 1 of 262,144 (0 %)\n", status, StringComparison.Ordinal);
+        Assert.StartsWith("{\n  \"version\": ", _rig.Run("status --json").Out, StringComparison.Ordinal);
+        Assert.StartsWith("Configuration and sets reloaded\n", _rig.Run("reload").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AClientWithoutPermissionIsToldSo()
     {
         Become(Group.Monitoring);
