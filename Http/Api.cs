@@ -16,6 +16,7 @@ internal static class Api
         new StatsEndpoint(services).Register(router);
         new ClientsEndpoint(services).Register(router);
         new StatusEndpoint(services).Register(router);
+        OpenApiEndpoint.Register(router);
         if (services is { SetFiles: { } files, Sets: { } loader })
         {
             new SetsEndpoint(services, files, loader).Register(router);

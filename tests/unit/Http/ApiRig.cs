@@ -81,7 +81,9 @@ internal sealed class ApiRig : IDisposable
     {
         using RawClient client = Connect();
         await client.SendAsync(Request(method, target, body, group, contentType));
-        return await client.ReadAnswerAsync(method == "HEAD");
+        Answer answer = await client.ReadAnswerAsync(method == "HEAD");
+        OpenApi.Check(Router, method, target, answer);
+        return answer;
     }
 
     public string Request(

@@ -1,0 +1,194 @@
+// Load generator for bench/api: one thread, N connections to a Unix socket, D requests in flight on each, all answers
+// timed. Prints one line: requests per second, p50, p99, p99.9 in microseconds, and the answers that were not 201 or 204.
+//
+//   apiload SOCKET TOKEN CONNECTIONS DEPTH SECONDS KIND
+//
+// KIND is "add" (POST /v1/drop), "churn" (each address added, then deleted: the table stays small) or "constant" (the same
+// POST again and again, for a peer that answers a constant 201).
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_DEPTH 64
+#define BUCKETS 2000000 // of 100 ns: up to 200 ms
+
+struct connection {
+	int fd;
+	int in_flight;
+	uint64_t sent[MAX_DEPTH]; // a ring of departure times
+	int head;
+	size_t length;
+	char input[65536];
+};
+
+static uint32_t histogram[BUCKETS + 1];
+static const char *token, *kind;
+static uint32_t next_address;
+static uint64_t done, wrong;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int write_request(char *out, size_t room)
+{
+	uint32_t n = next_address++;
+	int deletes = 0;
+	if (strcmp(kind, "churn") == 0) {
+		// Blocks of 1024 additions, then their deletions: what is deleted was answered long before.
+		deletes = (n >> 10) & 1;
+		n = ((n >> 11) << 10) | (n & 1023);
+		n %= 100000;
+	}
+
+	char cidr[32];
+	snprintf(cidr, sizeof cidr, "10.%u.%u.%u", (n >> 16) & 255, (n >> 8) & 255, n & 255);
+	if (deletes)
+		return snprintf(out, room, "DELETE /v1/drop/%s/32 HTTP/1.1\r\nHost: couic\r\nAuthorization: Bearer %s\r\n\r\n", cidr, token);
+
+	char body[128];
+	int length = snprintf(body, sizeof body, "{\"cidr\":\"%s/32\",\"tag\":\"bench\",\"expiration\":0}", cidr);
+	return snprintf(out, room,
+			"POST /v1/drop HTTP/1.1\r\nHost: couic\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+			"Content-Length: %d\r\n\r\n%s",
+			token, length, body);
+}
+
+static void send_more(struct connection *c, int depth)
+{
+	char out[MAX_DEPTH * 512];
+	int length = 0;
+	uint64_t at = now_ns();
+	while (c->in_flight < depth) {
+		length += write_request(out + length, sizeof out - (size_t)length);
+		c->sent[(c->head + c->in_flight++) % MAX_DEPTH] = at;
+	}
+
+	for (int sent = 0; sent < length;) {
+		ssize_t n = send(c->fd, out + sent, (size_t)(length - sent), MSG_NOSIGNAL);
+		if (n < 0) {
+			perror("send");
+			exit(1);
+		}
+
+		sent += (int)n;
+	}
+}
+
+// The length of the first whole answer in the buffer, 0 when there is none yet.
+static size_t whole_answer(const char *text, size_t length, int *status)
+{
+	const char *end = memmem(text, length, "\r\n\r\n", 4);
+	if (!end)
+		return 0;
+
+	*status = atoi(text + 9);
+	size_t head = (size_t)(end - text) + 4, body = 0;
+	for (const char *line = text; line < end; line = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
+		if (strncasecmp(line, "content-length:", 15) == 0)
+			body = strtoul(line + 15, NULL, 10);
+
+	return length >= head + body ? head + body : 0;
+}
+
+static void receive(struct connection *c, int depth)
+{
+	ssize_t n = recv(c->fd, c->input + c->length, sizeof c->input - c->length, MSG_DONTWAIT);
+	if (n <= 0) {
+		if (n < 0 && errno == EAGAIN)
+			return;
+		fprintf(stderr, "apiload: connection ended\n");
+		exit(1);
+	}
+
+	c->length += (size_t)n;
+	uint64_t at = now_ns();
+	size_t used = 0, answer;
+	int status;
+	while ((answer = whole_answer(c->input + used, c->length - used, &status)) > 0) {
+		uint64_t bucket = (at - c->sent[c->head]) / 100;
+		histogram[bucket < BUCKETS ? bucket : BUCKETS]++;
+		c->head = (c->head + 1) % MAX_DEPTH;
+		c->in_flight--;
+		used += answer;
+		done++;
+		wrong += status != 201 && status != 204;
+	}
+
+	memmove(c->input, c->input + used, c->length - used);
+	c->length -= used;
+	if (c->in_flight <= depth / 2)
+		send_more(c, depth);
+}
+
+static double percentile(double share)
+{
+	uint64_t wanted = (uint64_t)((double)done * share), seen = 0;
+	for (int i = 0; i <= BUCKETS; i++)
+		if ((seen += histogram[i]) > wanted)
+			return i / 10.0;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 7) {
+		fprintf(stderr, "usage: apiload SOCKET TOKEN CONNECTIONS DEPTH SECONDS add|churn|constant\n");
+		return 2;
+	}
+
+	token = argv[2];
+	kind = argv[6];
+	int count = atoi(argv[3]), depth = atoi(argv[4]);
+	double seconds = atof(argv[5]);
+	if (depth < 1 || depth > MAX_DEPTH)
+		return 2;
+
+	int poll = epoll_create1(0);
+	struct connection *all = calloc((size_t)count, sizeof *all);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", argv[1]);
+	for (int i = 0; i < count; i++) {
+		all[i].fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		if (connect(all[i].fd, (struct sockaddr *)&address, sizeof address) < 0) {
+			perror(argv[1]);
+			return 1;
+		}
+
+		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
+		epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
+	}
+
+	uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9);
+	for (int i = 0; i < count; i++)
+		send_more(&all[i], depth);
+
+	struct epoll_event events[256];
+	while (now_ns() < end) {
+		int n = epoll_wait(poll, events, 256, 1000);
+		if (n == 0) {
+			fprintf(stderr, "apiload: no answer for a second\n");
+			return 1;
+		}
+
+		for (int i = 0; i < n; i++)
+			receive(events[i].data.ptr, depth);
+	}
+
+	double elapsed = (double)(now_ns() - start) / 1e9;
+	printf("%.0f %.1f %.1f %.1f %llu\n", (double)done / elapsed, percentile(0.5), percentile(0.99), percentile(0.999),
+	       (unsigned long long)wrong);
+	return 0;
+}
