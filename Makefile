@@ -45,6 +45,7 @@ out/couicctl out/couic-report: out/couic
 # Manual pages and completion scripts: docs/man and the tables that the program itself reads.
 out/man/.made: out/couic $(wildcard docs/man/*.md tools/man/*.cs tools/man/*.csproj)
 	@dotnet run --project tools/man -c Release -v q -- docs/man out
+	@tools/licenses '$(PACKAGES)'
 	@touch $@
 
 manual: out/man/.made
