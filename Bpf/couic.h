@@ -92,11 +92,11 @@ struct couic_line {
 #define COUIC_NODE_LENGTH_SHIFT 26
 
 /* Bits of an index into the bit tables. */
-#define COUIC_BITS4_WIDE 16  /* IPv4 /16; exact */
+#define COUIC_BITS4_WIDE 16   /* IPv4 /16; exact */
 #define COUIC_BITS4_NARROW 24 /* IPv4 /24; exact */
-#define COUIC_BITS6_WIDE 16  /* IPv6 /32; hashed */
+#define COUIC_BITS6_WIDE 16   /* IPv6 /32; hashed */
 #define COUIC_BITS6_NARROW 24 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed */
-#define COUIC_BITS6_SHORT 20 /* IPv6 /20, for prefixes up to /28; exact */
+#define COUIC_BITS6_SHORT 20  /* IPv6 /20, for prefixes up to /28; exact */
 
 struct couic_tables4 {
 	__u32 wide;

@@ -55,8 +55,14 @@ internal sealed class ReplicaTable
         ref Replica replica = ref this[slot];
         replica = new Replica
         {
-            High = cidr.High, Low = cidr.Low, Length = cidr.Length, Family = cidr.Family, InUse = true,
-            HeapIndex = -1, LeafPrevious = -1, LeafNext = _leaves[leaf],
+            High = cidr.High,
+            Low = cidr.Low,
+            Length = cidr.Length,
+            Family = cidr.Family,
+            InUse = true,
+            HeapIndex = -1,
+            LeafPrevious = -1,
+            LeafNext = _leaves[leaf],
         };
         Chain(ref replica, slot);
         if (replica.LeafNext >= 0)

@@ -8,9 +8,17 @@ namespace Couic.Http.Metrics;
 /// <summary>Writes the OpenMetrics text form: HELP, TYPE, then samples; the end is <see cref="End"/>.</summary>
 internal sealed class MetricsText(IBufferWriter<byte> writer)
 {
-    /// <summary>Starts a family. Counters of ours that are not in the list of 1.x are named without <c>_total</c> here, as OpenMetrics wants.</summary>
+    /// <summary>
+    /// Starts a family. The name of a counter ends in <c>_total</c> here as in its samples: the families of 1.x have it so, and
+    /// readers of the older text form (promtool) find the help of a sample by its full name.
+    /// </summary>
     public void Family(string name, string type, string help)
     {
+        if (type == "counter" && !name.EndsWith("_total", StringComparison.Ordinal))
+        {
+            name += "_total";
+        }
+
         Text($"# HELP {name} {help}\n");
         Text($"# TYPE {name} {type}\n");
     }

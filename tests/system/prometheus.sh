@@ -9,7 +9,9 @@ start_proxy pkg/nginx/metrics.conf
 check 'a client of the group monitoring is made' ctl clients add -n prometheus -g monitoring
 ctl clients inspect prometheus --json | jq -j .token >"$DIR/token"
 api -o /dev/null http://couic/v1/drop -d '{"cidr":"127.0.0.9/32","tag":"test","expiration":0}'
+api -o /dev/null http://couic/v1/ignore -d '{"cidr":"127.0.0.10/32","tag":"office","expiration":0}'
 pings_from 127.0.0.9
+pings_from 127.0.0.10
 
 # The two gauges of 1.x end in _total on purpose (docs/monitoring.md).
 complaints=$(api "http://couic/v1/metrics?format=prometheus" | promtool check metrics 2>&1 |
