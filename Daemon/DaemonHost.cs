@@ -72,6 +72,7 @@ internal sealed partial class DaemonHost : IDisposable
         _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
+        services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
