@@ -18,8 +18,8 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     private readonly Tables4[] _tables4 = new Tables4[2];
     private readonly Tables6[] _tables6 = new Tables6[2];
 
-    /// <summary>Slots that hold a rule, by policy and family: a change to one of those is a replacement.</summary>
-    private readonly bool[][] _held = [[], [], [], []];
+    /// <summary>The rule in each slot, by policy and family; 0 where there is none. A change to one that has a rule replaces it.</summary>
+    private readonly uint[][] _rules = [[], [], [], []];
 
     /// <param name="maps">Taken over, and disposed with this.</param>
     /// <param name="time">For when an entry was last hit.</param>
@@ -63,9 +63,21 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
 
     public bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits)
     {
-        bool counted = _records.HasOwn(policy, slot);
-        hits = counted ? _records.Read(_records.RuleOf(policy, cidr.Family, slot, 0), _time) : default;
-        return counted;
+        hits = default;
+        uint rule = RuleIn(policy, cidr.Family, slot);
+        if (!_maps.PerEntryCounters || rule == 0)
+        {
+            return false;
+        }
+
+        bool isRecord = _records.IsRecord(rule);
+        if (!isRecord && cidr.Length != cidr.MaxLength)
+        {
+            return false;
+        }
+
+        hits = Hit.Decode(isRecord ? _records.ReadHit(rule) : ReadHit(policy, cidr), _time);
+        return true;
     }
 
     public void Dispose()
@@ -78,25 +90,30 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     /// <summary>The trie first, which alone can refuse; then the tables that are nearer to the packet.</summary>
     private Errno Set(in RuleChange change)
     {
-        ref bool held = ref Held(change);
+        ref uint held = ref RuleIn(change);
         int counter = _maps.CounterOf(change.Policy, change.Counter);
-        uint rule = _records.RuleOf(change.Policy, change.Cidr.Family, change.Slot, counter);
-        bool isNew = !held;
-        if (!isNew && _records.HasOwn(change.Policy, change.Slot))
+        if (_records.IsRecord(held))
         {
             // The rule stays the same, and only what it counts under changes.
-            _records.Assign(rule, counter, isNew);
+            _records.Assign(held, counter);
             return Errno.None;
         }
 
-        _records.Assign(rule, counter, isNew);
+        bool isNew = held == 0;
+        uint rule = (uint)counter;
+        if (isNew && !HasRoom(change.Policy, change.Cidr) && _records.TryTake(counter, out uint record))
+        {
+            rule = record;
+        }
+
         Errno errno = WriteTrie(change.Policy, change.Cidr, rule);
         if (errno != Errno.None)
         {
+            Release(rule);
             return errno;
         }
 
-        held = true;
+        held = rule;
         if (change.Cidr.Family == IpFamily.V4)
         {
             _tables4[(int)change.Policy].Set(change.Cidr, rule, isNew);
@@ -120,13 +137,12 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
             return errno;
         }
 
-        ref bool held = ref Held(change);
-        if (!held)
+        ref uint held = ref RuleIn(change);
+        if (held == 0)
         {
             return Errno.None;
         }
 
-        held = false;
         if (change.Cidr.Family == IpFamily.V4)
         {
             _tables4[(int)change.Policy].Remove(change.Cidr);
@@ -136,7 +152,23 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
             _tables6[(int)change.Policy].Remove(change.Cidr);
         }
 
+        Release(held);
+        held = 0;
         return Errno.None;
+    }
+
+    private bool HasRoom(Policy policy, Cidr cidr) =>
+        cidr.Family == IpFamily.V4 ? _tables4[(int)policy].HasRoom(cidr) : _tables6[(int)policy].HasRoom(cidr);
+
+    private ulong ReadHit(Policy policy, Cidr host) =>
+        host.Family == IpFamily.V4 ? _tables4[(int)policy].ReadHit(host) : _tables6[(int)policy].ReadHit(host);
+
+    private void Release(uint rule)
+    {
+        if (_records.IsRecord(rule))
+        {
+            _records.Return(rule);
+        }
     }
 
     private Errno WriteTrie(Policy policy, Cidr cidr, uint rule)
@@ -156,15 +188,21 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         return BpfSyscall.Lookup(_maps.Trie(policy, IpFamily.V4), key, value) == Errno.None ? BinaryPrimitives.ReadUInt32LittleEndian(value) : 0;
     }
 
-    private ref bool Held(in RuleChange change)
+    private ref uint RuleIn(in RuleChange change)
     {
-        ref bool[] slots = ref _held[((int)change.Policy * 2) + (int)change.Cidr.Family];
+        ref uint[] slots = ref _rules[((int)change.Policy * 2) + (int)change.Cidr.Family];
         if (change.Slot >= slots.Length)
         {
             Array.Resize(ref slots, Math.Max(change.Slot + 1, slots.Length * 2));
         }
 
         return ref slots[change.Slot];
+    }
+
+    private uint RuleIn(Policy policy, IpFamily family, int slot)
+    {
+        uint[] slots = _rules[((int)policy * 2) + (int)family];
+        return slot < slots.Length ? slots[slot] : 0;
     }
 
     private static PlaneRefusal Refusal(in RuleChange change, Errno errno)

@@ -18,11 +18,14 @@ internal static class Layout
     /// <summary>Bytes of struct couic_counter: packets, bytes.</summary>
     public const int CounterSize = 16;
 
-    /// <summary>Bytes of struct couic_record: packets, last, counter.</summary>
+    /// <summary>Bytes of struct couic_record: hit, counter.</summary>
     public const int RecordSize = 16;
 
-    /// <summary>A record's ticks are 2 to this power nanoseconds.</summary>
-    public const int TickShift = 26;
+    /// <summary>A hit has so many bits of packets, and its ticks above them.</summary>
+    public const int HitShift = 40;
+
+    /// <summary>A hit's ticks are 2 to this power nanoseconds.</summary>
+    public const int TickShift = 31;
 
     /// <summary>Bytes of struct couic_key4: length, address.</summary>
     public const int Key4Size = 8;
@@ -34,9 +37,10 @@ internal static class Layout
     public const int LineSize = 64;
 
     public const int Hosts4 = 7;
-    public const int Hosts6 = 3;
-    public const int Hosts6Rules = 12;
-    public const int Hosts6State = 15;
+    public const int Hosts6 = 4;
+    public const int Hosts6State = 4;
+    public const int Hosts6Hits = 4;
+    public const int BucketLines = 2;
     public const int Probes = 3;
 
     public const uint NodeLine = 0x8000_0000;

@@ -52,8 +52,9 @@ public static class XdpLoader
 
         var layout = new TableLayout(limits);
         spec.Map("couic_counters").MaxEntries = (uint)(Layout.CounterTags + (2 * limits.Counters));
-        spec.Map("couic_records").MaxEntries = (uint)RecordTable.Count(limits, options.PerEntryCounters);
+        spec.Map("couic_records").MaxEntries = RecordTable.Count(limits, options.PerEntryCounters);
         spec.Map("couic_lines").MaxEntries = layout.Lines;
+        spec.SetConstant("counters_end", BitConverter.GetBytes(spec.Map("couic_counters").MaxEntries));
         spec.SetConstant("tables4", layout.Constants4);
         spec.SetConstant("tables6", layout.Constants6);
         spec.SetConstant("match_source", options.MatchSource);

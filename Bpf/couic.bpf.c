@@ -17,7 +17,6 @@
 #include <bpf/bpf_helpers.h>
 
 #include "couic.h"
-#include "tables.bpf.h"
 
 #define MAX_VLAN_TAGS 2
 #define MAX_OPTION_HEADERS 2 /* before a neighbour discovery message */
@@ -25,7 +24,10 @@
 const volatile __u8 match_source = 1;
 const volatile __u8 match_destination = 0;
 const volatile __u8 count_hits = 1;
-const volatile __u8 coarse_clock = 1; /* Linux 5.11 */
+const volatile __u8 coarse_clock = 1;  /* Linux 5.11 */
+const volatile __u32 counters_end = 0; /* number of elements of couic_counters */
+
+#include "tables.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -101,23 +103,30 @@ static __always_inline int count(struct xdp_md *ctx, __u32 index, int verdict)
 	return verdict;
 }
 
-static __always_inline int count_rule(struct xdp_md *ctx, __u32 rule, int verdict)
+static __always_inline int count_rule(struct xdp_md *ctx, __u32 rule, __u64 *hit, int verdict)
 {
-	struct couic_record *record = bpf_map_lookup_elem(&couic_records, &rule);
+	if (rule >= counters_end) {
+		__u32 index = rule - counters_end;
+		struct couic_record *record = bpf_map_lookup_elem(&couic_records, &index);
 
-	if (!record)
-		return verdict;
-	if (count_hits) {
-		__sync_fetch_and_add(&record->packets, 1);
-		record->last = (coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns()) >> COUIC_TICK_SHIFT;
+		if (!record)
+			return verdict;
+		rule = record->counter;
+		hit = &record->hit;
 	}
-	return count(ctx, record->counter, verdict);
+	if (count_hits && hit) {
+		__u64 now = (coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns()) >> COUIC_TICK_SHIFT;
+
+		*hit = ((*hit + 1) & ((1ull << COUIC_HIT_SHIFT) - 1)) | now << COUIC_HIT_SHIFT;
+	}
+	return count(ctx, rule, verdict);
 }
 
 static __always_inline int filter4(struct xdp_md *ctx, void *header, void *end)
 {
 	struct iphdr *ip = header;
 	__u32 rule = 0;
+	__u64 *hit = NULL;
 
 	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5 || header + ip->ihl * 4 > end)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
@@ -126,18 +135,18 @@ static __always_inline int filter4(struct xdp_md *ctx, void *header, void *end)
 	__u32 destination = bpf_ntohl(ip->daddr);
 
 	if (match_source)
-		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, source);
+		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, source, &hit);
 	if (match_destination && !rule)
-		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, destination);
+		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, destination, &hit);
 	if (rule)
-		return count_rule(ctx, rule, XDP_PASS);
+		return count_rule(ctx, rule, hit, XDP_PASS);
 
 	if (match_source)
-		rule = find4(COUIC_DROP, &couic_ipv4_drop, source);
+		rule = find4(COUIC_DROP, &couic_ipv4_drop, source, &hit);
 	if (match_destination && !rule)
-		rule = find4(COUIC_DROP, &couic_ipv4_drop, destination);
+		rule = find4(COUIC_DROP, &couic_ipv4_drop, destination, &hit);
 	if (rule)
-		return count_rule(ctx, rule, XDP_DROP);
+		return count_rule(ctx, rule, hit, XDP_DROP);
 
 	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
 }
@@ -182,29 +191,29 @@ static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
 {
 	struct ipv6hdr *ip = header;
 	__u32 rule = 0;
+	__u64 *hit = NULL;
 
 	if ((void *)(ip + 1) > end || ip->version != 6)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
 	if (match_source)
-		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->saddr, 0), half(&ip->saddr, 1));
+		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->saddr, 0), half(&ip->saddr, 1), &hit);
 	if (match_destination && !rule)
-		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->daddr, 0), half(&ip->daddr, 1));
+		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->daddr, 0), half(&ip->daddr, 1), &hit);
 	if (rule)
-		return count_rule(ctx, rule, XDP_PASS);
+		return count_rule(ctx, rule, hit, XDP_PASS);
 
 	if (match_source)
-		rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->saddr, 0), half(&ip->saddr, 1));
+		rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->saddr, 0), half(&ip->saddr, 1), &hit);
 	if (match_destination && !rule)
-		rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->daddr, 0), half(&ip->daddr, 1));
+		rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->daddr, 0), half(&ip->daddr, 1), &hit);
 	if (rule && !is_neighbour_discovery(ip, end))
-		return count_rule(ctx, rule, XDP_DROP);
+		return count_rule(ctx, rule, hit, XDP_DROP);
 
 	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
 }
 
-SEC("xdp")
-int couic_xdp(struct xdp_md *ctx)
+static __always_inline int filter(struct xdp_md *ctx)
 {
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *ethernet = (void *)(long)ctx->data;
@@ -233,6 +242,14 @@ int couic_xdp(struct xdp_md *ctx)
 		return filter6(ctx, at, end);
 	return count(ctx, COUIC_COUNTER_NOT_IP, XDP_PASS);
 }
+
+#ifndef COUIC_WITHOUT_ENTRY /* the bench has one of its own */
+SEC("xdp")
+int couic_xdp(struct xdp_md *ctx)
+{
+	return filter(ctx);
+}
+#endif
 
 /* bpf_ktime_get_coarse_ns() may only be called by programs under a licence that is compatible with the kernel's. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

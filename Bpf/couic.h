@@ -36,15 +36,21 @@ struct couic_counter {
 	__u64 bytes;
 };
 
-/* An element of couic_records, which every rule names by its index. The first ones belong to the counters, one each, for
- * rules without a record of their own; behind them lies one an entry. A change of tag is one store into `counter`. */
-struct couic_record {
-	__u64 packets; /* that the entry decided, over all CPUs */
-	__u32 last;    /* when it last did: CLOCK_MONOTONIC in units of 2^COUIC_TICK_SHIFT ns; 0 for never */
-	__u32 counter; /* index into couic_counters */
-};
+/* What an entry decided: the number of packets (modulo 2^COUIC_HIT_SHIFT) and, above it, when the last one came:
+ * CLOCK_MONOTONIC in units of 2^COUIC_TICK_SHIFT ns (2.1 s, and 1.1 years until it starts again). It is added to
+ * without an atomic operation, which would cost more than all the rest: where several CPUs count for the same entry in
+ * the same moment, some of its packets are missing here. In couic_counters none is. */
+#define COUIC_HIT_SHIFT 40
+#define COUIC_TICK_SHIFT 31
 
-#define COUIC_TICK_SHIFT 26
+/* A rule is an index into couic_counters; or, from the number of those on, into couic_records, for entries that have
+ * their hit there and not beside their address. It is never 0. The tries of IPv4 hold it with the prefix length above
+ * it (COUIC_NODE_LENGTH_SHIFT), those of IPv6 alone. */
+struct couic_record {
+	__u64 hit;
+	__u32 counter; /* index into couic_counters; a change of tag is one store here */
+	__u32 unused;
+};
 
 struct couic_key4 {
 	__u32 length; /* of the prefix, in bits */
@@ -65,27 +71,28 @@ struct couic_line {
 	};
 };
 
-/* A rule in the tables is the index of its record, never 0. The tries of IPv4 hold it with the prefix length above it
- * (COUIC_NODE_LENGTH_SHIFT), those of IPv6 alone. */
-
-/* Hosts of IPv4, a bucket a line: seven words of address (low half, machine order) and rule (high half), 0 for free;
- * the last word counts the hosts whose first choice this bucket was and which went elsewhere: to another bucket (low
- * half), or to nowhere but the trie (high half). A host that is not found where it may lie is none. */
+/* Hosts of IPv4, a bucket of two lines: seven words of address (low half, machine order) and rule (high half), 0 for
+ * free; the eighth word counts the hosts whose first choice this bucket was and which went elsewhere: to another bucket
+ * (low half), or to nowhere but the trie (high half). A host that is not found where it may lie is none. In the second
+ * line lie the hits. */
 #define COUIC_HOSTS4 7
 
-/* Hosts of IPv6: three addresses (high and low half each), three rules, 0 for free, and a word about the bucket: a
- * sequence number (low half, odd while the bucket is being changed) and the number of hosts whose first choice it was and
- * which went to another (high half; the largest number stays). A host that is not found is asked of the trie. */
-#define COUIC_HOSTS6 3
-#define COUIC_HOSTS6_RULES 12 /* index of the first rule among `nodes` */
-#define COUIC_HOSTS6_STATE 15
+/* Hosts of IPv6, a bucket of two lines: four addresses (high and low half each); in the second line their rules, 0 for
+ * free, a word about the bucket, and their hits. The word is a sequence number (low half, odd while the bucket is being
+ * changed) and the number of hosts whose first choice it was and which went to another (high half; the largest number
+ * stays). A host that is not found is asked of the trie. */
+#define COUIC_HOSTS6 4
+#define COUIC_HOSTS6_STATE 4 /* among `nodes` of the second line */
+#define COUIC_HOSTS6_HITS 4  /* the first among `words` of the second line */
+
+#define COUIC_BUCKET_LINES 2
 
 /* Buckets that a host may lie in. */
 #define COUIC_PROBES 3
 
 /* Shorter prefixes of IPv4: a tree whose root has a node for each block of 2^(32 - top_bits) addresses and whose inner
- * nodes are lines of 16 nodes. A node is 0, a rule with its prefix length, a line of the tree, or the word that sends to
- * the trie, where lines ran out. */
+ * nodes are lines of 16 nodes. A node is 0, a rule with its prefix length, a line of the tree, or the word that sends
+ * to the trie, where lines ran out. */
 #define COUIC_NODE_LINE 0x80000000
 #define COUIC_NODE_TRIE 0x7fffffff
 #define COUIC_NODE_RULE 0x03ffffff
@@ -95,7 +102,7 @@ struct couic_line {
 #define COUIC_BITS4_WIDE 16   /* IPv4 /16; exact */
 #define COUIC_BITS4_NARROW 24 /* IPv4 /24; exact */
 #define COUIC_BITS6_WIDE 16   /* IPv6 /32; hashed */
-#define COUIC_BITS6_NARROW 24 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed */
+#define COUIC_BITS6_NARROW 24 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed, two bits each */
 #define COUIC_BITS6_SHORT 20  /* IPv6 /20, for prefixes up to /28; exact */
 
 struct couic_tables4 {

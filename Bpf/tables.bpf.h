@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * Which rule covers an address: the tables in front of a trie, in the order in which an address meets them, and the trie.
+ * Which rule covers an address: the tables in front of a trie, in the order in which an address meets them, and the
+ * trie.
  *
- * find4() and find6() return the record of the longest prefix that covers an address, 0 for none. Tables only ever
- * shorten the way: a trie holds all rules of its policy and family, and whatever a table cannot say is asked there.
- * User space changes the tables while packets look into them. Every word is stored and loaded whole; a rule is published
- * in the trie, then in the table that holds it, then in the bits that lead there, and retracted in reverse.
+ * find4() and find6() return the rule of the longest prefix that covers an address, 0 for none, and where its hit is if
+ * it lies beside the address. Tables only ever shorten the way: a trie holds all rules of its policy and family, and
+ * whatever a table cannot say is asked there. User space changes the tables while packets look into them. Every word is
+ * stored and loaded whole; a rule is published in the trie, then in the table that holds it, then in the bits that lead
+ * there, and retracted in reverse.
  */
 #ifndef COUIC_TABLES_BPF_H
 #define COUIC_TABLES_BPF_H
@@ -90,26 +92,38 @@ static __always_inline __u32 prefix4(const volatile struct couic_tables4 *tables
 	return node;
 }
 
-static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 address)
+static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 address, __u64 **hit)
 {
 	const volatile struct couic_tables4 *tables = &tables4[policy];
 	__u64 elsewhere = 0;
 
-	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) || !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
+	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) ||
+	    !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
 		return 0;
 
 #pragma unroll
 	for (int choice = 0; choice < COUIC_PROBES; choice++) {
-		struct couic_line *line = line_at(tables->hosts + bucket(address, choice, tables->buckets));
+		__u32 first = tables->hosts + COUIC_BUCKET_LINES * bucket(address, choice, tables->buckets);
+		struct couic_line *line = line_at(first);
+		__u64 found = 0, place = 0;
 
 		if (!line)
 			return 0;
+			/* Without branches: which of the seven it is cannot be foreseen, and to guess wrongly costs
+			 * more than all of it. */
 #pragma unroll
 		for (int i = 0; i < COUIC_HOSTS4; i++) {
 			__u64 word = LOAD(line->words[i]);
+			__u64 equal = 0 - ((((__u64)(__u32)word ^ address) - 1) >> 63);
 
-			if ((__u32)word == address && word >> 32)
-				return word >> 32;
+			found |= (word >> 32) & equal;
+			place |= i & equal;
+		}
+		if (found) {
+			line = count_hits ? line_at(first + 1) : NULL;
+			if (line)
+				*hit = &line->words[place & 7];
+			return found;
 		}
 		if (choice == 0)
 			elsewhere = LOAD(line->words[COUIC_HOSTS4]);
@@ -128,20 +142,26 @@ static __always_inline __u32 hash6(__u64 bits)
 	return bits >> 32;
 }
 
+/* Two bits, as in a Bloom filter: one in a thousand sources that are not listed gets past them when the table is full.
+ */
+static __always_inline int narrow6(__u32 table, __u32 hash)
+{
+	return bit(table, hash >> (32 - COUIC_BITS6_NARROW)) &&
+	       bit(table, (hash * 0x85ebca6b) >> (32 - COUIC_BITS6_NARROW));
+}
+
 static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high)
 {
-	int brief = bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT));
 	__u32 wide = hash6(high >> 32);
 
-	if (brief)
+	if (bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT)))
 		return 1;
 	if (!bit(tables->wide, wide >> (32 - COUIC_BITS6_WIDE)))
 		return 0;
-	return bit(tables->narrow, hash6(high >> 16) >> (32 - COUIC_BITS6_NARROW)) ||
-	       bit(tables->narrow, ~wide >> (32 - COUIC_BITS6_NARROW));
+	return narrow6(tables->narrow, hash6(high >> 16)) || narrow6(tables->narrow, ~wide);
 }
 
-static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low)
+static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 **hit)
 {
 	const volatile struct couic_tables6 *tables = &tables6[policy];
 
@@ -153,21 +173,24 @@ static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 h
 
 #pragma unroll
 	for (int choice = 0; choice < COUIC_PROBES; choice++) {
-		struct couic_line *line = line_at(tables->hosts + bucket(hash, choice, tables->buckets));
+		__u32 first = tables->hosts + COUIC_BUCKET_LINES * bucket(hash, choice, tables->buckets);
+		struct couic_line *addresses = line_at(first);
+		struct couic_line *rules = line_at(first + 1);
 
-		if (!line)
+		if (!addresses || !rules)
 			return 0;
 
-		__u32 before = LOAD(line->nodes[COUIC_HOSTS6_STATE]);
+		__u32 before = LOAD(rules->nodes[COUIC_HOSTS6_STATE]);
 #pragma unroll
 		for (int i = 0; i < COUIC_HOSTS6; i++) {
-			__u32 rule = LOAD(line->nodes[COUIC_HOSTS6_RULES + i]);
+			__u32 rule = LOAD(rules->nodes[i]);
 
-			if (!rule || LOAD(line->words[2 * i]) != high || LOAD(line->words[2 * i + 1]) != low)
+			if (!rule || LOAD(addresses->words[2 * i]) != high || LOAD(addresses->words[2 * i + 1]) != low)
 				continue;
 			/* Three words are no atom: if the bucket has changed meanwhile, the trie knows. */
-			if ((before & 1) || (__u16)before != (__u16)LOAD(line->nodes[COUIC_HOSTS6_STATE]))
+			if ((before & 1) || (__u16)before != (__u16)LOAD(rules->nodes[COUIC_HOSTS6_STATE]))
 				return trie6(trie, high, low);
+			*hit = &rules->words[COUIC_HOSTS6_HITS + i];
 			return rule;
 		}
 		if (choice == 0)

@@ -91,7 +91,7 @@ internal sealed class ObjectSpec
     {
         uint section = types.Find(BtfKind.Section, MapsName);
         return section == 0
-            ? throw ElfFile.Malformed("no map definitions")
+            ? []
             : [.. types.Variables(section).Select(variable => MapSpec.Read(types, variable))];
     }
 

@@ -2,12 +2,15 @@ using Couic.Native;
 
 namespace Couic.Bpf.Tables;
 
-/// <summary>IPv4 hosts in buckets of one cache line. A host never moves while it is there, so a reader finds it in one pass.</summary>
+/// <summary>IPv4 hosts in buckets of two cache lines. A host never moves while it is there, so a reader finds it in one pass.</summary>
 internal sealed class Hosts4(MappedMemory lines, uint firstLine, uint buckets)
 {
     private const int WordsPerLine = Layout.LineSize / sizeof(ulong);
     private const ulong Elsewhere = 1;
     private const ulong InTrie = 1ul << 32;
+
+    /// <summary>Whether a new host would find a place.</summary>
+    public bool HasRoom(uint address) => FindFree(lines.As<ulong>(), address, out _) >= 0;
 
     /// <summary>Adds a host, or replaces the rule of one that is there.</summary>
     public void Set(uint address, uint rule, bool isNew)
@@ -27,7 +30,7 @@ internal sealed class Hosts4(MappedMemory lines, uint firstLine, uint buckets)
             return;
         }
 
-        // The state comes before the word: a reader that sees the host gone from its first choice must know to go on.
+        // The state comes before the word: a reader that does not find the host in its first choice must know to go on.
         ref ulong state = ref words[Place(address, 0) + Layout.Hosts4];
         place = FindFree(words, address, out int choice);
         if (place < 0 || choice > 0)
@@ -37,6 +40,7 @@ internal sealed class Hosts4(MappedMemory lines, uint firstLine, uint buckets)
 
         if (place >= 0)
         {
+            words[place + WordsPerLine] = 0;
             Volatile.Write(ref words[place], word);
         }
     }
@@ -57,7 +61,16 @@ internal sealed class Hosts4(MappedMemory lines, uint firstLine, uint buckets)
         }
     }
 
-    private int Place(uint address, int choice) => (int)(firstLine + HostHash.Bucket(address, choice, buckets)) * WordsPerLine;
+    /// <summary>What the program has counted for a host; 0 for one that is not there.</summary>
+    public ulong ReadHit(uint address)
+    {
+        Span<ulong> words = lines.As<ulong>();
+        int place = Find(words, address, out _);
+        return place < 0 ? 0 : Volatile.Read(ref words[place + WordsPerLine]);
+    }
+
+    private int Place(uint address, int choice) =>
+        (int)(firstLine + (Layout.BucketLines * HostHash.Bucket(address, choice, buckets))) * WordsPerLine;
 
     private int Find(Span<ulong> words, uint address, out int choice)
     {

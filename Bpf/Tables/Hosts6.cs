@@ -3,11 +3,27 @@ using Couic.Native;
 
 namespace Couic.Bpf.Tables;
 
-/// <summary>IPv6 hosts in buckets of one cache line. What does not fit is left to the trie, which readers ask anyway.</summary>
+/// <summary>IPv6 hosts in buckets of two cache lines. What does not fit is left to the trie, which readers ask anyway.</summary>
 internal sealed class Hosts6(MappedMemory lines, uint firstLine, uint buckets)
 {
+    private const int WordsPerLine = Layout.LineSize / sizeof(ulong);
     private const int NodesPerLine = Layout.LineSize / sizeof(uint);
     private const uint Elsewhere = 1 << 16;
+
+    /// <summary>Whether a new host would find a place.</summary>
+    public bool HasRoom(ulong high, ulong low)
+    {
+        uint hash = HostHash.Host6(high, low);
+        for (int choice = 0; choice < Layout.Probes; choice++)
+        {
+            if (Bucket(hash, choice).Slice(NodesPerLine, Layout.Hosts6).Contains(0u))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Adds a host, or replaces the rule of one that is there.</summary>
     public void Set(ulong high, ulong low, uint rule, bool isNew)
@@ -15,18 +31,18 @@ internal sealed class Hosts6(MappedMemory lines, uint firstLine, uint buckets)
         uint hash = HostHash.Host6(high, low);
         if (TryFind(hash, high, low, out int choice, out int index))
         {
-            Volatile.Write(ref Nodes(hash, choice)[Layout.Hosts6Rules + index], rule);
+            Volatile.Write(ref Bucket(hash, choice)[NodesPerLine + index], rule);
             return;
         }
 
         for (choice = 0; isNew && choice < Layout.Probes; choice++)
         {
-            Span<uint> nodes = Nodes(hash, choice);
-            index = nodes.Slice(Layout.Hosts6Rules, Layout.Hosts6).IndexOf(0u);
+            Span<uint> bucket = Bucket(hash, choice);
+            index = bucket.Slice(NodesPerLine, Layout.Hosts6).IndexOf(0u);
             if (index >= 0)
             {
                 CountElsewhere(hash, choice, up: true);
-                Write(nodes, index, high, low, rule);
+                Write(bucket, index, high, low, rule);
                 return;
             }
         }
@@ -37,48 +53,60 @@ internal sealed class Hosts6(MappedMemory lines, uint firstLine, uint buckets)
         uint hash = HostHash.Host6(high, low);
         if (TryFind(hash, high, low, out int choice, out int index))
         {
-            Volatile.Write(ref Nodes(hash, choice)[Layout.Hosts6Rules + index], 0);
+            Volatile.Write(ref Bucket(hash, choice)[NodesPerLine + index], 0);
             CountElsewhere(hash, choice, up: false);
         }
     }
 
-    /// <summary>An address is two words: readers that see the sequence change, or odd, ask the trie.</summary>
-    private static void Write(Span<uint> nodes, int index, ulong high, ulong low, uint rule)
+    /// <summary>What the program has counted for a host; 0 for one that is not there.</summary>
+    public ulong ReadHit(ulong high, ulong low)
     {
-        ref uint state = ref nodes[Layout.Hosts6State];
+        uint hash = HostHash.Host6(high, low);
+        return TryFind(hash, high, low, out int choice, out int index)
+            ? Volatile.Read(ref Words(Bucket(hash, choice))[WordsPerLine + Layout.Hosts6Hits + index])
+            : 0;
+    }
+
+    /// <summary>An address is two words: readers that see the sequence change, or odd, ask the trie.</summary>
+    private static void Write(Span<uint> bucket, int index, ulong high, ulong low, uint rule)
+    {
+        ref uint state = ref bucket[NodesPerLine + Layout.Hosts6State];
         Volatile.Write(ref state, NextSequence(state));
         Interlocked.MemoryBarrier();
-        Span<ulong> words = MemoryMarshal.Cast<uint, ulong>(nodes);
+        Span<ulong> words = Words(bucket);
         words[2 * index] = high;
         words[(2 * index) + 1] = low;
-        Volatile.Write(ref nodes[Layout.Hosts6Rules + index], rule);
+        words[WordsPerLine + Layout.Hosts6Hits + index] = 0;
+        Volatile.Write(ref bucket[NodesPerLine + index], rule);
         Volatile.Write(ref state, NextSequence(state));
     }
 
     private static uint NextSequence(uint state) => (state & 0xffff_0000) | ((state + 1) & 0xffff);
 
+    private static Span<ulong> Words(Span<uint> bucket) => MemoryMarshal.Cast<uint, ulong>(bucket);
+
     private void CountElsewhere(uint hash, int choice, bool up)
     {
-        ref uint state = ref Nodes(hash, 0)[Layout.Hosts6State];
+        ref uint state = ref Bucket(hash, 0)[NodesPerLine + Layout.Hosts6State];
         if (choice > 0 && state >> 16 != ushort.MaxValue)
         {
             Volatile.Write(ref state, up ? state + Elsewhere : state - Elsewhere);
         }
     }
 
-    private Span<uint> Nodes(uint hash, int choice) =>
-        lines.As<uint>().Slice((int)(firstLine + HostHash.Bucket(hash, choice, buckets)) * NodesPerLine, NodesPerLine);
+    private Span<uint> Bucket(uint hash, int choice) => lines.As<uint>().Slice(
+        (int)(firstLine + (Layout.BucketLines * HostHash.Bucket(hash, choice, buckets))) * NodesPerLine, Layout.BucketLines * NodesPerLine);
 
     private bool TryFind(uint hash, ulong high, ulong low, out int choice, out int index)
     {
         index = 0;
         for (choice = 0; choice < Layout.Probes; choice++)
         {
-            Span<uint> nodes = Nodes(hash, choice);
-            Span<ulong> words = MemoryMarshal.Cast<uint, ulong>(nodes);
+            Span<uint> bucket = Bucket(hash, choice);
+            Span<ulong> words = Words(bucket);
             for (index = 0; index < Layout.Hosts6; index++)
             {
-                if (nodes[Layout.Hosts6Rules + index] != 0 && words[2 * index] == high && words[(2 * index) + 1] == low)
+                if (bucket[NodesPerLine + index] != 0 && words[2 * index] == high && words[(2 * index) + 1] == low)
                 {
                     return true;
                 }

@@ -5,94 +5,69 @@ using Couic.Store;
 namespace Couic.Bpf.Tables;
 
 /// <summary>
-/// What the program counts for a rule, and under which counter. The first records belong to the counters, for rules without one
-/// of their own: all rules where per-entry counters are off, and those beyond <see cref="Capacity"/>.
+/// Records of entries that are not counted beside their address: prefixes, and hosts that found no place. Written under the
+/// store's lock, read at any time.
 /// </summary>
 internal sealed class RecordTable : IDisposable
 {
     private readonly MappedMemory _memory;
-    private readonly StoreLimits _limits;
-    private readonly int _shared;
-    private readonly bool _perEntry;
+    private readonly uint _firstRule;
+    private readonly uint _capacity;
+    private readonly Stack<uint> _free = [];
+    private uint _used;
 
     /// <exception cref="BpfException">The map cannot be mapped.</exception>
     public RecordTable(PlaneMaps maps)
     {
-        _limits = maps.Limits;
-        _perEntry = maps.PerEntryCounters;
-        _shared = maps.CounterCount;
-        _memory = PlaneMaps.Map(maps.Records, (long)Count(_limits, _perEntry) * Layout.RecordSize);
-        for (int i = 0; i < _shared; i++)
-        {
-            _memory.As<Record>()[i].Counter = i;
-        }
+        _firstRule = (uint)maps.CounterCount;
+        _capacity = maps.PerEntryCounters ? Capacity(maps.Limits) : 0;
+        _memory = PlaneMaps.Map(maps.Records, (long)Count(maps.Limits, maps.PerEntryCounters) * Layout.RecordSize);
     }
 
-    /// <summary>Records of a data plane.</summary>
-    public static int Count(StoreLimits limits, bool perEntry)
+    /// <summary>Elements of couic_records.</summary>
+    public static uint Count(StoreLimits limits, bool perEntry) => perEntry ? Capacity(limits) : 1;
+
+    /// <summary>Whether a rule is a record, and not a counter.</summary>
+    public bool IsRecord(uint rule) => rule >= _firstRule;
+
+    /// <summary>Takes a record that counts under a counter. Without one, an entry is counted by its tag alone.</summary>
+    public bool TryTake(int counter, out uint rule)
     {
-        int shared = Layout.CounterTags + (2 * limits.Counters);
-        return perEntry ? shared + (2 * (Capacity(limits.MaxDropEntries) + Capacity(limits.MaxIgnoreEntries))) : shared;
-    }
-
-    /// <summary>The rule for an entry: the index of its record.</summary>
-    public uint RuleOf(Policy policy, IpFamily family, int slot, int counter) =>
-        (uint)(HasOwn(policy, slot) ? First(policy, family) + slot : counter);
-
-    /// <summary>Whether an entry in that slot is counted by itself.</summary>
-    public bool HasOwn(Policy policy, int slot) => _perEntry && slot < Capacity(_limits.Entries(policy));
-
-    /// <summary>Makes a rule count under a counter; its own count starts at zero if it is new.</summary>
-    public void Assign(uint rule, int counter, bool isNew)
-    {
-        if (rule < _shared)
+        bool taken = _free.TryPop(out uint index);
+        if (!taken && _used < _capacity)
         {
-            return;
+            index = _used++;
+            taken = true;
         }
 
-        ref Record record = ref _memory.As<Record>()[(int)rule];
-        if (isNew)
+        rule = _firstRule + index;
+        if (taken)
         {
-            record.Packets = 0;
-            record.Last = 0;
+            this[rule] = new Record { Counter = counter };
         }
 
-        Volatile.Write(ref record.Counter, counter);
+        return taken;
     }
 
-    public EntryHits Read(uint rule, TimeProvider time)
-    {
-        Record record = _memory.As<Record>()[(int)rule];
-        if (record.Last == 0)
-        {
-            return new EntryHits(record.Packets, null);
-        }
+    public void Return(uint rule) => _free.Push(rule - _firstRule);
 
-        // The kernel's monotonic clock is the one behind GetTimestamp, so the difference is how long ago it was.
-        long now = (long)((Int128)time.GetTimestamp() * 1_000_000_000 / time.TimestampFrequency);
-        long ago = Math.Max(0, now - ((long)record.Last << Layout.TickShift));
-        return new EntryHits(record.Packets, time.GetUtcNow() - TimeSpan.FromTicks(ago / 100));
-    }
+    /// <summary>Makes a record count under another counter.</summary>
+    public void Assign(uint rule, int counter) => Volatile.Write(ref this[rule].Counter, counter);
+
+    public ulong ReadHit(uint rule) => Volatile.Read(ref this[rule].Hit);
 
     public void Dispose() => _memory.Dispose();
 
-    /// <summary>
-    /// Half more than the limit: what a set swap adds before it removes is seldom more, and the memory is taken at once. An
-    /// entry beyond it is counted by its tag alone.
-    /// </summary>
-    private static int Capacity(int entries) => entries + (entries / 2);
+    /// <summary>Half of all entries, as most are hosts.</summary>
+    private static uint Capacity(StoreLimits limits) => (uint)(limits.MaxDropEntries + limits.MaxIgnoreEntries);
 
-    private int First(Policy policy, IpFamily family)
-    {
-        int before = policy == Policy.Drop ? 0 : 2 * Capacity(_limits.MaxDropEntries);
-        return _shared + before + ((int)family * Capacity(_limits.Entries(policy)));
-    }
+    private ref Record this[uint rule] => ref _memory.As<Record>()[(int)(rule - _firstRule)];
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Record
     {
-        public ulong Packets;
-        public uint Last;
+        public ulong Hit;
         public int Counter;
+        private readonly uint _unused;
     }
 }

@@ -18,28 +18,30 @@ internal sealed class TableLayout
             // A root of 2^20 nodes takes 4 MiB and saves a step, which pays where most rules are.
             uint topBits = policy == Policy.Drop ? 20u : 16u;
 
-            // Four hosts to a bucket of seven, and three lines of the tree for eight rules: most rules are hosts, and
-            // prefixes come in clusters. What does not fit is found in the trie.
-            uint buckets = (entries / 4) + 1;
-            uint inner = (entries * 3 / 8) + 16;
+            // Nine hosts to two buckets of seven, and a line of the tree for two rules of drop or four of ignore: most rules
+            // are hosts, and prefixes come in clusters. What does not fit is found in the trie.
+            uint buckets = (entries * 2 / 9) + 1;
+            uint inner = (entries / (policy == Policy.Drop ? 2u : 4u)) + 16;
             _v4[(int)policy] = new Region4
             {
                 Wide = Take(Bits(Layout.Bits4Wide)),
                 Narrow = Take(Bits(Layout.Bits4Narrow)),
-                Hosts = Take(buckets),
+                Hosts = TakeBuckets(buckets),
                 Buckets = buckets,
                 Top = Take(1u << (int)(topBits - 4)),
                 TopBits = topBits,
                 Inner = Take(inner),
                 InnerLines = inner,
             };
-            uint buckets6 = (entries / 2) + 1;
+
+            // Eight hosts to three buckets of four.
+            uint buckets6 = (entries * 3 / 8) + 1;
             _v6[(int)policy] = new Region6
             {
                 Wide = Take(Bits(Layout.Bits6Wide)),
                 Narrow = Take(Bits(Layout.Bits6Narrow)),
                 Brief = Take(Bits(Layout.Bits6Short)),
-                Hosts = Take(buckets6),
+                Hosts = TakeBuckets(buckets6),
                 Buckets = buckets6,
             };
         }
@@ -59,6 +61,13 @@ internal sealed class TableLayout
     public Region6 V6(Policy policy) => _v6[(int)policy];
 
     private static uint Bits(int indexBits) => (1u << indexBits) / (Layout.LineSize * 8);
+
+    /// <summary>A bucket starts at an even line, so that the two are neighbours for the processor too.</summary>
+    private uint TakeBuckets(uint buckets)
+    {
+        Take(Lines % Layout.BucketLines);
+        return Take(buckets * Layout.BucketLines);
+    }
 
     private uint Take(uint lines)
     {

@@ -20,6 +20,11 @@ internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int
     private readonly Hosts4 _hosts = new(lines, region.Hosts, region.Buckets);
     private readonly Prefixes4 _prefixes = new(lines, region, covering);
 
+    /// <summary>Whether a new host would be counted beside its address; other prefixes never are.</summary>
+    public bool HasRoom(Cidr cidr) => cidr.Length == 32 && _hosts.HasRoom(cidr.V4);
+
+    public ulong ReadHit(Cidr host) => _hosts.ReadHit(host.V4);
+
     public void Set(Cidr cidr, uint rule, bool isNew)
     {
         uint address = cidr.V4;

@@ -19,6 +19,11 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
     private readonly BitCounts _narrowCounts = new();
     private readonly Hosts6 _hosts = new(lines, region.Hosts, region.Buckets);
 
+    /// <summary>Whether a new host would be counted beside its address; other prefixes never are.</summary>
+    public bool HasRoom(Cidr cidr) => cidr.Length == 128 && _hosts.HasRoom(cidr.High, cidr.Low);
+
+    public ulong ReadHit(Cidr host) => _hosts.ReadHit(host.High, host.Low);
+
     public void Set(Cidr cidr, uint rule, bool isNew)
     {
         if (cidr.Length == 128)
@@ -55,12 +60,19 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
         {
             uint wide = HostHash.Fold(first + i);
             uint narrow = cidr.Length >= NarrowLength ? HostHash.Fold(cidr.High >> (64 - NarrowLength)) : ~wide;
-            CountNarrow(narrow >> (32 - Layout.Bits6Narrow), up);
+            CountNarrow(narrow, up);
             CountWide(wide >> (32 - Layout.Bits6Wide), up);
         }
     }
 
-    private void CountNarrow(uint index, bool up)
+    /// <summary>Two bits for a block, by two hashes.</summary>
+    private void CountNarrow(uint hash, bool up)
+    {
+        CountNarrowBit(hash >> (32 - Layout.Bits6Narrow), up);
+        CountNarrowBit(unchecked(hash * 0x85ebca6bu) >> (32 - Layout.Bits6Narrow), up);
+    }
+
+    private void CountNarrowBit(uint index, bool up)
     {
         if (up && _narrowCounts.Increment(index) == 1)
         {

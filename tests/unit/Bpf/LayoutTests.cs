@@ -23,14 +23,16 @@ public class LayoutTests
         ("COUIC_COUNTER_TAGS", nameof(Layout.CounterTags)),
         ("sizeof(struct couic_counter)", nameof(Layout.CounterSize)),
         ("sizeof(struct couic_record)", nameof(Layout.RecordSize)),
+        ("COUIC_HIT_SHIFT", nameof(Layout.HitShift)),
         ("COUIC_TICK_SHIFT", nameof(Layout.TickShift)),
         ("sizeof(struct couic_key4)", nameof(Layout.Key4Size)),
         ("sizeof(struct couic_key6)", nameof(Layout.Key6Size)),
         ("sizeof(struct couic_line)", nameof(Layout.LineSize)),
         ("COUIC_HOSTS4", nameof(Layout.Hosts4)),
         ("COUIC_HOSTS6", nameof(Layout.Hosts6)),
-        ("COUIC_HOSTS6_RULES", nameof(Layout.Hosts6Rules)),
         ("COUIC_HOSTS6_STATE", nameof(Layout.Hosts6State)),
+        ("COUIC_HOSTS6_HITS", nameof(Layout.Hosts6Hits)),
+        ("COUIC_BUCKET_LINES", nameof(Layout.BucketLines)),
         ("COUIC_PROBES", nameof(Layout.Probes)),
         ("COUIC_NODE_LINE", nameof(Layout.NodeLine)),
         ("COUIC_NODE_TRIE", nameof(Layout.NodeTrie)),
@@ -63,10 +65,10 @@ public class LayoutTests
 
     [Fact]
     public void OffsetsAreThoseOfTheHeader() => Assert.Equal(
-        [0, 8, 0, 8, 12, 0, 4, 0, 4, 0, 0],
+        [0, 8, 0, 8, 0, 4, 0, 4, 0, 0],
         CompiledC.Evaluate(["<stddef.h>", "couic.h"], [
             "offsetof(struct couic_counter, packets)", "offsetof(struct couic_counter, bytes)",
-            "offsetof(struct couic_record, packets)", "offsetof(struct couic_record, last)", "offsetof(struct couic_record, counter)",
+            "offsetof(struct couic_record, hit)", "offsetof(struct couic_record, counter)",
             "offsetof(struct couic_key4, length)", "offsetof(struct couic_key4, address)",
             "offsetof(struct couic_key6, length)", "offsetof(struct couic_key6, address)",
             "offsetof(struct couic_line, words)", "offsetof(struct couic_line, nodes)",

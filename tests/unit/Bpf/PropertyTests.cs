@@ -117,7 +117,7 @@ public class PropertyTests
             uint expected = listed && policy == Policy.Drop ? PlaneFixture.Drop : PlaneFixture.Pass;
             uint verdict = _plane.Run(Packet(source));
             Assert.True(expected == verdict, $"{source}: {verdict}, expected {expected} by {cidr} of {policy}");
-            Assert.True(slot < 0 || !IsCounted(policy, slot) || Hits(policy, cidr, slot) == before + 1, $"{source}: not counted under {cidr}");
+            Assert.True(slot < 0 || !IsCounted(policy, cidr, slot) || Hits(policy, cidr, slot) == before + 1, $"{source}: not counted under {cidr}");
         }
 
         public Cidr RandomSource() => SourceIn(Region(_random.Next(3) == 0 ? 0 : 8));
@@ -142,11 +142,17 @@ public class PropertyTests
                 ulong[] words = memory!.As<ulong>().ToArray();
                 foreach (Policy policy in Policies.All)
                 {
-                    // The tree's lines and the addresses of IPv6 buckets are scrap once nothing leads to them.
+                    // Hits, the tree's lines and the addresses of IPv6 buckets are scrap once nothing leads to them.
                     Region4 v4 = layout.V4(policy);
                     Region6 v6 = layout.V6(policy);
-                    AssertZero(words, v4.Wide, v4.Inner, $"{policy} IPv4");
-                    AssertZero(words, v6.Wide, v6.Hosts, $"{policy} IPv6");
+                    AssertZero(words, v4.Wide, v4.Hosts, $"{policy} IPv4 bits");
+                    AssertZero(words, v4.Top, v4.Inner, $"{policy} IPv4 tree");
+                    for (uint line = 0; line < v4.Buckets; line++)
+                    {
+                        AssertZero(words, v4.Hosts + (2 * line), v4.Hosts + (2 * line) + 1, $"{policy} IPv4 hosts");
+                    }
+
+                    AssertZero(words, v6.Wide, v6.Hosts, $"{policy} IPv6 bits");
                 }
             }
         }
@@ -184,7 +190,7 @@ public class PropertyTests
             Assert.True(_plane.Plane.Apply([new RuleChange(kind, policy, cidr, counter, slot)], out PlaneRefusal? refusal) == 1, refusal?.Message);
         }
 
-        private bool IsCounted(Policy policy, int slot) => _plane.Plane.TryReadHits(policy, Region(0), slot, out _);
+        private bool IsCounted(Policy policy, Cidr cidr, int slot) => _plane.Plane.TryReadHits(policy, cidr, slot, out _);
 
         private ulong Hits(Policy policy, Cidr cidr, int slot) =>
             slot >= 0 && _plane.Plane.TryReadHits(policy, cidr, slot, out EntryHits hits) ? hits.Packets : 0;

@@ -207,7 +207,7 @@ public class VerdictTests
 
         plane.Run(Ethernet(IPv4, V4(source)), repeat: 3);
 
-        var tags = new Counter[4];
+        var tags = new Counter[3];
         plane.Plane.ReadTags(Policy.Drop, tags);
         for (int i = 1; i < tags.Length; i++)
         {

@@ -1,0 +1,119 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Couic.Bpf;
+using Couic.Bpf.Elf;
+using Couic.Native;
+using Couic.Store;
+
+namespace Couic.Bench.DataPlane;
+
+/// <summary>The three programs of a scenario, loaded with the same rules and drawing the same sources.</summary>
+internal sealed class Programs : IDisposable
+{
+    private readonly List<IDisposable> _kept = [];
+    private readonly byte[] _packet;
+
+    public Programs(string objects, Scenario scenario)
+    {
+        _packet = Packet(scenario);
+        Empty = Load(objects, "empty", scenario, out _);
+        IReadOnlyCollection<Cidr> drop = RuleSet.Make(scenario.Family, 0, scenario.Rules, scenario.Mixed);
+        IReadOnlyCollection<Cidr> ignore = RuleSet.Make(scenario.Family, 1 << 30, scenario.Ignored, mixed: false);
+
+        TwoTries = Load(objects, "two_tries", scenario, out KernelObjects tries);
+        string family = scenario.Family == IpFamily.V4 ? "4" : "6";
+        FillTrie(tries, "ignore" + family, ignore, scenario.Tags);
+        FillTrie(tries, "drop" + family, drop, scenario.Tags);
+
+        var options = new PlaneOptions { PerEntryCounters = scenario.PerEntryCounters };
+        ObjectSpec spec = XdpLoader.Configure(File.ReadAllBytes(Path.Combine(objects, "couic.o")), options, coarseClock: true);
+        Couic = Make(spec, scenario, out KernelObjects ours);
+        Plane = new BpfDataPlane(
+            new PlaneMaps(options.Limits, options.PerEntryCounters, PossibleCpus.Count(), [.. PlaneMaps.Names.Select(ours.TakeMap)]), TimeProvider.System);
+        _kept.Add(Plane);
+        Apply(Plane, Policy.Ignore, ignore, scenario.Tags);
+        Apply(Plane, Policy.Drop, drop, scenario.Tags);
+    }
+
+    public FileDescriptor Empty { get; }
+
+    public FileDescriptor TwoTries { get; }
+
+    public FileDescriptor Couic { get; }
+
+    public BpfDataPlane Plane { get; }
+
+    /// <summary>Nanoseconds a packet.</summary>
+    public double Run(FileDescriptor program, uint packets)
+    {
+        Errno errno = BpfSyscall.TestRun(program, _packet, packets, out _, out uint nanoseconds);
+        return errno == Errno.None ? nanoseconds : throw new InvalidOperationException(errno.Text());
+    }
+
+    public void Dispose() => _kept.ForEach(k => k.Dispose());
+
+    private static byte[] Packet(Scenario scenario)
+    {
+        byte[] packet = new byte[64 + TagBytes(scenario)];
+        for (int i = 0; i < TagBytes(scenario); i += 4)
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(12 + i), 0x8100);
+        }
+
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(12 + TagBytes(scenario)), (ushort)(scenario.Family == IpFamily.V4 ? 0x0800 : 0x86dd));
+        packet[14 + TagBytes(scenario)] = (byte)(scenario.Family == IpFamily.V4 ? 0x45 : 0x60);
+        return packet;
+    }
+
+    private static int TagBytes(Scenario scenario) => 4 * scenario.VlanTags;
+
+    private FileDescriptor Load(string objects, string name, Scenario scenario, out KernelObjects made) =>
+        Make(ObjectSpec.Read(File.ReadAllBytes(Path.Combine(objects, name + ".o")), "xdp"), scenario, out made);
+
+    private FileDescriptor Make(ObjectSpec spec, Scenario scenario, out KernelObjects made)
+    {
+        SetNumber(spec, "draw_rules", scenario.Listed ? (int)scenario.Rules : 0);
+        SetNumber(spec, "draw_mixed", scenario.Mixed ? 1 : 0);
+        SetNumber(spec, "draw_offset", 14 + TagBytes(scenario) + (scenario.Family == IpFamily.V4 ? 12 : 8));
+        SetNumber(spec, "draw_size", scenario.Family == IpFamily.V4 ? 4 : 16);
+        made = KernelObjects.Make(spec);
+        _kept.Add(made);
+        FileDescriptor program = made.TakeProgram();
+        _kept.Add(program);
+        return program;
+    }
+
+    private static void SetNumber(ObjectSpec spec, string name, int value) =>
+        spec.SetConstant(name, MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in value)));
+
+    private void FillTrie(KernelObjects objects, string name, IEnumerable<Cidr> rules, int tags)
+    {
+        FileDescriptor trie = objects.TakeMap(name);
+        _kept.Add(trie);
+        byte[] key = new byte[20];
+        byte[] value = new byte[4];
+        int i = 0;
+        foreach (Cidr rule in rules)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(value, i++ % tags);
+            Check(BpfSyscall.Update(trie, key.AsSpan(0, TrieKey.Write(rule, key)), value));
+        }
+    }
+
+    private static void Apply(BpfDataPlane plane, Policy policy, IEnumerable<Cidr> rules, int tags)
+    {
+        RuleChange[] changes = [.. rules.Select((rule, i) => new RuleChange(RuleChangeKind.Set, policy, rule, 1 + (i % tags), i))];
+        if (plane.Apply(changes, out PlaneRefusal? refusal) != changes.Length)
+        {
+            throw new InvalidOperationException(refusal!.Message);
+        }
+    }
+
+    private static void Check(Errno errno)
+    {
+        if (errno != Errno.None)
+        {
+            throw new InvalidOperationException(errno.Text());
+        }
+    }
+}

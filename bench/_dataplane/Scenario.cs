@@ -1,0 +1,66 @@
+using Couic.Store;
+
+namespace Couic.Bench.DataPlane;
+
+/// <summary>What is listed and what arrives.</summary>
+internal sealed record Scenario
+{
+    public required IpFamily Family { get; init; }
+
+    /// <summary>Rules of drop.</summary>
+    public uint Rules { get; init; }
+
+    public bool Mixed { get; init; }
+
+    /// <summary>Whether sources are those of drop's rules, else any.</summary>
+    public bool Listed { get; init; }
+
+    /// <summary>Rules of ignore; none is the source of a packet.</summary>
+    public uint Ignored { get; init; }
+
+    public int Tags { get; init; } = 1;
+
+    public int VlanTags { get; init; }
+
+    public bool PerEntryCounters { get; init; } = true;
+
+    public string Name =>
+        $"{(Family == IpFamily.V4 ? "IPv4" : "IPv6")} {Rules:N0} {(Mixed ? "mixed" : "hosts")}, {(Listed ? "listed" : "any source")}"
+        + (Ignored > 0 ? $", {Ignored:N0} ignored" : "") + (Tags > 1 ? $", {Tags:N0} tags" : "")
+        + (VlanTags > 0 ? $", {VlanTags} VLAN tags" : "") + (PerEntryCounters ? "" : ", not counted per entry");
+
+    /// <summary>The table of the documentation, and what it leaves out.</summary>
+    public static IEnumerable<Scenario> All()
+    {
+        const uint Full = 262_144;
+        const uint FullIgnore = 65_536;
+        foreach (IpFamily family in (IpFamily[])[IpFamily.V4, IpFamily.V6])
+        {
+            yield return new Scenario { Family = family };
+            foreach (uint rules in (uint[])[10_000, Full])
+            {
+                yield return new Scenario { Family = family, Rules = rules };
+                yield return new Scenario { Family = family, Rules = rules, Listed = true };
+            }
+
+            yield return new Scenario { Family = family, Rules = Full, Mixed = true };
+            yield return new Scenario { Family = family, Rules = Full, Mixed = true, Listed = true };
+            yield return new Scenario { Family = family, Rules = Full, Listed = true, PerEntryCounters = false };
+            yield return new Scenario { Family = family, Rules = Full, Mixed = true, Listed = true, PerEntryCounters = false };
+        }
+
+        foreach (int tags in (int[])[64, 1_000])
+        {
+            yield return new Scenario { Family = IpFamily.V4, Rules = Full, Listed = true, Tags = tags };
+        }
+
+        foreach (uint ignored in (uint[])[16, FullIgnore])
+        {
+            yield return new Scenario { Family = IpFamily.V4, Rules = Full, Ignored = ignored };
+            yield return new Scenario { Family = IpFamily.V4, Rules = Full, Ignored = ignored, Listed = true };
+        }
+
+        yield return new Scenario { Family = IpFamily.V4, Rules = Full, VlanTags = 1 };
+        yield return new Scenario { Family = IpFamily.V4, Rules = Full, VlanTags = 2 };
+    }
+}
