@@ -32,6 +32,9 @@ internal sealed class CliContext
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>The SSH_CONNECTION of the operator's session, if there is one.</summary>
+    public Func<string?> SessionOrigin { get; init; } = Cli.SessionOrigin.Find;
+
     /// <summary>How a live view waits; true when it was interrupted.</summary>
     public Func<TimeSpan, CancellationToken, bool> Wait { get; init; } = static (time, interrupt) => interrupt.WaitHandle.WaitOne(time);
 

@@ -37,18 +37,22 @@ internal static class EntryAdd
             CidrArgument.TryParse(invocation.Argument(0), out Cidr cidr),
             CommonOptions.TagFault(tag),
             TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
-        bool force = invocation.Has("force");
-        if (policy == Policy.Drop && cidr.Length == 0 && !force)
+        bool guarded = policy == Policy.Drop && !invocation.Has("force");
+        if (guarded && cidr.Length == 0)
         {
-            throw new UsageException($"dropping {cidr.Network} cuts this machine off from every {(cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6")} address (--force if you mean it)");
+            throw new UsageException(LockOutGuard.EverythingObjection(cidr));
         }
 
         using ApiClient api = invocation.Connect();
+        if (new LockOutGuard(invocation, api, guarded).Objection(cidr) is { } objection)
+        {
+            throw new CliException(objection);
+        }
 
         // The time left is shown as of the request, so that it does not depend on how long the answer took.
         DateTimeOffset now = invocation.Context.Clock.GetUtcNow();
         var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, CommonOptions.ExpiryOf(seconds, now));
-        ApiAnswer answer = api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation.Has("update"), force), entry, WireJson.Default.NewEntry);
+        ApiAnswer answer = api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation, guarded), entry, WireJson.Default.NewEntry);
         if (cidr.IsV4Mapped)
         {
             invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those");
@@ -58,11 +62,16 @@ internal static class EntryAdd
         return ExitStatus.Success;
     }
 
-    private static string Query(bool update, bool force) => (update, force) switch
+    /// <summary>The daemon knows more of those who must not be locked out, and is asked to refuse as well.</summary>
+    private static string Query(Invocation invocation, bool guarded)
     {
-        (true, true) => "?on_conflict=update&force=true",
-        (true, false) => "?on_conflict=update",
-        (false, true) => "?force=true",
-        _ => "",
-    };
+        string?[] parts =
+        [
+            invocation.Has("update") ? "on_conflict=update" : null,
+            invocation.Has("force") ? "force=true" : null,
+            guarded ? "guard=refuse" : null,
+        ];
+        string query = string.Join('&', parts.OfType<string>());
+        return query.Length == 0 ? "" : "?" + query;
+    }
 }

@@ -41,14 +41,14 @@ internal static class EntryImport
             CommonOptions.TagFault(tag), TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
         Stream file = LineFile.Open(invocation.Context, invocation.Argument(0));
         using var lines = new CidrLines(file);
-        var source = new ImportSource(lines, policy);
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = file.CanSeek ? file.Length : null };
+        using ApiClient api = invocation.Connect();
+        var source = new ImportSource(lines, new LockOutGuard(invocation, api, policy == Policy.Drop).Objection);
         if (invocation.Has("dry-run"))
         {
             return DryRun(invocation, source, policy);
         }
 
-        using ApiClient api = invocation.Connect();
         string path = $"{EntryPath.Of(policy)}/bulk?on_conflict={(invocation.Has("update") ? "update" : "keep")}";
         using var content = new ImportContent(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
         ApiAnswer answer = Send(api, path, content);

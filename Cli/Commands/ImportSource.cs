@@ -4,7 +4,8 @@ using Couic.Store;
 namespace Couic.Cli.Commands;
 
 /// <summary>The good lines of a file to import; remembers the bad ones, and which line an item came from.</summary>
-internal sealed class ImportSource(CidrLines lines, Policy policy)
+/// <param name="objection">Why a network is not to be sent; null when it may be.</param>
+internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objection)
 {
     /// <summary>Item numbers at which the distance between an item and its line changes, with the line.</summary>
     private readonly List<(ulong Index, int Line)> _jumps = [];
@@ -21,9 +22,7 @@ internal sealed class ImportSource(CidrLines lines, Policy policy)
     {
         while (lines.TryNext(allowBareAddress: true, out cidr, out string? fault))
         {
-            fault ??= policy == Policy.Drop && cidr.Length == 0
-                ? $"dropping {cidr.Network} cuts this machine off (\"couicctl drop add {cidr.Network} --force\" if you mean it)"
-                : null;
+            fault ??= objection(cidr);
             if (fault is not null)
             {
                 Rejections.Add(lines.Number, fault);

@@ -65,6 +65,7 @@ public sealed class CliRig : IDisposable
         {
             Clock = Clock,
             Environment = name => Environment.GetValueOrDefault(name),
+            SessionOrigin = () => Environment.GetValueOrDefault("SSH_CONNECTION"),
             Wait = (time, _) => Wait(time),
         };
         int status = CouicctlMain.Run(["-c", ConfigFile, .. words], context);

@@ -24,20 +24,20 @@ public sealed class EntryCommandTests : IDisposable
     {
         _rig.Answering(201, Added);
         Assert.Equal(new CliResult(0, AddedTable, ""), _rig.Run("drop add 3.3.3.3/24 -t test -e 1m"));
-        Assert.Equal("""POST /v1/drop {"cidr":"3.3.3.3/24","tag":"test","expiration":1772366460}""", _rig.Asked);
+        Assert.Equal("""POST /v1/drop?guard=refuse {"cidr":"3.3.3.3/24","tag":"test","expiration":1772366460}""", _rig.Asked);
         Assert.Equal("Bearer " + CliRig.Token, _rig.Daemon.Requests[0].Headers["Authorization"]);
         Assert.Equal("application/json", _rig.Daemon.Requests[0].Headers["Content-Type"]);
     }
 
     [Theory]
-    [InlineData("drop add 1.2.3.4", """POST /v1/drop {"cidr":"1.2.3.4/32","tag":null,"expiration":0}""")]
+    [InlineData("drop add 1.2.3.4", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":null,"expiration":0}""")]
     [InlineData("ignore add 2001:DB8::1", """POST /v1/ignore {"cidr":"2001:db8::1/128","tag":null,"expiration":0}""")]
-    [InlineData("drop add --update 1.2.3.4 --expiration=2", """POST /v1/drop?on_conflict=update {"cidr":"1.2.3.4/32","tag":null,"expiration":1772366520}""")]
+    [InlineData("drop add --update 1.2.3.4 --expiration=2", """POST /v1/drop?on_conflict=update&guard=refuse {"cidr":"1.2.3.4/32","tag":null,"expiration":1772366520}""")]
     [InlineData("drop add 0.0.0.0/0 --force", """POST /v1/drop?force=true {"cidr":"0.0.0.0/0","tag":null,"expiration":0}""")]
     [InlineData("drop add ::/0 --force --update", """POST /v1/drop?on_conflict=update&force=true {"cidr":"::/0","tag":null,"expiration":0}""")]
     [InlineData("ignore add 0.0.0.0/0", """POST /v1/ignore {"cidr":"0.0.0.0/0","tag":null,"expiration":0}""")]
-    [InlineData("drop add 1.2.3.4 -t -", """POST /v1/drop {"cidr":"1.2.3.4/32","tag":"-","expiration":0}""")]
-    [InlineData("drop add 1.2.3.4 -tssh -e1.5h", """POST /v1/drop {"cidr":"1.2.3.4/32","tag":"ssh","expiration":1772371800}""")]
+    [InlineData("drop add 1.2.3.4 -t -", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":"-","expiration":0}""")]
+    [InlineData("drop add 1.2.3.4 -tssh -e1.5h", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":"ssh","expiration":1772371800}""")]
     public void AddSaysWhatWasAsked(string words, string asked)
     {
         _rig.Answering(201, Added);
@@ -61,7 +61,7 @@ public sealed class EntryCommandTests : IDisposable
     [InlineData("drop add ::1 -t a.couic", "couicctl: tag \"a.couic\": must not end in \".couic\" (kept for the entries of sets)\n")]
     [InlineData("drop add ::1 -e 1y", "couicctl: \"1y\" is no time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w\n")]
     [InlineData("drop add ::1 -e 0s", "couicctl: \"0s\" is less than a second; 0 alone means never\n")]
-    [InlineData("drop add ::/0", "couicctl: dropping ::/0 cuts this machine off from every IPv6 address (--force if you mean it)\n")]
+    [InlineData("drop add ::/0", "couicctl: dropping ::/0 cuts this machine off from every IPv6 address (\"couicctl drop add ::/0 --force\" if you mean it)\n")]
     [InlineData("drop delete 1.2.3.4/x", "couicctl: \"1.2.3.4/x\" is no CIDR: prefix length is not a plain decimal number\n")]
     [InlineData("drop inspect fe80::1%eth0", "couicctl: \"fe80::1%eth0\" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24\n")]
     public void BadValuesAreNamedAndNothingIsSent(string words, string error)

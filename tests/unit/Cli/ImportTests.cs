@@ -63,7 +63,7 @@ public sealed class ImportTests : IDisposable
         Assert.Equal(
             new CliResult(1, "Dry run: 1 CIDRs would be sent to drop, 2 lines rejected\n", """
                 couicctl: line 2: "bad" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
-                couicctl: line 3: dropping 0.0.0.0/0 cuts this machine off ("couicctl drop add 0.0.0.0/0 --force" if you mean it)
+                couicctl: line 3: dropping 0.0.0.0/0 cuts this machine off from every IPv4 address ("couicctl drop add 0.0.0.0/0 --force" if you mean it)
 
                 """),
             _rig.Run("drop import - --dry-run"));
