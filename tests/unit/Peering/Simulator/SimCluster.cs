@@ -17,6 +17,15 @@ internal sealed class SimCluster
             n => new SimNode(this, n, TimeSpan.FromSeconds(World.Uniform(-maxSkewSeconds, maxSkewSeconds) / 2)))];
     }
 
+    /// <param name="skews">Seconds by which each node's clock is off.</param>
+    public SimCluster(int seed, int[] skews)
+    {
+        World = new SimWorld(seed);
+        Network = new SimNetwork(World);
+        Limits = StoreLimits.Default;
+        Nodes = [.. skews.Select((skew, n) => new SimNode(this, n, TimeSpan.FromSeconds(skew)))];
+    }
+
     public SimWorld World { get; }
 
     public SimNetwork Network { get; }
