@@ -53,6 +53,7 @@ public static class GuardedFile
             {
                 Errno.ENOENT => new(GuardStatus.Absent, "no such file", error),
                 Errno.ELOOP => new(GuardStatus.NotRegular, "is a symbolic link (put the file itself there)", error),
+                Errno.EACCES when Files.TryStat(path, out FileState state) == Errno.None && !Judge(state, path, owner).IsOk => Judge(state, path, owner),
                 _ => Failed("read", path, error),
             };
         }
@@ -103,17 +104,21 @@ public static class GuardedFile
             return new(GuardStatus.NotRegular, "is not a regular file");
         }
 
+        GuardResult judgement = Judge(state, path, owner);
+        return judgement.IsOk && size > maxBytes ? new(GuardStatus.TooLarge, $"{size} bytes (at most {maxBytes})") : judgement;
+    }
+
+    /// <summary>Owner and mode, which can be told also of a file that may not be opened because of them.</summary>
+    private static GuardResult Judge(in FileState state, string path, FileOwner? owner)
+    {
         if (owner is { } wanted && state.Owner != wanted)
         {
             return new(GuardStatus.WrongOwner, $"owner is {state.Owner.Uid}:{state.Owner.Gid} (chown {wanted.Uid}:{wanted.Gid} \"{path}\")");
         }
 
-        if (owner is not null && state.Mode != Mode)
-        {
-            return new(GuardStatus.WrongMode, $"mode is {FileState.ModeText(state.Mode)} (chmod 600 \"{path}\")");
-        }
-
-        return size > maxBytes ? new(GuardStatus.TooLarge, $"{size} bytes (at most {maxBytes})") : default;
+        return owner is not null && state.Mode != Mode
+            ? new(GuardStatus.WrongMode, $"mode is {FileState.ModeText(state.Mode)} (chmod 600 \"{path}\")")
+            : default;
     }
 
     private static GuardResult ReadAll(SafeFileHandle file, string path, int maxBytes, long size, out byte[] content)
