@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using Couic.Logging.Abstractions;
 
@@ -6,11 +7,14 @@ namespace Couic.Logging;
 /// <summary>For machines: one object a line, with <c>timestamp</c>, <c>level</c>, <c>area</c>, <c>message</c>, <c>event</c> and the fields.</summary>
 internal static class JsonFormat
 {
+    /// <summary>ASCII that stands in a string as it is.</summary>
+    private static readonly SearchValues<byte> Safe = SearchValues.Create(TextFormat.Ascii("\"\\"));
+
     public static void Append(LineBuffer line, in LogRecord record)
     {
         line.Append("{\"timestamp\":\""u8);
-        line.Append(new DateTime(record.Ticks, DateTimeKind.Utc), "yyyy-MM-ddTHH:mm:ss.ffffff");
-        line.Append("Z\",\"level\":\""u8);
+        line.AppendTime(record.Ticks);
+        line.Append("\",\"level\":\""u8);
         line.Append(Levels.Lower(record.Level));
         line.Append("\",\"area\":"u8);
         AppendText(line, record.Area);
@@ -67,8 +71,16 @@ internal static class JsonFormat
     private static void AppendText(LineBuffer line, ReadOnlySpan<byte> text)
     {
         line.Append((byte)'"');
-        while (!text.IsEmpty)
+        while (true)
         {
+            int safe = text.IndexOfAnyExcept(Safe);
+            line.Append(safe < 0 ? text : text[..safe]);
+            if (safe < 0)
+            {
+                break;
+            }
+
+            text = text[safe..];
             Rune.DecodeFromUtf8(text, out Rune rune, out int length); // U+FFFD for what is no UTF-8
             text = text[length..];
             if (rune.Value is '"' or '\\')

@@ -10,8 +10,8 @@ namespace Couic.Logging;
 internal sealed class LogQueue
 #pragma warning restore CA1001
 {
-    /// <summary>Bytes of each buffer: about 5,000 audit lines, half a second at 10,000 requests a second.</summary>
-    public const int DefaultBytes = 1024 * 1024;
+    /// <summary>Bytes of each buffer: about 30,000 audit lines, a fifth of a second at 150,000 requests a second.</summary>
+    public const int DefaultBytes = 4 * 1024 * 1024;
 
     private readonly Lock _lock = new();
     private readonly AutoResetEvent _wake = new(false);

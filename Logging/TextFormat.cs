@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Couic.Logging.Abstractions;
@@ -11,10 +12,19 @@ namespace Couic.Logging;
 /// </summary>
 internal static class TextFormat
 {
+    // ASCII that needs no second look: in a message, in a quoted value, in a value without quotes.
+    private static readonly SearchValues<byte> Safe = SearchValues.Create(Ascii(string.Empty));
+    private static readonly SearchValues<byte> SafeInQuotes = SearchValues.Create(Ascii("\"\\"));
+    private static readonly SearchValues<byte> Plain = SearchValues.Create(Ascii(" \"=\\"));
+
+    /// <summary>What can be printed, without these.</summary>
+    internal static byte[] Ascii(string without) =>
+        [.. Enumerable.Range(' ', 0x7f - ' ').Where(c => !without.Contains((char)c, StringComparison.Ordinal)).Select(c => (byte)c)];
+
     public static void Append(LineBuffer line, in LogRecord record)
     {
-        line.Append(new DateTime(record.Ticks, DateTimeKind.Utc), "yyyy-MM-ddTHH:mm:ss.ffffff");
-        line.Append("Z "u8);
+        line.AppendTime(record.Ticks);
+        line.Append((byte)' ');
         line.Append(Levels.Upper(record.Level));
         line.Append((byte)' ');
         line.Append(record.Area);
@@ -63,13 +73,7 @@ internal static class TextFormat
     /// <summary>As it is where that cannot be misread, else in quotes.</summary>
     private static void AppendValue(LineBuffer line, ReadOnlySpan<byte> value)
     {
-        bool isPlain = !value.IsEmpty;
-        foreach (byte c in value)
-        {
-            isPlain &= c is > (byte)' ' and < 0x7f and not ((byte)'"' or (byte)'=' or (byte)'\\');
-        }
-
-        if (isPlain)
+        if (!value.IsEmpty && value.IndexOfAnyExcept(Plain) < 0)
         {
             line.Append(value);
             return;
@@ -82,8 +86,16 @@ internal static class TextFormat
 
     private static void AppendEscaped(LineBuffer line, ReadOnlySpan<byte> text, bool isQuoted)
     {
-        while (!text.IsEmpty)
+        while (true)
         {
+            int safe = text.IndexOfAnyExcept(isQuoted ? SafeInQuotes : Safe);
+            line.Append(safe < 0 ? text : text[..safe]);
+            if (safe < 0)
+            {
+                return;
+            }
+
+            text = text[safe..];
             Rune.DecodeFromUtf8(text, out Rune rune, out int length); // U+FFFD for what is no UTF-8
             text = text[length..];
             if (isQuoted && rune.Value is '"' or '\\')

@@ -94,6 +94,7 @@ public sealed class Daemon : IDisposable
 
             [logging]
             dir = "{options.LogDirectory}"
+            {options.Logging}
 
             [server]
             socket = "{Path.Combine(home, "couic.sock")}"

@@ -23,5 +23,8 @@ public sealed record DaemonOptions
 
     public string LogDirectory { get; init; } = "-";
 
+    /// <summary>Further lines of the table <c>[logging]</c>.</summary>
+    public string Logging { get; init; } = "";
+
     public Dictionary<string, string> Environment { get; init; } = [];
 }
