@@ -41,6 +41,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly SetLoader _sets;
     private readonly ReportSender _reports;
     private readonly PeeringService _peering;
+    private readonly Reloader _reloader;
     private readonly HttpServer _server;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
@@ -61,20 +62,22 @@ internal sealed partial class DaemonHost : IDisposable
         ClientDirectory clients = OpenClients();
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current);
         _sets = new SetLoader(files, _store, TimeProvider.System, _logs.CreateLogger("sets"));
+        _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
+        _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
+        _store.Subscribe(_reports);
+        _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
+        _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering);
         var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs)
         {
             Limits = SettingsMap.Http(settings.Limits),
             SetFiles = files,
             Sets = _sets,
             Facts = () => new StatusFacts(
-                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering!)),
+                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering)),
+            Reload = actor => Task.FromResult(_reloader.Reload(actor)),
         };
-        _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
-        _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
-        _store.Subscribe(_reports);
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
-        _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
         Router router = Api.CreateRouter(services);
         new PeerEndpoints(_peering).Register(router);
@@ -126,6 +129,7 @@ internal sealed partial class DaemonHost : IDisposable
         // Before anybody can know that it runs: a signal that comes at once finds its handler.
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
+        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload));
 
         _sets.Start();
         IReadOnlyList<InterfaceState> states = _attacher.Look()
@@ -140,11 +144,12 @@ internal sealed partial class DaemonHost : IDisposable
             Attached(state.Name, state.Mode);
         }
 
+        _reports.Start();
         _socket.Listen(Backlog);
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
-        _systemd.Ready($"filtering {string.Join(", ", states.Select(s => s.Name))}");
+        _systemd.Ready(StatusLine);
         Started(_settings.Server.Socket);
     }
 
@@ -162,6 +167,16 @@ internal sealed partial class DaemonHost : IDisposable
         Stopping(context.Signal.ToString());
         _stop.Set();
     }
+
+    private void Reload(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _systemd.Reloading();
+        _reloader.Reload("SIGHUP");
+        _systemd.Ready(StatusLine);
+    }
+
+    private string StatusLine => $"filtering {string.Join(", ", _attacher.States.Select(s => s.Name))}";
 
     private static void RemoveSocket(string path)
     {

@@ -31,5 +31,7 @@ public sealed record SetReload(
     string Message,
     IReadOnlyList<SetFault> Faults)
 {
+    public bool IsOk => Status == SetReloadStatus.Ok;
+
     public SetSwapCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
 }

@@ -1,0 +1,122 @@
+using Couic.Config;
+using Couic.Http;
+using Couic.Logging;
+using Couic.Peering;
+using Couic.Reporting;
+using Couic.Sets;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// SIGHUP and <c>couicctl reload</c>: reads the configuration and the sets again and brings into force what can change without a
+/// restart. A configuration with a fault changes nothing. Thread-safe.
+/// </summary>
+internal sealed partial class Reloader
+{
+    private readonly Lock _gate = new();
+    private readonly string? _path;
+    private readonly SetLoader _sets;
+    private readonly LogFactory _logs;
+    private readonly ReportSender _reports;
+    private readonly PeeringService _peering;
+    private readonly ILogger _log;
+    private Settings _settings;
+
+    /// <param name="path">The configuration's file, or the name of the embedded default, which does not change.</param>
+    public Reloader(string path, Settings settings, SetLoader sets, LogFactory logs, ReportSender reports, PeeringService peering)
+    {
+        _path = path == SettingsSource.EmbeddedName ? null : path;
+        _settings = settings;
+        _sets = sets;
+        _logs = logs;
+        _reports = reports;
+        _peering = peering;
+        _log = logs.CreateLogger("reload");
+    }
+
+    /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
+    public ReloadResult Reload(string actor)
+    {
+        lock (_gate)
+        {
+            var faults = new List<string>();
+            Settings? settings = Read(faults);
+            if (settings is null)
+            {
+                faults.ForEach(fault => Failed(actor, fault));
+                return new ReloadResult(false, string.Join("; ", faults));
+            }
+
+            SetReload sets = _sets.Reload(actor);
+            if (!sets.IsOk)
+            {
+                return new ReloadResult(false, sets.Message);
+            }
+
+            string[] restart = [.. NeedRestart(_settings, settings)];
+            _logs.Apply(settings.Logging);
+            _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
+            _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
+            _settings = Merge(_settings, settings);
+            Reloaded(actor);
+            if (restart.Length == 0)
+            {
+                return new ReloadResult(true, string.Empty);
+            }
+
+            RestartNeeded(string.Join(", ", restart));
+            return new ReloadResult(true, $"changed, but in force only after a restart: {string.Join(", ", restart)}");
+        }
+    }
+
+    private Settings? Read(List<string> faults)
+    {
+        if (_path is null)
+        {
+            return _settings;
+        }
+
+        try
+        {
+            var found = new List<Fault>();
+            Settings? settings = SettingsReader.Read(SettingsSource.Locate(_path), found);
+            faults.AddRange(found.Select(fault => fault.ToString()));
+            return settings;
+        }
+        catch (IOException e)
+        {
+            faults.Add(e.Message);
+            return null;
+        }
+    }
+
+    /// <summary>What the running daemon goes by: the new configuration, but the old where that takes a restart.</summary>
+    private static Settings Merge(Settings running, Settings read) =>
+        running with { Logging = read.Logging, Reporting = read.Reporting, Peering = read.Peering, Guard = read.Guard };
+
+    private static IEnumerable<string> NeedRestart(Settings running, Settings read)
+    {
+        (string Key, bool Same)[] keys =
+        [
+            ("ifaces", running.Ifaces.SequenceEqual(read.Ifaces)),
+            ("operation_mode", running.OperationMode == read.OperationMode),
+            ("match", running.Match == read.Match),
+            ("working_dir", running.WorkingDir == read.WorkingDir),
+            ("user", running.User == read.User),
+            ("group", running.Group == read.Group),
+            ("[server] socket", running.Server == read.Server),
+            ("[limits]", running.Limits == read.Limits),
+        ];
+        return keys.Where(key => !key.Same).Select(key => key.Key);
+    }
+
+    [LoggerMessage(EventName = "reloaded", Level = LogLevel.Information, Message = "configuration and sets reloaded for {Actor}")]
+    private partial void Reloaded(string actor);
+
+    [LoggerMessage(EventName = "reload_failed", Level = LogLevel.Error, Message = "reload for {Actor}: nothing has changed: {Fault}")]
+    private partial void Failed(string actor, string fault);
+
+    [LoggerMessage(EventName = "restart_needed", Level = LogLevel.Warning, Message = "changed, but in force only after a restart: {Keys}")]
+    private partial void RestartNeeded(string keys);
+}
