@@ -19,6 +19,8 @@ internal static class PeerFailures
                     return Failed(PeerFailure.Tls, $"read TLS files: {e.Message}");
                 case SocketException socket:
                     return Failed(PeerFailure.Unreachable, Words(socket.SocketErrorCode));
+                case HttpIOException io when Of(io.HttpRequestError) is { } answer:
+                    return answer;
                 case HttpRequestException http when Of(http.HttpRequestError) is { } answer:
                     return answer;
                 default:

@@ -1,0 +1,143 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Couic.Peering;
+using Xunit;
+
+namespace Couic.Tests.Peering;
+
+/// <summary>A peer that misbehaves waits alone: the good one beside it gets everything, and the log says why, once.</summary>
+public class BadPeerTests
+{
+    [Theory]
+    [InlineData("garbage", "the answer is no HTTP")]
+    [InlineData("500", "status 500")]
+    [InlineData("closes after the head", "the connection ended before the answer")]
+    [InlineData("closes at once", "the connection ended before the answer")]
+    [InlineData("1 GB", "larger than")]
+    [InlineData("1 GB of head", "the head of the answer is too large")]
+    [InlineData("nonsense", "the answer makes no sense")]
+    [InlineData("401", "401")]
+    public async Task ABadPeerWaitsAlone(string how, string cause)
+    {
+        await using var bad = new StubPeer((_, stream) => MisbehaveAsync(how, stream));
+        await using var good = new PlainPeer();
+        await using var node = new RealNode(RealNode.Peer(bad.Port), RealNode.Peer(good.Port));
+        for (int i = 0; i < 200; i++)
+        {
+            node.Add($"10.0.0.{i}/32");
+        }
+
+        await RealNode.Eventually(() => good.Rules.Count == 200, "the good one has all");
+        await RealNode.Eventually(() => node.StatusOf(bad.Port).Counters.Failures >= 3, "the bad one was tried some times");
+        PeerStatus status = node.StatusOf(bad.Port);
+        Assert.Equal(200, status.Queued);
+        Assert.Contains(cause, status.LastError!, StringComparison.Ordinal);
+        string line = Assert.Single(node.Log.Warnings, l => l.StartsWith("send to peer", StringComparison.Ordinal));
+        Assert.Contains($"127.0.0.1:{bad.Port}", line, StringComparison.Ordinal);
+        Assert.Contains(cause, line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task APeerThatNeverAnswersIsGivenUpAfterItsTime()
+    {
+        await using var silent = new StubPeer(async (_, _) =>
+        {
+            await Task.Delay(TimeSpan.FromMinutes(5));
+            return false;
+        });
+        await using var node = new RealNode(RealNode.Peer(silent.Port));
+        node.Add("10.0.0.1/32");
+        await RealNode.Eventually(() => node.StatusOf(silent.Port).LastError is not null, "the limit");
+        Assert.Equal("no answer within 5 s", node.StatusOf(silent.Port).LastError);
+        Assert.Equal(PeerState.Failing, node.StatusOf(silent.Port).State);
+    }
+
+    [Theory]
+    [InlineData("localhost", true, null)]
+    [InlineData("localhost", false, "TLS failed: its certificate or name is not trusted, or it wants a certificate of ours")]
+    [InlineData("other.example", true, "TLS failed: its certificate or name is not trusted, or it wants a certificate of ours")]
+    public async Task ACertificateIsVerifiedWithItsName(string name, bool trusted, string? fault)
+    {
+        using RSA key = RSA.Create(2048);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(name);
+        request.CertificateExtensions.Add(names.Build());
+        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(1));
+        string authority = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(authority, certificate.ExportCertificatePem());
+            await using var peer = new StubPeer(
+                async (_, stream) =>
+                {
+                    await StubPeer.WriteAsync(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+                    return true;
+                },
+                certificate);
+            await using var node = new RealNode(RealNode.Peer(peer.Port, tls: true, "localhost", trusted ? authority : null));
+            await RealNode.Eventually(() => node.StatusOf(peer.Port) is { LastError: not null } or { State: PeerState.Up }, "an outcome");
+            Assert.Equal(fault, node.StatusOf(peer.Port).LastError);
+        }
+        finally
+        {
+            File.Delete(authority);
+        }
+    }
+
+    [Fact]
+    public async Task APeerThatIsBackGetsItsQueueAtOnce()
+    {
+        int port;
+        await using (var reserved = new StubPeer((_, _) => Task.FromResult(false)))
+        {
+            port = reserved.Port;
+        }
+
+        await using var node = new RealNode(RealNode.Peer(port));
+        node.Add("10.0.0.1/32");
+        await RealNode.Eventually(() => node.StatusOf(port).State == PeerState.Unreachable, "it is noticed");
+        Assert.Equal("connection refused", node.StatusOf(port).LastError);
+    }
+
+    private static async Task<bool> MisbehaveAsync(string how, Stream stream)
+    {
+        switch (how)
+        {
+            case "garbage":
+                await StubPeer.WriteAsync(stream, "lorem ipsum dolor sit amet\r\n\r\n");
+                return false;
+            case "500":
+                await StubPeer.WriteAsync(stream, "HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n");
+                return true;
+            case "401":
+                await StubPeer.WriteAsync(stream, "HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n");
+                return true;
+            case "closes after the head":
+                await StubPeer.WriteAsync(stream, "HTTP/1.1 200 OK\r\ncontent-length: 58\r\n\r\n");
+                return false;
+            case "nonsense":
+                await StubPeer.WriteAsync(stream, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+                return true;
+            case "1 GB":
+                await StubPeer.WriteAsync(stream, "HTTP/1.1 200 OK\r\n\r\n");
+                return await FloodAsync(stream, new byte[65_536]);
+            case "1 GB of head":
+                await StubPeer.WriteAsync(stream, "HTTP/1.1 200 OK\r\n");
+                return await FloodAsync(stream, System.Text.Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("x: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 1_000))));
+            default:
+                return false;
+        }
+    }
+
+    private static async Task<bool> FloodAsync(Stream stream, byte[] block)
+    {
+        for (long sent = 0; sent < 1_000_000_000; sent += block.Length)
+        {
+            await stream.WriteAsync(block);
+        }
+
+        return false;
+    }
+}
