@@ -39,9 +39,21 @@ internal static class KernelTables
     ];
 
     private static IEnumerable<int> MapIds(int pid) =>
-        Directory.GetFiles($"/proc/{pid}/fdinfo").SelectMany(File.ReadAllLines)
+        Directory.GetFiles($"/proc/{pid}/fdinfo").SelectMany(LinesOf)
             .Where(l => l.StartsWith("map_id:", StringComparison.Ordinal))
             .Select(l => int.Parse(l["map_id:".Length..].Trim(), CultureInfo.InvariantCulture)).Distinct();
+
+    private static string[] LinesOf(string file)
+    {
+        try
+        {
+            return File.ReadAllLines(file);
+        }
+        catch (IOException)
+        {
+            return []; // a connection that was closed meanwhile
+        }
+    }
 
     /// <summary>struct bpf_lpm_trie_key: the prefix length in host order, then the address.</summary>
     private static string Cidr(JsonElement key)
