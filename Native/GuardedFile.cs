@@ -46,22 +46,34 @@ public static class GuardedFile
     public static GuardResult Read(string path, int maxBytes, FileOwner? owner, out byte[] content)
     {
         content = [];
-        Errno error = Files.TryOpenRead(path, out SafeFileHandle? file);
-        if (error != Errno.None)
-        {
-            return error switch
-            {
-                Errno.ENOENT => new(GuardStatus.Absent, "no such file", error),
-                Errno.ELOOP => new(GuardStatus.NotRegular, "is a symbolic link (put the file itself there)", error),
-                Errno.EACCES when Files.TryStat(path, out FileState state) == Errno.None && !Judge(state, path, owner).IsOk => Judge(state, path, owner),
-                _ => Failed("read", path, error),
-            };
-        }
-
+        GuardResult open = Open(path, owner, out SafeFileHandle? file);
         using (file)
         {
-            GuardResult check = Check(file!, path, maxBytes, owner, out long size);
+            long size = 0;
+            GuardResult check = open.IsOk ? Check(file!, path, maxBytes, owner, out size) : open;
             return check.IsOk ? ReadAll(file!, path, maxBytes, size, out content) : check;
+        }
+    }
+
+    /// <summary>The same into a buffer of the caller's, for many files one after the other.</summary>
+    /// <param name="buffer">One byte longer than the longest file that is taken.</param>
+    public static GuardResult Read(string path, FileOwner owner, Span<byte> buffer, out int length)
+    {
+        length = 0;
+        int maxBytes = buffer.Length - 1;
+        GuardResult open = Open(path, owner, out SafeFileHandle? file);
+        using (file)
+        {
+            GuardResult check = open.IsOk ? Check(file!, path, maxBytes, owner, out _) : open;
+            if (!check.IsOk)
+            {
+                return check;
+            }
+
+            Errno error = Files.TryRead(file!, buffer, out length);
+            return error != Errno.None ? Failed("read", path, error)
+                : length > maxBytes ? new(GuardStatus.TooLarge, $"more than {maxBytes} bytes")
+                : default;
         }
     }
 
@@ -89,6 +101,19 @@ public static class GuardedFile
 
     /// <summary>Whether a name is one that <see cref="Write"/> makes for a moment; one that is older was left by a crash.</summary>
     public static bool IsTemporary(string name) => name.StartsWith('.') && name.EndsWith(TemporarySuffix, StringComparison.Ordinal);
+
+    private static GuardResult Open(string path, FileOwner? owner, out SafeFileHandle? file)
+    {
+        Errno error = Files.TryOpenRead(path, out file);
+        return error switch
+        {
+            Errno.None => default,
+            Errno.ENOENT => new(GuardStatus.Absent, "no such file", error),
+            Errno.ELOOP => new(GuardStatus.NotRegular, "is a symbolic link (put the file itself there)", error),
+            Errno.EACCES when Files.TryStat(path, out FileState state) == Errno.None && !Judge(state, path, owner).IsOk => Judge(state, path, owner),
+            _ => Failed("read", path, error),
+        };
+    }
 
     private static GuardResult Check(SafeFileHandle file, string path, int maxBytes, FileOwner? owner, out long size)
     {

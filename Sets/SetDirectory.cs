@@ -95,6 +95,11 @@ public sealed class SetDirectory(string folder, FileOwner owner)
     public SetResult ReadText(Policy policy, string name, out byte[] content) =>
         Answer(name, GuardedFile.Read(PathOf(policy, name), SetFile.MaxBytes, owner, out content));
 
+    /// <summary>The same into a buffer for many files one after the other.</summary>
+    /// <param name="buffer">Of <see cref="SetFile.MaxBytes"/> and one.</param>
+    internal SetResult ReadText(Policy policy, string name, Span<byte> buffer, out int length) =>
+        Answer(name, GuardedFile.Read(PathOf(policy, name), owner, buffer, out length));
+
     /// <summary>Writes a set that was not there; of two creations of one name, one succeeds.</summary>
     public SetResult Create(Policy policy, string name, ReadOnlySpan<Cidr> entries)
     {

@@ -6,6 +6,9 @@ namespace Couic.Sets;
 /// <summary>What all set files together want, as it is read from the folder, and what is wrong with them.</summary>
 internal sealed class SetImages(SetDirectory directory)
 {
+    /// <summary>One for all files, so that reading them leaves nothing to collect.</summary>
+    private readonly byte[] _buffer = new byte[SetFile.MaxBytes + 1];
+
 
     public SetImage Ignore { get; private set; } = new(Policy.Ignore);
 
@@ -48,10 +51,10 @@ internal sealed class SetImages(SetDirectory directory)
             int[] counts = new int[2];
             foreach (string name in directory.Names(policy))
             {
-                if (directory.ReadText(policy, name, out byte[] content).Outcome == SetOutcome.Ok
-                    && CheckText(policy, name, content, tell: false))
+                if (directory.ReadText(policy, name, _buffer, out int length).Outcome == SetOutcome.Ok
+                    && CheckText(policy, name, _buffer.AsSpan(0, length), tell: false))
                 {
-                    Fit(policy, name, content, networks, counts, limits);
+                    Fit(policy, name, _buffer.AsSpan(0, length), networks, counts, limits);
                 }
             }
         }
@@ -59,7 +62,8 @@ internal sealed class SetImages(SetDirectory directory)
 
     private void ReadSet(Policy policy, string name)
     {
-        SetResult result = directory.ReadText(policy, name, out byte[] content);
+        SetResult result = directory.ReadText(policy, name, _buffer, out int length);
+        ReadOnlySpan<byte> content = _buffer.AsSpan(0, length);
         if (result.Outcome == SetOutcome.Absent)
         {
             return; // deleted since the folder was listed

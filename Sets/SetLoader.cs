@@ -23,12 +23,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         lock (_one)
         {
             SetReload reload = Remember(Load(isStart: true));
-            if (reload.Drop.Total + reload.Ignore.Total > ManyEntries)
-            {
-                // Reading took several times the memory that is kept, and nobody waits for an answer yet.
-                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-            }
-
+            GiveMemoryBack(reload);
             return reload;
         }
     }
@@ -49,7 +44,17 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
                 LogReloadFailed(log, actor, reload.Message);
             }
 
+            GiveMemoryBack(reload);
             return reload;
+        }
+    }
+
+    /// <summary>Reading many entries takes a multiple of the memory that is kept, and the next collection may be hours away.</summary>
+    private static void GiveMemoryBack(SetReload reload)
+    {
+        if (reload.Drop.Total + reload.Ignore.Total > ManyEntries)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Couic.Store;
 
 /// <summary>
@@ -9,23 +7,14 @@ namespace Couic.Store;
 public sealed class SetImage(Policy policy)
 {
     private readonly List<byte[]> _tags = [];
-    private readonly List<SetRule> _rules = [];
+    private readonly SetRuleList _v4 = new(IpFamily.V4);
+    private readonly SetRuleList _v6 = new(IpFamily.V6);
     private bool _sorted = true;
 
     public Policy Policy { get; } = policy;
 
-    /// <summary>Sets that were begun.</summary>
-    public int SetCount => _tags.Count;
-
-    /// <summary>The networks, each once, IPv4 first, by address, then length.</summary>
-    internal ReadOnlySpan<SetRule> Rules
-    {
-        get
-        {
-            Sort();
-            return CollectionsMarshal.AsSpan(_rules);
-        }
-    }
+    /// <summary>The networks of a family by address and length; the number of each is that of its set. Only when sorted.</summary>
+    internal SetRuleList Rules(IpFamily family) => family == IpFamily.V4 ? _v4 : _v6;
 
     /// <summary>The tag of a set by its number, UTF-8.</summary>
     internal byte[] Tag(int set) => _tags[set];
@@ -45,30 +34,24 @@ public sealed class SetImage(Policy policy)
     /// <summary>One line of the present set; host bits are cleared.</summary>
     public void Add(Cidr cidr)
     {
-        _rules.Add(new SetRule(cidr.Network, _tags.Count - 1));
+        Rules(cidr.Family).Add(cidr.Network, _tags.Count - 1);
         _sorted = false;
     }
 
-    /// <summary>Sorts and takes duplicates out; called by itself when needed.</summary>
-    public void Sort()
+    /// <summary>Sorts and takes duplicates out.</summary>
+    internal void Sort()
     {
         if (_sorted)
         {
             return;
         }
 
-        SetRuleSort.Sort(_rules);
-        Span<SetRule> rules = CollectionsMarshal.AsSpan(_rules);
-        int n = 0;
-        foreach (SetRule rule in rules)
+        foreach (SetRuleList rules in (ReadOnlySpan<SetRuleList>)[_v4, _v6])
         {
-            if (n == 0 || rules[n - 1].Cidr != rule.Cidr)
-            {
-                rules[n++] = rule;
-            }
+            rules.Sort();
+            rules.RemoveDuplicates();
         }
 
-        CollectionsMarshal.SetCount(_rules, n);
         _sorted = true;
     }
 }

@@ -2,50 +2,90 @@ using System.Runtime.InteropServices;
 
 namespace Couic.Store;
 
-/// <param name="Set">Number of the set that it belongs to, or whatever else goes with a network through a sort.</param>
-internal readonly record struct SetRule(Cidr Cidr, int Set) : IComparable<SetRule>
+/// <summary>A network and a number that goes with it: that of its set, or whatever else goes through a sort.</summary>
+internal readonly record struct SetRule(Cidr Cidr, int Number);
+
+/// <summary>
+/// Hundreds of thousands of networks of one family, each with a number, to be sorted in place: 8 bytes for one of IPv4, 24
+/// for one of IPv6. Not thread-safe.
+/// </summary>
+/// <param name="capacity">How many it is made for; it grows when there are more.</param>
+internal sealed class SetRuleList(IpFamily family, int capacity = 0)
 {
-    public int CompareTo(SetRule other)
+    /// <summary>Numbers share a word with an IPv4 network: 32 bits of address, 6 of length, 26 of number.</summary>
+    public const int MaxNumber = (1 << NumberBits) - 1;
+
+    private const int NumberBits = 26;
+
+    private readonly List<ulong> _v4 = new(family == IpFamily.V4 ? capacity : 0);
+    private readonly List<Long> _v6 = new(family == IpFamily.V6 ? capacity : 0);
+
+    public int Count => family == IpFamily.V4 ? _v4.Count : _v6.Count;
+
+    public SetRule this[int index]
     {
-        int order = Cidr.CompareTo(other.Cidr);
-        return order != 0 ? order : Set.CompareTo(other.Set);
-    }
-}
-
-/// <summary>Sorts hundreds of thousands of networks.</summary>
-internal static class SetRuleSort
-{
-    /// <summary>Sorts by the top half of the address as plain numbers, which is several times faster, and then what shares it.</summary>
-    public static void Sort(List<SetRule> list)
-    {
-        SetRule[] rules = [.. list];
-        var keys = new ulong[rules.Length];
-        var places = new int[rules.Length];
-        int split = 0;
-        foreach (SetRule rule in rules)
+        get
         {
-            split += rule.Cidr.Family == IpFamily.V4 ? 1 : 0;
-        }
-
-        int v4 = 0, v6 = split; // IPv6 stands behind all of IPv4
-        for (int i = 0; i < rules.Length; i++)
-        {
-            int at = rules[i].Cidr.Family == IpFamily.V4 ? v4++ : v6++;
-            keys[at] = rules[i].Cidr.High;
-            places[at] = i;
-        }
-
-        Array.Sort(keys, places, 0, split);
-        Array.Sort(keys, places, split, rules.Length - split);
-        Span<SetRule> sorted = CollectionsMarshal.AsSpan(list);
-        for (int i = 0, start = 0; i < rules.Length; i++)
-        {
-            sorted[i] = rules[places[i]];
-            if (i + 1 == rules.Length || i + 1 == split || keys[i + 1] != keys[i])
+            if (family == IpFamily.V6)
             {
-                sorted[start..(i + 1)].Sort();
-                start = i + 1;
+                Long rule = _v6[index];
+                return new SetRule(new Cidr(IpFamily.V6, rule.High, rule.Low, rule.Length), rule.Number);
+            }
+
+            ulong word = _v4[index];
+            return new SetRule(Cidr.FromV4((uint)(word >> 32), (int)(word >> NumberBits) & 63), (int)word & MaxNumber);
+        }
+    }
+
+    /// <param name="network">Of this list's family, host bits cleared.</param>
+    public void Add(Cidr network, int number)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(number, MaxNumber);
+        if (family == IpFamily.V4)
+        {
+            _v4.Add(((ulong)network.V4 << 32) | ((ulong)network.Length << NumberBits) | (uint)number);
+        }
+        else
+        {
+            _v6.Add(new Long(network.High, network.Low, network.Length, number));
+        }
+    }
+
+    /// <summary>Sorts by address, length and number.</summary>
+    public void Sort()
+    {
+        CollectionsMarshal.AsSpan(_v4).Sort();
+        CollectionsMarshal.AsSpan(_v6).Sort();
+    }
+
+    /// <summary>Keeps the first of equal networks. Only when sorted.</summary>
+    public void RemoveDuplicates()
+    {
+        CollectionsMarshal.SetCount(_v4, Distinct(CollectionsMarshal.AsSpan(_v4), static (a, b) => a >> NumberBits == b >> NumberBits));
+        CollectionsMarshal.SetCount(
+            _v6, Distinct(CollectionsMarshal.AsSpan(_v6), static (a, b) => a.High == b.High && a.Low == b.Low && a.Length == b.Length));
+    }
+
+    private static int Distinct<T>(Span<T> rules, Func<T, T, bool> same)
+    {
+        int n = 0;
+        foreach (T rule in rules)
+        {
+            if (n == 0 || !same(rules[n - 1], rule))
+            {
+                rules[n++] = rule;
             }
         }
+
+        return n;
+    }
+
+    private readonly record struct Long(ulong High, ulong Low, byte Length, int Number) : IComparable<Long>
+    {
+        public int CompareTo(Long other) =>
+            High != other.High ? (High < other.High ? -1 : 1)
+            : Low != other.Low ? (Low < other.Low ? -1 : 1)
+            : Length != other.Length ? Length - other.Length
+            : Number.CompareTo(other.Number);
     }
 }

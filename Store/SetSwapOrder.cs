@@ -14,13 +14,14 @@ internal static class SetSwapOrder
     {
         SetSwapStep[] changes = [.. plan.Steps.Where(step => step.Kind == SetSwapKind.Add), .. removals];
         List<SetSwapStep> order = plan.Steps.FindAll(step => step.Kind == SetSwapKind.TakeOver);
-        var sorted = new List<SetRule>(changes.Length);
+        order.EnsureCapacity(order.Count + changes.Length);
+        var sorted = new SetRuleList(plan.Category.Family, changes.Length);
         for (int i = 0; i < changes.Length; i++)
         {
-            sorted.Add(new SetRule(plan.CidrOf(changes[i]), i));
+            sorted.Add(plan.CidrOf(changes[i]), i);
         }
 
-        SetRuleSort.Sort(sorted);
+        sorted.Sort();
         List<Group> groups = Split(sorted, changes);
         groups.Sort();
         foreach (Group group in groups)
@@ -35,21 +36,21 @@ internal static class SetSwapOrder
             free += group.Gain;
         }
 
-        plan.Steps.Clear();
-        plan.Steps.AddRange(order);
+        plan.Steps = order;
         return true;
     }
 
     /// <summary>Networks nest or are apart; sorted by address and length, the first of a group contains all of it.</summary>
-    private static List<Group> Split(List<SetRule> sorted, SetSwapStep[] changes)
+    private static List<Group> Split(SetRuleList sorted, SetSwapStep[] changes)
     {
         var groups = new List<Group>();
         for (int start = 0, end; start < sorted.Count; start = end)
         {
             int adds = 0;
-            for (end = start; end < sorted.Count && sorted[start].Cidr.Contains(sorted[end].Cidr); end++)
+            Cidr first = sorted[start].Cidr;
+            for (end = start; end < sorted.Count && first.Contains(sorted[end].Cidr); end++)
             {
-                adds += changes[sorted[end].Set].Kind == SetSwapKind.Add ? 1 : 0;
+                adds += changes[sorted[end].Number].Kind == SetSwapKind.Add ? 1 : 0;
             }
 
             groups.Add(new Group(start, end, adds));
@@ -58,11 +59,11 @@ internal static class SetSwapOrder
         return groups;
     }
 
-    private static void Append(List<SetSwapStep> order, List<SetRule> sorted, SetSwapStep[] changes, Group group, SetSwapKind kind)
+    private static void Append(List<SetSwapStep> order, SetRuleList sorted, SetSwapStep[] changes, Group group, SetSwapKind kind)
     {
         for (int i = group.Start; i < group.End; i++)
         {
-            SetSwapStep change = changes[sorted[i].Set];
+            SetSwapStep change = changes[sorted[i].Number];
             if (change.Kind == kind)
             {
                 order.Add(change);

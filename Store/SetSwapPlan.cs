@@ -22,8 +22,8 @@ internal enum SetSwapKind : byte
 internal sealed class SetSwapPlan
 {
     private readonly SetImage _image;
+    private readonly SetRuleList _rules;
     private readonly NameTable _tags;
-    private readonly int _end;
     private readonly List<SetSwapStep> _removals = [];
     private readonly ulong[] _wanted;
     private readonly int _slots;
@@ -41,36 +41,35 @@ internal sealed class SetSwapPlan
         Category = category;
         _image = image;
         _tags = tags;
-        (_rule, _end) = FamilyRange(image.Rules, category.Family);
+        _rules = image.Rules(category.Family);
         _slots = category.Entries.Used; // sets gain no entries until the plan is run
         _wanted = new ulong[(_slots / 64) + 1];
     }
 
     public Category Category { get; }
 
-    public List<SetSwapStep> Steps { get; } = [];
+    public List<SetSwapStep> Steps { get; set; } = [];
 
     /// <summary>How many of the steps are done.</summary>
     public int Done { get; set; }
 
     /// <summary>What stood in the slots that were taken over or freed, in the order in which that happened.</summary>
-    public Stack<EntryTable.Slot> Olds { get; } = new();
+    public Stack<EntryTable.Slot> Olds { get; private set; } = new();
 
     public SetSwapCounts Counts => new(_added, _removals.Count, _takenOver, _unchanged);
 
-    public Cidr CidrOf(SetSwapStep step) => step.Rule >= 0 ? _image.Rules[step.Rule].Cidr : Category.Entries[step.Slot].Cidr;
+    public Cidr CidrOf(SetSwapStep step) => step.Rule >= 0 ? _rules[step.Rule].Cidr : Category.Entries[step.Slot].Cidr;
 
-    public byte[] TagOf(SetSwapStep step) => _image.Tag(_image.Rules[step.Rule].Set);
+    public byte[] TagOf(SetSwapStep step) => _image.Tag(_rules[step.Rule].Number);
 
     /// <summary>Compares the next part of table and image.</summary>
     /// <param name="count">How much of it: bounds how long the store's lock is held.</param>
     /// <returns>Whether there is more.</returns>
     public bool CompareSlice(int count)
     {
-        ReadOnlySpan<SetRule> rules = _image.Rules;
-        for (; count > 0 && _rule < _end; count--)
+        for (; count > 0 && _rule < _rules.Count; count--)
         {
-            CompareRule(rules[_rule], _rule++);
+            CompareRule(_rules[_rule], _rule++);
         }
 
         for (; count > 0 && _slot < _slots; count--)
@@ -78,7 +77,7 @@ internal sealed class SetSwapPlan
             CompareSlot(_slot++);
         }
 
-        return _rule < _end || _slot < _slots;
+        return _rule < _rules.Count || _slot < _slots;
     }
 
     /// <summary>Looks again at what others may have changed since.</summary>
@@ -107,9 +106,11 @@ internal sealed class SetSwapPlan
                 $"the sets define {Counts.Total} entries of {table} and {others} others are there: more than the limit of {limit}");
         }
 
+        Olds = new Stack<EntryTable.Slot>(_takenOver + _removals.Count);
         if (count + _added <= limit)
         {
             // Additions first: what is covered before and after is covered all the time.
+            Steps.EnsureCapacity(Steps.Count + _removals.Count);
             Steps.AddRange(_removals);
             return null;
         }
@@ -129,9 +130,9 @@ internal sealed class SetSwapPlan
             return;
         }
 
-        if (rule.Set != _lastSet)
+        if (rule.Number != _lastSet)
         {
-            _lastSet = rule.Set;
+            _lastSet = rule.Number;
             _lastTag = _tags.Find(_image.Tag(_lastSet));
         }
 
@@ -158,13 +159,5 @@ internal sealed class SetSwapPlan
         {
             _removals.Add(new SetSwapStep(SetSwapKind.Remove, slot, -1));
         }
-    }
-
-    /// <summary>The rules of a family are together, as the image is sorted.</summary>
-    private static (int Start, int End) FamilyRange(ReadOnlySpan<SetRule> rules, IpFamily family)
-    {
-        int split = rules.BinarySearch(new SetRule(new Cidr(IpFamily.V6, 0, 0, 0), -1));
-        split = split < 0 ? ~split : split;
-        return family == IpFamily.V4 ? (0, split) : (split, rules.Length);
     }
 }
