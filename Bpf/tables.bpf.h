@@ -97,8 +97,7 @@ static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 a
 	const volatile struct couic_tables4 *tables = &tables4[policy];
 	__u64 elsewhere = 0;
 
-	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) ||
-	    !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
+	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) || !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
 		return 0;
 
 #pragma unroll
@@ -146,8 +145,7 @@ static __always_inline __u32 hash6(__u64 bits)
  */
 static __always_inline int narrow6(__u32 table, __u32 hash)
 {
-	return bit(table, hash >> (32 - COUIC_BITS6_NARROW)) &&
-	       bit(table, (hash * 0x85ebca6b) >> (32 - COUIC_BITS6_NARROW));
+	return bit(table, hash >> (32 - COUIC_BITS6_NARROW)) && bit(table, (hash * 0x85ebca6b) >> (32 - COUIC_BITS6_NARROW));
 }
 
 static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high)

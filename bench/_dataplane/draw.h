@@ -57,8 +57,7 @@ static __always_inline void draw6(__u32 random, __u64 *high, __u64 *low)
 		if (length < 64)
 			*high = (*high & ~(~0ull >> length)) | (mix64(random, 0x1b873593) & (~0ull >> length));
 		*low = length <= 64 ? mix64(random, 0x85ebca6b)
-				    : (*low & ~(~0ull >> (length - 64))) |
-					      (mix64(random, 0x85ebca6b) & (~0ull >> (length - 64)));
+				    : (*low & ~(~0ull >> (length - 64))) | (mix64(random, 0x85ebca6b) & (~0ull >> (length - 64)));
 	}
 }
 

@@ -26,13 +26,13 @@ struct counter {
 	__u64 bytes;
 };
 
-#define TRIE(name, key_type)                                                                                           \
-	struct {                                                                                                       \
-		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                                                   \
-		__type(key, struct key_type);                                                                          \
-		__type(value, __u32);                                                                                  \
-		__uint(max_entries, 1 << 20);                                                                          \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
+#define TRIE(name, key_type)                                                                                                     \
+	struct {                                                                                                                 \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                                                             \
+		__type(key, struct key_type);                                                                                    \
+		__type(value, __u32);                                                                                            \
+		__uint(max_entries, 1 << 20);                                                                                    \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                            \
 	} name SEC(".maps")
 
 TRIE(drop4, key4);

@@ -1,0 +1,247 @@
+using Couic.Bpf;
+using Couic.Bpf.Elf;
+using Couic.Native;
+using Couic.Store;
+using Xunit;
+
+namespace Couic.Tests.Bpf;
+
+public class PlaneTests
+{
+    [Fact]
+    public void APlaneThatWasHandedOnAsTextFiltersOn()
+    {
+        using LoadedPlane loaded = XdpLoader.Load(PlaneFixture.Small);
+        loaded.Maps.SetInherited(true);
+        using BpfDataPlane plane = BpfDataPlane.FromDescriptors(loaded.Maps.ToText(), TimeProvider.System);
+        Assert.Equal(PlaneFixture.Small.Limits, plane.Limits);
+        Assert.Equal(1, plane.Apply([new RuleChange(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 0, 0)], out _));
+        byte[] packet = Packets.Ethernet(0x0800, Packets.V4("192.0.2.9"));
+        Assert.Equal(Errno.None, BpfSyscall.TestRun(loaded.Program, packet, 1, out uint verdict, out _));
+        Assert.Equal(PlaneFixture.Drop, verdict);
+
+        // Both stand for the same descriptors here; the process that loads them does not live on.
+        foreach (FileDescriptor map in loaded.Maps.All)
+        {
+            map.SetHandleAsInvalid();
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("1,2,x")]
+    [InlineData("1,2,3")]
+    [InlineData("1024,256,64,1,2,0,0,0,0,0,0,0")]
+    public void TextOfOtherDescriptorsIsRefused(string text)
+    {
+        // Standard input must survive that: it is only looked at.
+        BpfException e = Assert.Throws<BpfException>(() => PlaneMaps.FromText(text));
+        Assert.StartsWith("take over maps ", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LoadingAndDisposingLeavesNoDescriptorOpen()
+    {
+        Load();
+        int before = BpfDescriptors();
+        for (int i = 0; i < 5; i++)
+        {
+            Load();
+        }
+
+        Assert.Equal(before, BpfDescriptors());
+
+        static void Load()
+        {
+            using var plane = new PlaneFixture();
+            plane.Set(Policy.Drop, "192.0.2.9/32");
+        }
+    }
+
+    [Fact]
+    public void ARefusedProgramLeavesNoDescriptorAndSaysWhatTheVerifierSaid()
+    {
+        int before = BpfDescriptors();
+        ObjectSpec spec = XdpLoader.Configure(XdpLoader.ReadResource(), PlaneFixture.Small, coarseClock: true);
+
+        // It returns without having said what.
+        var program = new ProgramSpec
+        {
+            Name = spec.Program.Name,
+            License = spec.Program.License,
+            Instructions = new byte[] { 0x95, 0, 0, 0, 0, 0, 0, 0 },
+            Functions = default,
+            Lines = default,
+            References = [],
+        };
+        var damaged = new ObjectSpec { Maps = spec.Maps, Types = spec.Types, Constants = spec.Constants, Program = program };
+        BpfException e = Assert.Throws<BpfException>(() => KernelObjects.Make(damaged));
+
+        Assert.Contains("load xdp program \"couic_xdp\": permission denied: R0 !read_ok", e.Message, StringComparison.Ordinal);
+        Assert.Contains("processed ", e.VerifierLog!, StringComparison.Ordinal);
+        Assert.Equal(before, BpfDescriptors());
+    }
+
+    [Fact]
+    public void TheStoreRefusesTheEntryBeyondItsLimitAndLosesNone()
+    {
+        using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(512, 128, 8) });
+        var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);
+        foreach ((Policy policy, int limit) in ((Policy, int)[])[(Policy.Drop, 512), (Policy.Ignore, 128)])
+        {
+            for (uint i = 0; i < limit; i++)
+            {
+                Assert.Equal(StoreOutcome.Created, store.Add(policy, Cidr.FromV4(0x0a000000 + i), [], 0, ConflictMode.Refuse, default, out _));
+            }
+
+            Assert.Equal(StoreOutcome.Full, store.Add(policy, Cidr.FromV4(0x0b000000), [], 0, ConflictMode.Refuse, default, out _));
+
+            // At the limit, a change of tag still works.
+            Assert.Equal(StoreOutcome.Updated, store.Add(policy, Cidr.FromV4(0x0a000000), "t"u8, 0, ConflictMode.Update, default, out _));
+            Assert.Equal(limit, KeysOf(plane, policy));
+        }
+
+        Assert.Equal(PlaneFixture.Pass, plane.Run(Packets.Ethernet(0x0800, Packets.V4("10.0.0.127"))));
+        Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x0800, Packets.V4("10.0.0.128"))));
+        Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x0800, Packets.V4("10.0.1.255"))));
+        Assert.Equal(PlaneFixture.Pass, plane.Run(Packets.Ethernet(0x0800, Packets.V4("11.0.0.0"))));
+    }
+
+    [Fact]
+    public void ATrieThatIsFullRefusesAndLeavesBothSidesAsTheyWere()
+    {
+        using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(16, 16, 4) });
+        int applied = 0;
+        PlaneRefusal? refusal = null;
+        for (uint i = 0; refusal is null && i < 100; i++)
+        {
+            applied += plane.Plane.Apply([new RuleChange(RuleChangeKind.Set, Policy.Drop, Cidr.FromV4(i << 8, 25), 0, (int)i)], out refusal);
+        }
+
+        Assert.Equal(32, applied);
+        Assert.Equal("add 0.0.32.0/25 in map \"couic_ipv4_drop\": no space left on device (the kernel's table is full)", refusal!.Message);
+        Assert.Equal(PlaneFixture.Pass, plane.Run(Packets.Ethernet(0x0800, Packets.V4("0.0.32.1"))));
+        Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x0800, Packets.V4("0.0.31.1"))));
+    }
+
+    [Fact]
+    public void TriesHoldEveryRuleUnderTheNameThatBpftoolTakes()
+    {
+        using var plane = new PlaneFixture();
+        plane.Set(Policy.Drop, "192.0.2.9/32", slot: 0);
+        plane.Set(Policy.Drop, "192.0.2.0/24", slot: 1);
+        plane.Set(Policy.Drop, "0.0.0.0/0", slot: 2);
+
+        Assert.Equal(3, KeysOf(plane, Policy.Drop));
+        Assert.Equal(Errno.None, BpfSyscall.MapInfo(plane.Maps.Trie(Policy.Drop, IpFamily.V4), out MapDescription drop));
+        Assert.Equal(("couic_ipv4_drop", BpfSyscall.BPF_MAP_TYPE_LPM_TRIE), (drop.Name, drop.Type));
+        Assert.Equal(Errno.None, BpfSyscall.MapInfo(plane.Maps.Trie(Policy.Ignore, IpFamily.V6), out MapDescription ignore));
+        Assert.Equal("couic_ipv6_igno", ignore.Name);
+    }
+
+    [Fact]
+    public void AChangeOfTagKeepsTheCountAndMovesTheCounter()
+    {
+        using var plane = new PlaneFixture();
+        byte[] packet = Packets.Ethernet(0x0800, Packets.V4("192.0.2.9"));
+        foreach (string cidr in (string[])["192.0.2.9/32", "192.0.2.0/24"])
+        {
+            plane.Set(Policy.Drop, cidr, counter: 3, slot: 7);
+            plane.Run(packet, repeat: 5);
+            plane.Set(Policy.Drop, cidr, counter: 4, slot: 7);
+            plane.Run(packet, repeat: 2);
+            Assert.True(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse(cidr), 7, out EntryHits hits));
+            Assert.Equal(7u, hits.Packets);
+            Assert.InRange(DateTimeOffset.UtcNow - hits.LastHit!.Value, TimeSpan.FromSeconds(-3), TimeSpan.FromSeconds(10));
+            plane.Remove(Policy.Drop, cidr, slot: 7);
+
+            // Who comes next to that place starts at zero.
+            plane.Set(Policy.Drop, cidr, counter: 5, slot: 7);
+            Assert.True(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse(cidr), 7, out hits));
+            Assert.Equal(new EntryHits(0, null), hits);
+            plane.Remove(Policy.Drop, cidr, slot: 7);
+        }
+
+        var tags = new Counter[6];
+        plane.Plane.ReadTags(Policy.Drop, tags);
+        Assert.Equal([0, 0, 0, 10, 4, 0], tags.Select(t => (int)t.Packets));
+    }
+
+    [Fact]
+    public void WithoutPerEntryCountersOnlyTagsCount()
+    {
+        using var plane = new PlaneFixture(PlaneFixture.Small with { PerEntryCounters = false });
+        plane.Set(Policy.Drop, "192.0.2.9/32", counter: 3);
+        plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.9")));
+        plane.Set(Policy.Drop, "192.0.2.9/32", counter: 4);
+        plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.9")));
+
+        Assert.False(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 0, out _));
+        var tags = new Counter[6];
+        plane.Plane.ReadTags(Policy.Drop, tags);
+        Assert.Equal([0, 0, 0, 1, 1, 0], tags.Select(t => (int)t.Packets));
+    }
+
+    [Fact]
+    public void AChangeAllocatesNothing()
+    {
+        using var plane = new PlaneFixture();
+        RuleChange[] changes =
+        [
+            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 1, 0),
+            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.0/26"), 1, 1),
+            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("2001:db8::1/128"), 1, 0),
+            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 2, 0),
+            new(RuleChangeKind.Remove, Policy.Drop, PlaneFixture.Parse("192.0.2.0/26"), 1, 1),
+            new(RuleChangeKind.Remove, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 1, 0),
+            new(RuleChangeKind.Remove, Policy.Drop, PlaneFixture.Parse("2001:db8::1/128"), 1, 0),
+        ];
+        // Lists of free lines double now and then, and the runtime has allocations of its own: most rounds must have none.
+        long[] allocated = new long[20];
+        for (int i = 0; i < allocated.Length; i++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            plane.Plane.Apply(changes, out _);
+            allocated[i] = GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Assert.True(allocated.Count(a => a == 0) > allocated.Length / 2, string.Join(' ', allocated));
+    }
+
+    [Fact]
+    public void AllMapsAtTheDefaultLimitsTakeAtMostEightyMegabytesWhenFull()
+    {
+        using var plane = new PlaneFixture(PlaneOptions.Default);
+        foreach (Policy policy in Policies.All)
+        {
+            uint count = (uint)StoreLimits.Default.Entries(policy);
+            RuleChange[] changes =
+            [
+                .. Enumerable.Range(0, (int)count).Select(i => new RuleChange(RuleChangeKind.Set, policy, Cidr.FromV4((uint)i * 2654435761u), 0, i)),
+                .. Enumerable.Range(0, (int)count).Select(i => new RuleChange(RuleChangeKind.Set, policy, new Cidr(IpFamily.V6, 0x2001_0db8_0000_0000 + ((ulong)i << 12), (ulong)i, 128), 0, i)),
+            ];
+            Assert.Equal(changes.Length, plane.Plane.Apply(changes, out _));
+        }
+
+        IReadOnlyList<MapMemory> memory = plane.Plane.ReadMemory();
+        Assert.Equal(PlaneMaps.Names, memory.Select(m => m.Name));
+        Assert.All(memory, m => Assert.True(m.Bytes > 0, m.Name));
+        Assert.InRange(memory.Sum(m => m.Bytes), 60_000_000, 80_000_000);
+    }
+
+    private static int KeysOf(PlaneFixture plane, Policy policy)
+    {
+        FileDescriptor trie = plane.Maps.Trie(policy, IpFamily.V4);
+        byte[] key = new byte[8];
+        int count = 0;
+        for (Errno errno = BpfSyscall.NextKey(trie, [], key); errno == Errno.None; errno = BpfSyscall.NextKey(trie, key, key))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <summary>Tests run side by side, but only those of this collection make BPF objects.</summary>
+    private static int BpfDescriptors() => Directory.GetFiles("/proc/self/fd").Count(f => File.ResolveLinkTarget(f, false)?.Name.Contains("bpf", StringComparison.Ordinal) == true);
+}
