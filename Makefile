@@ -57,6 +57,11 @@ test: lint all manual ## everything that checks the code: lint, unit tests, test
 	@tools/setup test
 	@tests/run
 
+soak: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster
+	@tools/setup test
+	@COUIC_SIM_SEEDS=10000 dotnet test tests/unit -c Release -v q --nologo --filter FullyQualifiedName~Peering.SimulatorTests
+	@COUIC_CLUSTER_RUNS=10 COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo --filter FullyQualifiedName~ClusterTests
+
 lint: all ## build without a warning, dependency directions, formatting, habits
 	@tools/setup lint
 	@tools/lint
