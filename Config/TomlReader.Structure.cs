@@ -15,8 +15,7 @@ public sealed partial class TomlReader
 
     private bool TryReadHeader()
     {
-        _section++;
-        _current = new TomlTable(TomlTableOrigin.Header, _section); // where keys go if the header is bad: nowhere
+        _current = new TomlTable(TomlTableOrigin.Header); // where keys go if the header is bad: nowhere
         TomlPosition at = Here;
         bool isArray = PeekAt(1) == '[';
         _position += isArray ? 2 : 1;
@@ -85,7 +84,7 @@ public sealed partial class TomlReader
 
     private bool TryAppend(TomlTable parent, KeyPart name, TomlPosition at)
     {
-        var element = new TomlTable(TomlTableOrigin.Header, _section);
+        var element = new TomlTable(TomlTableOrigin.Header);
         var value = new TomlValue(TomlKind.Table, name.At, element);
         if (!parent.TryGet(name.Name, out TomlEntry? entry))
         {
@@ -108,9 +107,9 @@ public sealed partial class TomlReader
     private static bool IsArrayOfTables(TomlValue array) =>
         array.Items.Count > 0 && array.Items[^1] is { Kind: TomlKind.Table, Table.Origin: TomlTableOrigin.Header };
 
-    private static TomlTable AddTable(TomlTable parent, KeyPart name, TomlTableOrigin origin, int section = 0)
+    private static TomlTable AddTable(TomlTable parent, KeyPart name, TomlTableOrigin origin)
     {
-        var table = new TomlTable(origin, section);
+        var table = new TomlTable(origin);
         parent.Add(new TomlEntry(name.Name, name.At, new TomlValue(TomlKind.Table, name.At, table)));
         return table;
     }
@@ -139,7 +138,7 @@ public sealed partial class TomlReader
         {
             if (!table.TryGet(key[i].Name, out TomlEntry? entry))
             {
-                table = AddTable(table, key[i], TomlTableOrigin.Dotted, _section);
+                table = AddTable(table, key[i], TomlTableOrigin.Dotted);
                 continue;
             }
 
@@ -149,13 +148,12 @@ public sealed partial class TomlReader
             }
 
             table = entry.Value.Table;
-            bool open = table.Origin == TomlTableOrigin.Passed || (table.Origin == TomlTableOrigin.Dotted && table.Section == _section);
-            if (!open)
+            if (table.Origin is not (TomlTableOrigin.Passed or TomlTableOrigin.Dotted))
             {
                 return Fail(key[i].At, $"table \"{key[i].Name}\" of line {entry.At.Line} is complete", "dotted keys cannot add to it");
             }
 
-            (table.Origin, table.Section) = (TomlTableOrigin.Dotted, _section);
+            table.Origin = TomlTableOrigin.Dotted;
         }
 
         KeyPart last = key[^1];

@@ -111,7 +111,7 @@ public sealed partial class TomlReader
 
         _position++;
         SkipBlanks();
-        var table = new TomlTable(TomlTableOrigin.Inline, _section);
+        var table = new TomlTable(TomlTableOrigin.Inline);
         if (Peek == '}')
         {
             _position++;

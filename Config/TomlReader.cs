@@ -18,9 +18,8 @@ public sealed partial class TomlReader
     private readonly string _text;
     private readonly List<Fault> _faults;
     private readonly int _faultsBefore;
-    private readonly TomlTable _root = new(TomlTableOrigin.Header, 0);
+    private readonly TomlTable _root = new(TomlTableOrigin.Header);
     private TomlTable _current;
-    private int _section;
 
     private TomlReader(string file, string text, List<Fault> faults)
     {
@@ -43,7 +42,7 @@ public sealed partial class TomlReader
         if (!System.Text.Unicode.Utf8.IsValid(utf8))
         {
             faults.Add(FirstBadByte(file, utf8));
-            return new TomlTable(TomlTableOrigin.Header, 0);
+            return new TomlTable(TomlTableOrigin.Header);
         }
 
         var reader = new TomlReader(file, Encoding.UTF8.GetString(utf8), faults);

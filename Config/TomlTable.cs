@@ -12,19 +12,12 @@ public sealed class TomlTable
     private readonly List<TomlEntry> _entries = [];
     private readonly Dictionary<string, TomlEntry> _byKey = new(StringComparer.Ordinal);
 
-    internal TomlTable(TomlTableOrigin origin, int section)
-    {
-        Origin = origin;
-        Section = section;
-    }
+    internal TomlTable(TomlTableOrigin origin) => Origin = origin;
 
     public IReadOnlyList<TomlEntry> Entries => _entries;
 
     /// <summary>How the table came to be, which decides who may still add to it.</summary>
     internal TomlTableOrigin Origin { get; set; }
-
-    /// <summary>Number of the header under which dotted keys made the table.</summary>
-    internal int Section { get; set; }
 
     public bool TryGet(string key, [NotNullWhen(true)] out TomlEntry? entry) => _byKey.TryGetValue(key, out entry);
 
@@ -44,7 +37,7 @@ internal enum TomlTableOrigin
     /// <summary>On the way to a deeper header; may still be defined, once.</summary>
     Passed,
 
-    /// <summary>By dotted keys; open for more of them under the same header.</summary>
+    /// <summary>By dotted keys; open for more of them, which can only come under the same header.</summary>
     Dotted,
 
     /// <summary>In braces; complete.</summary>

@@ -103,6 +103,29 @@ public sealed class ClientDirectoryTests : IDisposable
         Assert.Throws<ArgumentException>(() => _clients.Create(name, Group.Admin, out _));
 
     [Fact]
+    public void TheWholeTokenDecides()
+    {
+        const string Token = "e78336b3-8128-4c84-88c7-e2fad9c32d99";
+        Client[] clients = [new("a", Group.Admin, new Guid(Token)), new("b", Group.Admin, Guid.NewGuid()), new("c", Group.Admin, Guid.NewGuid())];
+        var directory = new ClientDirectory(_folder.Path, FileOwner.Current, clients);
+        foreach (Client client in clients)
+        {
+            Assert.Equal(AuthOutcome.Ok, directory.Authenticate(Encoding.ASCII.GetBytes(client.Token.ToString()), Permission.Any, out Client? found));
+            Assert.Same(client, found);
+        }
+
+        for (int i = 0; i < Token.Length; i++)
+        {
+            byte[] other = Encoding.ASCII.GetBytes(Token);
+            if (other[i] != '-')
+            {
+                other[i] = other[i] == '0' ? (byte)'1' : (byte)'0';
+                Assert.Equal(AuthOutcome.Unknown, directory.Authenticate(other, Permission.Any, out _));
+            }
+        }
+    }
+
+    [Fact]
     public void AuthenticatingAllocatesNothing()
     {
         _clients.Create("web", Group.Admin, out Client? client);
