@@ -1,16 +1,19 @@
 using System.Text;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
+using Couic.Native;
 
 namespace Couic.Cli;
 
 /// <summary>The world of one invocation: streams, environment, clock. Tests make their own.</summary>
 internal sealed class CliContext
 {
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
     public CliContext(Stream output, TextWriter error, Stream input, Terminal terminal)
     {
         Output = new BufferedStream(new ResultStream(output), 65536);
-        Out = new StreamWriter(Output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 4096) { NewLine = "\n" };
+        Out = new StreamWriter(Output, Utf8, 4096) { NewLine = "\n" };
         Error = error;
         Input = input;
         Terminal = terminal;
@@ -40,8 +43,11 @@ internal sealed class CliContext
 
     public bool Decorates => Terminal.Decorates(Environment);
 
-    public static CliContext OfProcess() => new(
-        StandardOutput.Open(), Console.Error, Console.OpenStandardInput(), Terminal.OfProcess());
+    public static CliContext OfProcess()
+    {
+        var error = new StreamWriter(StandardStream.Error, Utf8, 1024) { NewLine = "\n", AutoFlush = true };
+        return new CliContext(StandardStream.Output, error, StandardStream.Input, Terminal.OfProcess());
+    }
 
     /// <summary>From now on signals interrupt waits instead of ending the program.</summary>
     public Interrupts CatchInterrupts() => new(Wait);

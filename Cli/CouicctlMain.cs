@@ -17,6 +17,18 @@ internal static class CouicctlMain
     /// <inheritdoc cref="Run(string[])"/>
     public static int Run(string[] args, CliContext context)
     {
+        try
+        {
+            return RunAndReport(args, context);
+        }
+        catch (IOException)
+        {
+            return ExitStatus.Failure; // standard error is closed, so there is nowhere to say it
+        }
+    }
+
+    private static int RunAndReport(string[] args, CliContext context)
+    {
         int status;
         try
         {
@@ -36,6 +48,10 @@ internal static class CouicctlMain
         {
             return e.ReaderHasGone ? ExitStatus.Success
                 : Report(context, [$"write standard output: {SystemErrors.Text(e.InnerException!)}"], ExitStatus.Failure);
+        }
+        catch (Exception e) when (e is not IOException)
+        {
+            status = Report(context, [$"internal error: {e.GetType().Name}: {e.Message} (please report it)"], ExitStatus.Failure);
         }
 
         TryFlush(context);

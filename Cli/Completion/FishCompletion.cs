@@ -72,7 +72,7 @@ internal static class FishCompletion
         {
             text.Append($"complete -c couicctl -n 'string match -q -- \"{node.Path}/*\" (__couicctl_at)'");
             text.Append(option.Short == 0 ? "" : $" -s {option.Short}").Append($" -l {option.Long} -d {Quote(option.Summary)}");
-            text.Append(option.TakesValue ? " -r" + Values(option.Kind) : "").Append('\n');
+            text.Append(!option.TakesValue ? "" : option.Kind == ValueKind.File ? " -r -F" : " -x" + Values(option.Kind)).Append('\n');
         }
 
         for (int i = 0; i < node.Arguments.Length; i++)

@@ -62,7 +62,18 @@ internal static class ZshCompletion
             AppendPlaces(text, node);
         }
 
-        return text.Append("    esac\n}\n\ncompdef _couicctl couicctl\n").ToString();
+        // Found in $fpath the file is the body of the function at its first call; sourced, it registers it.
+        return text.Append("""
+                esac
+            }
+
+            if [[ ${funcstack[1]} == _couicctl ]]; then
+                _couicctl "$@"
+            else
+                compdef _couicctl couicctl
+            fi
+
+            """.ReplaceLineEndings("\n")).ToString();
     }
 
     private static void AppendPlaces(StringBuilder text, CompletionNode node)

@@ -1,3 +1,5 @@
+using Couic.Native;
+
 namespace Couic.Cli.Output;
 
 /// <summary>What the streams are connected to.</summary>
@@ -10,7 +12,7 @@ internal sealed record Terminal(bool OutputIsTerminal, bool ErrorIsTerminal, Fun
     public static readonly Terminal None = new(false, false, static () => 80);
 
     public static Terminal OfProcess() =>
-        new(!Console.IsOutputRedirected, !Console.IsErrorRedirected, static () => Console.WindowWidth is > 0 and int width ? width : 80);
+        new(!Console.IsOutputRedirected, !Console.IsErrorRedirected, static () => StandardStream.Output.Columns ?? 80);
 
     /// <summary>Whether colour and cursor movement may go to standard output (https://no-color.org).</summary>
     public bool Decorates(Func<string, string?> environment) => OutputIsTerminal && IsWanted(environment);
