@@ -146,9 +146,10 @@ public sealed partial class LogFactoryTests : IDisposable
         ILogger log = logs.CreateLogger("audit");
         Write(log, "warm", "c", 0);
         long before = GC.GetAllocatedBytesForCurrentThread();
+        Span<byte> buffer = stackalloc byte[LogFields.UsualBytes];
         for (int i = 0; i < 100; i++)
         {
-            var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
+            var fields = new LogFields(buffer);
             fields.Add("client"u8, "web"u8);
             fields.Add("name"u8, "text");
             fields.Add("expiration"u8, 7ul);
