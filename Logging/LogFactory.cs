@@ -10,6 +10,9 @@ namespace Couic.Logging;
 /// </summary>
 public sealed class LogFactory : ILoggerFactory
 {
+    /// <summary>How long stopping waits for a reader of standard output that is stuck.</summary>
+    private static readonly TimeSpan StopTime = TimeSpan.FromSeconds(2);
+
     private readonly ConcurrentDictionary<string, AreaLogger> _loggers = new(StringComparer.Ordinal);
     private readonly LogQueue _queue;
     private readonly LogWriter _writer;
@@ -18,16 +21,16 @@ public sealed class LogFactory : ILoggerFactory
     private int _isDisposed;
 
     public LogFactory(LoggingSettings settings)
-        : this(settings, new StandardOutput(), TimeProvider.System, LogQueue.DefaultBytes)
+        : this(settings, new StandardOutput(), TimeProvider.System, LogQueue.DefaultBytes, StopTime)
     {
     }
 
-    internal LogFactory(LoggingSettings settings, ILogOutput output, TimeProvider time, int queueBytes)
+    internal LogFactory(LoggingSettings settings, ILogOutput output, TimeProvider time, int queueBytes, TimeSpan stopTime)
     {
         _time = time;
         _level = (int)settings.Level;
         _queue = new LogQueue(queueBytes);
-        _writer = new LogWriter(_queue, settings, output, time);
+        _writer = new LogWriter(_queue, settings, output, time, stopTime);
     }
 
     /// <summary>Lines that found the queue full, since the start.</summary>

@@ -12,15 +12,13 @@ internal sealed partial class LogWriter : IDisposable
     /// <summary>How long a line waits for others to be written with.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>How long stopping waits for a reader of standard output that is stuck.</summary>
-    private static readonly TimeSpan StopTime = TimeSpan.FromSeconds(2);
-
     /// <summary>Bytes of formatted lines that are written at once; bounds the memory of a burst.</summary>
     private const int ChunkBytes = 256 * 1024;
 
     private readonly LogQueue _queue;
     private readonly ILogOutput _output;
     private readonly TimeProvider _time;
+    private readonly TimeSpan _stopTime;
     private readonly LogFile _file;
     private readonly LineBuffer _outputLines = new();
     private readonly LineBuffer _fileLines = new();
@@ -35,12 +33,13 @@ internal sealed partial class LogWriter : IDisposable
     private bool _isFaultSaid;
     private volatile bool _isStopping;
 
-    public LogWriter(LogQueue queue, LoggingSettings settings, ILogOutput output, TimeProvider time)
+    public LogWriter(LogQueue queue, LoggingSettings settings, ILogOutput output, TimeProvider time, TimeSpan stopTime)
     {
         _queue = queue;
         _settings = _inForce = settings;
         _output = output;
         _time = time;
+        _stopTime = stopTime;
         _file = new LogFile(time);
         _thread = new Thread(Run) { IsBackground = true, Name = "log" };
         _thread.Start();
@@ -61,7 +60,7 @@ internal sealed partial class LogWriter : IDisposable
     {
         _isStopping = true;
         _queue.Wake();
-        if (_thread.Join(StopTime))
+        if (_thread.Join(_stopTime))
         {
             _file.Dispose();
             _output.Dispose();

@@ -12,6 +12,8 @@ namespace Couic.Tests.Logging;
 public sealed partial class LogFactoryTests : IDisposable
 {
     private static readonly LoggingSettings ToOutput = new(Dir: null);
+    /// <summary>However busy the machine: what is written is looked at after the writer has ended.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private static readonly EventId Created = new(1, "entry_created");
 
     private readonly TestClock _clock = new(new DateTime(2026, 1, 2, 3, 4, 5, 678, 901, DateTimeKind.Utc));
@@ -96,7 +98,7 @@ public sealed partial class LogFactoryTests : IDisposable
     public void UnderTheJournalEachLineHasItsPriority()
     {
         MemoryOutput journal = new() { IsJournal = true };
-        using (var logs = new LogFactory(ToOutput, journal, _clock, LogQueue.DefaultBytes))
+        using (var logs = new LogFactory(ToOutput, journal, _clock, LogQueue.DefaultBytes, Patience))
         {
             foreach (LogLevel level in new[] { LogLevel.Information, LogLevel.Warning, LogLevel.Error, LogLevel.Critical })
             {
@@ -113,11 +115,11 @@ public sealed partial class LogFactoryTests : IDisposable
     {
         _output.Gate.Reset();
         long dropped;
-        using (var logs = new LogFactory(ToOutput, _output, _clock, queueBytes: 2000))
+        using (var logs = new LogFactory(ToOutput, _output, _clock, queueBytes: 2000, Patience))
         {
             ILogger log = logs.CreateLogger("a");
             Write(log, "first", "c", 0);
-            Assert.True(_output.Begun.Wait(TimeSpan.FromSeconds(30)));
+            Assert.True(_output.Begun.Wait(Patience));
             for (int i = 0; i < 1000; i++)
             {
                 Write(log, "more", "c", 0);
@@ -142,7 +144,7 @@ public sealed partial class LogFactoryTests : IDisposable
     [Fact]
     public void ALineOfFieldsAllocatesNothing()
     {
-        using var logs = new LogFactory(ToOutput, _output, TimeProvider.System, LogQueue.DefaultBytes);
+        using var logs = new LogFactory(ToOutput, _output, TimeProvider.System, LogQueue.DefaultBytes, Patience);
         ILogger log = logs.CreateLogger("audit");
         Write(log, "warm", "c", 0);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -180,7 +182,7 @@ public sealed partial class LogFactoryTests : IDisposable
     [Fact]
     public void LinesAfterTheEndAreNoError()
     {
-        var logs = new LogFactory(ToOutput, _output, _clock, LogQueue.DefaultBytes);
+        var logs = new LogFactory(ToOutput, _output, _clock, LogQueue.DefaultBytes, Patience);
         ILogger log = logs.CreateLogger("a");
         logs.Dispose();
         logs.Dispose();
@@ -223,15 +225,15 @@ public sealed partial class LogFactoryTests : IDisposable
     public void LinesThatTheDiskRefusedAreCountedAndSaidOnceItWorksAgain()
     {
         string folder = _folder.Write("logs", string.Empty); // a file where the folder should be
-        using var logs = new LogFactory(new LoggingSettings(folder, LogRotation.Never), _output, _clock, LogQueue.DefaultBytes);
+        using var logs = new LogFactory(new LoggingSettings(folder, LogRotation.Never), _output, _clock, LogQueue.DefaultBytes, Patience);
         ILogger log = logs.CreateLogger("a");
         Write(log, "lost", "c", 0);
-        Assert.True(SpinWait.SpinUntil(() => logs.Lost == 1 && _output.Lines.Count == 2, TimeSpan.FromSeconds(30)));
+        Assert.True(SpinWait.SpinUntil(() => logs.Lost == 1 && _output.Lines.Count == 2, Patience));
         Assert.Contains($"event=log_file_failed cause=\"write \\\"{folder}/couic.log\\\": not a directory\"", _output.Lines[1], StringComparison.Ordinal);
         File.Delete(folder);
         _clock.Move(TimeSpan.FromSeconds(2));
         Write(log, "kept", "c", 0);
-        Assert.True(SpinWait.SpinUntil(() => _output.Lines.Count == 4, TimeSpan.FromSeconds(30)));
+        Assert.True(SpinWait.SpinUntil(() => _output.Lines.Count == 4, Patience));
         logs.Dispose();
         string[] written = File.ReadAllLines(Path.Combine(folder, "couic.log"));
         Assert.Contains("kept", written[0], StringComparison.Ordinal);
@@ -260,7 +262,7 @@ public sealed partial class LogFactoryTests : IDisposable
 
     private void Run(LoggingSettings settings, Action<LogFactory> body)
     {
-        using var logs = new LogFactory(settings, _output, _clock, LogQueue.DefaultBytes);
+        using var logs = new LogFactory(settings, _output, _clock, LogQueue.DefaultBytes, Patience);
         body(logs);
     }
 
