@@ -17,6 +17,9 @@ internal sealed class ApiClient : IDisposable
 
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long an upload waits for the daemon's word before it goes on without (RFC 9110 §10.1.1); a busy machine may need seconds.</summary>
+    private static readonly TimeSpan ContinueTime = TimeSpan.FromSeconds(5);
+
     private readonly Endpoint _endpoint;
     private readonly ServerTrust _trust;
     private readonly HttpClient _http;
@@ -133,6 +136,7 @@ internal sealed class ApiClient : IDisposable
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = ConnectTime,
+            Expect100ContinueTimeout = ContinueTime,
             SslOptions = _trust.Options(),
         };
         if (_endpoint.Socket is { } path)

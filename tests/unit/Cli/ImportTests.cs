@@ -1,5 +1,4 @@
 using System.Text;
-using Couic.Cli.Output;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -106,21 +105,6 @@ public sealed class ImportTests : IDisposable
         CliResult result = _rig.Run("drop import -");
         Assert.Equal(1, result.Status);
         Assert.StartsWith("couicctl: the daemon refused: 401 unauthorized: unauthorized (the token in", result.Error, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void ATerminalSeesAProgressBarThatGoesAway()
-    {
-        _rig.Terminal = new Terminal(true, true, static () => 80);
-        _rig.Input = string.Concat(Enumerable.Repeat("10.0.0.0/8\n", 20_000));
-        using var step = new Timer(_ => _rig.Clock.AdvanceSeconds(1), null, 0, 1);
-        string file = _rig.Folder.Write("list.txt", _rig.Input);
-        CliResult result = _rig.Run($"drop import {file}");
-        Assert.Equal(0, result.Status);
-        Assert.Matches(@"\rdrop import: \[#+\.*\] +\d+ %  [\d,]+ lines, \S+/s\e\[K", result.Error);
-        Assert.EndsWith("\r\e[K", result.Error, StringComparison.Ordinal);
-        _rig.Environment["NO_COLOR"] = "1";
-        Assert.Equal("", _rig.Run($"drop import {file}").Error);
     }
 
     [Theory]

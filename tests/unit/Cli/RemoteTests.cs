@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using Couic.Cli.Api;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -84,11 +86,16 @@ public sealed class RemoteTests : IDisposable
         Assert.EndsWith(": connection refused (is it running there, and is \"port\" right?)\n", result.Error, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void AnUnknownNameIsSaidToBeSo()
+    [Theory]
+    [InlineData(SocketError.HostNotFound, "the name is unknown (check \"host\")")]
+    [InlineData(SocketError.TryAgain, "the name is unknown (check \"host\")")]
+    [InlineData(SocketError.TimedOut, "connection timed out (check \"host\", \"port\" and the firewalls between)")]
+    [InlineData(SocketError.HostUnreachable, "no route to host")]
+    public void ACauseIsNamedInItsWords(SocketError error, string cause)
     {
-        Serve(null, "nothing.invalid", "");
-        Assert.EndsWith(": the name is unknown (check \"host\")\n", Refused().Error, StringComparison.Ordinal);
+        var endpoint = new Endpoint { Host = "couic.example", Port = 2900, Token = CliRig.Token, TokenFile = "x" };
+        var failure = new HttpRequestException("", new SocketException((int)error));
+        Assert.Equal($"cannot reach the daemon at http://couic.example:2900: {cause}", ConnectFailure.Explain(failure, endpoint, null).Message);
     }
 
     [Theory]
