@@ -10,8 +10,8 @@ internal sealed class DemoProbe : IDisposable
     /// <summary>Each packet is sent so many times: one that came through by chance does not hide among ten.</summary>
     public const int Repeat = 10;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(50);
     private readonly RawSocket _inside;
     private readonly RawSocket _outside;
     private readonly byte[] _buffer = new byte[2048];

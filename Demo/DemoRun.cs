@@ -5,11 +5,11 @@ namespace Couic.Demo;
 /// <summary>One pass through the scenario in one mode of XDP.</summary>
 internal sealed class DemoRun(DemoNetwork network, DemoPrinter printer, TimeProvider time)
 {
-    /// <summary>An expired entry is out of the kernel within 1 s of its time.</summary>
-    private static readonly TimeSpan ExpirySlack = TimeSpan.FromSeconds(1);
+    /// <summary>An expired entry is out of the kernel within 1 s of its time, on a machine that is not overloaded.</summary>
+    private static readonly TimeSpan ExpirySlack = TimeSpan.FromSeconds(3);
 
     /// <exception cref="IOException">The daemon did not start, or did not do as asked.</exception>
-    /// <param name="brief">Tables only for what is wrong.</param>
+    /// <param name="brief">Tables only for what is wrong, and no waiting for an expiry.</param>
     public void Run(string mode, bool brief)
     {
         printer.BeginMode(mode);
@@ -34,8 +34,13 @@ internal sealed class DemoRun(DemoNetwork network, DemoPrinter printer, TimeProv
         printer.Verdicts("with these rules", DemoScenario.WithRules, probe.Send(DemoScenario.WithRules), brief);
 
         daemon.Api.Remove("drop", DemoScenario.Removed);
-        AwaitPassing(probe, DemoScenario.Afterwards[1], expiration);
-        printer.Verdicts("after a removal and an expiry", DemoScenario.Afterwards, probe.Send(DemoScenario.Afterwards), brief);
+        printer.Verdicts("after a removal", DemoScenario.AfterRemoval, probe.Send(DemoScenario.AfterRemoval), brief);
+        if (!brief)
+        {
+            AwaitPassing(probe, DemoScenario.Expired, expiration);
+            printer.Verdicts("after an expiry", [DemoScenario.Expired], probe.Send([DemoScenario.Expired]));
+        }
+
         printer.Ended(daemon.Stop());
     }
 

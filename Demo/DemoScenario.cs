@@ -10,7 +10,7 @@ internal static class DemoScenario
     public const string Expiring = "192.0.2.128/25";
 
     /// <summary>How long <see cref="Expiring"/> lives; the API takes whole seconds, and one that begins now may be over at once.</summary>
-    public const int LifetimeSeconds = 2;
+    public const int LifetimeSeconds = 3;
 
     public static IReadOnlyList<(string Policy, string Cidr)> Rules { get; } =
     [
@@ -29,7 +29,7 @@ internal static class DemoScenario
         new("198.51.100.10", Passes: true, "ignore 198.51.100.10/32 wins over drop"),
         new("203.0.113.66", Passes: false, "drop 203.0.113.66/32"),
         new("203.0.113.67", Passes: true, "no rule covers it"),
-        new("192.0.2.200", Passes: false, "drop 192.0.2.128/25, for 2 s"),
+        new("192.0.2.200", Passes: false, "drop 192.0.2.128/25, for 3 s"),
         new("198.51.100.20", Passes: false, "drop 198.51.100.0/24", Vlan: 100),
         new("2001:db8:1::1", Passes: true, "no rule covers it"),
         new("2001:db8:bad::1", Passes: false, "drop 2001:db8:bad::/48"),
@@ -40,10 +40,11 @@ internal static class DemoScenario
     public static IReadOnlyList<DemoPacket> WithoutRules { get; } =
         [.. WithRules.Select(p => p with { Passes = true, Why = "there is no rule yet" })];
 
-    public static IReadOnlyList<DemoPacket> Afterwards { get; } =
+    public static IReadOnlyList<DemoPacket> AfterRemoval { get; } =
     [
         new("203.0.113.66", Passes: true, "drop 203.0.113.66/32 was removed"),
-        new("192.0.2.200", Passes: true, "drop 192.0.2.128/25 has expired"),
         new("198.51.100.20", Passes: false, "drop 198.51.100.0/24 is still there"),
     ];
+
+    public static DemoPacket Expired { get; } = new("192.0.2.200", Passes: true, "drop 192.0.2.128/25 has expired");
 }

@@ -32,7 +32,7 @@ public sealed class ClusterTests(ITestOutputHelper output)
             trouble.Heal();
             long healed = Stopwatch.GetTimestamp();
             string seen = "";
-            Eventually.Holds(() => Agree(cluster, out seen), $"seed {seed}: all nodes hold the same: {seen}", 15);
+            Eventually.Holds(() => Agree(cluster, out seen), $"seed {seed}: all nodes hold the same: {seen}", 60);
             output.WriteLine($"seed {seed}: agreed {Stopwatch.GetElapsedTime(healed).TotalMilliseconds:0} ms after the last heal; {seen}");
             AssertKernelsAgree(cluster);
         }

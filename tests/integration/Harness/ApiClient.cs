@@ -9,7 +9,7 @@ namespace Couic.IntegrationTests.Harness;
 /// </summary>
 public sealed class ApiClient(string socketPath, string? token) : IDisposable
 {
-    private static readonly int PatienceMs = 30_000;
+    private static readonly int PatienceMs = 60_000;
     private Socket? _socket;
     private BufferedStream? _stream;
 

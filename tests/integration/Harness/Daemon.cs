@@ -7,7 +7,7 @@ namespace Couic.IntegrationTests.Harness;
 /// <summary>The shipped daemon inside a lab, with configuration and folders of its own; killed at the latest by Dispose.</summary>
 public sealed class Daemon : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly StringBuilder _said = new();
     private ApiClient? _api;
 

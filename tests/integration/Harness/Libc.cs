@@ -17,8 +17,6 @@ internal static partial class Libc
     public const int SIGINT = 2;
     public const int SIGKILL = 9;
     public const int SIGTERM = 15;
-    public const int EAGAIN = 11;
-    public const int EINTR = 4;
     public const int ENOBUFS = 105;
     public const short POLLIN = 1;
 
@@ -35,7 +33,13 @@ internal static partial class Libc
     public static partial int kill(int pid, int signal);
 
     [LibraryImport("libc", SetLastError = true)]
-    public static partial uint geteuid();
+    public static partial int sched_getcpu();
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int sched_getaffinity(int thread, nuint size, out ulong mask);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int sched_setaffinity(int thread, nuint size, in ulong mask);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int chown(string path, uint owner, uint group);

@@ -9,7 +9,7 @@ namespace Couic.IntegrationTests.Harness;
 /// </summary>
 public sealed class Probe : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly PacketSocket _in;
     private readonly PacketSocket _out;
     private readonly byte[] _buffer = new byte[65536];
@@ -25,13 +25,18 @@ public sealed class Probe : IDisposable
     public bool[] Send(params IReadOnlyList<byte[]> frames)
     {
         uint first = _serial;
-        foreach (byte[] frame in frames)
+        uint last;
+        using (new OneCpu())
         {
-            Transmit(frame);
+            foreach (byte[] frame in frames)
+            {
+                Transmit(frame);
+            }
+
+            last = _serial;
+            Transmit(Frame.Ethernet(Frame.LocalExperiment, new byte[46]));
         }
 
-        uint last = _serial;
-        Transmit(Frame.Ethernet(Frame.LocalExperiment, new byte[46]));
         bool[] arrived = new bool[frames.Count];
         Collect(first, last, arrived);
         return arrived;
@@ -63,7 +68,7 @@ public sealed class Probe : IDisposable
         bool seenLast = false;
         while (true)
         {
-            // What was sent before the last frame may have gone by way of another CPU: a short grace after it.
+            // Sent on one CPU they arrive in order; what is behind the last frame is traffic of the kernel's own.
             int length = _in.Receive(_buffer, seenLast ? TimeSpan.FromMilliseconds(15) : TimeSpan.FromMilliseconds(100));
             if (length >= 14 && _buffer[6] == 0x02 && _buffer[7] == 0xc0)
             {

@@ -5,7 +5,7 @@ namespace Couic.IntegrationTests.Harness;
 /// <summary>Runs programs, optionally inside a namespace, and keeps what they say.</summary>
 public static class Shell
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     public sealed record Result(int ExitCode, string Out, string Error)
     {
@@ -17,7 +17,7 @@ public static class Shell
     public static Result Run(NetSpace? space, string file, params string[] arguments) =>
         Run(space, new ProcessStartInfo(file, arguments));
 
-    /// <summary>Runs a program to its end; one that does not end within a minute is killed and fails the test.</summary>
+    /// <summary>Runs a program to its end; one that does not end in two minutes is killed and fails the test.</summary>
     /// <param name="start">Redirections are set here.</param>
     public static Result Run(NetSpace? space, ProcessStartInfo start, string? input = null)
     {
