@@ -16,9 +16,9 @@ public sealed class ServerTests
 
     private static readonly HttpLimits Quick = new()
     {
-        HeaderTimeout = TimeSpan.FromMilliseconds(300),
-        KeepAliveTimeout = TimeSpan.FromMilliseconds(300),
-        RateGrace = TimeSpan.FromMilliseconds(300),
+        HeaderTimeout = TimeSpan.FromSeconds(1),
+        KeepAliveTimeout = TimeSpan.FromSeconds(1),
+        RateGrace = TimeSpan.FromSeconds(1),
         LingerTimeout = TimeSpan.FromMilliseconds(300),
     };
 
@@ -269,15 +269,14 @@ public sealed class ServerTests
     public async Task SlowHeadsAndBodiesGet408AndIdleConnectionsAreClosed()
     {
         using var rig = new ApiRig(Quick);
-        using RawClient silent = rig.Connect();
-        using RawClient head = rig.Connect();
-        using RawClient body = rig.Connect();
         using RawClient idle = rig.Connect();
-        await head.SendAsync("GET / HT");
-        string request = rig.Request("POST", "/v1/drop", Entry);
-        await body.SendAsync(request[..^5]);
         await idle.SendAsync("GET /x HTTP/1.1\r\n\r\n");
         Assert.Equal(404, (await idle.ReadAnswerAsync()).Status);
+        using RawClient silent = rig.Connect();
+        using RawClient head = rig.Connect();
+        await head.SendAsync("GET / HT");
+        using RawClient body = rig.Connect();
+        await body.SendAsync(rig.Request("POST", "/v1/drop", Entry)[..^5]);
         foreach (RawClient client in new[] { silent, head, body })
         {
             Answer answer = await client.ReadAnswerAsync();
