@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Couic.Store;
 
 public sealed partial class RuleStore
@@ -163,7 +165,7 @@ public sealed partial class RuleStore
 
         Category category = plan.Category;
         ref EntryTable.Slot held = ref category.Entries[step.Slot];
-        plan.Olds.Push(held);
+        plan.Olds.Add(held);
         if (step.Kind == SetSwapKind.Remove)
         {
             Detach(category, step.Slot);
@@ -183,9 +185,8 @@ public sealed partial class RuleStore
     {
         foreach (SetSwapPlan plan in plans)
         {
-            // The oldest first, as the steps are.
-            EntryTable.Slot[] olds = plan.Olds.ToArray();
-            int next = olds.Length;
+            Span<EntryTable.Slot> olds = CollectionsMarshal.AsSpan(plan.Olds);
+            int next = 0;
             foreach (SetSwapStep step in plan.Steps)
             {
                 if (step.Kind == SetSwapKind.Add)
@@ -194,7 +195,7 @@ public sealed partial class RuleStore
                     continue;
                 }
 
-                ref EntryTable.Slot old = ref olds[--next];
+                ref EntryTable.Slot old = ref olds[next++];
                 bool removed = step.Kind == SetSwapKind.Remove;
                 PublishSwap(
                     removed ? RuleEventKind.Deleted : RuleEventKind.Updated,

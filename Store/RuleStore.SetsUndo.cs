@@ -26,8 +26,8 @@ public sealed partial class RuleStore
     private bool TryUndo(SetSwapPlan plan, SetSwapStep step) => step.Kind switch
     {
         SetSwapKind.Add => TryUndoAdd(plan.Category, step.Slot),
-        SetSwapKind.TakeOver => TryUndoTakeOver(plan.Category, step.Slot, plan.Olds.Pop()),
-        _ => TryUndoRemove(plan.Category, plan.Olds.Pop()),
+        SetSwapKind.TakeOver => TryUndoTakeOver(plan.Category, step.Slot, plan.TakeOld()),
+        _ => TryUndoRemove(plan.Category, plan.TakeOld()),
     };
 
     private bool TryUndoAdd(Category category, int slot)

@@ -14,6 +14,7 @@ internal static class SetSwapOrder
     {
         SetSwapStep[] changes = [.. plan.Steps.Where(step => step.Kind == SetSwapKind.Add), .. removals];
         List<SetSwapStep> order = plan.Steps.FindAll(step => step.Kind == SetSwapKind.TakeOver);
+        int takeOvers = order.Count;
         order.EnsureCapacity(order.Count + changes.Length);
         var sorted = new SetRuleList(plan.Category.Family, changes.Length);
         for (int i = 0; i < changes.Length; i++)
@@ -22,7 +23,10 @@ internal static class SetSwapOrder
         }
 
         sorted.Sort();
-        List<Group> groups = Split(sorted, changes);
+        // Most changes overlap with no other: removals go at once, additions behind everything else.
+        var late = new List<SetSwapStep>();
+        List<Group> groups = Split(sorted, changes, order, late);
+        free += order.Count - takeOvers;
         groups.Sort();
         foreach (Group group in groups)
         {
@@ -36,12 +40,16 @@ internal static class SetSwapOrder
             free += group.Gain;
         }
 
+        order.AddRange(late);
         plan.Steps = order;
-        return true;
+        return late.Count <= free;
     }
 
     /// <summary>Networks nest or are apart; sorted by address and length, the first of a group contains all of it.</summary>
-    private static List<Group> Split(SetRuleList sorted, SetSwapStep[] changes)
+    /// <param name="early">Gets the changes of groups without additions.</param>
+    /// <param name="late">Gets those of groups without removals.</param>
+    /// <returns>The other groups.</returns>
+    private static List<Group> Split(SetRuleList sorted, SetSwapStep[] changes, List<SetSwapStep> early, List<SetSwapStep> late)
     {
         var groups = new List<Group>();
         for (int start = 0, end; start < sorted.Count; start = end)
@@ -53,7 +61,15 @@ internal static class SetSwapOrder
                 adds += changes[sorted[end].Number].Kind == SetSwapKind.Add ? 1 : 0;
             }
 
-            groups.Add(new Group(start, end, adds));
+            var group = new Group(start, end, adds);
+            if (group.Adds > 0 && group.Removes > 0)
+            {
+                groups.Add(group);
+            }
+            else
+            {
+                Append(adds == 0 ? early : late, sorted, changes, group, adds == 0 ? SetSwapKind.Remove : SetSwapKind.Add);
+            }
         }
 
         return groups;

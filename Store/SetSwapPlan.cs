@@ -54,9 +54,17 @@ internal sealed class SetSwapPlan
     public int Done { get; set; }
 
     /// <summary>What stood in the slots that were taken over or freed, in the order in which that happened.</summary>
-    public Stack<EntryTable.Slot> Olds { get; private set; } = new();
+    public List<EntryTable.Slot> Olds { get; private set; } = [];
 
     public SetSwapCounts Counts => new(_added, _removals.Count, _takenOver, _unchanged);
+
+    /// <summary>Takes the last of <see cref="Olds"/>.</summary>
+    public EntryTable.Slot TakeOld()
+    {
+        EntryTable.Slot old = Olds[^1];
+        Olds.RemoveAt(Olds.Count - 1);
+        return old;
+    }
 
     public Cidr CidrOf(SetSwapStep step) => step.Rule >= 0 ? _rules[step.Rule].Cidr : Category.Entries[step.Slot].Cidr;
 
@@ -106,7 +114,7 @@ internal sealed class SetSwapPlan
                 $"the sets define {Counts.Total} entries of {table} and {others} others are there: more than the limit of {limit}");
         }
 
-        Olds = new Stack<EntryTable.Slot>(_takenOver + _removals.Count);
+        Olds = new List<EntryTable.Slot>(_takenOver + _removals.Count);
         if (count + _added <= limit)
         {
             // Additions first: what is covered before and after is covered all the time.
