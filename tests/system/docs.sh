@@ -22,3 +22,10 @@ for page in README.md docs/*.md docs/api/*.md; do
 done
 
 check 'there are pages with console blocks' test $number -gt 5
+
+broken=$(for page in *.md docs/*.md docs/api/*.md bench/README.md; do
+  grep -oE '\]\([^)#]+' "$page" | sed 's/^](//' | grep -v '^http' | while read -r link; do
+    [ -e "$(dirname "$page")/$link" ] || echo "$page: $link"
+  done
+done)
+equal 'every link within the documentation leads somewhere' '' "$broken"
