@@ -12,6 +12,12 @@ internal sealed partial class HttpServer
     /// <summary>How often deadlines are looked at; a time-out may come later by this much.</summary>
     private const int SweepMilliseconds = 250;
 
+    /// <summary>How often the loop goes round when there is nothing to do, for whoever watches that it does.</summary>
+    private const int IdleMilliseconds = 1000;
+
+    /// <summary>Connections that make room when descriptors have run out: one would be gone again at once.</summary>
+    private const int RoomWithoutDescriptors = 32;
+
     /// <summary>Connections taken before those that are open get their turn.</summary>
     private const int MaxAccepts = 64;
 
@@ -21,6 +27,10 @@ internal sealed partial class HttpServer
     private long _nextSweep;
     private bool _listens = true;
     private long _acceptAgain;
+    private long _lastTurn;
+
+    /// <summary>How long ago the event loop last went round: at most a second, unless it is stuck or has ended.</summary>
+    public TimeSpan SinceLastTurn => _time.GetElapsedTime(Volatile.Read(ref _lastTurn));
 
     private void Run()
     {
@@ -28,7 +38,8 @@ internal sealed partial class HttpServer
         {
             while (!_isEnding || (_connections.Count > 0 && Now < _endBy))
             {
-                int n = _poller.Wait(_connections.Count == 0 && _listens ? -1 : SweepMilliseconds);
+                int n = _poller.Wait(_connections.Count == 0 && _listens ? IdleMilliseconds : SweepMilliseconds);
+                Volatile.Write(ref _lastTurn, Now);
                 for (int i = 0; i < n; i++)
                 {
                     Dispatch(i);
@@ -82,7 +93,10 @@ internal sealed partial class HttpServer
             else if (error is StreamSocket.ProcessFull or StreamSocket.SystemFull)
             {
                 // The connection stays in the backlog, and the listener ready: look away for a moment instead of spinning.
-                MakeRoom();
+                for (int k = 0; k < RoomWithoutDescriptors && MakeRoom(); k++)
+                {
+                }
+
                 Listen(false);
                 _acceptAgain = Now + (Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)) / 2);
                 if (_acceptReports.TryTake(_time, 1, out _))

@@ -70,6 +70,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     {
         _listener = listener;
         listener.Blocking = false;
+        _lastTurn = Now;
         _poller.Add(listener.SafeHandle, PollEvents.Readable, ListenerKey);
         var thread = new Thread(Run) { IsBackground = true, Name = "api" };
         thread.Start();

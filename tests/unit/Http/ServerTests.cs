@@ -344,6 +344,24 @@ public sealed class ServerTests
     }
 
     [Fact]
+    public async Task AStuckLoopIsNoticed()
+    {
+        using var release = new ManualResetEventSlim();
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/stuck", null, exchange =>
+        {
+            release.Wait();
+            exchange.AnswerNothing();
+            return default;
+        }));
+        using RawClient client = rig.Connect();
+        await client.SendAsync("GET /stuck HTTP/1.1\r\n\r\n");
+        await WaitForAsync(() => rig.Server.SinceLastTurn > TimeSpan.FromSeconds(1.5));
+        release.Set();
+        Assert.Equal(204, (await client.ReadAnswerAsync()).Status);
+        await WaitForAsync(() => rig.Server.SinceLastTurn < TimeSpan.FromSeconds(1.5));
+    }
+
+    [Fact]
     public async Task UnfinishedHeadsShareABoundedMemory()
     {
         using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 40_000 });
