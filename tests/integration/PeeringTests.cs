@@ -32,6 +32,10 @@ public sealed class PeeringTests : IDisposable
         couic2.Ctl("drop", "delete", "1.1.1.1/32");
         Eventually.Holds(() => Stats.Count(couic1, "drop") == 0, "the removal comes back");
 
+        Eventually.Holds(() => couic1.Ctl("peers").Out.Contains("┆ up ", StringComparison.Ordinal), "the peer is shown as up");
+        Eventually.Holds(() => couic2.Ctl("peers").Out.Contains("┆ yes ", StringComparison.Ordinal), "with the same rules");
+        Assert.Equal(0, couic1.Ctl("peers", "diff", Lab.OutsideV4).ExitCode);
+
         // Allow-lists stay on their node unless both sides ask for them.
         couic1.Ctl("ignore", "add", "192.0.2.1");
         couic1.Ctl("drop", "add", "198.51.100.7");

@@ -1,0 +1,97 @@
+using Couic.IntegrationTests.Harness;
+using Xunit;
+
+namespace Couic.IntegrationTests;
+
+/// <summary>What a client of group peering may send, what it gets, and what a leaked token of it cannot do.</summary>
+public sealed class PeerJobTests(SharedDaemon shared) : IClassFixture<SharedDaemon>
+{
+    private const string Add = """[{"action":"add","entry":{"cidr":"198.51.100.77/24","tag":"t","expiration":0}}]""";
+    private const string Remove = """[{"action":"remove","entry":{"cidr":"198.51.100.0/24","tag":null,"expiration":0}}]""";
+
+    private readonly ApiClient _api = shared.Api;
+
+    [Fact]
+    public void JobsAreEchoedNormalisedUnlessNothingIsAskedFor() => AsPeer("peer-echo", client =>
+    {
+        Answer echo = client.Post("/v1/drop/peer", Add);
+        Assert.Equal(201, echo.Status);
+        Assert.Equal("""[{"action":"add","entry":{"cidr":"198.51.100.0/24","tag":"t","expiration":0,"metadata":null}}]""", echo.Body);
+        Assert.Equal(200, _api.Get("/v1/drop/198.51.100.0/24").Status);
+        string quiet = client.Text("POST", "/v1/drop/peer", Remove).Replace("\r\n\r\n", "\r\nPrefer: return=minimal\r\n\r\n", StringComparison.Ordinal);
+        Answer none = client.Exchange(quiet);
+        Assert.Equal((204, ""), (none.Status, none.Body));
+        Assert.Equal("return=minimal", none.Headers["preference-applied"]);
+        Assert.Equal(404, _api.Get("/v1/drop/198.51.100.0/24").Status);
+        Assert.Equal("[]", client.Post("/v1/drop/peer", "[]").Expect(201).Body);
+    });
+
+    [Theory]
+    [InlineData("/v1/drop/peer", Add, "text/plain", 415, "bad_request")]
+    [InlineData("/v1/drop/peer", "[", "application/json", 400, "bad_request")]
+    [InlineData("/v1/nonsense/peer", Add, "application/json", 400, "bad_request")]
+    [InlineData("/v1/drop/peer", "{}", "application/json", 422, "invalid")]
+    [InlineData("/v1/drop/peer", """[{"action":"replace","entry":{"cidr":"198.51.100.0/24","expiration":0}}]""", "application/json", 422, "invalid")]
+    [InlineData("/v1/drop/peer", """[{"action":"add","entry":{"cidr":"198.51.100.0","expiration":0}}]""", "application/json", 422, "invalid")]
+    [InlineData("/v1/drop/peer", """[{"action":"add","entry":{"cidr":"198.51.100.0/24","tag":"x.couic","expiration":0}}]""", "application/json", 422, "invalid")]
+    [InlineData("/v1/ignore/peer", Add, "application/json", 401, "unauthorized")]
+    [InlineData("/v1/ignore/peer/sync", "", "application/octet-stream", 401, "unauthorized")]
+    [InlineData("/v1/drop/peer/sync", "", "application/octet-stream", 404, "not_found")]
+    public void WhatIsNoBatchIsRefusedAndChangesNothing(string target, string body, string type, int status, string code) => AsPeer("peer-bad", client =>
+    {
+        Answer answer = client.Post(target, body, type);
+        Assert.Equal((status, code), (answer.Status, answer.Code));
+        Assert.Equal(404, _api.Get("/v1/drop/198.51.100.0/24").Status);
+        Assert.Equal(404, _api.Get("/v1/ignore/198.51.100.0/24").Status);
+    });
+
+    [Fact]
+    public void ALeakedTokenCanOnlySendDrops() => AsPeer("peer-leaked", client =>
+    {
+        foreach (string target in (string[])["/v1/drop", "/v1/ignore", "/v1/drop/192.0.2.1/32", "/v1/sets/drop", "/v1/stats", "/v1/metrics", "/v1/client", "/v1/peers", "/v1/peers/x/diff"])
+        {
+            Assert.Equal(401, client.Get(target).Status);
+        }
+
+        Assert.Equal(401, client.Delete("/v1/drop/192.0.2.1/32").Status);
+        Assert.Equal(401, client.Post("/v1/drop", ApiClient.EntryBody("192.0.2.1/32")).Status);
+        Assert.Equal(401, client.Post("/v1/sets/reload", "").Status);
+    });
+
+    [Fact]
+    public void EveryJobIsTakenOnItsOwn() => AsPeer("peer-jobs", client =>
+    {
+        _api.Add("drop", "203.0.113.1/32", "mine");
+        client.Post("/v1/drop/peer", """
+            [{"action":"add","entry":{"cidr":"203.0.113.1/32","tag":"theirs","expiration":0}},
+             {"action":"remove","entry":{"cidr":"203.0.113.2/32","expiration":0}},
+             {"action":"add","entry":{"cidr":"203.0.113.3/32","expiration":1}},
+             {"action":"add","entry":{"cidr":"203.0.113.4/32","expiration":0,"metadata":{"kind":"k","detail":"d"}},"unknown":[1]}]
+            """).Expect(201);
+        Assert.Equal("mine", _api.Get("/v1/drop/203.0.113.1/32").Json.GetProperty("tag").GetString());
+        Assert.Equal(404, _api.Get("/v1/drop/203.0.113.3/32").Status);
+        _api.Remove("drop", "203.0.113.1/32");
+        _api.Remove("drop", "203.0.113.4/32");
+    });
+
+    [Fact]
+    public void WithoutPeersTheListIsEmptyAndNoneCanBeCompared()
+    {
+        Assert.Equal("[]", _api.Get("/v1/peers").Expect(200).Body);
+        Assert.Equal(404, _api.Get("/v1/peers/nobody/diff").Status);
+    }
+
+    private void AsPeer(string name, Action<ApiClient> test)
+    {
+        _api.Post("/v1/client", $$"""{"name":"{{name}}","group":"peering"}""").Expect(201);
+        try
+        {
+            using ApiClient client = shared.Daemon.As(shared.Daemon.TokenOf(name));
+            test(client);
+        }
+        finally
+        {
+            _api.Delete($"/v1/client/{name}");
+        }
+    }
+}
