@@ -9,9 +9,12 @@ internal sealed record InterfaceState(string Name, int Index, string Mode, strin
 {
     public bool IsAttached => Fault.Length == 0;
 
-    /// <summary>One a line, fields between tabs, which neither names nor messages of ours contain.</summary>
+    /// <summary>
+    /// One a line, fields between tabs, which neither names nor messages of ours contain. Never empty, also without interfaces: an empty
+    /// message is what the end of the other side looks like.
+    /// </summary>
     public static byte[] Format(IEnumerable<InterfaceState> states) =>
-        Encoding.UTF8.GetBytes(string.Join('\n', states.Select(s => $"{s.Name}\t{s.Index}\t{s.Mode}\t{s.Fault.ReplaceLineEndings(" ")}")));
+        Encoding.UTF8.GetBytes(string.Join('\n', states.Select(s => $"{s.Name}\t{s.Index}\t{s.Mode}\t{s.Fault.ReplaceLineEndings(" ")}")) + "\n");
 
     public static IReadOnlyList<InterfaceState> Parse(ReadOnlySpan<byte> message) =>
         [.. Encoding.UTF8.GetString(message).Split('\n').Select(line => line.Split('\t')).Where(f => f.Length == 4)

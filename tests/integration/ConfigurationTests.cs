@@ -55,6 +55,14 @@ public sealed class ConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void WithoutInterfacesItServesItsApiWhereThatIsAskedFor()
+    {
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Interfaces = [], Top = "allow_no_ifaces = true" });
+        daemon.Api.Add("drop", "198.51.100.7/32");
+        Assert.Equal("", _lab.Attached());
+    }
+
+    [Fact]
     public void InAnEmptyRootTheEmbeddedDefaultIsGood()
     {
         _lab.Scratch.Folder("root");
