@@ -86,6 +86,15 @@ public sealed class PacketTests
                 LinkLocal, Frame.IcmpV6, Frame.IcmpV6Message(type, new byte[28], LinkLocal, Lab.InsideV6), hopLimit: 255)))]);
         AssertVerdicts(mode, expected, arrived);
 
+        // Only from this link, and never in a fragment.
+        byte[] solicitation = Frame.IcmpV6Message(135, new byte[28], LinkLocal, Lab.InsideV6);
+        Assert.Equal(
+            [false, false, true],
+            lab.Probe.Send(
+                Frame.Ethernet(Frame.IPv6, Frame.PacketV6(LinkLocal, Frame.IcmpV6, solicitation, hopLimit: 254)),
+                Frame.Ethernet(Frame.IPv6, Frame.PacketV6(LinkLocal, FragmentHeader, Frame.Extension(Frame.IcmpV6, solicitation), hopLimit: 255)),
+                Frame.Ethernet(Frame.IPv6, Frame.PacketV6(LinkLocal, HopByHop, Frame.Extension(Frame.IcmpV6, solicitation), hopLimit: 255))));
+
         // The kernel's own exchange: an echo to a neighbour that it has to look for first.
         _ = Shell.Run(lab.Outside, "ip", "neigh", "flush", "all");
         Assert.Equal(0, Shell.Run(lab.Outside, "ping", "-6", "-c", "1", "-W", "5", Lab.InsideV6).ExitCode);
@@ -203,6 +212,13 @@ public sealed class PacketTests
         {
             yield return ($"IPv6 cut to {length} bytes", true, Frame.Ethernet(Frame.IPv6, Frame.PacketV6("2001:db8:bad::1", Frame.Udp, udp)[..length]));
         }
+
+        byte[] wrongV4 = Frame.PacketV4("198.51.100.7", udp);
+        wrongV4[0] = 0x65;
+        yield return ("IPv4 with the version of IPv6", true, Frame.Ethernet(Frame.IPv4, wrongV4));
+        byte[] wrongV6 = Frame.PacketV6("2001:db8:bad::1", Frame.Udp, udp);
+        wrongV6[0] = 0x40;
+        yield return ("IPv6 with the version of IPv4", true, Frame.Ethernet(Frame.IPv6, wrongV6));
 
         foreach ((string v4, string v6, bool passes) in new[] { ("198.51.100.7", "2001:db8:bad::1", false), ("192.0.2.1", "2001:db8::1", true) })
         {

@@ -21,7 +21,11 @@ internal sealed class Reaper
         done
         sleep 0.2
         for line in "${kept[@]:-}"; do
-          case $line in dir*) umount -q -R "${line#dir }"/* 2>/dev/null; rm -rf --one-file-system -- "${line#dir }";; esac
+          case $line in
+            dir*) folder=${line#dir }
+              while read -r _ mounted _; do [[ $mounted == "$folder"/* ]] && umount -l "$mounted"; done </proc/mounts
+              rm -rf --one-file-system -- "$folder";;
+          esac
         done
         """;
 
