@@ -32,7 +32,29 @@ public class SettingsKeyTests
     }
 
     [Fact]
-    public void TheDocumentationHasTheTables()
+    public void TheDocumentationHasTheTables() =>
+        Assert.Contains(SettingsKey.Markdown(), File.ReadAllText(InRepository("docs/configuration.md")), StringComparison.Ordinal);
+
+    [Fact]
+    public void ThePackagesConfigurationIsGood()
+    {
+        List<Fault> faults = [];
+        Settings? settings = SettingsReader.Read("couic.toml", File.ReadAllBytes(InRepository("pkg/couic.toml")), faults, checkHost: false);
+        Assert.Empty(faults);
+        Assert.NotNull(settings);
+    }
+
+    [Fact]
+    public void TheDocumentationsMinimalFileIsGood()
+    {
+        string[] lines = File.ReadAllLines(InRepository("docs/configuration.md"));
+        IEnumerable<string> sample = lines.SkipWhile(line => line != "A minimal file:").Skip(1).TakeWhile(line => line.Length == 0 || line.StartsWith("    ", StringComparison.Ordinal));
+        List<Fault> faults = [];
+        SettingsReader.Read("sample", Encoding.UTF8.GetBytes(string.Join('\n', sample)), faults, checkHost: false);
+        Assert.Empty(faults);
+    }
+
+    private static string InRepository(string name)
     {
         DirectoryInfo? folder = new(AppContext.BaseDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "couic.csproj")))
@@ -40,6 +62,6 @@ public class SettingsKeyTests
             folder = folder.Parent;
         }
 
-        Assert.Contains(SettingsKey.Markdown(), File.ReadAllText(Path.Combine(folder!.FullName, "docs", "configuration.md")), StringComparison.Ordinal);
+        return Path.Combine(folder!.FullName, name);
     }
 }
