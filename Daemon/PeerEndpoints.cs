@@ -128,12 +128,12 @@ internal sealed class PeerEndpoints(PeeringService peering)
         return true;
     }
 
-    private ValueTask ListAsync(Exchange exchange)
+    private async ValueTask ListAsync(Exchange exchange)
     {
+        await exchange.LeaveLoopAsync(); // a link that is applying many rules keeps its status to itself meanwhile
         PeerRecord[] records = [.. peering.Status().Select(RecordOf)];
         using var writer = new Utf8JsonWriter(exchange.Answer(200));
         JsonSerializer.Serialize(writer, records, WireJson.Default.PeerRecordArray);
-        return default;
     }
 
     private async ValueTask CompareAsync(Exchange exchange)

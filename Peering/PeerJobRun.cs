@@ -4,7 +4,7 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>One reading of a body; see <see cref="PeerJobReader"/>. Methods return false after setting a message.</summary>
-internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
+internal sealed partial class PeerJobRun(ReadOnlyMemory<byte> body)
 {
     private readonly List<IncomingJob> _jobs = [];
     private ReadOnlyMemory<byte> _lastTag;
@@ -180,66 +180,6 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         return true;
     }
 
-    private bool TryReadMetadata(ref Utf8JsonReader reader, ref Draft job)
-    {
-        Next(ref reader);
-        if (reader.TokenType == JsonTokenType.Null)
-        {
-            return true;
-        }
-
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            return Fail("\"metadata\" is neither an object nor null");
-        }
-
-        var seen = new Draft();
-        string kind = string.Empty, detail = string.Empty;
-        ReadOnlyMemory<byte> extra = default;
-        while (Next(ref reader) && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            bool good =
-                reader.ValueTextEquals("kind"u8) ? seen.IsFirst(0) && TryReadText(ref reader, "kind", out kind)
-                : reader.ValueTextEquals("detail"u8) ? seen.IsFirst(1) && TryReadText(ref reader, "detail", out detail)
-                : reader.ValueTextEquals("extra"u8) ? seen.IsFirst(2) && TryReadExtra(ref reader, out extra)
-                : Skip(ref reader);
-            if (!good)
-            {
-                return seen.Twice ? Fail("a member of \"metadata\" stands twice") : false;
-            }
-        }
-
-        job.Metadata = new JobMetadata(kind, detail, extra);
-        return (seen.Has(0) && seen.Has(1)) || Fail("\"metadata\" needs \"kind\" and \"detail\"");
-    }
-
-    private bool TryReadText(ref Utf8JsonReader reader, string member, out string text)
-    {
-        Next(ref reader);
-        text = reader.TokenType == JsonTokenType.String ? reader.GetString()! : string.Empty;
-        return reader.TokenType == JsonTokenType.String || Fail($"\"{member}\" is not a string");
-    }
-
-    private bool TryReadExtra(ref Utf8JsonReader reader, out ReadOnlyMemory<byte> extra)
-    {
-        extra = default;
-        Next(ref reader);
-        if (reader.TokenType == JsonTokenType.Null)
-        {
-            return true;
-        }
-
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            return Fail("\"extra\" is neither an object nor null");
-        }
-
-        int start = (int)reader.TokenStartIndex;
-        SkipValue(ref reader);
-        extra = body[start..(int)reader.BytesConsumed];
-        return true;
-    }
-
     private bool TryReadInteger(ref Utf8JsonReader reader, string member, out ulong value)
     {
         Next(ref reader);
@@ -257,59 +197,6 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 
         _sentAt ??= DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Min(sent, 253_402_300_799_999UL));
         return true;
-    }
-
-    private static bool Skip(ref Utf8JsonReader reader)
-    {
-        Next(ref reader);
-        SkipValue(ref reader);
-        return true;
-    }
-
-    /// <summary>To the end of the value that was begun, each token checked.</summary>
-    private static void SkipValue(ref Utf8JsonReader reader)
-    {
-        if (reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
-        {
-            return;
-        }
-
-        int depth = reader.CurrentDepth;
-        while (Next(ref reader) && reader.CurrentDepth > depth)
-        {
-            // The inside of a value that nobody reads.
-        }
-    }
-
-    /// <summary>Whether an escaped UTF-16 unit stands without its other half; RFC 8259 §8.2 leaves that open, we do not.</summary>
-    private static bool HasLoneSurrogate(ReadOnlySpan<byte> text)
-    {
-        bool high = false;
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (text[i] != '\\')
-            {
-                if (high)
-                {
-                    return true;
-                }
-
-                continue;
-            }
-
-            i++;
-            int unit = text[i] == 'u' ? Convert.ToInt32(System.Text.Encoding.ASCII.GetString(text.Slice(i + 1, 4)), 16) : 0;
-            i += text[i] == 'u' ? 4 : 0;
-            bool low = unit is >= 0xdc00 and <= 0xdfff;
-            if (high != low)
-            {
-                return true;
-            }
-
-            high = unit is >= 0xd800 and <= 0xdbff;
-        }
-
-        return high;
     }
 
     private bool Fail(string message)
