@@ -12,6 +12,9 @@ namespace Couic.Bpf;
 /// </summary>
 public static class XdpLoader
 {
+    /// <summary>Number of the helper bpf_ktime_get_coarse_ns.</summary>
+    private const int CoarseClock = 160;
+
     private const string Resource = "couic.bpf.o";
     private const string ProgramSection = "xdp";
 
@@ -23,7 +26,7 @@ public static class XdpLoader
         {
             return Load(Configure(file, options, coarseClock: true), options);
         }
-        catch (BpfException e) when (e.VerifierLog?.Contains("unknown func bpf_ktime_get_coarse_ns", StringComparison.Ordinal) == true)
+        catch (BpfException e) when (e.VerifierLog?.Contains($"invalid func unknown#{CoarseClock}", StringComparison.Ordinal) == true)
         {
             // Below Linux 5.11; the other clock costs a little more per counted packet.
             return Load(Configure(file, options, coarseClock: false), options);

@@ -120,6 +120,8 @@ static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 a
 		}
 		if (found) {
 			line = count_hits ? line_at(first + 1) : NULL;
+			/* The compiler knows that it is below seven and drops the mask; verifiers up to Linux 6.1 do not know. */
+			asm volatile("" : "+r"(place));
 			if (line)
 				*hit = &line->words[place & 7];
 			return found;
