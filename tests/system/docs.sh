@@ -8,7 +8,7 @@ for page in README.md docs/*.md docs/api/*.md; do
   grep -q '^```console' "$page" || continue
   number=$((number + 1))
   start_daemon "docs$number"
-  output=$(cd "$DIR" && inside env SOCKET="$SOCKET" TOKEN="$TOKEN" PATH="$DIR/bin:$ROOT/out:$PATH" LC_ALL=C.UTF-8 \
+  output=$(cd "$DIR" && inside env SOCKET="$SOCKET" TOKEN="$TOKEN" SETS="$DIR/lib/sets" PATH="$DIR/bin:$ROOT/out:$PATH" LC_ALL=C.UTF-8 \
     timeout 60 python3 "$ROOT/tests/system/_docs.py" "$ROOT/$page" 2>&1)
   while IFS= read -r line; do
     case $line in
