@@ -42,6 +42,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly ReportSender _reports;
     private readonly PeeringService _peering;
     private readonly Reloader _reloader;
+    private readonly ProtectedSources _guard;
     private readonly HttpServer _server;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
@@ -67,6 +68,7 @@ internal sealed partial class DaemonHost : IDisposable
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
         _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering);
+        _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles());
         var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs)
         {
             Limits = SettingsMap.Http(settings.Limits),
@@ -74,6 +76,7 @@ internal sealed partial class DaemonHost : IDisposable
             Sets = _sets,
             Facts = () => new StatusFacts(
                 SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering)),
+            Guard = network => _guard.Objection(network),
             Reload = actor => Task.FromResult(_reloader.Reload(actor)),
         };
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
@@ -117,6 +120,7 @@ internal sealed partial class DaemonHost : IDisposable
         left = left > TimeSpan.Zero ? left : TimeSpan.Zero;
         Task.WaitAll(_peering.StopAsync(left), _reports.StopAsync(left));
         _peering.Dispose();
+        _guard.Dispose();
         _reports.DisposeAsync().AsTask().GetAwaiter().GetResult();
         _attacher.Dispose();
         _plane.Dispose();
@@ -149,6 +153,7 @@ internal sealed partial class DaemonHost : IDisposable
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
+        _guard.Start();
         _systemd.Ready(StatusLine);
         Started(_settings.Server.Socket);
     }

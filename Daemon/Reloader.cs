@@ -35,6 +35,9 @@ internal sealed partial class Reloader
         _log = logs.CreateLogger("reload");
     }
 
+    /// <summary>What the daemon goes by now.</summary>
+    public Settings InForce => Volatile.Read(ref _settings);
+
     /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
     public ReloadResult Reload(string actor)
     {

@@ -32,6 +32,9 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
     /// <summary>What the status shows of other parts; called by many threads.</summary>
     public Func<StatusFacts>? Facts { get; init; }
 
+    /// <summary>Whom dropping a network would cut off; null for nobody. Called with each new drop entry, by many threads.</summary>
+    public Func<Cidr, LockOut?>? Guard { get; init; }
+
     /// <summary>Writers of further metrics families, called in their order by many threads. Not to be added to once serving.</summary>
     public List<Action<MetricsText>> MoreMetrics { get; } = [];
 

@@ -27,6 +27,10 @@ internal static partial class AuditLog
         Message = "entry {policy} {cidr} of client {client} is an IPv4-mapped IPv6 block: it matches no IPv4 packet")]
     public static partial void EntryIsMapped(ILogger log, string policy, Cidr cidr, string client);
 
+    [LoggerMessage(EventName = "entry_may_lock_out", Level = LogLevel.Warning,
+        Message = "entry {policy} {cidr} of client {client} {objection}")]
+    public static partial void EntryMayLockOut(ILogger log, string policy, Cidr cidr, string client, string objection);
+
     [LoggerMessage(EventName = "client_created", Level = LogLevel.Information, Message = "client created: {name}, group {group}, by client {client}")]
     public static partial void ClientCreated(ILogger log, string name, string group, string client);
 

@@ -32,7 +32,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         }
 
         await exchange.LeaveLoopAsync();
-        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, isLines);
+        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, exchange.Query.Has("guard"u8, "refuse"), isLines);
         string action = removes ? "remove" : "add";
         if (await RunAsync(exchange, job) is { } cause)
         {

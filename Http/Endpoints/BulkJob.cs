@@ -6,7 +6,7 @@ using Couic.Store;
 namespace Couic.Http.Endpoints;
 
 /// <summary>One bulk request as it is worked off: what each item did, and the first rejections.</summary>
-internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, bool force, bool isLines)
+internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, bool force, bool refuses, bool isLines)
 {
     /// <summary>Rejections that are told in full; the others are counted.</summary>
     private const int MaxTold = 100;
@@ -93,6 +93,17 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
         {
             Reject(ErrorCode.Invalid, fault);
             return;
+        }
+
+        if (EntryRules.LockOut(services, policy, request) is { } lockOut)
+        {
+            if (!force && (refuses || lockOut.IsRefused))
+            {
+                Reject(ErrorCode.Invalid, $"cidr: {EntryRules.Advice(lockOut)}");
+                return;
+            }
+
+            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), request.Cidr, Encoding.UTF8.GetString(client), lockOut.Objection);
         }
 
         var context = new ChangeContext(ChangeOrigin.Api, client, request.Metadata);

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Couic.Access;
 using Couic.Http.Json;
@@ -60,7 +61,8 @@ internal sealed class EntriesEndpoint(ApiServices services)
             return;
         }
 
-        if (!IsValid(exchange, policy, request))
+        LockOut? lockOut = EntryRules.LockOut(services, policy, request);
+        if (!IsValid(exchange, policy, request, lockOut))
         {
             return;
         }
@@ -78,6 +80,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
                 }
 
                 EntryJson.Write(exchange.Answer(201), entry);
+                Warn(exchange, policy, entry.Cidr, lockOut);
                 break;
             case StoreOutcome.Updated:
                 AuditLog.EntryUpdated(services.Audit, policy, entry, exchange.Client!.Utf8Name);
@@ -92,12 +95,27 @@ internal sealed class EntriesEndpoint(ApiServices services)
         }
     }
 
-    /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
-    private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request)
+    /// <summary>In the log and in the answer (RFC 7234 §5.5: 199, a warning of any kind).</summary>
+    private void Warn(Exchange exchange, Policy policy, Cidr cidr, LockOut? lockOut)
     {
-        if (EntryRules.CidrFault(request, policy, exchange.Query.Has("force"u8, "true")) is { } cidr)
+        if (lockOut is not null)
+        {
+            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), cidr, exchange.ClientName, lockOut.Objection);
+            exchange.AddHeader("warning"u8, Encoding.ASCII.GetBytes($"199 couic \"{lockOut.Objection}\""));
+        }
+    }
+
+    /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
+    private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request, LockOut? lockOut)
+    {
+        bool force = exchange.Query.Has("force"u8, "true");
+        if (EntryRules.CidrFault(request, policy, force) is { } cidr)
         {
             exchange.AddFault("cidr", cidr);
+        }
+        else if (lockOut is not null && !force && (lockOut.IsRefused || exchange.Query.Has("guard"u8, "refuse")))
+        {
+            exchange.AddFault("cidr", EntryRules.Advice(lockOut));
         }
 
         if (TagRule.Fault(request.Tag) is { } tag)

@@ -19,6 +19,13 @@ internal static class EntryRules
             : null;
     }
 
+    /// <summary>Whom a good drop entry would cut off; null for nobody.</summary>
+    public static LockOut? LockOut(ApiServices services, Policy policy, in EntryRequest request) =>
+        policy == Policy.Drop && request.CidrFault == Store.CidrFault.None ? services.Guard?.Invoke(request.Cidr.Network) : null;
+
+    /// <summary>What to do about it, for who asks.</summary>
+    public static string Advice(LockOut lockOut) => $"{lockOut.Objection}; add that to ignore first, or say ?force=true";
+
     /// <param name="now">Seconds since 1970.</param>
     public static string? ExpirationFault(ulong expiration, ulong now) =>
         expiration != 0 && expiration <= now ? "not in the future; 0 (never) or seconds since 1970 are expected" : null;

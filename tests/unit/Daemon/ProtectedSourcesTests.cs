@@ -1,0 +1,105 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Couic.Config;
+using Couic.Daemon;
+using Couic.Http;
+using Couic.Store;
+using Couic.Tests.Fakes;
+using Couic.Tests.Support;
+using Xunit;
+
+namespace Couic.Tests.Daemon;
+
+public sealed class ProtectedSourcesTests : IDisposable
+{
+    private readonly TempFolder _root = new();
+
+    public void Dispose() => _root.Dispose();
+
+    [Fact]
+    public void SessionsAreThoseOfUsersAndNotMereConnections()
+    {
+        int size = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 400 : 384;
+        var utmp = new byte[5 * size];
+        Put(utmp.AsSpan(0, size), 7, "192.0.2.1/32");
+        Put(utmp.AsSpan(size, size), 6, "192.0.2.2/32"); // LOGIN_PROCESS: nobody yet
+        Put(utmp.AsSpan(2 * size, size), 7, "2001:db8::7/128");
+        Put(utmp.AsSpan(3 * size, size), 7, "::ffff:192.0.2.3/128");
+        Put(utmp.AsSpan(4 * size, size), 7, "0.0.0.0/32"); // on the console
+        Write("run/utmp", utmp);
+        Write("run/systemd/sessions/4", "UID=0\nREMOTE=1\nREMOTE_HOST=192.0.2.9\n"u8.ToArray());
+        Write("run/systemd/sessions/5", "UID=0\nREMOTE=0\n"u8.ToArray());
+        Assert.Equal(
+            ["192.0.2.1", "2001:db8::7", "192.0.2.3", "192.0.2.9"], new SystemFiles(_root.Path).Sessions().Select(host => host.AddressText()));
+    }
+
+    [Fact]
+    public void GatewaysAndResolversAreRead()
+    {
+        Write("proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"u8.ToArray());
+        Write("proc/net/ipv6_route", "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\nfe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001 eth0\n"u8.ToArray());
+        Write("etc/resolv.conf", "# x\nnameserver 192.0.2.53\nnameserver fe80::53%eth0\nnameserver 127.0.0.53\nsearch x\n"u8.ToArray());
+        var files = new SystemFiles(_root.Path);
+        Assert.Equal(["192.0.2.1", "fe80::1"], files.Gateways().Select(host => host.AddressText()));
+        Assert.Equal(["192.0.2.53", "fe80::53"], files.Resolvers().Select(host => host.AddressText()));
+    }
+
+    [Fact]
+    public void FilesThatAreMissingOrNonsenseSayNothing()
+    {
+        var files = new SystemFiles(_root.Path);
+        Assert.Empty(files.Sessions().Concat(files.Gateways()).Concat(files.Resolvers()));
+        foreach (string path in new[] { "run/utmp", "run/systemd/sessions/1", "proc/net/route", "proc/net/ipv6_route", "etc/resolv.conf" })
+        {
+            Write(path, [.. Enumerable.Range(0, 1000).Select(i => (byte)(i * 7))]);
+        }
+
+        Assert.Empty(files.Gateways().Concat(files.Resolvers()));
+    }
+
+    [Theory]
+    [InlineData(GuardMode.Warn, "192.0.2.0/24", "covers 192.0.2.53 (a resolver)", false)]
+    [InlineData(GuardMode.Refuse, "192.0.2.53/32", "covers 192.0.2.53 (a resolver)", true)]
+    [InlineData(GuardMode.Refuse, "198.51.100.0/24", "covers 198.51.100.7 (a peer)", true)]
+    [InlineData(GuardMode.Refuse, "203.0.113.0/24", null, false)]
+    [InlineData(GuardMode.Off, "192.0.2.53/32", null, false)]
+    public void ObjectionsFollowTheMode(GuardMode mode, string network, string? objection, bool refused)
+    {
+        Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
+        Settings settings = NewSettings(mode);
+        var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
+        using var sources = new ProtectedSources(store, () => settings, new SystemFiles(_root.Path));
+        sources.Look();
+        Assert.Equal(objection is null ? null : new LockOut(objection, refused), sources.Objection(Parse(network)));
+        var context = new ChangeContext(ChangeOrigin.Api, "x"u8);
+        store.Add(Policy.Ignore, Parse(network), default, 0, ConflictMode.Refuse, context, out _);
+        Assert.Null(sources.Objection(Parse(network)));
+    }
+
+    private static Settings NewSettings(GuardMode mode)
+    {
+        var faults = new List<Fault>();
+        Settings? settings = SettingsReader.Read("test", System.Text.Encoding.UTF8.GetBytes(SettingsSource.Embedded().Text), faults, checkHost: false);
+        Assert.Empty(faults);
+        var peer = new PeerSettings { Host = "198.51.100.7", Port = 1, Token = Guid.NewGuid() };
+        return settings! with { Guard = new GuardSettings(mode), Peering = new PeeringSettings { Enabled = true, Peers = [peer] } };
+    }
+
+    private static void Put(Span<byte> record, short type, string address)
+    {
+        BinaryPrimitives.WriteInt16LittleEndian(record, type);
+        Parse(address).WriteAddress(record[(record.Length == 400 ? 360 : 348)..]);
+    }
+
+    private static Cidr Parse(string text)
+    {
+        Assert.Equal(CidrFault.None, Cidr.TryParse(text, out Cidr cidr));
+        return cidr;
+    }
+
+    private void Write(string path, byte[] content)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(_root[path])!);
+        File.WriteAllBytes(_root[path], content);
+    }
+}
