@@ -9,6 +9,9 @@ internal sealed partial class PeerLink
     private const int MaxBatch = 1_000;
 
     private readonly List<OutgoingJob> _batch = [];
+
+    /// <summary>Used again for each batch: one at a time is on its way, and a new one each time would be a large object.</summary>
+    private readonly ArrayBufferWriter<byte> _body = new();
     private readonly Queue<Single> _singles = new();
     private int _maxBatch = MaxBatch;
     private bool _wasPlain;
@@ -38,7 +41,8 @@ internal sealed partial class PeerLink
     {
         _batchPolicy = index.Policy;
         DateTimeOffset? sentAt = _engine.Time.GetUtcNow() + _offset.Value;
-        var body = new ArrayBufferWriter<byte>(192 * _batch.Count);
+        ArrayBufferWriter<byte> body = _body;
+        body.ResetWrittenCount();
         PeerJobWriter.Begin(body);
         foreach (OutgoingJob job in _batch)
         {
