@@ -66,6 +66,52 @@ public sealed class FaultTests : IDisposable
     }
 
     [Fact]
+    public void AnInterfaceThatIsRenamedStaysFiltered()
+    {
+        using Daemon daemon = Daemon.Start(_lab);
+        daemon.Api.Add("drop", "198.51.100.7/32");
+        foreach ((string from, string to) in new[] { (Lab.Interface, "renamed"), ("renamed", Lab.Interface) })
+        {
+            _lab.Ip("link", "set", from, "down");
+            _lab.Ip("link", "set", from, "name", to);
+            _lab.Ip("link", "set", to, "up");
+            using Probe probe = new(_lab.Inside, to, _lab.Outside, Lab.OuterInterface);
+            Assert.Equal([false, true], probe.Passes(["198.51.100.7", "198.51.100.8"]));
+        }
+
+        Assert.Equal(0, daemon.End());
+        Assert.Equal("", _lab.Attached());
+    }
+
+    [Fact]
+    public void ATakeoverOfTheInterfaceByForceIsRefusedByTheKernel()
+    {
+        using Daemon daemon = Daemon.Start(_lab);
+        daemon.Api.Add("drop", "198.51.100.7/32");
+        Assert.NotEqual(0, Shell.Run(_lab.Inside, "ip", "link", "set", "dev", Lab.Interface, "xdpgeneric", "off").ExitCode);
+        Assert.False(_lab.Probe.Passes("198.51.100.7"));
+    }
+
+    [Fact]
+    public void OutOfDescriptorsItGoesOnAndRecovers()
+    {
+        // Limits of another user's process take a capability that a test machine may not have.
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Owner = Owner.Root });
+        daemon.Api.Add("drop", "198.51.100.7/32");
+        int open = Directory.GetFiles($"/proc/{daemon.Process.Id}/fd").Length;
+        Shell.Check(null, "prlimit", "--pid", $"{daemon.Process.Id}", $"--nofile={open + 4}:{open + 4}");
+        List<Socket> greedy = [.. Enumerable.Range(0, 40).Select(_ => new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))];
+        greedy.ForEach(s => s.Connect(new UnixDomainSocketEndPoint(daemon.Socket)));
+        Assert.Equal([false, true], _lab.Probe.Passes(["198.51.100.7", "198.51.100.8"]));
+        greedy.ForEach(s => s.Dispose());
+        Eventually.Holds(() => AnswersANewClient(daemon), "a new client is answered");
+        using ApiClient client = daemon.As(daemon.Token);
+        client.Add("drop", "198.51.100.8/32");
+        Assert.Equal([false, false], _lab.Probe.Passes(["198.51.100.7", "198.51.100.8"]));
+        Assert.Equal(0, daemon.End());
+    }
+
+    [Fact]
     public void ManyIdleConnectionsDoNotKeepAnotherClientFromBeingAnswered()
     {
         using Daemon daemon = Daemon.Start(_lab);
