@@ -8,7 +8,7 @@ namespace Couic.Tests.Reporting;
 
 public sealed class HttpTransportTests : IDisposable
 {
-    private readonly HttpTransport _transport = new("couic/9.9.9", TimeSpan.FromMilliseconds(500));
+    private readonly HttpTransport _transport = new("couic/9.9.9", TimeSpan.FromSeconds(60));
 
     public void Dispose() => _transport.Dispose();
 
@@ -54,7 +54,8 @@ public sealed class HttpTransportTests : IDisposable
         hook.Answer = _ => "garbage garbage garbage\r\n\r\n";
         Assert.Equal(0, (await PostAsync(hook.Url, "[]")).Status);
         hook.Answer = _ => "";
-        Assert.Equal(new PostAnswer(0, "no answer within 0.5 s"), await PostAsync(hook.Url, "[]"));
+        using var impatient = new HttpTransport("couic/9.9.9", TimeSpan.FromMilliseconds(500));
+        Assert.Equal(new PostAnswer(0, "no answer within 0.5 s"), await impatient.PostAsync(hook.Url, "[]"u8.ToArray(), default));
         hook.Answer = _ => StubWebhook.Status(200);
         Assert.Equal(200, (await PostAsync(hook.Url, "[]")).Status);
     }
@@ -93,9 +94,7 @@ public sealed class HttpTransportTests : IDisposable
                 // the client has hung up
             }
         });
-        using var transport = new HttpTransport("couic/9.9.9", TimeSpan.FromSeconds(30));
-        PostAnswer answer = await transport.PostAsync(
-            new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x"), "[]"u8.ToArray(), default);
+        PostAnswer answer = await PostAsync(new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x"), "[]");
         await server;
         Assert.Equal(new PostAnswer(0, "the certificate is not trusted, or TLS failed"), answer);
         Assert.False(posted);

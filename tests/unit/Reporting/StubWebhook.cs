@@ -41,7 +41,7 @@ internal sealed class StubWebhook : IDisposable
 
     public async Task WaitForAsync(int count)
     {
-        for (int i = 0; i < 1_000 && Requests.Count < count; i++)
+        for (int i = 0; i < 6_000 && Requests.Count < count; i++)
         {
             await Task.Delay(10);
         }

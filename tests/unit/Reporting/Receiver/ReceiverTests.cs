@@ -148,10 +148,11 @@ public class ReceiverTests
     {
         using var chat = new StubWebhook();
         chat.Answer = n => StubWebhook.Status(n == 0 ? 500 : 200);
-        await using (ReceiverHost host = Host(chat.Url, seconds: 1))
+        await using (ReceiverHost host = Host(chat.Url))
         {
             var rig = new Store.StoreRig();
-            await using var sender = new ReportSender("1.0.0", rig.Clock, NullLogger.Instance);
+            var transport = new HttpTransport("couic/1.0.0", TimeSpan.FromSeconds(60));
+            await using var sender = new ReportSender(transport, rig.Clock, NullLogger.Instance, new Random(1));
             sender.Configure(new Uri($"http://{host.Address}/v1/reports/{Secret}"));
             rig.Store.Subscribe(sender);
             for (int i = 0; i < 700; i++)
@@ -159,9 +160,9 @@ public class ReceiverTests
                 rig.Add(Cidr.FromV4((uint)i), "scan");
             }
 
-            await sender.StopAsync(TimeSpan.FromSeconds(2));
+            await sender.StopAsync(TimeSpan.FromSeconds(60));
             Assert.Equal((700L, 0L), (sender.Sent, sender.Dropped));
-            await chat.WaitForAsync(2);
+            await host.StopAsync(TimeSpan.FromSeconds(60));
         }
 
         Assert.Equal(chat.Requests[0].Body, chat.Requests[1].Body);
@@ -181,13 +182,13 @@ public class ReceiverTests
             using var client = new HttpClient();
             using var content = new StringContent(Good, new System.Net.Http.Headers.MediaTypeHeaderValue("application/json"));
             using HttpResponseMessage answer = await client.PostAsync(new Uri($"http://{host.Address}/v1/reports/{Secret}"), content);
-            await host.StopAsync(TimeSpan.FromSeconds(5));
+            await host.StopAsync(TimeSpan.FromSeconds(60));
         }
 
         Assert.Contains("\"reports\":1,", Assert.Single(chat.Requests).Body, StringComparison.Ordinal);
     }
 
-    private static ReceiverHost Host(Uri? webhook = null, int seconds = 900)
+    private static ReceiverHost Host(Uri? webhook = null)
     {
         Assert.True(Token.TryParse(Encoding.ASCII.GetBytes(Secret), out Token secret));
         var host = new ReceiverHost(
@@ -196,9 +197,7 @@ public class ReceiverTests
                 Name = "web1",
                 Port = 0,
                 Secret = secret,
-                Interval = TimeSpan.FromSeconds(seconds),
                 Webhook = webhook,
-                Thresholds = new Thresholds(Min: seconds == 1 ? Colour.Red : Colour.Green),
             },
             "1.0.0", TimeProvider.System, NullLoggerFactory.Instance);
         host.Start();
