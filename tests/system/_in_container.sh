@@ -8,7 +8,7 @@ expect() {
     echo "not ok $sentence"
     echo "$output" | tail -n 20
     # The first fault explains the others.
-    [ -n "$explained" ] || journalctl --no-pager -u couic -u 'couic-attacher@*' -u couic-attacher.socket -u couic-sets-reload 2>/dev/null | tail -n 40
+    [ -n "$explained" ] || journalctl --no-pager -u couic -u couic-report -u 'couic-attacher@*' -u couic-attacher.socket -u couic-sets-reload 2>/dev/null | tail -n 40
     explained=yes
   fi
 }
@@ -41,6 +41,22 @@ expect 'its service reloads the sets' systemctl start couic-sets-reload.service
 expect_not 'and the set drops' pings 127.0.0.77
 expect 'a reload is taken' systemctl reload couic
 expect 'and loses no rule' same 127.0.0.9/32 "$(couicctl drop list -q -t tour)"
+
+cat >/etc/couic/couic-report.toml <<'TOML'
+[server]
+name = "test"
+secret = "7f0c3b0e-5a0e-4f6e-9d53-0d1f1fd4a3c1"
+[webhook]
+url = "http://127.0.0.1:8001/summary"
+TOML
+chmod 600 /etc/couic/couic-report.toml
+report() {
+  curl -s --retry 20 --retry-delay 1 --retry-connrefused http://127.0.0.1:8000/v1/reports/7f0c3b0e-5a0e-4f6e-9d53-0d1f1fd4a3c1 -H 'Content-Type: application/json' \
+    -d '[{"action": "add", "policy": "drop", "entry": {"creation": 1, "cidr": "192.0.2.1/32", "tag": null, "expiration": 0}, "metadata": null}]'
+}
+expect 'the report receiver starts' systemctl start couic-report
+expect 'and takes a report' same '{"received":1}' "$(report)"
+expect 'as a user of its own' test "$(stat -c %U /proc/"$(systemctl show -P MainPID couic-report)")" != root
 
 echo '# changed by the administrator' >>/etc/couic/couic.toml
 old=$(main_pid)
