@@ -30,6 +30,18 @@ expect 'a source gets through' pings 127.0.0.9
 expect 'a rule is added' couicctl drop add 127.0.0.9 -t tour -e 10m
 expect_not 'and drops the source' pings 127.0.0.9
 
+# The pages that a newcomer follows, in their order, each with empty tables.
+for page in install policies clients sets; do
+  systemctl reset-failed couic
+  systemctl restart couic
+  token=$(sed -n 's/^token *= *"\(.*\)"/\1/p' /var/lib/couic/rbac/clients/couicctl.toml)
+  (cd /root && SOCKET=/run/couic/couic.sock TOKEN=$token timeout 60 python3 /docs/_docs.py "/docs/$page.md") | sed 's:/docs/:docs/:; s/^\(not \)\{0,1\}ok - /\1ok /'
+done
+systemctl reset-failed couic
+couicctl drop add 127.0.0.9 -t tour -e 10m >/dev/null
+rm -f /var/lib/couic/sets/*/*.couic
+systemctl reload couic
+
 status=$(cat /proc/"$(main_pid)"/task/*/status)
 expect 'no thread has a capability' same '' "$(grep -E '^Cap(Prm|Eff|Inh|Bnd|Amb):' <<<"$status" | grep -v '0000000000000000$')"
 expect 'every thread has no-new-privs' same '' "$(grep '^NoNewPrivs:' <<<"$status" | grep -v '1$')"

@@ -5,10 +5,10 @@ source "$(dirname "$0")/_tap.sh"
 
 cache=${COUIC_TEST_CACHE:-/var/cache/couic-test}
 base=$cache/bookworm
-if [ ! -e "$base/etc/couic-test-ready" ]; then
+if [ ! -e "$base/etc/couic-test-ready-2" ]; then
   rm -rf "$base"
   mkdir -p "$cache"
-  if ! debootstrap --variant=minbase --include=systemd,systemd-sysv,iproute2,iputils-ping,curl bookworm "$base" \
+  if ! debootstrap --variant=minbase --include=systemd,systemd-sysv,iproute2,iputils-ping,curl,python3-minimal bookworm "$base" \
     "${COUIC_TEST_MIRROR:-http://deb.debian.org/debian}" >"$WORK/debootstrap.log" 2>&1; then
     fail 'debootstrap makes a Debian 12' "$(tail -n 20 "$WORK/debootstrap.log")"
     exit 1
@@ -20,7 +20,7 @@ if [ ! -e "$base/etc/couic-test-ready" ]; then
     ln -sf /dev/null "$base/etc/systemd/system/$unit"
   done
 
-  touch "$base/etc/couic-test-ready"
+  touch "$base/etc/couic-test-ready-2"
 fi
 
 package=$(ls -t out/couic_*.deb 2>/dev/null | head -n 1)
@@ -56,6 +56,8 @@ cp -a --reflink=auto "$base" "$root"
 cp "$package" "$root/couic.deb"
 cp "$WORK/newer.deb" "$root/newer.deb"
 cp tests/system/_in_container.sh "$root/in_container.sh"
+mkdir "$root/docs"
+cp tests/system/_docs.py docs/install.md docs/policies.md docs/clients.md docs/sets.md "$root/docs/"
 cat >"$root/etc/systemd/system/couic-test.service" <<'UNIT'
 [Unit]
 After=basic.target
