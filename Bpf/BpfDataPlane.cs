@@ -129,7 +129,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     private Errno Remove(in RuleChange change)
     {
         Span<byte> key = stackalloc byte[Layout.Key6Size];
-        Errno errno = BpfSyscall.Delete(_maps.Trie(change.Policy, change.Cidr.Family), key[..TrieKey.Write(change.Cidr, key)]);
+        Errno errno = BpfSyscall.Delete(_maps.Trie(change.Policy, change.Cidr.Family), key[..TrieEntry.Write(change.Cidr, key)]);
 
         // A key that somebody else has removed is as absent as it should be.
         if (errno != Errno.None && errno != Errno.ENOENT)
@@ -175,8 +175,8 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     {
         Span<byte> key = stackalloc byte[Layout.Key6Size];
         Span<byte> value = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32LittleEndian(value, cidr.Family == IpFamily.V4 ? Prefixes4.Encode(rule, cidr.Length) : rule);
-        return BpfSyscall.Update(_maps.Trie(policy, cidr.Family), key[..TrieKey.Write(cidr, key)], value);
+        BinaryPrimitives.WriteUInt32LittleEndian(value, TrieEntry.Value(cidr, rule));
+        return BpfSyscall.Update(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)], value);
     }
 
     /// <summary>The longest prefix up to a length that covers an address, as a node of the tree; 0 for none.</summary>
@@ -184,7 +184,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     {
         Span<byte> key = stackalloc byte[Layout.Key4Size];
         Span<byte> value = stackalloc byte[sizeof(uint)];
-        TrieKey.Write(Cidr.FromV4(address, length), key);
+        TrieEntry.Write(Cidr.FromV4(address, length), key);
         return BpfSyscall.Lookup(_maps.Trie(policy, IpFamily.V4), key, value) == Errno.None ? BinaryPrimitives.ReadUInt32LittleEndian(value) : 0;
     }
 

@@ -48,6 +48,9 @@ internal static class Layout
     public const uint NodeRule = 0x03ff_ffff;
     public const int NodeLengthShift = 26;
 
+    public const uint Rule6 = 0x00ff_ffff;
+    public const int Rule6LengthShift = 24;
+
     public const int Bits4Wide = 16;
     public const int Bits4Narrow = 24;
     public const int Bits6Wide = 16;

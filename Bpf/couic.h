@@ -37,15 +37,18 @@ struct couic_counter {
 };
 
 /* What an entry decided: the number of packets (modulo 2^COUIC_HIT_SHIFT) and, above it, when the last one came:
- * CLOCK_MONOTONIC in units of 2^COUIC_TICK_SHIFT ns (2.1 s, and 1.1 years until it starts again). It is added to
- * without an atomic operation, which would cost more than all the rest: where several CPUs count for the same entry in
- * the same moment, some of its packets are missing here. In couic_counters none is. */
+ * CLOCK_MONOTONIC in units of 2^COUIC_TICK_SHIFT ns (2.1 s, and 1.1 years until it starts again). It is added to without
+ * an atomic operation, which would cost more than all the rest: where several CPUs count for the same entry in the same
+ * moment, some of its packets are missing here. In couic_counters none is. */
 #define COUIC_HIT_SHIFT 40
 #define COUIC_TICK_SHIFT 31
 
 /* A rule is an index into couic_counters; or, from the number of those on, into couic_records, for entries that have
- * their hit there and not beside their address. It is never 0. The tries of IPv4 hold it with the prefix length above
- * it (COUIC_NODE_LENGTH_SHIFT), those of IPv6 alone. */
+ * their hit there and not beside their address. It is never 0. The tries hold it with the prefix length above it: of
+ * IPv4 as a node of the tree (COUIC_NODE_LENGTH_SHIFT), of IPv6 from COUIC_RULE6_LENGTH_SHIFT on. */
+#define COUIC_RULE6 0x00ffffff
+#define COUIC_RULE6_LENGTH_SHIFT 24
+
 struct couic_record {
 	__u64 hit;
 	__u32 counter; /* index into couic_counters; a change of tag is one store here */

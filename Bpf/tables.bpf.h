@@ -70,7 +70,7 @@ static __always_inline __u32 trie6(void *trie, __u64 high, __u64 low)
 
 	__u32 *rule = bpf_map_lookup_elem(trie, &key);
 
-	return rule ? *rule : 0;
+	return rule ? *rule & COUIC_RULE6 : 0;
 }
 
 /* The longest prefix of /31 or less, from the tree. */

@@ -19,14 +19,11 @@ internal sealed class Prefixes4(MappedMemory lines, Region4 region, Func<uint, i
 
     private Span<uint> Nodes => lines.As<uint>();
 
-    /// <summary>What a node that stands for a rule holds; also the value in the trie, where hosts have length 32.</summary>
-    public static uint Encode(uint rule, int length) => ((uint)length << Layout.NodeLengthShift) | rule;
-
     /// <summary>Adds a prefix, or replaces the rule of one that is there.</summary>
     public void Set(uint address, int length, uint rule, bool isNew)
     {
         Span<uint> nodes = Nodes;
-        uint leaf = Encode(rule, length);
+        uint leaf = TrieEntry.Value4(rule, length);
         int at = Top(address);
         int line = -1;
         int depth = _topBits;

@@ -96,7 +96,7 @@ internal sealed class Programs : IDisposable
         foreach (Cidr rule in rules)
         {
             BinaryPrimitives.WriteInt32LittleEndian(value, i++ % tags);
-            Check(BpfSyscall.Update(trie, key.AsSpan(0, TrieKey.Write(rule, key)), value));
+            Check(BpfSyscall.Update(trie, key.AsSpan(0, TrieEntry.Write(rule, key)), value));
         }
     }
 

@@ -38,6 +38,8 @@ public class LayoutTests
         ("COUIC_NODE_TRIE", nameof(Layout.NodeTrie)),
         ("COUIC_NODE_RULE", nameof(Layout.NodeRule)),
         ("COUIC_NODE_LENGTH_SHIFT", nameof(Layout.NodeLengthShift)),
+        ("COUIC_RULE6", nameof(Layout.Rule6)),
+        ("COUIC_RULE6_LENGTH_SHIFT", nameof(Layout.Rule6LengthShift)),
         ("COUIC_BITS4_WIDE", nameof(Layout.Bits4Wide)),
         ("COUIC_BITS4_NARROW", nameof(Layout.Bits4Narrow)),
         ("COUIC_BITS6_WIDE", nameof(Layout.Bits6Wide)),
