@@ -38,6 +38,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly ILogger _log;
     private readonly BpfDataPlane _plane;
     private readonly RuleStore _store;
+    private readonly DriftTimer _drift;
     private readonly SetLoader _sets;
     private readonly ReportSender _reports;
     private readonly PeeringService _peering;
@@ -60,6 +61,7 @@ internal sealed partial class DaemonHost : IDisposable
         _log = _logs.CreateLogger("couic");
         _plane = BpfDataPlane.FromDescriptors(handover.Plane, TimeProvider.System);
         _store = new RuleStore(_plane, _plane.Limits, TimeProvider.System);
+        _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients();
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current);
         _sets = new SetLoader(files, _store, TimeProvider.System, _logs.CreateLogger("sets"));
@@ -75,7 +77,7 @@ internal sealed partial class DaemonHost : IDisposable
             SetFiles = files,
             Sets = _sets,
             Facts = () => new StatusFacts(
-                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering)),
+                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status),
             Guard = network => _guard.Objection(network),
             Reload = actor => Task.FromResult(_reloader.Reload(actor)),
         };
@@ -123,6 +125,7 @@ internal sealed partial class DaemonHost : IDisposable
         _guard.Dispose();
         _reports.DisposeAsync().AsTask().GetAwaiter().GetResult();
         _attacher.Dispose();
+        _drift.Dispose();
         _plane.Dispose();
         _logs.Dispose();
         _systemd.Dispose();
@@ -154,6 +157,7 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
         _guard.Start();
+        _drift.Start();
         _systemd.Ready(StatusLine);
         Started(_settings.Server.Socket);
     }

@@ -1,0 +1,83 @@
+using Couic.Bpf;
+using Couic.Http.Wire;
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Daemon;
+
+/// <summary>Compares the kernel with the store every minute, on a thread of its own, and logs and counts what it mended.</summary>
+internal sealed partial class DriftTimer : IDisposable
+{
+    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+
+    /// <summary>Between batches of a full table: the other threads of a small machine come first.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
+
+    private readonly DriftCheck _check;
+    private readonly ILogger _log;
+    private readonly Thread _thread;
+    private readonly ManualResetEventSlim _stop = new();
+    private ConsistencyStatus? _status;
+
+    public DriftTimer(RuleStore store, BpfDataPlane plane, ILogger log)
+    {
+        _check = new DriftCheck(store, plane, WaitABit);
+        _log = log;
+        _thread = new Thread(Run) { IsBackground = true, Name = "drift" };
+    }
+
+    /// <summary>What the last comparison found; null before the first.</summary>
+    public ConsistencyStatus? Status => Volatile.Read(ref _status);
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Returns when no comparison is under way, so that what it reads may be closed.</summary>
+    public void Dispose()
+    {
+        _stop.Set();
+        if (_thread.IsAlive)
+        {
+            _thread.Join();
+        }
+    }
+
+    private void WaitABit()
+    {
+        if (_stop.Wait(Pause))
+        {
+            throw new OperationCanceledException();
+        }
+    }
+
+    private void Run()
+    {
+        while (!_stop.Wait(Period))
+        {
+            try
+            {
+                DriftReport report = _check.Run();
+                if (report.Total > 0)
+                {
+                    Mended(report.Restored, report.Removed);
+                }
+
+                ulong before = _status?.Drift ?? 0;
+                Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), before + (ulong)report.Total));
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                Failed(e);
+            }
+        }
+    }
+
+    [LoggerMessage(EventName = "drift_mended", Level = LogLevel.Warning, Message = "the kernel's rules differed from the store's: {Restored} restored, {Removed} removed (somebody else changes our maps)")]
+    private partial void Mended(int restored, int removed);
+
+    [LoggerMessage(EventName = "drift_check_failed", Level = LogLevel.Error, Message = "comparing kernel and store failed; it is tried again")]
+    private partial void Failed(Exception cause);
+}
