@@ -7,6 +7,7 @@ namespace Couic.Http.Transport;
 internal sealed partial class HttpConnection
 {
     private bool _isOld;
+    private bool _hasWaited;
     private bool _isHeadTimed;
     private bool _sentContinue;
     private bool _holdsLargeBody;
@@ -90,6 +91,7 @@ internal sealed partial class HttpConnection
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ReceiveHeadAsync()
     {
+        _hasWaited = false;
         while (true)
         {
             if (!_drained)
@@ -110,6 +112,7 @@ internal sealed partial class HttpConnection
 
             await _readable.WaitAsync();
             _server.Unpark(parked);
+            _hasWaited = true;
             _isWaiting = false;
             _drained = false;
             if (_expired)

@@ -11,7 +11,10 @@ internal sealed partial class HttpConnection
 {
     private const int FlushAt = 48 * 1024;
 
-    /// <summary>Full buffers that one connection may have handled before others get their turn.</summary>
+    /// <summary>Requests that one connection may have handled before others get their turn; a receipt counts as some.</summary>
+    private const int MaxWork = 64, ReceiptWork = 8;
+
+    /// <summary>Receipts of a connection that is closed, and only read to its end, before others get their turn.</summary>
     private const int MaxTurns = 8;
 
     private readonly HttpServer _server;
@@ -123,9 +126,15 @@ internal sealed partial class HttpConnection
     private async ValueTask ServeAsync()
     {
         Head.Reset();
-        int turns = 0;
+        int work = 0;
         while (true)
         {
+            if (work >= MaxWork)
+            {
+                work = 0;
+                await Exchange.YieldAsync();
+            }
+
             if (!Input.IsEmpty)
             {
                 if (RequestParser.TryParse(Input.Request, Limits, Head, out ParseFault fault))
@@ -137,6 +146,7 @@ internal sealed partial class HttpConnection
                         break;
                     }
 
+                    work++;
                     continue;
                 }
 
@@ -152,14 +162,7 @@ internal sealed partial class HttpConnection
                 break;
             }
 
-            if (++turns >= MaxTurns)
-            {
-                turns = 0;
-                if (!_drained)
-                {
-                    await Exchange.YieldAsync();
-                }
-            }
+            work = _hasWaited ? 0 : work + ReceiptWork;
         }
 
         if (!_isGone && await FlushAsync())
