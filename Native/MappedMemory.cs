@@ -3,32 +3,95 @@ using System.Runtime.InteropServices;
 
 namespace Couic.Native;
 
-/// <summary>The content of a map, mapped into this process: loads and stores reach the kernel's program at once.</summary>
+/// <summary>
+/// The content of a map, mapped into this process: loads and stores reach the kernel's program at once. The kernel counts every
+/// page that it maps as resident, used or not, so pieces are mapped when they are first written; what was not is read as zeros,
+/// which it is, as long as this process alone writes what was never written. Thread-safe.
+/// </summary>
 internal sealed unsafe class MappedMemory : SafeBuffer
 {
-    private readonly nuint _length;
+    /// <summary>A piece: few enough of them for the kernel's bound on mappings (65,530), small enough for scattered hosts.</summary>
+    private const int PieceBits = 16;
 
-    private MappedMemory(nint address, nuint length)
+    private const long PieceSize = 1L << PieceBits;
+
+    private readonly Lock _gate = new();
+    private readonly FileDescriptor _map;
+    private readonly nuint _length;
+    private readonly bool[] _isMapped;
+
+    private MappedMemory(FileDescriptor map, nint address, nuint length)
         : base(ownsHandle: true)
     {
+        _map = map;
         _length = length;
+        _isMapped = new bool[((long)length + PieceSize - 1) >> PieceBits];
         SetHandle(address);
         Initialize(length);
     }
 
-    /// <summary>Maps the first bytes of a map made with BPF_F_MMAPABLE (Linux 5.5), for reading and writing.</summary>
+    /// <summary>Reserves room for the first bytes of a map made with BPF_F_MMAPABLE (Linux 5.5) that nobody has written yet.</summary>
+    /// <param name="map">Has to stay open while the memory is in use.</param>
     public static Errno TryMap(FileDescriptor map, long length, out MappedMemory? memory)
     {
         nuint size = ((nuint)length + 4095) & ~(nuint)4095;
-        nint address = Libc.mmap(0, size, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, map.Number, 0);
-        Errno errno = address == -1 ? Libc.LastError : Errno.None;
-        memory = address == -1 ? null : new MappedMemory(address, size);
+        nint address = Libc.mmap(0, size, Libc.PROT_READ, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
+        if (address == -1)
+        {
+            memory = null;
+            return Libc.LastError;
+        }
+
+        memory = new MappedMemory(map, address, size);
+        Errno errno = memory.TryMapPiece(0);
+        if (errno != Errno.None)
+        {
+            memory.Dispose();
+            memory = null;
+        }
+
         return errno;
     }
 
-    /// <summary>All of it as elements. Valid until disposed, which the owner must not do while others read.</summary>
+    /// <summary>All of it as elements, to be written only where <see cref="Reach"/> was. Valid until disposed, which the owner must not do while others read.</summary>
     public Span<T> As<T>()
         where T : unmanaged => new((void*)handle, checked((int)(_length / (nuint)sizeof(T))));
 
+    /// <summary>Maps the pieces that hold these bytes.</summary>
+    /// <exception cref="IOException">The kernel does not map them.</exception>
+    public void Reach(long offset, int length)
+    {
+        for (long piece = offset >> PieceBits; piece <= (offset + length - 1) >> PieceBits; piece++)
+        {
+            if (!Volatile.Read(ref _isMapped[piece]) && TryMapPiece(piece) is var errno and not Errno.None)
+            {
+                throw new IOException($"map a piece of the kernel's tables into memory: {errno.Text()}");
+            }
+        }
+    }
+
     protected override bool ReleaseHandle() => Libc.munmap(handle, _length) == 0;
+
+    private Errno TryMapPiece(long piece)
+    {
+        lock (_gate)
+        {
+            if (_isMapped[piece])
+            {
+                return Errno.None;
+            }
+
+            long start = piece << PieceBits;
+            nuint size = (nuint)Math.Min(PieceSize, (long)_length - start);
+            nint address = Libc.mmap(
+                handle + (nint)start, size, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | Libc.MAP_FIXED, _map.Number, start);
+            if (address == -1)
+            {
+                return Libc.LastError;
+            }
+
+            Volatile.Write(ref _isMapped[piece], true);
+            return Errno.None;
+        }
+    }
 }

@@ -37,5 +37,10 @@ internal sealed class BitTable(MappedMemory lines, uint firstLine)
         }
     }
 
-    private ref ulong Word(uint index) => ref lines.As<ulong>()[_first + (int)(index >> 6)];
+    private ref ulong Word(uint index)
+    {
+        int word = _first + (int)(index >> 6);
+        lines.Reach((long)word * sizeof(ulong), sizeof(ulong));
+        return ref lines.As<ulong>()[word];
+    }
 }

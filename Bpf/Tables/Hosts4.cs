@@ -69,8 +69,13 @@ internal sealed class Hosts4(MappedMemory lines, uint firstLine, uint buckets)
         return place < 0 ? 0 : Volatile.Read(ref words[place + WordsPerLine]);
     }
 
-    private int Place(uint address, int choice) =>
-        (int)(firstLine + (Layout.BucketLines * HostHash.Bucket(address, choice, buckets))) * WordsPerLine;
+    /// <summary>The first word of a bucket, which may be written from here on.</summary>
+    private int Place(uint address, int choice)
+    {
+        long line = firstLine + (Layout.BucketLines * HostHash.Bucket(address, choice, buckets));
+        lines.Reach(line * Layout.LineSize, Layout.BucketLines * Layout.LineSize);
+        return (int)line * WordsPerLine;
+    }
 
     private int Find(Span<ulong> words, uint address, out int choice)
     {

@@ -94,8 +94,12 @@ internal sealed class Hosts6(MappedMemory lines, uint firstLine, uint buckets)
         }
     }
 
-    private Span<uint> Bucket(uint hash, int choice) => lines.As<uint>().Slice(
-        (int)(firstLine + (Layout.BucketLines * HostHash.Bucket(hash, choice, buckets))) * NodesPerLine, Layout.BucketLines * NodesPerLine);
+    private Span<uint> Bucket(uint hash, int choice)
+    {
+        long line = firstLine + (Layout.BucketLines * HostHash.Bucket(hash, choice, buckets));
+        lines.Reach(line * Layout.LineSize, Layout.BucketLines * Layout.LineSize);
+        return lines.As<uint>().Slice((int)line * NodesPerLine, Layout.BucketLines * NodesPerLine);
+    }
 
     private bool TryFind(uint hash, ulong high, ulong low, out int choice, out int index)
     {

@@ -117,12 +117,13 @@ internal sealed class Prefixes4(MappedMemory lines, Region4 region, Func<uint, i
 
         if (!_pool.TryTake(out int line))
         {
-            Volatile.Write(ref nodes[at], Layout.NodeTrie);
+            Write(nodes, at, Layout.NodeTrie);
         }
         else
         {
+            lines.Reach((long)InnerStart(line) * sizeof(uint), Layout.LineSize);
             nodes.Slice(InnerStart(line), NodesPerLine).Fill(nodes[at]);
-            Volatile.Write(ref nodes[at], Layout.NodeLine | (uint)line);
+            Write(nodes, at, Layout.NodeLine | (uint)line);
         }
 
         if (parent >= 0)
@@ -151,7 +152,7 @@ internal sealed class Prefixes4(MappedMemory lines, Region4 region, Func<uint, i
         }
         else if (node == 0 || LengthOf(node) <= length)
         {
-            Volatile.Write(ref nodes[at], leaf);
+            Write(nodes, at, leaf);
         }
     }
 
@@ -173,7 +174,7 @@ internal sealed class Prefixes4(MappedMemory lines, Region4 region, Func<uint, i
         }
         else if (LengthOf(node) == length)
         {
-            Volatile.Write(ref nodes[at], below);
+            Write(nodes, at, below);
         }
     }
 
@@ -183,7 +184,7 @@ internal sealed class Prefixes4(MappedMemory lines, Region4 region, Func<uint, i
         if (--_behindTrieNodes[at] == 0)
         {
             _behindTrieNodes.Remove(at);
-            Volatile.Write(ref nodes[at], covering(address, depth));
+            Write(nodes, at, covering(address, depth));
             Leave(nodes, path);
         }
     }
@@ -199,9 +200,15 @@ internal sealed class Prefixes4(MappedMemory lines, Region4 region, Func<uint, i
                 return;
             }
 
-            Volatile.Write(ref nodes[path[i]], nodes[InnerStart(line)]);
+            Write(nodes, path[i], nodes[InnerStart(line)]);
             _pool.Return(line);
         }
+    }
+
+    private void Write(Span<uint> nodes, int at, uint node)
+    {
+        lines.Reach((long)at * sizeof(uint), sizeof(uint));
+        Volatile.Write(ref nodes[at], node);
     }
 
     private static int LengthOf(uint node) => (int)(node >> Layout.NodeLengthShift);

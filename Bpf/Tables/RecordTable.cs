@@ -61,7 +61,15 @@ internal sealed class RecordTable : IDisposable
     /// <summary>Half of all entries, as most are hosts.</summary>
     private static uint Capacity(StoreLimits limits) => (uint)(limits.MaxDropEntries + limits.MaxIgnoreEntries);
 
-    private ref Record this[uint rule] => ref _memory.As<Record>()[(int)(rule - _firstRule)];
+    private ref Record this[uint rule]
+    {
+        get
+        {
+            int index = (int)(rule - _firstRule);
+            _memory.Reach((long)index * Layout.RecordSize, Layout.RecordSize);
+            return ref _memory.As<Record>()[index];
+        }
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Record

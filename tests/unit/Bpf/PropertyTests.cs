@@ -139,7 +139,8 @@ public class PropertyTests
             Assert.Equal(Errno.None, errno);
             using (memory)
             {
-                ulong[] words = memory!.As<ulong>().ToArray();
+                memory!.Reach(0, (int)layout.Lines * Layout.LineSize);
+                ulong[] words = memory.As<ulong>().ToArray();
                 foreach (Policy policy in Policies.All)
                 {
                     // Hits, the tree's lines and the addresses of IPv6 buckets are scrap once nothing leads to them.
