@@ -36,6 +36,7 @@ internal sealed class AttacherProcess : IDisposable
     /// <summary>The process from start to end.</summary>
     public static int Run(ReadOnlySpan<string> arguments)
     {
+        Prctl.SetThreadName("couic-attacher"u8);
         int program = int.Parse(arguments[0], CultureInfo.InvariantCulture);
         int channel = int.Parse(arguments[1], CultureInfo.InvariantCulture);
         using var process = new AttacherProcess(

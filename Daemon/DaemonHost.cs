@@ -93,6 +93,7 @@ internal sealed partial class DaemonHost : IDisposable
     /// <exception cref="StartException">It could not start; nothing is left attached.</exception>
     public static int Run(Handover handover)
     {
+        Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
         foreach (int descriptor in (ReadOnlySpan<int>)[handover.Socket, handover.Attacher, handover.Config, handover.Lock])
         {
             Descriptors.SetInherited(descriptor, false);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using Couic.Http.Json;
 using Couic.Http.Protocol;
 using Couic.Http.Transport;
@@ -91,21 +92,15 @@ internal sealed partial class Exchange
         Cause = Route is null && status == 404 ? Refusal.Route : Refusals.OfStatus(status);
     }
 
-    /// <summary>
-    /// Starts an answer whose body goes out in pieces, as the reader takes them; its length must be known. Then
-    /// <see cref="WriteAsync"/> until that many bytes are out.
-    /// </summary>
-    /// <returns>False when nothing more is to be written: a HEAD request, or the client is gone.</returns>
-    public async ValueTask<bool> BeginStreamAsync(int status, long contentLength, AnswerType type = AnswerType.Json)
+    /// <summary>Starts an answer whose body goes out in pieces, as the reader takes them; its length must be known.</summary>
+    /// <returns>To be flushed until that many bytes are out, and completed; null when nothing is to be written: HEAD, or the client is gone.</returns>
+    public async ValueTask<PipeWriter?> BeginStreamAsync(int status, long contentLength, AnswerType type = AnswerType.Json)
     {
         Answer(status, type);
         IsStreamed = true;
         _connection.WriteHead(this, contentLength);
-        return Verb != Verb.Head && await _connection.FlushAsync();
+        return Verb != Verb.Head && await _connection.FlushAsync() ? new AnswerPipeWriter(_connection) : null;
     }
-
-    /// <summary>Sends a piece of the body. False when the client is gone or too slow.</summary>
-    public ValueTask<bool> WriteAsync(ReadOnlyMemory<byte> piece) => _connection.SendAsync(piece);
 
     /// <summary>Answers to a fault below the API; the connection ends with it.</summary>
     internal void Refuse(ParseFault fault)

@@ -1,10 +1,11 @@
 using Couic.Http.Protocol;
+using Couic.Http.Transport;
 
 namespace Couic.Http;
 
 internal sealed partial class Exchange
 {
-    /// <summary>The body, once <see cref="ReadBodyAsync"/> has said true; or the piece that <see cref="ReadSomeAsync"/> has.</summary>
+    /// <summary>The body, once <see cref="ReadBodyAsync"/> has said true.</summary>
     public ReadOnlySpan<byte> Body => _connection.Input.Body;
 
     /// <inheritdoc cref="Body"/>
@@ -45,21 +46,13 @@ internal sealed partial class Exchange
     }
 
     /// <summary>
-    /// Waits until there is more of the body than <see cref="Body"/> had, or its end. <see cref="ConsumeBody"/> says how much
-    /// of it is done with.
+    /// The body in pieces, for one that need not be in memory as a whole. Ends the connection behind the answer when a read fails
+    /// and the handler says so (<see cref="CloseAfterAnswer"/>).
     /// </summary>
-    /// <returns>False: the body is malformed, broke off or is too slow; <see cref="BodyFault"/> says which.</returns>
-    public async ValueTask<bool> ReadSomeAsync()
-    {
-        BodyFault = await _connection.ReadMoreBodyAsync(Body.Length);
-        MustClose |= BodyFault != ParseFault.None;
-        return BodyFault == ParseFault.None;
-    }
+    public BodyPipeReader OpenBody() => new(_connection);
 
-    /// <summary>Why <see cref="ReadSomeAsync"/> failed.</summary>
-    public ParseFault BodyFault { get; private set; }
-
-    public void ConsumeBody(int count) => _connection.Input.ConsumeBody(count);
+    /// <summary>The rest of the body is of no use, or cannot be told from a next request.</summary>
+    public void CloseAfterAnswer() => MustClose = true;
 
     private async ValueTask<bool> ReadBodySlowlyAsync()
     {

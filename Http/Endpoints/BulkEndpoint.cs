@@ -1,9 +1,11 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using Couic.Access;
 using Couic.Http.Json;
 using Couic.Http.Protocol;
 using Couic.Http.Routing;
+using Couic.Http.Transport;
 using Couic.Store;
 
 namespace Couic.Http.Endpoints;
@@ -70,28 +72,34 @@ internal sealed class BulkEndpoint(ApiServices services)
     /// <summary>Works the body off. Null when all of it was good, else where it broke.</summary>
     private static async ValueTask<string?> RunAsync(Exchange exchange, BulkJob job)
     {
+        BodyPipeReader body = exchange.OpenBody();
         while (!job.HasEnded)
         {
-            if (!await exchange.ReadSomeAsync())
+            ReadResult read = await body.ReadAsync();
+            if (read.IsCanceled)
             {
-                return Broken(job, exchange.BodyFault.Text());
+                exchange.CloseAfterAnswer();
+                return Broken(job, body.Fault.Text());
             }
 
+            int done;
             try
             {
-                exchange.ConsumeBody(job.Process(exchange.Body, exchange.IsBodyComplete));
+                done = job.Process(read.Buffer.FirstSpan, read.IsCompleted); // one piece: the connection's buffer is
             }
             catch (JsonException e)
             {
                 return Broken(job, e.BytePositionInLine is null ? e.Message : "the JSON is malformed");
             }
 
-            if (!job.HasEnded && exchange.Body.Length > exchange.Limits.MaxItemBytes)
+            body.AdvanceTo(read.Buffer.GetPosition(done), read.Buffer.End);
+            if (!job.HasEnded && read.Buffer.Length - done > exchange.Limits.MaxItemBytes)
             {
                 return Broken(job, $"the item is larger than {exchange.Limits.MaxItemBytes} bytes");
             }
         }
 
+        body.Complete();
         return null;
     }
 

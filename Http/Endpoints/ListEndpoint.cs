@@ -77,43 +77,27 @@ internal sealed class ListEndpoint(ApiServices services)
     private async ValueTask SendAsync(Exchange exchange, Policy policy, ReadOnlyMemory<ListedEntry> rows, bool details)
     {
         // Counts of packets change while they are written, so these answers are made as a whole.
-        var piece = new OutputBuffer();
-        try
+        var scratch = new OutputBuffer();
+        long length = Measure(policy, rows.Span, details ? exchange.Answer(200) : scratch, details);
+        scratch.Release();
+        if (details || await exchange.BeginStreamAsync(200, length) is not { } body)
         {
-            long length = Measure(policy, rows.Span, details ? exchange.Answer(200) : piece, details);
-            if (details)
-            {
-                return;
-            }
-
-            piece.Clear();
-            if (!await exchange.BeginStreamAsync(200, length))
-            {
-                return;
-            }
-
-            piece.Raw("["u8);
-            for (int i = 0; i < rows.Length; i++)
-            {
-                WriteRow(piece, policy, rows.Span[i], i, details: false);
-                if (piece.Length >= PieceBytes)
-                {
-                    if (!await exchange.WriteAsync(piece.WrittenMemory))
-                    {
-                        return;
-                    }
-
-                    piece.Clear();
-                }
-            }
-
-            piece.Raw("]"u8);
-            await exchange.WriteAsync(piece.WrittenMemory);
+            return;
         }
-        finally
+
+        body.Raw("["u8);
+        for (int i = 0; i < rows.Length; i++)
         {
-            piece.Release();
+            WriteRow(body, policy, rows.Span[i], i, details: false);
+            if (body.UnflushedBytes >= PieceBytes && (await body.FlushAsync()).IsCompleted)
+            {
+                break;
+            }
         }
+
+        body.Raw("]"u8);
+        await body.FlushAsync();
+        await body.CompleteAsync();
     }
 
     /// <summary>The length of the whole answer. With details it is left in the writer, else thrown away as it is made.</summary>

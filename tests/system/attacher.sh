@@ -9,6 +9,9 @@ DIR=$WORK/attacher
 SOCKET=$DIR/run/couic.sock
 mkdir -p "$DIR/lib" "$DIR/run"
 chmod 755 "$WORK" "$DIR"
+# The folder of the checkout may be closed to other users.
+install -m 755 "$COUIC" "$DIR/couic"
+COUIC=$DIR/couic
 chown nobody:nogroup "$DIR/lib" "$DIR/run"
 ip netns add "$NETNS"
 on_exit ip netns delete "$NETNS"
