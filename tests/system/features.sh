@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Kernels that lack something, stood in for by a filter that answers a system call as such a kernel does.
+source "$(dirname "$0")/_tap.sh"
+source tests/system/_daemon.sh
+
+NETNS=system-$$-features
+DIR=$WORK/features
+SOCKET=$DIR/couic.sock
+mkdir -p "$DIR/lib"
+ip netns add "$NETNS"
+on_exit ip netns delete "$NETNS"
+inside ip link set lo up
+cat >"$DIR/couic.toml" <<TOML
+ifaces = ["lo"]
+working_dir = "$DIR/lib"
+user = "root"
+group = "root"
+[server]
+socket = "$SOCKET"
+[logging]
+dir = "-"
+TOML
+
+# without COMMAND_OF_BPF ERRNO PROGRAM...: bpf(2) fails with that number for that command, or for all (-1).
+cat >"$DIR/without.c" <<'C'
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	int command = atoi(argv[1]);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_bpf, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)command, 0, command < 0 ? 0 : 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)atoi(argv[2])),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	if (argc < 4 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return 125;
+	execv(argv[3], argv + 3);
+	return 126;
+}
+C
+clang -O1 -o "$DIR/without" "$DIR/without.c"
+
+# start COMMAND_OF_BPF ERRNO: what the daemon says, on one line or more, and its status in $?.
+start() { inside timeout 20 "$DIR/without" "$1" "$2" "$COUIC" -c "$DIR/couic.toml" 2>&1; }
+attached() { inside ip link show lo | grep -c prog/xdp; }
+
+ENOSYS=38
+EINVAL=22
+BPF_MAP_CREATE=0
+BPF_LINK_CREATE=28
+
+said=$(start -1 $ENOSYS)
+equal 'a kernel without bpf(2) fails the start' 1 $?
+equal 'in one line' 1 "$(wc -l <<<"$said")"
+matches 'that says what the kernel lacks' "$said" 'couic: .*not implemented'
+equal 'and leaves no socket' no "$([ -e "$SOCKET" ] && echo yes || echo no)"
+
+said=$(start $BPF_MAP_CREATE $EINVAL)
+equal 'a kernel that does not make a map fails the start' 1 $?
+equal 'in one line' 1 "$(wc -l <<<"$said")"
+matches 'that names the map' "$said" 'couic: .*couic_'
+equal 'and nothing is attached' 0 "$(attached)"
+
+# Without links for XDP (Linux below 5.9) it attaches by netlink, and detaches by itself.
+start_inside "$DIR/log" "$DIR/without" $BPF_LINK_CREATE $EINVAL "$COUIC" -c "$DIR/couic.toml"
+daemon=$STARTED
+check 'a kernel without links is no obstacle' wait_for 10 answers
+equal 'the program is attached' 1 "$(attached)"
+stop "$daemon"
+equal 'and detached at the end' 0 "$(attached)"
