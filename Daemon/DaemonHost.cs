@@ -139,6 +139,8 @@ internal sealed partial class DaemonHost : IDisposable
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload));
 
+        // Who connects from here on waits for the answer instead of being refused.
+        _socket.Listen(Backlog);
         _sets.Start();
         IReadOnlyList<InterfaceState> states = _attacher.Look()
             ?? throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
@@ -152,8 +154,6 @@ internal sealed partial class DaemonHost : IDisposable
             Attached(state.Name, state.Mode);
         }
 
-        _reports.Start();
-        _socket.Listen(Backlog);
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));

@@ -5,6 +5,7 @@ using Xunit;
 namespace Couic.Tests.Bpf;
 
 /// <summary>Packets run while rules change, on another CPU: no packet of a source that stays listed may pass, none of one that stays unlisted or ignored may be dropped.</summary>
+[Collection("bpf")]
 public class ChurnTests
 {
     private const uint Repeat = 20_000;

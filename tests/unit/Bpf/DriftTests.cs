@@ -5,6 +5,7 @@ using Xunit;
 
 namespace Couic.Tests.Bpf;
 
+[Collection("bpf")]
 public class DriftTests
 {
     [Theory]

@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Couic.Tests.Bpf;
 
+[Collection("bpf")]
 public class PlaneTests
 {
     [Fact]
@@ -242,6 +243,6 @@ public class PlaneTests
         return count;
     }
 
-    /// <summary>Tests run side by side, but only those of this collection make BPF objects.</summary>
+    /// <summary>Tests run side by side, but those that make BPF objects are of this collection.</summary>
     private static int BpfDescriptors() => Directory.GetFiles("/proc/self/fd").Count(f => File.ResolveLinkTarget(f, false)?.Name.Contains("bpf", StringComparison.Ordinal) == true);
 }

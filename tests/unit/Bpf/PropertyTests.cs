@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Couic.Tests.Bpf;
 
+[Collection("bpf")]
 public class PropertyTests
 {
     private const ushort IPv4 = 0x0800;

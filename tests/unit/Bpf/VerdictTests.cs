@@ -5,6 +5,7 @@ using static Couic.Tests.Bpf.Packets;
 
 namespace Couic.Tests.Bpf;
 
+[Collection("bpf")]
 public class VerdictTests
 {
     private const ushort IPv4 = 0x0800;
