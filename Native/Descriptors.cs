@@ -7,14 +7,12 @@ namespace Couic.Native;
 /// <summary>File descriptors that live through an execve, and files in memory.</summary>
 internal static partial class Descriptors
 {
-    private const int F_SETFD = 2;
-    private const int FD_CLOEXEC = 1;
     private const uint MFD_CLOEXEC = 1;
 
     /// <summary>Whether a program that this process executes inherits the descriptor.</summary>
     public static void SetInherited(int descriptor, bool inherited)
     {
-        if (fcntl(descriptor, F_SETFD, inherited ? 0 : FD_CLOEXEC) < 0)
+        if (Libc.fcntl(descriptor, Libc.F_SETFD, inherited ? 0 : Libc.FD_CLOEXEC) < 0)
         {
             throw new IOException($"pass on descriptor {descriptor}: {Marshal.GetLastPInvokeErrorMessage()}");
         }
@@ -38,9 +36,6 @@ internal static partial class Descriptors
             return file;
         }
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int fcntl(int descriptor, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial int memfd_create(byte* name, uint flags);

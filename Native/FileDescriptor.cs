@@ -17,13 +17,7 @@ public sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
     public int Number => (int)DangerousGetHandle();
 
     /// <summary>Whether the descriptor survives <c>execve</c>.</summary>
-    public void SetInherited(bool inherited)
-    {
-        if (Libc.fcntl(Number, Libc.F_SETFD, inherited ? 0 : Libc.FD_CLOEXEC) < 0)
-        {
-            throw new InvalidOperationException($"change flags of descriptor {Number}: {Libc.LastError}");
-        }
-    }
+    public void SetInherited(bool inherited) => Descriptors.SetInherited(Number, inherited);
 
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
 }

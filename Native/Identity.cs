@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Couic.Native;
 
 /// <summary>User and group of the calling thread.</summary>
-internal static partial class Identity
+internal static class Identity
 {
     // Numbers of the 64-bit calls: glibc's own functions would change every thread, and with them the runtime's, half-way.
     private static readonly bool Arm64 = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
@@ -21,9 +21,9 @@ internal static partial class Identity
             return; // an ordinary user may not call setgroups, and has nothing to give up
         }
 
-        Check(syscall(SYS_setgroups, 1, (nint)(&group), 0), "setgroups");
-        Check(syscall(SYS_setresgid, (nint)group, (nint)group, (nint)group), "setresgid");
-        Check(syscall(SYS_setresuid, (nint)user, (nint)user, (nint)user), "setresuid");
+        Check(Libc.syscall(SYS_setgroups, 1, (nint)(&group), 0), "setgroups");
+        Check(Libc.syscall(SYS_setresgid, (nint)group, (nint)group, (nint)group), "setresgid");
+        Check(Libc.syscall(SYS_setresuid, (nint)user, (nint)user, (nint)user), "setresuid");
     }
 
     private static void Check(nint result, string call)
@@ -34,7 +34,4 @@ internal static partial class Identity
             throw new Win32Exception(errno, $"{call}: {Marshal.GetPInvokeErrorMessage(errno)}");
         }
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint syscall(nint number, nint a, nint b, nint c);
 }

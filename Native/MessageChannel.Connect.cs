@@ -21,7 +21,7 @@ internal sealed unsafe partial class MessageChannel
         }
 
         address[PathOffset + length] = 0;
-        var handle = new SafeFileHandle(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ownsHandle: true);
+        var handle = new SafeFileHandle(Libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ownsHandle: true);
         if (handle.IsInvalid)
         {
             throw new IOException($"make a socket: {Marshal.GetLastPInvokeErrorMessage()}");
@@ -39,9 +39,6 @@ internal sealed unsafe partial class MessageChannel
 
         return new MessageChannel(handle);
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int socket(int domain, int type, int protocol);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int connect(int socket, byte* address, uint length);

@@ -1,14 +1,14 @@
 # Sourced after _tap.sh: a daemon of the test's own in a network namespace of its own, with its files below $WORK.
-#   start_daemon [NAME [EXTRA_TOML]]   sets NETNS, DIR, SOCKET, TOKEN, DAEMON, CTL_CONFIG
+#   prepare_daemon [NAME [EXTRA_TOML]] makes namespace, folders and $DIR/couic.toml; sets NETNS, DIR, SOCKET
+#   start_daemon [NAME [EXTRA_TOML]]   prepares and starts; sets NETNS, DIR, SOCKET, TOKEN, DAEMON, CTL_CONFIG
 #   inside COMMAND...                  runs in the daemon's namespace
 # The namespace has the loopback interface only, so no packet of these tests leaves the machine.
 
-start_daemon() {
+prepare_daemon() {
   local name=${1:-main}
   NETNS=system-$$-$name
   DIR=$WORK/$name
   SOCKET=$DIR/run/couic.sock
-  CTL_CONFIG=$DIR/couicctl.toml
   mkdir -p "$DIR/lib" "$DIR/run" "$DIR/bin"
   ip netns add "$NETNS"
   on_exit ip netns delete "$NETNS"
@@ -27,6 +27,11 @@ dir = "-"
 
 ${2:-}
 TOML
+}
+
+start_daemon() {
+  prepare_daemon "$@"
+  CTL_CONFIG=$DIR/couicctl.toml
   cat >"$CTL_CONFIG" <<TOML
 mode = "local"
 socket = "$SOCKET"

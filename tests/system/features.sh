@@ -3,23 +3,7 @@
 source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
 
-NETNS=system-$$-features
-DIR=$WORK/features
-SOCKET=$DIR/couic.sock
-mkdir -p "$DIR/lib"
-ip netns add "$NETNS"
-on_exit ip netns delete "$NETNS"
-inside ip link set lo up
-cat >"$DIR/couic.toml" <<TOML
-ifaces = ["lo"]
-working_dir = "$DIR/lib"
-user = "root"
-group = "root"
-[server]
-socket = "$SOCKET"
-[logging]
-dir = "-"
-TOML
+prepare_daemon features
 
 # without COMMAND_OF_BPF ERRNO PROGRAM...: bpf(2) fails with that number for that command, or for all (-1).
 cat >"$DIR/without.c" <<'C'
@@ -80,3 +64,18 @@ check 'a kernel without links is no obstacle' wait_for 10 answers
 equal 'the program is attached' 1 "$(attached)"
 stop "$daemon"
 equal 'and detached at the end' 0 "$(attached)"
+
+# The folder of the executable may be closed to the user that the daemon becomes.
+mkdir -m 700 "$DIR/closed"
+cp "$COUIC" "$DIR/closed/couic"
+chmod 755 "$WORK" "$DIR"
+rm -rf "$DIR/lib"
+mkdir "$DIR/lib"
+chown nobody:nogroup "$DIR/lib" "$DIR/run"
+sed -i 's/^user = .*/user = "nobody"/; s/^group = .*/group = "nogroup"/' "$DIR/couic.toml"
+start_inside "$DIR/log.closed" "$DIR/closed/couic" -c "$DIR/couic.toml"
+daemon=$STARTED
+check 'a folder that is closed to its user is no obstacle' wait_for 10 answers
+equal 'and its name is as ever' couic "$(cat /proc/"$daemon"/comm)"
+equal 'with the filter attached' 1 "$(attached)"
+stop "$daemon"
