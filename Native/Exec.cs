@@ -6,9 +6,6 @@ namespace Couic.Native;
 /// <summary>Starting programs with descriptors passed on: execve(2) and posix_spawn(3).</summary>
 internal static partial class Exec
 {
-    /// <summary>The running executable, also where its folder is closed to the user that the process has become.</summary>
-    private const string Self = "/proc/self/exe";
-
     private const nuint AT_EXECFN = 31;
 
     /// <summary>The running executable. Found without /proc too, as in an empty chroot.</summary>
@@ -20,7 +17,8 @@ internal static partial class Exec
             return path;
         }
 
-        // A binary that was replaced while it runs is still there as /proc/self/exe.
+        // A binary that was replaced while it runs, or whose folder is closed to this user, is still there as /proc/self/exe.
+        const string Self = "/proc/self/exe";
         return File.Exists(Self) ? Self : Marshal.PtrToStringUTF8((nint)getauxval(AT_EXECFN)) ?? "couic";
     }
 
@@ -29,14 +27,9 @@ internal static partial class Exec
     {
         byte** argv = ToVector(arguments);
         byte** envp = ToVector(environment);
-        _ = execve(ToBytes(path), argv, envp);
-        int error = Marshal.GetLastPInvokeError();
-        if (error == (int)Errno.EACCES && path == Environment.ProcessPath)
-        {
-            _ = execve(ToBytes(Self), argv, envp);
-        }
-
-        return error;
+        byte* file = ToBytes(path);
+        _ = execve(file, argv, envp);
+        return Marshal.GetLastPInvokeError();
     }
 
     /// <summary>Starts a process that inherits every descriptor without the close-on-exec flag. Returns its id.</summary>
@@ -44,14 +37,7 @@ internal static partial class Exec
     public static unsafe int Spawn(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment)
     {
         int pid;
-        byte** argv = ToVector(arguments);
-        byte** envp = ToVector(environment);
-        int error = posix_spawn(&pid, ToBytes(path), null, null, argv, envp);
-        if (error == (int)Errno.EACCES && path == Environment.ProcessPath)
-        {
-            error = posix_spawn(&pid, ToBytes(Self), null, null, argv, envp);
-        }
-
+        int error = posix_spawn(&pid, ToBytes(path), null, null, ToVector(arguments), ToVector(environment));
         return error == 0
             ? pid
             : throw new IOException($"start \"{path}\": {Marshal.GetPInvokeErrorMessage(error)}");
