@@ -19,7 +19,7 @@ export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
 
-.PHONY: all manual run test bench lint format install uninstall deb clean help setup version
+.PHONY: all manual run test bench kernels lint format install uninstall deb clean help setup version
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
@@ -62,6 +62,10 @@ soak: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster
 	@COUIC_SIM_SEEDS=10000 dotnet test tests/unit -c Release -v q --nologo --filter FullyQualifiedName~Peering.SimulatorTests
 	@COUIC_CLUSTER_RUNS=10 COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo --filter FullyQualifiedName~ClusterTests
 
+kernels: all ## boot Debian's kernels in qemu, 5.10 to the newest, and check the daemon on each; prints a table
+	@tools/setup kernels
+	@tests/kernels/run $(KERNELS)
+
 lint: all ## build without a warning, dependency directions, formatting, habits
 	@tools/setup lint
 	@tools/lint
@@ -89,7 +93,7 @@ clean: ## remove everything that was built
 	@rm -rf out obj bin TestResults {tests,tools}/*/bin {tests,tools}/*/obj
 
 setup:
-	@tools/setup build lint test bench deb
+	@tools/setup build lint test bench deb kernels
 
 version:
 	@echo '$(VERSION)'
