@@ -24,7 +24,11 @@ internal sealed class Category
     /// <summary>Entries per prefix length, so that a search by address looks only where there is something.</summary>
     public int[] PerLength { get; } = new int[129];
 
-    public bool IsFull => Entries.Count >= Entries.Limit;
+    /// <summary>The swap of sets that is being made or run; null for none.</summary>
+    public SetSwapPlan? Swap { get; set; }
+
+    /// <summary>Whether an entry that is no set's finds no room; a swap that is under way keeps what it needs.</summary>
+    public bool IsFull => Entries.Count >= Entries.Limit || Swap is { Spare: <= 0 };
 
     /// <summary>Takes an entry that the data plane would not let go out of the heap; it stays one whose time has come.</summary>
     public void SetAside(int slot)

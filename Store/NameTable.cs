@@ -40,6 +40,9 @@ internal sealed class NameTable(int pinned)
         return id;
     }
 
+    /// <summary>One more holder of a name that is held.</summary>
+    public void Hold(int id) => _names[id].Holders++;
+
     public void Release(int id)
     {
         Name name = _names[id];

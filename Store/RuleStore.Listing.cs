@@ -9,27 +9,35 @@ public sealed partial class RuleStore
     /// The live entries of one policy, in order: IPv4 first, by address, then length. An entry that is there all the time is
     /// in it once; one that comes or goes meanwhile may be.
     /// </summary>
-    public ListedEntry[] List(Policy policy)
+    public Listing List(Policy policy)
     {
-        var rows = new ListedEntry[Count(policy) + ListingSlice];
-        int count = 0;
+        var listing = new Listing(Count(policy));
         foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
         {
             int slot = 0;
-            while (TryCopySlice(CategoryOf(policy, family), ref slot, rows, ref count))
+            while (CopySlice(CategoryOf(policy, family), ref slot, listing))
             {
-                if (count > rows.Length - ListingSlice)
-                {
-                    Array.Resize(ref rows, (rows.Length * 3 / 2) + ListingSlice);
-                }
             }
         }
 
-        rows.AsSpan(0, count).Sort(ListedEntry.Order);
-        return rows[..Deduplicate(rows, count)];
+        listing.Sort();
+        return listing;
     }
 
-    private bool TryCopySlice(Category category, ref int slot, ListedEntry[] rows, ref int count)
+    /// <summary>The entries of one policy that cover an address or block, longest prefix first.</summary>
+    public Listing ListCovering(Policy policy, Cidr address)
+    {
+        List<Entry> covering = Covering(policy, address);
+        var listing = new Listing(covering.Count);
+        foreach (Entry entry in covering)
+        {
+            listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.ToArray()));
+        }
+
+        return listing;
+    }
+
+    private bool CopySlice(Category category, ref int slot, Listing listing)
     {
         lock (_gate)
         {
@@ -40,28 +48,11 @@ public sealed partial class RuleStore
                 ref EntryTable.Slot held = ref category.Entries[slot];
                 if (held.InUse && !IsOver(ref held))
                 {
-                    rows[count++] = new ListedEntry(held.Cidr, held.Creation, held.Expiration, tags.Utf8(held.Tag), _creators.Utf8(held.Creator), slot);
+                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, tags.Utf8(held.Tag)));
                 }
             }
 
             return slot < category.Entries.Used;
         }
-    }
-
-    /// <summary>An entry that was removed and added again between two slices can be there twice.</summary>
-    private static int Deduplicate(ListedEntry[] rows, int count)
-    {
-        int kept = 0;
-        for (int i = 0; i < count; i++)
-        {
-            if (kept > 0 && rows[kept - 1].Cidr == rows[i].Cidr)
-            {
-                kept--;
-            }
-
-            rows[kept++] = rows[i];
-        }
-
-        return kept;
     }
 }

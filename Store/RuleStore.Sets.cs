@@ -1,22 +1,32 @@
-using System.Runtime.InteropServices;
+using System.Diagnostics;
 
 namespace Couic.Store;
 
 public sealed partial class RuleStore
 {
-    /// <summary>Changes that go to the data plane in one call: what amortises a system call, and bounds the memory.</summary>
-    private const int SwapBatch = 1024;
-
     /// <summary>Entries that are compared under one hold of the lock: a fraction of a millisecond.</summary>
     private const int CompareSlice = 2048;
+
+    /// <summary>Plans that are made while others change the tables; the next one keeps them out.</summary>
+    private const int MaxTries = 3;
+
+    /// <summary>Between two holds: a thread that waits for the lock is awake by then. A lock that is free goes to whoever comes first.</summary>
+    private static readonly TimeSpan Gap = TimeSpan.FromMicroseconds(60);
 
     /// <summary>One swap at a time; taken before the store's own lock.</summary>
     private readonly Lock _swapGate = new();
 
+    /// <summary>Changes that are made under one hold of the lock: less than a millisecond.</summary>
+    internal int SwapBatch { get; set; } = 256;
+
+    /// <summary>Done between two holds of the lock.</summary>
+    internal Action BetweenSlices { get; set; } = GiveWay;
+
     /// <summary>
-    /// Makes the entries of sets exactly those of the images, in one step that no other change interleaves: what is there
-    /// under its tag stays as it is, what is there under another tag is taken over (no expiry, creation now), the rest is
-    /// added, and set entries that nobody wants any more go. `ignore` comes before `drop`. All of it happens or nothing.
+    /// Makes the entries of sets exactly those of the images: what is there under its tag stays as it is, what is there under
+    /// another tag is taken over (no expiry, creation now), the rest is added, and set entries that nobody wants any more go.
+    /// `ignore` comes before `drop`. All of it happens or nothing. It is done in slices: a change to some entry that comes
+    /// meanwhile takes its place before or behind that entry's own, and an address that is covered before and after always is.
     /// </summary>
     public SetSwapResult ReplaceSets(SetImage ignore, SetImage drop)
     {
@@ -29,53 +39,94 @@ public sealed partial class RuleStore
         drop.Sort();
         lock (_swapGate)
         {
-            SetSwapPlan[] plans = [
-                Compare(ignore, IpFamily.V4), Compare(ignore, IpFamily.V6), Compare(drop, IpFamily.V4), Compare(drop, IpFamily.V6)];
-            lock (_gate)
+            try
             {
-                return Swap(plans);
+                Expire(); // what has expired takes no room and is not taken over
+                if (!TryPlan(ignore, drop, out SetSwapPlan[] plans))
+                {
+                    (SetSwapStatus status, string message) = Array.Find(plans, plan => plan.Obstacle is not null)!.Obstacle!.Value;
+                    return new SetSwapResult(status, default, default, message);
+                }
+
+                SetSwapResult result = Array.TrueForAll(plans, TryRun)
+                    ? new SetSwapResult(SetSwapStatus.Done, plans[0].Counts + plans[1].Counts, plans[2].Counts + plans[3].Counts)
+                    : Undo(plans);
+                Array.ForEach(plans, ReleaseNames);
+                return result;
+            }
+            finally
+            {
+                lock (_gate)
+                {
+                    Array.ForEach(_categories, category => category.Swap = null);
+                }
             }
         }
     }
 
-    private SetSwapPlan Compare(SetImage image, IpFamily family)
+    /// <summary>Gives those who wait for the lock, or for the CPU, their turn.</summary>
+    private static void GiveWay()
+    {
+        long start = Stopwatch.GetTimestamp();
+        do
+        {
+            Thread.Yield();
+        }
+        while (Stopwatch.GetElapsedTime(start) < Gap);
+    }
+
+    /// <summary>
+    /// Makes the plans for all tables and takes the room they need. What others change meanwhile can only take room away from
+    /// them or leave them more than they know; then they are made again.
+    /// </summary>
+    private bool TryPlan(SetImage ignore, SetImage drop, out SetSwapPlan[] plans)
+    {
+        for (int tries = 0; ; tries++)
+        {
+            using Lock.Scope alone = tries == MaxTries ? _gate.EnterScope() : default;
+            plans = [Plan(ignore, IpFamily.V4), Plan(ignore, IpFamily.V6), Plan(drop, IpFamily.V4), Plan(drop, IpFamily.V6)];
+            lock (_gate)
+            {
+                if (Array.TrueForAll(plans, plan => plan.TryReserve()))
+                {
+                    return true;
+                }
+
+                if (!Array.Exists(plans, plan => plan.IsDisturbed))
+                {
+                    return false;
+                }
+            }
+        }
+    }
+
+    private SetSwapPlan Plan(SetImage image, IpFamily family)
     {
         Category category = CategoryOf(image.Policy, family);
         SetSwapPlan plan;
         lock (_gate)
         {
-            plan = new SetSwapPlan(category, image, _tags[(int)image.Policy]);
+            category.Swap = plan = new SetSwapPlan(category, image, _tags[(int)image.Policy]);
         }
 
         bool more;
+        int count;
         do
         {
             lock (_gate)
             {
                 more = plan.CompareSlice(CompareSlice);
+                count = category.Entries.Count;
+            }
+
+            if (!_gate.IsHeldByCurrentThread)
+            {
+                BetweenSlices();
             }
         }
         while (more);
+        plan.Arrange(count);
         return plan;
-    }
-
-    private SetSwapResult Swap(SetSwapPlan[] plans)
-    {
-        foreach (SetSwapPlan plan in plans)
-        {
-            while (IsDue(plan.Category) && TryExpireFirst(plan.Category))
-            {
-                // What has expired takes no room and is not taken over.
-            }
-
-            plan.Confirm();
-            if (plan.Arrange() is { } obstacle)
-            {
-                return new SetSwapResult(obstacle.Status, default, default, obstacle.Message);
-            }
-        }
-
-        return Array.TrueForAll(plans, TryRun) ? Commit(plans) : Undo(plans);
     }
 
     private bool TryRun(SetSwapPlan plan)
@@ -83,26 +134,36 @@ public sealed partial class RuleStore
         var batch = new RuleChange[Math.Min(SwapBatch, plan.Steps.Count)];
         while (plan.Done < plan.Steps.Count)
         {
-            int count = Prepare(plan, batch);
-            int applied = _plane.Apply(batch.AsSpan(0, count), out PlaneRefusal? refusal);
-            for (int i = plan.Done + count - 1; i >= plan.Done + applied; i--)
+            lock (_gate)
             {
-                Abandon(plan, plan.Steps[i]);
+                if (!TryRunBatch(plan, batch))
+                {
+                    return false;
+                }
             }
 
-            for (int i = 0; i < applied; i++)
-            {
-                Settle(plan, plan.Steps[plan.Done++]);
-            }
-
-            if (applied < count)
-            {
-                LastRefusal = refusal;
-                return false;
-            }
+            BetweenSlices();
         }
 
         return true;
+    }
+
+    private bool TryRunBatch(SetSwapPlan plan, RuleChange[] batch)
+    {
+        int count = Prepare(plan, batch);
+        int applied = _plane.Apply(batch.AsSpan(0, count), out PlaneRefusal? refusal);
+        for (int i = count - 1; i >= applied; i--)
+        {
+            Abandon(plan, plan.Steps[plan.Done + i], batch[i].Slot);
+        }
+
+        for (int i = 0; i < applied; i++)
+        {
+            Settle(plan, plan.Steps[plan.Done++], batch[i].Slot);
+        }
+
+        LastRefusal = applied < count ? refusal : LastRefusal;
+        return applied == count;
     }
 
     /// <summary>Fills a batch with the next steps; additions take their slots now. Returns how many there are.</summary>
@@ -114,27 +175,24 @@ public sealed partial class RuleStore
         for (int i = plan.Done; n < batch.Length && i < plan.Steps.Count; i++)
         {
             SetSwapStep step = plan.Steps[i];
-            if (step.Kind == SetSwapKind.Add && category.IsFull && n > 0)
-            {
-                break; // slots that this batch frees can be given away when it is done
-            }
-
             Cidr cidr = plan.CidrOf(step);
-            if (step.Kind == SetSwapKind.Remove)
+            if (step.Removes)
             {
                 batch[n++] = new RuleChange(RuleChangeKind.Remove, category.Policy, cidr, CounterOf(category.Entries[step.Slot].Tag), step.Slot);
                 continue;
             }
 
-            byte[] tag = plan.TagOf(step);
-            int tagId = tags.Acquire(tag);
-            int slot = step.Slot;
-            if (step.Kind == SetSwapKind.Add)
+            // Somebody may have added or removed it since the plan was made.
+            int slot = category.Entries.Find(cidr);
+            if (slot < 0 && category.Entries.Count >= category.Entries.Limit && n > 0)
             {
-                slot = Insert(category, cidr, tagId, 0, new ChangeContext(ChangeOrigin.Set, tag));
-                plan.Steps[i] = step with { Slot = slot };
+                break; // slots that this batch frees can be given away when it is done
             }
 
+            plan.Steps[i] = SetSwapStep.Want(step.Rule, takesOver: slot >= 0);
+            byte[] tag = plan.TagOf(step);
+            int tagId = tags.Acquire(tag);
+            slot = slot >= 0 ? slot : Insert(category, cidr, tagId, 0, new ChangeContext(ChangeOrigin.Set, tag));
             batch[n++] = new RuleChange(RuleChangeKind.Set, category.Policy, cidr, CounterOf(tagId), slot);
         }
 
@@ -142,86 +200,91 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Takes back what <see cref="Prepare"/> did for a step that was not applied.</summary>
-    private void Abandon(SetSwapPlan plan, SetSwapStep step)
+    private void Abandon(SetSwapPlan plan, SetSwapStep step, int slot)
     {
-        if (step.Kind == SetSwapKind.Add)
+        if (step.Removes)
         {
-            Forget(plan.Category, step.Slot);
+            return;
         }
-        else if (step.Kind == SetSwapKind.TakeOver)
+
+        if (step.TakesOver)
         {
             NameTable tags = _tags[(int)plan.Category.Policy];
             tags.Release(tags.Find(plan.TagOf(step)));
         }
+        else
+        {
+            Forget(plan.Category, slot);
+        }
     }
 
-    /// <summary>Holds what the data plane has applied; the names of what went stay held until the end.</summary>
-    private void Settle(SetSwapPlan plan, SetSwapStep step)
+    /// <summary>Holds what the data plane has applied.</summary>
+    private void Settle(SetSwapPlan plan, SetSwapStep step, int slot)
     {
-        if (step.Kind == SetSwapKind.Add)
-        {
-            return;
-        }
-
         Category category = plan.Category;
-        ref EntryTable.Slot held = ref category.Entries[step.Slot];
-        plan.Olds.Add(held);
-        if (step.Kind == SetSwapKind.Remove)
+        ref EntryTable.Slot held = ref category.Entries[slot];
+        if (step.Removes)
         {
-            Detach(category, step.Slot);
+            Entry gone = Read(category, slot);
+            plan.Past.KeepGone(held);
+            PartWithNames(plan, held);
+            category.PerLength[held.Length]--;
+            category.Expiry.Unschedule(slot);
+            category.Entries.Remove(slot);
+            PublishSwap(RuleEventKind.Deleted, category, gone);
             return;
         }
 
-        byte[] tag = plan.TagOf(step);
-        held.Tag = _tags[(int)category.Policy].Find(tag);
-        held.Creator = _creators.Acquire(tag);
-        held.Origin = ChangeOrigin.Set;
-        held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
-        held.Expiration = 0;
-        category.Expiry.Schedule(step.Slot, long.MaxValue);
-    }
-
-    private SetSwapResult Commit(SetSwapPlan[] plans)
-    {
-        foreach (SetSwapPlan plan in plans)
+        if (step.TakesOver)
         {
-            Span<EntryTable.Slot> olds = CollectionsMarshal.AsSpan(plan.Olds);
-            int next = 0;
-            foreach (SetSwapStep step in plan.Steps)
-            {
-                if (step.Kind == SetSwapKind.Add)
-                {
-                    PublishSwap(RuleEventKind.Created, plan.Category, Read(plan.Category, step.Slot));
-                    continue;
-                }
-
-                ref EntryTable.Slot old = ref olds[next++];
-                bool removed = step.Kind == SetSwapKind.Remove;
-                PublishSwap(
-                    removed ? RuleEventKind.Deleted : RuleEventKind.Updated,
-                    plan.Category,
-                    removed ? Read(plan.Category, old, step.Slot) : Read(plan.Category, step.Slot));
-                ReleaseNames(plan.Category, old);
-            }
+            byte[] tag = plan.TagOf(step);
+            plan.Past.KeepFormer(held);
+            PartWithNames(plan, held);
+            held.Tag = _tags[(int)category.Policy].Find(tag);
+            held.Creator = _creators.Acquire(tag);
+            held.Origin = ChangeOrigin.Set;
+            held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
+            held.Expiration = 0;
+            category.Expiry.Schedule(slot, long.MaxValue);
+        }
+        else
+        {
+            plan.Past.Added++;
         }
 
-        return new SetSwapResult(SetSwapStatus.Done, plans[0].Counts + plans[1].Counts, plans[2].Counts + plans[3].Counts);
+        PublishSwap(step.TakesOver ? RuleEventKind.Updated : RuleEventKind.Created, category, Read(category, slot));
     }
 
     private void PublishSwap(RuleEventKind kind, Category category, in Entry entry) =>
         Publish(new RuleEvent(kind, category.Policy, entry, ChangeOrigin.Set, null));
 
-    private void ReleaseNames(Category category, in EntryTable.Slot old)
+    /// <summary>An entry lets go of its names; of each the swap keeps one hold.</summary>
+    private void PartWithNames(SetSwapPlan plan, in EntryTable.Slot held)
     {
-        _tags[(int)category.Policy].Release(old.Tag);
-        _creators.Release(old.Creator);
+        if (!plan.Past.Tags.Add(held.Tag))
+        {
+            _tags[(int)plan.Category.Policy].Release(held.Tag);
+        }
+
+        if (!plan.Past.Creators.Add(held.Creator))
+        {
+            _creators.Release(held.Creator);
+        }
     }
 
-    /// <summary>Takes an entry out of the table and leaves its names held.</summary>
-    private static void Detach(Category category, int slot)
+    private void ReleaseNames(SetSwapPlan plan)
     {
-        category.PerLength[category.Entries[slot].Length]--;
-        category.Expiry.Unschedule(slot);
-        category.Entries.Remove(slot);
+        lock (_gate)
+        {
+            foreach (int tag in plan.Past.Tags)
+            {
+                _tags[(int)plan.Category.Policy].Release(tag);
+            }
+
+            foreach (int creator in plan.Past.Creators)
+            {
+                _creators.Release(creator);
+            }
+        }
     }
 }

@@ -3,8 +3,8 @@ namespace Couic.Store;
 public sealed partial class RuleStore
 {
     /// <summary>
-    /// Takes a swap back, last step first. A step that the data plane will not take back stays, and the store says so and
-    /// the feeds are told: what is held is what is enforced, also then.
+    /// Takes a swap back, last step first; the feeds are told of each. A step that the data plane will not take back stays:
+    /// what is held is what is enforced, also then.
     /// </summary>
     private SetSwapResult Undo(SetSwapPlan[] plans)
     {
@@ -14,7 +14,15 @@ public sealed partial class RuleStore
         {
             while (plan.Done > 0)
             {
-                stuck += TryUndo(plan, plan.Steps[--plan.Done]) ? 0 : 1;
+                lock (_gate)
+                {
+                    for (int i = 0; i < SwapBatch && plan.Done > 0; i++)
+                    {
+                        stuck += TryUndo(plan, plan.Steps[--plan.Done]) ? 0 : 1;
+                    }
+                }
+
+                BetweenSlices();
             }
         }
 
@@ -23,52 +31,70 @@ public sealed partial class RuleStore
         return new SetSwapResult(SetSwapStatus.Refused, default, default, message);
     }
 
-    private bool TryUndo(SetSwapPlan plan, SetSwapStep step) => step.Kind switch
+    private bool TryUndo(SetSwapPlan plan, SetSwapStep step)
     {
-        SetSwapKind.Add => TryUndoAdd(plan.Category, step.Slot),
-        SetSwapKind.TakeOver => TryUndoTakeOver(plan.Category, step.Slot, plan.TakeOld()),
-        _ => TryUndoRemove(plan.Category, plan.TakeOld()),
-    };
+        if (step.Removes)
+        {
+            return TryUndoRemove(plan.Category, plan.Past.TakeGone());
+        }
+
+        Cidr cidr = plan.CidrOf(step);
+        int slot = plan.Category.Entries.Find(cidr);
+        return step.TakesOver ? TryReturn(plan.Category, slot, plan.Past.TakeFormer(cidr)) : TryUndoAdd(plan.Category, slot);
+    }
 
     private bool TryUndoAdd(Category category, int slot)
     {
         Entry entry = Read(category, slot);
         if (!TryApply(new RuleChange(RuleChangeKind.Remove, category.Policy, entry.Cidr, CounterOf(category.Entries[slot].Tag), slot)))
         {
-            PublishSwap(RuleEventKind.Created, category, entry);
             return false;
         }
 
         Forget(category, slot);
+        PublishSwap(RuleEventKind.Deleted, category, entry);
         return true;
     }
 
-    private bool TryUndoTakeOver(Category category, int slot, in EntryTable.Slot old)
+    /// <summary>Gives an entry that is there back what it was.</summary>
+    private bool TryReturn(Category category, int slot, in EntryTable.Slot old)
     {
         if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, old.Cidr, CounterOf(old.Tag), slot)))
         {
-            PublishSwap(RuleEventKind.Updated, category, Read(category, slot));
-            ReleaseNames(category, old);
             return false;
         }
 
-        ReleaseNames(category, category.Entries[slot]);
+        NameTable tags = _tags[(int)category.Policy];
+        tags.Hold(old.Tag);
+        tags.Release(category.Entries[slot].Tag);
+        _creators.Hold(old.Creator);
+        _creators.Release(category.Entries[slot].Creator);
         Restore(category, slot, old);
+
+        // For who listens to sets, one that gives an entry back is gone from it.
+        PublishSwap(old.Origin == ChangeOrigin.Set ? RuleEventKind.Updated : RuleEventKind.Deleted, category, Read(category, slot));
         return true;
     }
 
     private bool TryUndoRemove(Category category, in EntryTable.Slot old)
     {
-        int slot = category.Entries.Insert(old.Cidr);
-        category.PerLength[old.Length]++;
-        Restore(category, slot, old);
-        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, old.Cidr, CounterOf(old.Tag), slot)))
+        int slot = category.Entries.Find(old.Cidr);
+        if (slot >= 0)
         {
-            PublishSwap(RuleEventKind.Deleted, category, Read(category, slot));
-            Forget(category, slot);
+            return TryReturn(category, slot, old); // somebody has added it since
+        }
+
+        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, old.Cidr, CounterOf(old.Tag), category.Entries.NextSlot)))
+        {
             return false;
         }
 
+        slot = category.Entries.Insert(old.Cidr);
+        category.PerLength[old.Length]++;
+        _tags[(int)category.Policy].Hold(old.Tag);
+        _creators.Hold(old.Creator);
+        Restore(category, slot, old);
+        PublishSwap(RuleEventKind.Created, category, Read(category, slot));
         return true;
     }
 

@@ -164,6 +164,7 @@ public sealed partial class RuleStore
         }
 
         Insert(category, cidr, tagId, expiration, context);
+        category.Swap?.OnAdded();
         entry = Read(category, slot);
         Publish(new RuleEvent(RuleEventKind.Created, category.Policy, entry, context.Origin, context.Metadata));
         return StoreOutcome.Created;
@@ -235,6 +236,7 @@ public sealed partial class RuleStore
         }
 
         Forget(category, slot);
+        category.Swap?.OnRemoved(entry.Cidr);
         Publish(new RuleEvent(kind, category.Policy, entry, origin, metadata));
         return true;
     }

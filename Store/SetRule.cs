@@ -58,6 +58,25 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
         CollectionsMarshal.AsSpan(_v6).Sort();
     }
 
+    /// <summary>Whether a network is among them. Only when sorted and without duplicates.</summary>
+    public bool Contains(Cidr network)
+    {
+        int low = 0, high = Count - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >>> 1;
+            int order = this[middle].Cidr.CompareTo(network);
+            if (order == 0)
+            {
+                return true;
+            }
+
+            (low, high) = order < 0 ? (middle + 1, high) : (low, middle - 1);
+        }
+
+        return false;
+    }
+
     /// <summary>Keeps the first of equal networks. Only when sorted.</summary>
     public void RemoveDuplicates()
     {

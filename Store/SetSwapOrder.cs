@@ -10,46 +10,47 @@ internal static class SetSwapOrder
 {
     /// <summary>Arranges the plan's steps and the removals; false when no order fits.</summary>
     /// <param name="free">Entries for which there is room at the start.</param>
-    public static bool TryArrange(SetSwapPlan plan, List<SetSwapStep> removals, int free)
+    /// <param name="peak">How many entries more than at the start there are at most on the way.</param>
+    public static bool TryArrange(SetSwapPlan plan, List<SetSwapStep> removals, int free, out List<SetSwapStep> order, out int peak)
     {
-        SetSwapStep[] changes = [.. plan.Steps.Where(step => step.Kind == SetSwapKind.Add), .. removals];
-        List<SetSwapStep> order = plan.Steps.FindAll(step => step.Kind == SetSwapKind.TakeOver);
-        int takeOvers = order.Count;
-        order.EnsureCapacity(order.Count + changes.Length);
-        var sorted = new SetRuleList(plan.Category.Family, changes.Length);
-        for (int i = 0; i < changes.Length; i++)
+        var sorted = new SetRuleList(plan.Category.Family, plan.Steps.Count + removals.Count);
+        order = new List<SetSwapStep>(plan.Steps.Count + removals.Count);
+        foreach (SetSwapStep step in plan.Steps)
         {
-            sorted.Add(plan.CidrOf(changes[i]), i);
+            if (step.TakesOver)
+            {
+                order.Add(step);
+            }
+            else
+            {
+                sorted.Add(plan.CidrOf(step), step.Rule << 1);
+            }
+        }
+
+        foreach (SetSwapStep step in removals)
+        {
+            sorted.Add(plan.CidrOf(step), (step.Slot << 1) | 1);
         }
 
         sorted.Sort();
         // Most changes overlap with no other: removals go at once, additions behind everything else.
-        var late = new List<SetSwapStep>();
-        List<Group> groups = Split(sorted, changes, order, late);
-        free += order.Count - takeOvers;
-        groups.Sort();
-        foreach (Group group in groups)
+        List<Group> groups = Split(sorted);
+        int used = peak = 0;
+        Append(order, sorted, groups, group => group.Adds == 0, ref used, ref peak);
+        List<Group> mixed = groups.FindAll(group => group.Adds > 0 && group.Removes > 0);
+        mixed.Sort();
+        foreach (Group group in mixed)
         {
-            if (group.Adds > free)
-            {
-                return false;
-            }
-
-            Append(order, sorted, changes, group, SetSwapKind.Add);
-            Append(order, sorted, changes, group, SetSwapKind.Remove);
-            free += group.Gain;
+            Append(order, sorted, group, removes: false, ref used, ref peak);
+            Append(order, sorted, group, removes: true, ref used, ref peak);
         }
 
-        order.AddRange(late);
-        plan.Steps = order;
-        return late.Count <= free;
+        Append(order, sorted, groups, group => group.Removes == 0, ref used, ref peak);
+        return peak <= free;
     }
 
     /// <summary>Networks nest or are apart; sorted by address and length, the first of a group contains all of it.</summary>
-    /// <param name="early">Gets the changes of groups without additions.</param>
-    /// <param name="late">Gets those of groups without removals.</param>
-    /// <returns>The other groups.</returns>
-    private static List<Group> Split(SetRuleList sorted, SetSwapStep[] changes, List<SetSwapStep> early, List<SetSwapStep> late)
+    private static List<Group> Split(SetRuleList sorted)
     {
         var groups = new List<Group>();
         for (int start = 0, end; start < sorted.Count; start = end)
@@ -58,31 +59,47 @@ internal static class SetSwapOrder
             Cidr first = sorted[start].Cidr;
             for (end = start; end < sorted.Count && first.Contains(sorted[end].Cidr); end++)
             {
-                adds += changes[sorted[end].Number].Kind == SetSwapKind.Add ? 1 : 0;
+                adds += IsRemoval(sorted[end].Number) ? 0 : 1;
             }
 
-            var group = new Group(start, end, adds);
-            if (group.Adds > 0 && group.Removes > 0)
+            // What adds only, or removes only, needs no group of its own.
+            if (groups.Count > 0 && groups[^1] is var last && ((last.Adds == 0 && adds == 0) || (last.Removes == 0 && adds == end - start)))
             {
-                groups.Add(group);
+                groups[^1] = new Group(last.Start, end, last.Adds + adds);
             }
             else
             {
-                Append(adds == 0 ? early : late, sorted, changes, group, adds == 0 ? SetSwapKind.Remove : SetSwapKind.Add);
+                groups.Add(new Group(start, end, adds));
             }
         }
 
         return groups;
     }
 
-    private static void Append(List<SetSwapStep> order, SetRuleList sorted, SetSwapStep[] changes, Group group, SetSwapKind kind)
+    private static bool IsRemoval(int number) => (number & 1) != 0;
+
+    private static void Append(
+        List<SetSwapStep> order, SetRuleList sorted, List<Group> groups, Predicate<Group> which, ref int used, ref int peak)
+    {
+        foreach (Group group in groups)
+        {
+            if (which(group))
+            {
+                Append(order, sorted, group, removes: group.Adds == 0, ref used, ref peak);
+            }
+        }
+    }
+
+    private static void Append(List<SetSwapStep> order, SetRuleList sorted, Group group, bool removes, ref int used, ref int peak)
     {
         for (int i = group.Start; i < group.End; i++)
         {
-            SetSwapStep change = changes[sorted[i].Number];
-            if (change.Kind == kind)
+            int number = sorted[i].Number;
+            if (IsRemoval(number) == removes)
             {
-                order.Add(change);
+                order.Add(removes ? SetSwapStep.Remove(number >> 1) : SetSwapStep.Want(number >> 1, takesOver: false));
+                used += removes ? -1 : 1;
+                peak = Math.Max(peak, used);
             }
         }
     }

@@ -1,23 +1,9 @@
-using System.Runtime.InteropServices;
-
 namespace Couic.Store;
-
-/// <summary>One change of a swap.</summary>
-/// <param name="Slot">Of the entry; for an addition known only once it was made.</param>
-/// <param name="Rule">Place in the image; for a removal -1.</param>
-internal readonly record struct SetSwapStep(SetSwapKind Kind, int Slot, int Rule);
-
-internal enum SetSwapKind : byte
-{
-    Add,
-    TakeOver,
-    Remove,
-}
 
 /// <summary>
 /// What has to change in one table so that its set entries are those of an image, in the order in which it is done. It is
-/// made in slices, between which other changes may come: those cannot touch the entries of sets, so what is unchanged or
-/// goes stays known, and <see cref="Confirm"/> looks again at the rest.
+/// made and run in slices, between which others change the table too. They cannot touch entries of sets; what they add or remove
+/// beside them is counted here, so that there is room for all of the plan, and for taking it back.
 /// </summary>
 internal sealed class SetSwapPlan
 {
@@ -32,8 +18,10 @@ internal sealed class SetSwapPlan
     private int _lastSet = -1;
     private int _lastTag = -1;
     private int _unchanged;
-    private int _takenOver;
-    private int _added;
+    private int _toTakeOver;
+    private int _toAdd;
+    private int _peak;
+    private int _lost;
 
     /// <param name="tags">The names behind the table's tag numbers.</param>
     public SetSwapPlan(Category category, SetImage image, NameTable tags)
@@ -48,27 +36,50 @@ internal sealed class SetSwapPlan
 
     public Category Category { get; }
 
-    public List<SetSwapStep> Steps { get; set; } = [];
+    public List<SetSwapStep> Steps { get; private set; } = [];
 
     /// <summary>How many of the steps are done.</summary>
     public int Done { get; set; }
 
-    /// <summary>What stood in the slots that were taken over or freed, in the order in which that happened.</summary>
-    public List<EntryTable.Slot> Olds { get; private set; } = [];
+    /// <summary>What was done, for who takes it back.</summary>
+    public SetSwapPast Past { get; } = new();
 
-    public SetSwapCounts Counts => new(_added, _removals.Count, _takenOver, _unchanged);
+    /// <summary>Entries that others may add while it runs.</summary>
+    public int Spare { get; private set; } = int.MaxValue;
 
-    /// <summary>Takes the last of <see cref="Olds"/>.</summary>
-    public EntryTable.Slot TakeOld()
-    {
-        EntryTable.Slot old = Olds[^1];
-        Olds.RemoveAt(Olds.Count - 1);
-        return old;
-    }
+    /// <summary>Whether anybody else has changed the table since the plan was begun.</summary>
+    public bool IsDisturbed { get; private set; }
 
-    public Cidr CidrOf(SetSwapStep step) => step.Rule >= 0 ? _rules[step.Rule].Cidr : Category.Entries[step.Slot].Cidr;
+    /// <summary>Why it cannot be run; null when it can, as far as the plan knows.</summary>
+    public (SetSwapStatus Status, string Message)? Obstacle { get; private set; }
+
+    public SetSwapCounts Counts => new(Past.Added, Past.Removed, Past.TakenOver, _unchanged);
+
+    /// <summary>The network of a step that is not done.</summary>
+    public Cidr CidrOf(SetSwapStep step) => step.Removes ? Category.Entries[step.Slot].Cidr : _rules[step.Rule].Cidr;
 
     public byte[] TagOf(SetSwapStep step) => _image.Tag(_rules[step.Rule].Number);
+
+    /// <summary>Somebody else has added an entry.</summary>
+    public void OnAdded()
+    {
+        IsDisturbed = true;
+        Spare--;
+    }
+
+    /// <summary>Somebody else has removed an entry. The place of one that is wanted stays reserved.</summary>
+    public void OnRemoved(Cidr cidr)
+    {
+        IsDisturbed = true;
+        if (_rules.Contains(cidr))
+        {
+            _lost++;
+        }
+        else
+        {
+            Spare++;
+        }
+    }
 
     /// <summary>Compares the next part of table and image.</summary>
     /// <param name="count">How much of it: bounds how long the store's lock is held.</param>
@@ -88,45 +99,51 @@ internal sealed class SetSwapPlan
         return _rule < _rules.Count || _slot < _slots;
     }
 
-    /// <summary>Looks again at what others may have changed since.</summary>
-    public void Confirm()
+    /// <summary>
+    /// Puts the steps into an order in which the table never exceeds its limit and nothing wanted is uncovered. Needs no lock:
+    /// it reads entries of sets alone.
+    /// </summary>
+    /// <param name="count">Entries in the table.</param>
+    public void Arrange(int count)
     {
-        _added = _takenOver = 0;
-        foreach (ref SetSwapStep step in CollectionsMarshal.AsSpan(Steps))
-        {
-            int slot = Category.Entries.Find(CidrOf(step with { Slot = -1 }));
-            step = new SetSwapStep(slot < 0 ? SetSwapKind.Add : SetSwapKind.TakeOver, slot, step.Rule);
-            _added += slot < 0 ? 1 : 0;
-            _takenOver += slot < 0 ? 0 : 1;
-        }
-    }
-
-    /// <summary>Puts the steps into an order in which the table never exceeds its limit and nothing wanted is uncovered.</summary>
-    /// <returns>Null, or what is in the way.</returns>
-    public (SetSwapStatus Status, string Message)? Arrange()
-    {
-        int count = Category.Entries.Count, limit = Category.Entries.Limit;
+        int limit = Category.Entries.Limit;
         string table = $"{Category.Policy.Name()} IPv{(Category.Family == IpFamily.V4 ? 4 : 6)}";
-        int others = count - _removals.Count - _takenOver - _unchanged;
-        if (count + _added - _removals.Count > limit)
+        if (count + _toAdd - _removals.Count > limit)
         {
-            return (SetSwapStatus.Full,
-                $"the sets define {Counts.Total} entries of {table} and {others} others are there: more than the limit of {limit}");
+            int others = count - _removals.Count - _toTakeOver - _unchanged;
+            Obstacle = (SetSwapStatus.Full,
+                $"the sets define {_toAdd + _toTakeOver + _unchanged} entries of {table} and {others} others are there: more than the limit of {limit}");
         }
-
-        Olds = new List<EntryTable.Slot>(_takenOver + _removals.Count);
-        if (count + _added <= limit)
+        else if (count + _toAdd <= limit)
         {
             // Additions first: what is covered before and after is covered all the time.
-            Steps.EnsureCapacity(Steps.Count + _removals.Count);
+            _peak = _toAdd;
             Steps.AddRange(_removals);
-            return null;
+        }
+        else if (SetSwapOrder.TryArrange(this, _removals, limit - count, out List<SetSwapStep> order, out _peak))
+        {
+            Steps = order;
+        }
+        else
+        {
+            Obstacle = (SetSwapStatus.NoRoomToSwap,
+                $"{table} is too full ({count} of {limit} entries) to replace overlapping networks without a gap; reload in two steps");
         }
 
-        return SetSwapOrder.TryArrange(this, _removals, limit - count)
-            ? null
-            : (SetSwapStatus.NoRoomToSwap,
-                $"{table} is too full ({count} of {limit} entries) to replace overlapping networks without a gap; reload in two steps");
+        Past.Reserve(_toTakeOver, _removals.Count);
+    }
+
+    /// <summary>Takes the room that the plan needs, whatever became of the table since it was made; false when it is not there.</summary>
+    public bool TryReserve()
+    {
+        int spare = Category.Entries.Limit - (Category.Entries.Count + _peak + _lost);
+        if (Obstacle is not null || spare < 0)
+        {
+            return false;
+        }
+
+        Spare = spare;
+        return true;
     }
 
     private void CompareRule(SetRule rule, int number)
@@ -134,7 +151,8 @@ internal sealed class SetSwapPlan
         int slot = Category.Entries.Find(rule.Cidr);
         if (slot < 0)
         {
-            Steps.Add(new SetSwapStep(SetSwapKind.Add, -1, number));
+            _toAdd++;
+            Steps.Add(SetSwapStep.Want(number, takesOver: false));
             return;
         }
 
@@ -156,7 +174,8 @@ internal sealed class SetSwapPlan
         }
         else
         {
-            Steps.Add(new SetSwapStep(SetSwapKind.TakeOver, slot, number));
+            _toTakeOver++;
+            Steps.Add(SetSwapStep.Want(number, takesOver: true));
         }
     }
 
@@ -165,7 +184,7 @@ internal sealed class SetSwapPlan
         ref EntryTable.Slot held = ref Category.Entries[slot];
         if (held.InUse && held.Origin == ChangeOrigin.Set && (_wanted[slot / 64] & (1UL << (slot & 63))) == 0)
         {
-            _removals.Add(new SetSwapStep(SetSwapKind.Remove, slot, -1));
+            _removals.Add(SetSwapStep.Remove(slot));
         }
     }
 }

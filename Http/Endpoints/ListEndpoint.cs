@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Couic.Access;
@@ -34,7 +35,16 @@ internal sealed class ListEndpoint(ApiServices services)
         await _turns.WaitAsync();
         try
         {
-            await SendAsync(exchange, policy, Select(policy, filter), filter.Details);
+            using Listing listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
+            ReadOnlyMemory<ListedEntry> rows = Select(listing.Rows, filter);
+            if (filter.Details)
+            {
+                WriteDetailed(exchange.Answer(200), policy, rows.Span);
+            }
+            else
+            {
+                await SendAsync(exchange, rows);
+            }
         }
         finally
         {
@@ -42,45 +52,40 @@ internal sealed class ListEndpoint(ApiServices services)
         }
     }
 
-    private ReadOnlyMemory<ListedEntry> Select(Policy policy, Filter filter)
+    private static ReadOnlyMemory<ListedEntry> Select(Memory<ListedEntry> rows, Filter filter)
     {
-        ListedEntry[] rows = filter.Match is { } address ? Covering(policy, address) : services.Store.List(policy);
-        ReadOnlyMemory<ListedEntry> selected = rows;
         if (filter.After is { } last)
         {
             // Also where the last one seen is gone meanwhile; covering entries come longest first.
-            int next = Array.FindIndex(rows, row => filter.Match is null ? row.Cidr > last : row.Cidr.Length < last.Length);
-            selected = next < 0 ? default : rows.AsMemory(next);
+            int next = 0;
+            while (next < rows.Length && !(filter.Match is null ? rows.Span[next].Cidr > last : rows.Span[next].Cidr.Length < last.Length))
+            {
+                next++;
+            }
+
+            rows = rows[next..];
         }
 
         if (filter.Tag is { } pattern)
         {
             int kept = 0;
-            foreach (ListedEntry row in selected.Span)
+            foreach (ListedEntry row in rows.Span)
             {
                 if (pattern.Matches(row.Tag))
                 {
-                    rows[kept++] = row;
+                    rows.Span[kept++] = row;
                 }
             }
 
-            selected = rows.AsMemory(0, kept);
+            rows = rows[..kept];
         }
 
-        return selected[..Math.Min(selected.Length, filter.Limit)];
+        return rows[..Math.Min(rows.Length, filter.Limit)];
     }
 
-    private ListedEntry[] Covering(Policy policy, Cidr address) =>
-        [.. services.Store.Covering(policy, address).Select(e => new ListedEntry(
-            e.Cidr, e.Creation, e.Expiration, e.Tag.ToArray(), e.Creator.ToArray(), e.Slot))];
-
-    private async ValueTask SendAsync(Exchange exchange, Policy policy, ReadOnlyMemory<ListedEntry> rows, bool details)
+    private static async ValueTask SendAsync(Exchange exchange, ReadOnlyMemory<ListedEntry> rows)
     {
-        // Counts of packets change while they are written, so these answers are made as a whole.
-        var scratch = new OutputBuffer();
-        long length = Measure(policy, rows.Span, details ? exchange.Answer(200) : scratch, details);
-        scratch.Release();
-        if (details || await exchange.BeginStreamAsync(200, length) is not { } body)
+        if (await exchange.BeginStreamAsync(200, Measure(rows.Span)) is not { } body)
         {
             return;
         }
@@ -88,7 +93,7 @@ internal sealed class ListEndpoint(ApiServices services)
         body.Raw("["u8);
         for (int i = 0; i < rows.Length; i++)
         {
-            WriteRow(body, policy, rows.Span[i], i, details: false);
+            WriteRow(body, rows.Span[i], i);
             if (body.UnflushedBytes >= PieceBytes && (await body.FlushAsync()).IsCompleted)
             {
                 break;
@@ -100,37 +105,44 @@ internal sealed class ListEndpoint(ApiServices services)
         await body.CompleteAsync();
     }
 
-    /// <summary>The length of the whole answer. With details it is left in the writer, else thrown away as it is made.</summary>
-    private long Measure(Policy policy, ReadOnlySpan<ListedEntry> rows, System.Buffers.IBufferWriter<byte> writer, bool keep)
+    /// <summary>The length of the whole answer.</summary>
+    private static long Measure(ReadOnlySpan<ListedEntry> rows)
     {
+        var scratch = new OutputBuffer();
         long length = 2;
-        writer.Raw(keep ? "["u8 : ""u8);
         for (int i = 0; i < rows.Length; i++)
         {
-            WriteRow(writer, policy, rows[i], i, keep);
-            if (!keep)
-            {
-                length += ((OutputBuffer)writer).Length;
-                ((OutputBuffer)writer).Clear();
-            }
+            WriteRow(scratch, rows[i], i);
+            length += scratch.Length;
+            scratch.Clear();
         }
 
-        writer.Raw(keep ? "]"u8 : ""u8);
+        scratch.Release();
         return length;
     }
 
-    private void WriteRow(System.Buffers.IBufferWriter<byte> writer, Policy policy, in ListedEntry row, int index, bool details)
+    private static void WriteRow(IBufferWriter<byte> writer, in ListedEntry row, int index)
     {
         writer.Raw(index == 0 ? ""u8 : ","u8);
-        Entry entry = row.ToEntry();
-        if (details)
+        EntryJson.Write(writer, row);
+    }
+
+    /// <summary>Counts of packets change while they are written, so this answer is made as a whole.</summary>
+    private void WriteDetailed(IBufferWriter<byte> writer, Policy policy, ReadOnlySpan<ListedEntry> rows)
+    {
+        writer.Raw("["u8);
+        bool isFirst = true;
+        foreach (ListedEntry row in rows)
         {
-            EntryJson.WriteDetailed(writer, entry, services.Hits(policy, entry));
+            if (services.Store.TryGet(policy, row.Cidr, out Entry entry))
+            {
+                writer.Raw(isFirst ? ""u8 : ","u8);
+                EntryJson.WriteDetailed(writer, entry, services.Hits(policy, entry));
+                isFirst = false;
+            }
         }
-        else
-        {
-            EntryJson.Write(writer, entry);
-        }
+
+        writer.Raw("]"u8);
     }
 
     private static bool TryReadFilter(Exchange exchange, out Filter filter)

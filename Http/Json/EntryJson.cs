@@ -12,6 +12,12 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
+    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry)
+    {
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag);
+        writer.Raw("}"u8);
+    }
+
     /// <summary>With who added it, and what it did, as far as that is counted.</summary>
     public static void WriteDetailed(IBufferWriter<byte> writer, in Entry entry, EntryHits? hits)
     {
@@ -33,16 +39,19 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
-    private static void WriteMembers(IBufferWriter<byte> writer, in Entry entry)
+    private static void WriteMembers(IBufferWriter<byte> writer, in Entry entry) =>
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.Span);
+
+    private static void WriteMembers(IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag)
     {
         writer.Raw("{\"creation\":"u8);
-        writer.Number(entry.Creation);
+        writer.Number(creation);
         writer.Raw(",\"cidr\":\""u8);
-        writer.Advance(entry.Cidr.Format(writer.GetSpan(Cidr.MaxTextLength)));
+        writer.Advance(cidr.Format(writer.GetSpan(Cidr.MaxTextLength)));
         writer.Raw("\",\"tag\":"u8);
-        WriteName(writer, entry.Tag.Span);
+        WriteName(writer, tag);
         writer.Raw(",\"expiration\":"u8);
-        writer.Number(entry.Expiration);
+        writer.Number(expiration);
     }
 
     private static void WriteName(IBufferWriter<byte> writer, ReadOnlySpan<byte> name)

@@ -166,6 +166,8 @@ public class ReplaceSetsTests
         for (int at = 1; ; at++)
         {
             var rig = new StoreRig(new StoreLimits(MaxTags: 3));
+            var told = new SetFeed();
+            rig.Store.Subscribe(told);
             Prepare(rig);
             string before = Describe(rig);
             rig.Plane.RefuseAt = at;
@@ -180,7 +182,8 @@ public class ReplaceSetsTests
             Assert.Equal(SetSwapStatus.Refused, result.Status);
             Assert.Equal("the data plane refused: set key: ENOMEM (as the test asked)", result.Message);
             Assert.Equal(before, Describe(rig));
-            Assert.Empty(rig.Feed.Drain());
+            Assert.Equal(["10.0.0.2/32", "10.0.0.3/32", "::2/128"], told.Networks(Policy.Drop).Select(c => c.ToString()));
+            Assert.Equal(["10.0.0.2/32", "10.0.0.3/32"], told.Networks(Policy.Ignore).Select(c => c.ToString()));
             rig.AssertPlaneAgrees();
             rig.Plane.RefuseAt = 0;
             Assert.Equal(SetSwapStatus.Done, SwapToSecond(rig).Status);
@@ -247,6 +250,91 @@ public class ReplaceSetsTests
 
         Assert.True(done > 30 && refused > 5, $"{done} done, {refused} refused");
     }
+
+    [Fact]
+    public void OthersAddAndRemoveDuringASwapAsFarAsItNeedsNoneOfTheRoom()
+    {
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3_000));
+        Swap(rig, drop: [("a", Hosts(0, 2_890))]);
+        for (int i = 0; i < 10; i++)
+        {
+            rig.Add(Hosts(100_000 + i, 1)[0], "before");
+        }
+
+        var outcomes = new List<StoreOutcome>();
+        rig.Store.BetweenSlices = () =>
+        {
+            int n = outcomes.Count;
+            outcomes.Add(n % 12 < 11 ? rig.Add(Hosts(200_000 + n, 1)[0], "between") : rig.Remove(Hosts(200_000 + n - 1, 1)[0]));
+        };
+        rig.Store.SwapBatch = 16;
+
+        SetSwapResult result = Swap(rig, drop: [("a", Hosts(1_000_000, 2_890))]);
+
+        Assert.Equal(new SetSwapCounts(2_890, 2_890, 0, 0), result.Drop);
+        Assert.Equal(100, outcomes.Count(o => o == StoreOutcome.Created) - outcomes.Count(o => o == StoreOutcome.Removed));
+        Assert.Contains(StoreOutcome.Full, outcomes);
+        Assert.Equal(3_000, rig.Store.Count(Policy.Drop));
+        rig.AssertPlaneAgrees();
+    }
+
+    [Fact]
+    public void AReloadThatDoesNotFitSaysSoWhateverOthersDo()
+    {
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3));
+        int n = 0;
+        rig.Store.BetweenSlices = () => _ = n++ % 2 == 0 ? rig.Add("10.1.0.1/32") : rig.Remove("10.1.0.1/32");
+        Assert.Equal(SetSwapStatus.Full, Swap(rig, drop: [("a", Hosts(0, 4))]).Status);
+        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", Hosts(0, 2))]).Status);
+        rig.AssertPlaneAgrees();
+    }
+
+    [Theory]
+    [InlineData(1, 1_000)]
+    [InlineData(2, 60)]
+    [InlineData(3, 40)]
+    public void ChangesBetweenSlicesAreBeforeOrBehindThoseOfTheSwap(int seed, int limit)
+    {
+        var random = new Random(seed);
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: limit, MaxIgnoreEntries: limit));
+        var told = new SetFeed();
+        rig.Store.Subscribe(told);
+        int done = 0, between = 0;
+        for (int round = 0; round < 300; round++)
+        {
+            (string, string[])[] next = [("a", RandomNetworks(random, 12)), ("b", RandomNetworks(random, 12))];
+            rig.Store.BetweenSlices = () =>
+            {
+                string cidr = RandomNetworks(random, 1)[0];
+                StoreOutcome outcome = random.Next(2) == 0 ? rig.Add(cidr, "mine") : rig.Remove(cidr);
+                between += outcome is StoreOutcome.Created or StoreOutcome.Removed ? 1 : 0;
+            };
+            rig.Store.SwapBatch = random.Next(1, 4);
+            rig.Plane.RefuseAt = random.Next(4) == 0 ? random.Next(1, 30) : 0;
+            SetSwapResult result = Swap(rig, drop: next);
+            rig.Plane.RefuseAt = 0;
+            rig.Store.BetweenSlices = () => { };
+            rig.AssertPlaneAgrees();
+            if (result.Status == SetSwapStatus.Done)
+            {
+                done++;
+                HashSet<Cidr> wanted = [.. next.SelectMany(set => set.Item2).Select(n => Net(n).Network)];
+                Assert.Equal(wanted.Order(), SetEntries(rig).Order());
+            }
+            else
+            {
+                Assert.True(result.Status is SetSwapStatus.Refused or SetSwapStatus.Full or SetSwapStatus.NoRoomToSwap, result.Message);
+            }
+
+            Assert.Equal(SetEntries(rig).Order(), told.Networks(Policy.Drop));
+        }
+
+        Assert.True(done > 50 && between > 50, $"{done} done, {between} changes between");
+    }
+
+    /// <summary>The networks of sets in drop, as the store has them.</summary>
+    private static List<Cidr> SetEntries(StoreRig rig) =>
+        [.. rig.Store.SortedNetworks(Policy.Drop).Where(cidr => rig.Store.TryGet(Policy.Drop, cidr, out Entry e) && e.IsOfSet)];
 
     private static void Prepare(StoreRig rig)
     {
