@@ -49,6 +49,11 @@ internal sealed class AttacherProcess : IDisposable
         Signals.Ignore(Signals.SIGINT);
         Signals.Ignore(Signals.SIGTERM);
         Signals.Ignore(Signals.SIGHUP);
+        if (Sandbox.Enter(Sandbox.Attacher) is var error and not Errno.None)
+        {
+            Console.Error.WriteLine($"couic-attacher: the kernel takes no seccomp filter: {error.Text()} (system calls are not limited)");
+        }
+
         process.Serve();
         return 0;
     }

@@ -94,6 +94,7 @@ internal sealed partial class DaemonHost : IDisposable
     public static int Run(Handover handover)
     {
         Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
+        Errno sandbox = Sandbox.Enter(Sandbox.Daemon);
         foreach (int descriptor in (ReadOnlySpan<int>)[handover.Socket, handover.Attacher, handover.Config, handover.Lock])
         {
             Descriptors.SetInherited(descriptor, false);
@@ -104,6 +105,11 @@ internal sealed partial class DaemonHost : IDisposable
         try
         {
             using var host = new DaemonHost(handover, settings);
+            if (sandbox != Errno.None)
+            {
+                host.NotSandboxed(sandbox.Text());
+            }
+
             host.Start();
             host.WaitForStop();
             return 0;
@@ -224,6 +230,10 @@ internal sealed partial class DaemonHost : IDisposable
 
     [LoggerMessage(EventName = "started", Level = LogLevel.Information, Message = "serving the API at {Socket}")]
     private partial void Started(string socket);
+
+    [LoggerMessage(EventName = "not_sandboxed", Level = LogLevel.Warning,
+        Message = "the kernel takes no seccomp filter: {Cause} (system calls are not limited; everything else goes on)")]
+    private partial void NotSandboxed(string cause);
 
     [LoggerMessage(EventName = "stopping", Level = LogLevel.Information, Message = "stopping after {Signal}")]
     private partial void Stopping(string signal);

@@ -41,6 +41,53 @@ public sealed class PrivilegeTests
         }
     }
 
+    [Fact]
+    public void NoThreadMayMakeASystemCallThatTheProcessDoesNotNeed()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        daemon.Api.Add("drop", "198.51.100.7/32", expiration: DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 60);
+        int attacher = Assert.Single(Children(daemon.Process.Id));
+
+        Assert.All(Directory.GetDirectories($"/proc/{daemon.Process.Id}/task").Concat(Directory.GetDirectories($"/proc/{attacher}/task")),
+            thread => Assert.Equal("2", Status(thread)["Seccomp"]));
+        AssertRefuses(SeccompFilters.Of(daemon.Process.Id), serves: true);
+        AssertRefuses(SeccompFilters.Of(attacher), serves: false);
+    }
+
+    // Numbers of x86-64. What is refused answers EPERM (1), what looks as on an older kernel ENOSYS (38).
+    private static void AssertRefuses(SeccompFilters filters, bool serves)
+    {
+        const uint Native = 0xc000_003e, Ia32 = 0x4000_0003;
+        const int Socket = 41, Clone = 56, Bpf = 321, Clone3 = 435, X32 = 0x4000_0000;
+        (string Name, int Number)[] never = [
+            ("execve", 59), ("execveat", 322), ("fork", 57), ("vfork", 58), ("ptrace", 101), ("mount", 165), ("umount2", 166), ("chroot", 161),
+            ("pivot_root", 155), ("unshare", 272), ("setns", 308), ("setuid", 105), ("setresuid", 117), ("capset", 126), ("seccomp", 317),
+            ("init_module", 175), ("finit_module", 313), ("kexec_load", 246), ("reboot", 169), ("process_vm_writev", 311), ("keyctl", 250),
+            ("perf_event_open", 298), ("userfaultfd", 323), ("io_uring_setup", 425), ("mknod", 133), ("symlink", 88), ("setrlimit", 160),
+            ("settimeofday", 164), ("sethostname", 170), ("personality", 135), ("memfd_create", 319), ("pidfd_getfd", 438)];
+
+        Assert.Equal(2, filters.Count);
+        Assert.All(never, call => Assert.Equal((call.Name, 1), (call.Name, filters.Answer(call.Number, Native))));
+        Assert.Equal(0, filters.Answer(0, Native)); // read
+        Assert.Equal(0, filters.Answer(231, Native)); // exit_group
+        Assert.Equal(38, filters.Answer(Clone3, Native));
+        Assert.Equal(0, filters.Answer(Clone, Native, 0x0001_0000));
+        Assert.Equal(1, filters.Answer(Clone, Native, 17)); // a child, not a thread
+        Assert.All((ulong[])[1, 2, 10, 16], family => Assert.Equal(0, filters.Answer(Socket, Native, family)));
+        Assert.Equal(42, Enumerable.Range(0, 46).Count(family => filters.Answer(Socket, Native, (ulong)family) == 1));
+        Assert.Equal(serves ? 0 : 1, filters.Answer(43, Native)); // accept
+        Assert.Equal(serves ? 0 : 1, filters.Answer(Bpf, Native, 2)); // BPF_MAP_UPDATE_ELEM
+        Assert.Equal(serves ? 1 : 0, filters.Answer(Bpf, Native, 28)); // BPF_LINK_CREATE
+        Assert.All((ulong[])[0, 5, 18], command => Assert.Equal(1, filters.Answer(Bpf, Native, command))); // make a map, load a program, load types
+
+        // Of another architecture there is none at all, and none under another number.
+        Assert.All(Enumerable.Range(0, 600), number => Assert.Equal(1, filters.Answer(number, Ia32)));
+        Assert.All(Enumerable.Range(0, 600), number => Assert.Equal(38, filters.Answer(number | X32, Native)));
+        int allowed = Enumerable.Range(0, 600).Count(number => filters.Answer(number, Native) == 0);
+        Assert.InRange(allowed, 50, serves ? 130 : 90);
+    }
+
     private static void AssertPowerless(string thread)
     {
         Dictionary<string, string> status = Status(thread);

@@ -45,6 +45,7 @@ systemctl reload couic
 status=$(cat /proc/"$(main_pid)"/task/*/status)
 expect 'no thread has a capability' same '' "$(grep -E '^Cap(Prm|Eff|Inh|Bnd|Amb):' <<<"$status" | grep -v '0000000000000000$')"
 expect 'every thread has no-new-privs' same '' "$(grep '^NoNewPrivs:' <<<"$status" | grep -v '1$')"
+expect 'every thread is held to its system calls' same '' "$(grep '^Seccomp:' <<<"$status" | grep -v '2$')"
 expect 'the user is couic' same couic "$(stat -c %U /proc/"$(main_pid)")"
 
 couicctl sets create drop static 127.0.0.77 >/dev/null

@@ -5,7 +5,7 @@ source tests/system/_daemon.sh
 
 prepare_daemon features
 
-# without COMMAND_OF_BPF ERRNO PROGRAM...: bpf(2) fails with that number for that command, or for all (-1).
+# without CALL ARGUMENT ERRNO PROGRAM...: the system call fails with that number where its first argument is that one, or always (-1).
 cat >"$DIR/without.c" <<'C'
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -17,29 +17,31 @@ cat >"$DIR/without.c" <<'C'
 
 int main(int argc, char **argv)
 {
-	int command = atoi(argv[1]);
+	int argument = atoi(argv[2]);
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_bpf, 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(argv[1]), 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)command, 0, command < 0 ? 0 : 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)atoi(argv[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)argument, 0, argument < 0 ? 0 : 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)atoi(argv[3])),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
 
-	if (argc < 4 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (argc < 5 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return 125;
-	execv(argv[3], argv + 3);
+	execv(argv[4], argv + 4);
 	return 126;
 }
 C
 clang -O1 -o "$DIR/without" "$DIR/without.c"
 
 # start COMMAND_OF_BPF ERRNO: what the daemon says, on one line or more, and its status in $?.
-start() { inside timeout 20 "$DIR/without" "$1" "$2" "$COUIC" -c "$DIR/couic.toml" 2>&1; }
+start() { inside timeout 20 "$DIR/without" "$BPF" "$1" "$2" "$COUIC" -c "$DIR/couic.toml" 2>&1; }
 attached() { inside ip link show lo | grep -c prog/xdp; }
 
+number() { printf '#include <asm/unistd.h>\n__NR_%s\n' "$1" | clang -E - | tail -n 1; }
+BPF=$(number bpf)
 ENOSYS=38
 EINVAL=22
 BPF_MAP_CREATE=0
@@ -58,12 +60,21 @@ matches 'that names the map' "$said" 'couic: .*couic_'
 equal 'and nothing is attached' 0 "$(attached)"
 
 # Without links for XDP (Linux below 5.9) it attaches by netlink, and detaches by itself.
-start_inside "$DIR/log" "$DIR/without" $BPF_LINK_CREATE $EINVAL "$COUIC" -c "$DIR/couic.toml"
+start_inside "$DIR/log" "$DIR/without" "$BPF" $BPF_LINK_CREATE $EINVAL "$COUIC" -c "$DIR/couic.toml"
 daemon=$STARTED
 check 'a kernel without links is no obstacle' wait_for 10 answers
 equal 'the program is attached' 1 "$(attached)"
 stop "$daemon"
 equal 'and detached at the end' 0 "$(attached)"
+
+# Without seccomp filters (CONFIG_SECCOMP_FILTER) the system calls are not limited, and that is all.
+start_inside "$DIR/log.unlimited" "$DIR/without" "$(number seccomp)" -1 $ENOSYS "$COUIC" -c "$DIR/couic.toml"
+daemon=$STARTED
+check 'a kernel without seccomp is no obstacle' wait_for 10 answers
+matches 'the log says so' "$(cat "$DIR/log.unlimited")" 'WARN .*seccomp filter: .*event=not_sandboxed'
+matches 'also of the attacher' "$(cat "$DIR/log.unlimited")" '^couic-attacher: .*seccomp filter'
+equal 'and the program is attached' 1 "$(attached)"
+stop "$daemon"
 
 # The folder of the executable may be closed to the user that the daemon becomes.
 mkdir -m 700 "$DIR/closed"

@@ -6,19 +6,31 @@ namespace Couic.Tests.Support;
 /// <summary>Asks a C compiler what constants, sizes and offsets are.</summary>
 internal static class CompiledC
 {
-    /// <summary>The values of constant expressions, after including headers (of the system, or of <c>Bpf/</c>).</summary>
+    /// <summary>The values of constant expressions, after including headers (of the system, or of <c>Bpf/</c>) or lines of C as they are.</summary>
     public static long[] Evaluate(string[] headers, string[] expressions)
     {
         using var folder = new TempFolder();
-        string includes = string.Concat(headers.Select(h => h.StartsWith('<') ? $"#include {h}\n" : $"#include \"{h}\"\n"));
+        string includes = string.Concat(headers.Select(h => h[0] switch
+        {
+            '<' => $"#include {h}\n",
+            '#' => h + "\n",
+            _ => $"#include \"{h}\"\n",
+        }));
         string prints = string.Concat(expressions.Select(e => $"printf(\"%lld\\n\", (long long)({e}));\n"));
-        folder.Write("a.c", $"#include <stdio.h>\n{includes}int main(void) {{\n{prints}return 0;\n}}\n");
-        Run("clang", $"-I{Repository}/Bpf -o {folder["a"]} {folder["a.c"]}");
-        string[] lines = Run(folder["a"], "").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] lines = Execute(folder, $"#include <stdio.h>\n{includes}int main(void) {{\n{prints}return 0;\n}}\n", "");
         return [.. lines.Select(l => long.Parse(l, CultureInfo.InvariantCulture))];
     }
 
-    private static string Repository
+    /// <summary>Compiles and runs a program with files in a folder; its lines.</summary>
+    public static string[] Execute(TempFolder folder, string source, string arguments)
+    {
+        folder.Write("a.c", source);
+        Run("clang", $"-I{Repository}/Bpf -o {folder["a"]} {folder["a.c"]}");
+        return Run(folder["a"], arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    /// <summary>The folder of the repository.</summary>
+    public static string Repository
     {
         get
         {

@@ -1,0 +1,143 @@
+using System.Runtime.InteropServices;
+
+namespace Couic.Native;
+
+/// <summary>
+/// A seccomp filter (seccomp(2)): a program of classic BPF that the kernel runs for each system call of every thread. What no rule
+/// lets through is answered with an error, never with a signal: a refused call must not end a firewall.
+/// </summary>
+internal static unsafe class SeccompFilter
+{
+    public const uint Allow = 0x7fff_0000;
+
+    private const uint Refuse = 0x0005_0000 | (uint)Errno.EPERM;
+    private const uint Absent = 0x0005_0000 | (uint)Errno.ENOSYS;
+    private const int SetModeFilter = 1;
+
+    // Every thread of the process; no slow-down against speculation, which only unprivileged programs of others' would need.
+    private const int Flags = 1 | 4;
+    private const int FlagLog = 2;
+
+    // struct seccomp_data: number, architecture, instruction pointer, six arguments of 8 bytes.
+    private const uint NumberOffset = 0;
+    private const uint ArchitectureOffset = 4;
+    private const uint ArgumentsOffset = 16;
+
+    private const ushort Load = 0x20;
+    private const ushort IfEqual = 0x15;
+    private const ushort IfAtLeast = 0x35;
+    private const ushort IfBits = 0x45;
+    private const ushort Return = 0x06;
+
+    /// <summary>
+    /// The program: EPERM for what no rule lets through and for calls of another architecture, and ENOSYS, as on an older kernel, for
+    /// calls that Linux got later than <see cref="SystemCalls"/> was written, so that a C library that tries them does without.
+    /// </summary>
+    public static sock_filter[] Build(IEnumerable<SeccompRule> rules, Architecture architecture)
+    {
+        List<sock_filter> program = Start(architecture, Refuse);
+        foreach (SeccompRule rule in rules)
+        {
+            if (SystemCalls.Number(rule.Call, architecture) is { } number)
+            {
+                List<sock_filter> body = Body(rule);
+                program.Add(new sock_filter(IfEqual, 0, (byte)body.Count, (uint)number));
+                program.AddRange(body);
+            }
+        }
+
+        program.Add(new sock_filter(IfAtLeast, 0, 1, SystemCalls.FirstUnknown));
+        program.Add(new sock_filter(Return, 0, 0, Absent));
+        program.Add(new sock_filter(Return, 0, 0, Refuse));
+        return [.. program];
+    }
+
+    /// <summary>A program that makes one call look as if the kernel did not have it, and lets all others through.</summary>
+    public static sock_filter[] BuildAbsent(string call, Architecture architecture)
+    {
+        List<sock_filter> program = Start(architecture, Allow);
+        program.Add(new sock_filter(IfEqual, 0, 1, (uint)SystemCalls.Number(call, architecture)!.Value));
+        program.Add(new sock_filter(Return, 0, 0, Absent));
+        program.Add(new sock_filter(Return, 0, 0, Allow));
+        return [.. program];
+    }
+
+    /// <summary>
+    /// Installs it for every thread, for good, also for programs executed later. Needs no-new-privs in every thread.
+    /// With <paramref name="log"/> the kernel's log gets a line for each refused call (audit, type 1326), at a bounded rate.
+    /// </summary>
+    /// <returns>EINVAL or ENOSYS where the kernel has no seccomp filters.</returns>
+    public static Errno Install(ReadOnlySpan<sock_filter> program, bool log)
+    {
+        fixed (sock_filter* first = program)
+        {
+            var filter = new sock_fprog { len = (ushort)program.Length, filter = (ulong)first };
+            int number = SystemCalls.Number("seccomp", RuntimeInformation.ProcessArchitecture)!.Value;
+            nint result = Libc.syscall(number, SetModeFilter, log ? Flags | FlagLog : Flags, (nint)(&filter));
+
+            // Above 0 it is the id of a thread that has another filter.
+            return result == 0 ? Errno.None : result > 0 ? Errno.EBUSY : Libc.LastError;
+        }
+    }
+
+    private static List<sock_filter> Start(Architecture architecture, uint other) =>
+    [
+        new(Load, 0, 0, ArchitectureOffset),
+        new(IfEqual, 1, 0, AuditNumber(architecture)),
+        new(Return, 0, 0, other),
+        new(Load, 0, 0, NumberOffset),
+    ];
+
+    // What is reached when the number is that of the rule: it always returns.
+    private static List<sock_filter> Body(SeccompRule rule)
+    {
+        if (rule.Test == SeccompTest.None)
+        {
+            return [new sock_filter(Return, 0, 0, Allow)];
+        }
+
+        List<sock_filter> body = [new(Load, 0, 0, ArgumentsOffset + (8 * (uint)rule.Argument))];
+        for (int i = 0; i < rule.Values.Length; i++)
+        {
+            byte toEnd = (byte)(rule.Values.Length - i); // over the other values and the refusal
+            body.Add(rule.Test switch
+            {
+                SeccompTest.OneOf => new sock_filter(IfEqual, toEnd, 0, rule.Values[i]),
+                SeccompTest.With => new sock_filter(IfBits, toEnd, 0, rule.Values[i]),
+                _ => new sock_filter(IfBits, 0, toEnd, rule.Values[i]),
+            });
+        }
+
+        body.Add(new sock_filter(Return, 0, 0, Refuse));
+        body.Add(new sock_filter(Return, 0, 0, Allow));
+        return body;
+    }
+
+    // AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64 (linux/audit.h)
+    private static uint AuditNumber(Architecture architecture) => architecture switch
+    {
+        Architecture.X64 => 0xc000_003e,
+        Architecture.Arm64 => 0xc000_00b7,
+        _ => throw new PlatformNotSupportedException($"seccomp on {architecture}: unknown architecture"),
+    };
+}
+
+#pragma warning disable CS8981 // the kernel's spelling
+/// <summary>An instruction of classic BPF (linux/filter.h).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly struct sock_filter(ushort code, byte jt, byte jf, uint k)
+{
+    public readonly ushort code = code;
+    public readonly byte jt = jt;
+    public readonly byte jf = jf;
+    public readonly uint k = k;
+}
+
+/// <summary>A program of classic BPF; its length counts instructions.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct sock_fprog
+{
+    public ushort len;
+    public ulong filter;
+}
+#pragma warning restore CS8981
