@@ -32,11 +32,35 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         { "RFC 9112 §3.2: Host that is none", "GET /v1/drop HTTP/1.1\r\nHost: a b\r\n\r\n", "400" },
         { "RFC 9112 §3.2.2: absolute form", "GET http://couic/v1/nothing/ HTTP/1.1\r\nConnection: close\r\n\r\n", "404" },
         { "RFC 9112 §3.2.4: asterisk form", "OPTIONS * HTTP/1.1\r\nConnection: close\r\n\r\n", "404" },
+        { "RFC 9112 §3.2.2: absolute form of another host than Host's", "GET http://couic/a HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n", "404" },
+        { "RFC 9112 §3.2.2: absolute form with a user", "GET http://user@couic/a HTTP/1.1\r\n\r\n" + Next, "400" },
+        { "RFC 9112 §3.2.3: authority form", "CONNECT couic:80 HTTP/1.1\r\nConnection: close\r\n\r\n" + Next, "404" },
+        { "RFC 9112 §3.2.3: authority form of another method", "GET couic:80 HTTP/1.1\r\n\r\n" + Next, "400" },
+        { "RFC 9112 §3.2: fragment in the target", "GET /a#b HTTP/1.1\r\n\r\n" + Next, "400" },
+        { "RFC 9112 §3.2: NUL in the target", "GET /a\0 HTTP/1.1\r\n\r\n" + Next, "400" },
+        { "RFC 9112 §3.2: control character in the target", "GET /a\u007f HTTP/1.1\r\n\r\n" + Next, "400" },
+        { "RFC 3986 §2.1: broken escape in the target", "GET /v1/drop/%2 HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer TOKEN\r\n\r\n", "404" },
+        { "RFC 3986 §6.2.2.3: dots in the path are a name", "GET /v1/x/../drop HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer TOKEN\r\n\r\n", "400" },
+        { "RFC 9110 §9.1: method in lower case is another one", "get /v1/drop HTTP/1.1\r\nConnection: close\r\n\r\n", "405" },
         { "RFC 9112 §3.2.4: asterisk form of another method", "GET * HTTP/1.1\r\n\r\n", "400" },
         { "RFC 9112 §5.1: space in front of the colon", "GET /v1/drop HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", "400" },
         { "RFC 9112 §5.2: folded field", "GET /v1/drop HTTP/1.1\r\nA: b\r\n c\r\n\r\n", "400" },
         { "RFC 9110 §5.5: NUL in a value", "GET /v1/drop HTTP/1.1\r\nA: b\0c\r\n\r\n", "400" },
         { "RFC 9110 §5.1: NUL in a name", "GET /v1/drop HTTP/1.1\r\nA\0: b\r\n\r\n", "400" },
+        { "RFC 9110 §5.1: name that is not ASCII", "GET /v1/drop HTTP/1.1\r\nTransfer-\u00cbncoding: chunked\r\n\r\n" + Next, "400" },
+        { "RFC 9110 §5.1: empty name", "GET /v1/drop HTTP/1.1\r\n: b\r\n\r\n" + Next, "400" },
+        { "RFC 9110 §5.1: field without a colon", "GET /v1/drop HTTP/1.1\r\nTransfer-Encoding\r\n\r\n" + Next, "400" },
+        { "RFC 9112 §5.2: Transfer-Encoding folded", "POST /a HTTP/1.1\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + Next, "400" },
+        { "RFC 9110 §7.8: no upgrade to HTTP/2", "GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "404" },
+        { "RFC 9112 §6.3: a length under another name is none", $"POST /a HTTP/1.1\r\nContent_Length: {Next.Length}\r\n\r\nGET /b HTTP/1.1\r\n\r\n", "404 404" },
+        { "RFC 9112 §6.1: a coding beside an unknown one", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-encoding: x\r\n\r\n0\r\n\r\n" + Next, "400" },
+        { "RFC 9112 §6.1: coding behind a tab", "POST /a HTTP/1.1\r\nTransfer-Encoding:\tchunked\r\nConnection: close\r\n\r\n0\r\n\r\n" + Next, "404" },
+        { "RFC 9112 §6.1: coding in quotes", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" + Next, "501" },
+        { "RFC 9112 §6.1: coding with a parameter", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n" + Next, "501" },
+        { "RFC 9110 §8.6: empty length", "POST /v1/drop HTTP/1.1\r\nContent-Length:\r\n\r\n" + Next, "400" },
+        { "RFC 9110 §8.6: two numbers in a length", "POST /v1/drop HTTP/1.1\r\nContent-Length: 0 0\r\n\r\n" + Next, "400" },
+        { "RFC 9110 §8.6: fraction of a length", "POST /v1/drop HTTP/1.1\r\nContent-Length: 0.0\r\n\r\n" + Next, "400" },
+        { "RFC 9110 §10.1.1: a refused expectation's body is no request", $"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {Next.Length}\r\n\r\n" + Next, "404" },
         { "RFC 9112 §6.1: both lengths", "POST /v1/drop HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + Next, "400" },
         { "RFC 9112 §6.1: both lengths, the other way round", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + Next, "400" },
         { "RFC 9112 §6.1: coding hidden by a control character", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: \vchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + Next, "400" },
@@ -57,11 +81,27 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         { "RFC 9112 §7.1: chunk size behind a space", Chunked(" 1\r\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: bare LF behind a chunk size", Chunked("1\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: chunk longer than its size", Chunked("1\r\nxy\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: chunk size with an underscore", Chunked("1_0\r\nx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: bare CR behind a chunk size", Chunked("1\rx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: chunk ended by another two bytes", Chunked("1\r\nxZZ0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: bare LF behind a chunk", Chunked("1\r\nx\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: empty line for a chunk size", Chunked("\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: chunk that breaks off", Chunked("ff\r\n{"), "400" },
+        { "RFC 9112 §7.1: last chunk without its end", Chunked("2\r\n{}\r\n0\r\n"), "400" },
+        { "RFC 9112 §7.1.1: extensions are thrown away", Unauthorized("2;a=b ; c=\"d;e\"\r\n{}\r\n0;f\r\n\r\n") + Next, "401" },
+        { "RFC 9112 §7.1.1: NUL in an extension", Chunked("1;a=\0\r\nx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1.1: endless extension", Chunked("1;" + new string('a', 5000) + "\r\nx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1.2: trailers are no header", Unauthorized("2\r\n{}\r\n0\r\nContent-Length: 5\r\nTransfer-Encoding: x\r\n\r\n") + Next, "401" },
+        { "RFC 9112 §7.1.2: too many trailers", Chunked("0\r\n" + string.Concat(Enumerable.Repeat("A: b\r\n", 200)) + "\r\n") + Next, "431" },
+        { "RFC 9112 §7.1.2: folded trailer", Chunked("0\r\nA: b\r\n c\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1.1: bare LF in an extension", Chunked("1;a=\"\nb\"\r\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1.2: malformed trailer", Chunked("0\r\nA : b\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1.2: trailers cannot authorize", Unauthorized("2\r\n{}\r\n0\r\nAuthorization: Bearer TOKEN\r\n\r\n"), "401" },
         { "RFC 9112 §9.3: half-close behind the request", "GET /v1/drop HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\n\r\n", "200" },
         { "RFC 9112 §9.3.2: two requests in one piece", "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", "404 404" },
+        { "RFC 9112 §9.3: a connection that only half-closes", "", "" },
+        { "RFC 9112 §9.3: empty line between two requests", "GET /a HTTP/1.1\r\n\r\n\r\nGET /b HTTP/1.1\r\n\r\n", "404 404" },
+        { "RFC 9112 §9.3: HTTP/1.0 ends with its answer", "GET /a HTTP/1.0\r\n\r\n" + Next, "404" },
         { "RFC 9112 §9.6: nothing behind close", "GET /a HTTP/1.1\r\nConnection: close\r\n\r\n" + Next, "404" },
         { "RFC 9110 §9.3.1: body behind GET", $"GET /a HTTP/1.1\r\nContent-Length: {Next.Length}\r\n\r\n" + Next, "404" },
         { "RFC 9112 §6.3: body that breaks off", "POST /v1/drop HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{", "400" },
@@ -95,6 +135,58 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         }
 
         Assert.Equal(200, shared.Api.Get("/v1/status").Status);
+    }
+
+    [Fact]
+    public async Task AByteASecondKeepsNobodyElseFromBeingAnsweredAndEndsInATimeout()
+    {
+        // RFC 9110 §15.5.9. Both time limits are 10 s by default: a head has to be whole by then, a body has to come at some rate.
+        using Socket head = Connect(), body = Connect();
+        head.Send("GET /v1/drop HTTP/1.1\r\n"u8);
+        body.Send(Encoding.ASCII.GetBytes(Chunked("").Replace("TOKEN", shared.Api.Token, StringComparison.Ordinal)));
+        Task<string>[] slow = [Task.Run(() => Drip(head, "A: b\r\n")), Task.Run(() => Drip(body, "1\r\n \r\n"))];
+        Assert.Equal(200, shared.Api.Get("/v1/status").Status);
+
+        Assert.All(await Task.WhenAll(slow), answer => Assert.StartsWith("HTTP/1.1 408 ", answer, StringComparison.Ordinal));
+        Assert.Equal(200, shared.Api.Get("/v1/status").Status);
+    }
+
+    [Fact]
+    public void WhoLeavesInTheMiddleLeavesNothingBehind()
+    {
+        string whole = $"POST /v1/drop HTTP/1.1\r\nAuthorization: Bearer {shared.Api.Token}\r\nContent-Type: application/json\r\nContent-Length: 44\r\n\r\n"
+            + """{"cidr":"198.51.100.77/32","expiration":0}  """;
+        for (int length = 0; length < whole.Length; length++)
+        {
+            using Socket socket = Connect();
+            socket.Send(Encoding.ASCII.GetBytes(whole[..length]));
+        }
+
+        Assert.Equal(404, shared.Api.Get("/v1/drop/198.51.100.77/32").Status);
+        using Socket last = Connect();
+        last.Send(Encoding.ASCII.GetBytes(whole));
+        Assert.StartsWith("HTTP/1.1 201 ", ReadSome(last), StringComparison.Ordinal);
+        shared.Api.Remove("drop", "198.51.100.77/32");
+    }
+
+    /// <summary>A byte a second, again and again, until there is an answer; that is returned.</summary>
+    private static string Drip(Socket socket, string text)
+    {
+        for (int i = 0; ; i++)
+        {
+            if (socket.Poll(TimeSpan.FromSeconds(1), SelectMode.SelectRead))
+            {
+                return ReadSome(socket);
+            }
+
+            socket.Send(Encoding.ASCII.GetBytes(text.Substring(i % text.Length, 1)));
+        }
+    }
+
+    private static string ReadSome(Socket socket)
+    {
+        byte[] buffer = new byte[4096];
+        return Encoding.ASCII.GetString(buffer, 0, socket.Receive(buffer));
     }
 
     private static void SendForEver(Socket socket, byte[] bytes)
