@@ -19,7 +19,7 @@ export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
 
-.PHONY: all manual run test bench kernels lint format install uninstall deb clean help setup version
+.PHONY: all manual run test bench fuzz kernels lint format install uninstall deb clean help setup version
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
@@ -61,6 +61,14 @@ soak: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster
 	@tools/setup test
 	@COUIC_SIM_SEEDS=10000 dotnet test tests/unit -c Release -v q --nologo --filter FullyQualifiedName~Peering.SimulatorTests
 	@COUIC_CLUSTER_RUNS=10 COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo --filter FullyQualifiedName~ClusterTests
+
+FUZZ_SECONDS ?= 60
+fuzz: all ## each parser for FUZZ_SECONDS (60) against mutations of tests/corpus, then random rules and packets against an oracle
+	@tools/setup test
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) dotnet test tests/unit -c Release -v q --nologo --logger 'console;verbosity=detailed' \
+	  --filter FullyQualifiedName~Couic.Tests.Fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo \
+	  --filter FullyQualifiedName~EveryVerdictIsThatOfTryingEveryRule
 
 kernels: all ## boot Debian's kernels in qemu, 5.10 to the newest, and check the daemon on each; prints a table
 	@tools/setup kernels

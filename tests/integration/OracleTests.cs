@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Couic.IntegrationTests.Harness;
@@ -6,7 +7,10 @@ using Xunit;
 
 namespace Couic.IntegrationTests;
 
-/// <summary>Random rules over the API, random packets on the wire, and an oracle that simply tries every rule.</summary>
+/// <summary>
+/// Random rules over the API, random packets on the wire, and an oracle that simply tries every rule. FUZZ_SECONDS, if set, is for each
+/// mode, from a seed that a failure names.
+/// </summary>
 public sealed class OracleTests
 {
     private const int Rounds = 6;
@@ -18,11 +22,14 @@ public sealed class OracleTests
     [InlineData("native", 2)]
     public void EveryVerdictIsThatOfTryingEveryRule(string mode, int seed)
     {
+        TimeSpan? time = int.TryParse(Environment.GetEnvironmentVariable("FUZZ_SECONDS"), out int seconds) ? TimeSpan.FromSeconds(seconds) : null;
+        seed = time is null ? seed : Random.Shared.Next();
+        long start = Stopwatch.GetTimestamp();
         using Lab lab = new();
         using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
         Random random = new(seed);
         HashSet<(string Policy, Network Network)> rules = [];
-        for (int round = 0; round < Rounds; round++)
+        for (int round = 0; time is null ? round < Rounds : Stopwatch.GetElapsedTime(start) < time; round++)
         {
             Change(daemon, random, rules);
             byte[][] sources = [.. Enumerable.Range(0, PacketsPerRound).Select(_ => RandomSource(random, rules))];
