@@ -4,6 +4,7 @@ import contextlib, http.client, ipaddress, os, random, shutil, signal, socket, s
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.path.abspath(os.environ.get("COUIC_BINARY", os.path.join(ROOT, "out/couic")))
 MB = 1024 * 1024
+PER_SET = 200_000  # a set file holds at most 5 MiB
 
 
 def setting(name, default):
@@ -79,9 +80,9 @@ class Namespace:
 
 
 class Daemon:
-    """couic on the loopback interface of a namespace, with tables large enough for a number of rules."""
+    """couic on an interface of a namespace, the loopback if no other is named, with tables large enough for a number of rules."""
 
-    def __init__(self, space, rules):
+    def __init__(self, space, rules, interface="lo", mode="generic"):
         self.folder = space.folder
         self.library = f"{space.folder}/lib"
         self.sets = f"{self.library}/sets/drop"
@@ -91,7 +92,7 @@ class Daemon:
         self.socket = f"{space.folder}/couic.sock"
         with open(f"{space.folder}/couic.toml", "w") as config:
             config.write(
-                f'ifaces = ["lo"]\nworking_dir = "{self.library}"\nuser = "root"\ngroup = "root"\n'
+                f'ifaces = ["{interface}"]\noperation_mode = "{mode}"\nworking_dir = "{self.library}"\nuser = "root"\ngroup = "root"\n'
                 f'[server]\nsocket = "{self.socket}"\n[logging]\ndir = "-"\n[limits]\nmax_drop_entries = {max(rules, 262144)}\n')
 
     def __enter__(self):

@@ -1,16 +1,19 @@
 using System.Globalization;
 using Couic.Bench.DataPlane;
 
-// Arguments: OBJECTS [ROUNDS [PACKETS [NAME-PART]]]
+// Arguments: OBJECTS [ROUNDS [PACKETS [NAME-PART]]]; environment: ROUNDS, RULES ("1000 10000": hosts, so many, instead of the table) and TSV.
 string objects = args[0];
-int rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 9;
+int rounds = int.Parse(args.Length > 1 ? args[1] : Setting("ROUNDS") ?? "9", CultureInfo.InvariantCulture);
 uint packets = args.Length > 2 ? uint.Parse(args[2], CultureInfo.InvariantCulture) : 300_000;
 string part = args.Length > 3 ? args[3] : "";
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
 Console.WriteLine($"ns a packet: medians of {rounds} interleaved rounds of {packets:N0} packets, an empty program that draws the same sources subtracted");
 Console.WriteLine($"{"rules, sources",-60} {"two tries",9} {"couic",9} {"ratio",7}");
-foreach (Scenario scenario in Scenario.All().Where(s => s.Name.Contains(part, StringComparison.Ordinal)))
+IEnumerable<Scenario> scenarios = Setting("RULES") is { } sizes
+    ? sizes.Split(' ').SelectMany(size => Scenario.Hosts(uint.Parse(size, CultureInfo.InvariantCulture)))
+    : Scenario.All();
+foreach (Scenario scenario in scenarios.Where(s => s.Name.Contains(part, StringComparison.Ordinal)))
 {
     using var programs = new Programs(objects, scenario);
     var empty = new List<double>();
@@ -26,7 +29,14 @@ foreach (Scenario scenario in Scenario.All().Where(s => s.Name.Contains(part, St
     double two = Median(tries) - Median(empty);
     double ours = Median(couic) - Median(empty);
     Console.WriteLine($"{scenario.Name,-60} {two,9:F0} {ours,9:F0} {two / Math.Max(1, ours),7:F1}");
+    if (scenario.IsPlain && Setting("TSV") is { } file)
+    {
+        string traffic = $"{scenario.FamilyName} {(scenario.Listed ? "listed" : "any source")}";
+        File.AppendAllText(file, $"dataplane/{traffic}, two tries\t{scenario.Rules}\t{two}\tns\ndataplane/{traffic}, couic\t{scenario.Rules}\t{ours}\tns\n");
+    }
 }
+
+static string? Setting(string name) => Environment.GetEnvironmentVariable(name);
 
 // The first round warms up.
 static double Median(List<double> values)

@@ -25,7 +25,8 @@ internal sealed class Programs : IDisposable
         FillTrie(tries, "ignore" + family, ignore, scenario.Tags);
         FillTrie(tries, "drop" + family, drop, scenario.Tags);
 
-        var options = new PlaneOptions { PerEntryCounters = scenario.PerEntryCounters };
+        int entries = Math.Max((int)scenario.Rules, StoreLimits.Default.MaxDropEntries);
+        var options = new PlaneOptions { PerEntryCounters = scenario.PerEntryCounters, Limits = StoreLimits.Default with { MaxDropEntries = entries } };
         ObjectSpec spec = XdpLoader.Configure(File.ReadAllBytes(Path.Combine(objects, "couic.o")), options, coarseClock: true);
         Couic = Make(spec, scenario, out KernelObjects ours);
         Plane = new BpfDataPlane(

@@ -24,10 +24,25 @@ internal sealed record Scenario
 
     public bool PerEntryCounters { get; init; } = true;
 
+    /// <summary>Whether it is one of <see cref="Hosts"/>.</summary>
+    public bool IsPlain => Hosts(Rules).Contains(this);
+
+    public string FamilyName => Family == IpFamily.V4 ? "IPv4" : "IPv6";
+
     public string Name =>
-        $"{(Family == IpFamily.V4 ? "IPv4" : "IPv6")} {Rules:N0} {(Mixed ? "mixed" : "hosts")}, {(Listed ? "listed" : "any source")}"
+        $"{FamilyName} {Rules:N0} {(Mixed ? "mixed" : "hosts")}, {(Listed ? "listed" : "any source")}"
         + (Ignored > 0 ? $", {Ignored:N0} ignored" : "") + (Tags > 1 ? $", {Tags:N0} tags" : "")
         + (VlanTags > 0 ? $", {VlanTags} VLAN tags" : "") + (PerEntryCounters ? "" : ", not counted per entry");
+
+    /// <summary>So many hosts of each family.</summary>
+    public static IEnumerable<Scenario> Hosts(uint rules)
+    {
+        foreach (IpFamily family in (IpFamily[])[IpFamily.V4, IpFamily.V6])
+        {
+            yield return new Scenario { Family = family, Rules = rules };
+            yield return new Scenario { Family = family, Rules = rules, Listed = true };
+        }
+    }
 
     /// <summary>The table of the documentation, and what it leaves out.</summary>
     public static IEnumerable<Scenario> All()
