@@ -11,6 +11,9 @@ public sealed partial class BpfDataPlane
     private const int XdpDrop = 1;
     private const int XdpPass = 2;
 
+    /// <summary>Counters that are read in one system call.</summary>
+    private const int CounterBatch = 512;
+
     /// <summary>Each packet is counted once, under what decided it; actions are sums over those counters.</summary>
     public void ReadActions(Span<Counter> actions)
     {
@@ -61,20 +64,34 @@ public sealed partial class BpfDataPlane
     private void ReadCounters(int first, Span<Counter> counters)
     {
         counters.Clear();
-        ulong[] element = ArrayPool<ulong>.Shared.Rent(2 * _maps.Cpus);
-        Span<byte> value = MemoryMarshal.AsBytes(element.AsSpan(0, 2 * _maps.Cpus));
-        value.Clear();
-        Span<byte> key = stackalloc byte[4];
-        for (int i = 0; i < counters.Length; i++)
+        int cpus = _maps.Cpus;
+        Counter[] elements = ArrayPool<Counter>.Shared.Rent(CounterBatch * cpus);
+        Span<byte> values = MemoryMarshal.AsBytes(elements.AsSpan(0, CounterBatch * cpus));
+        Span<byte> keys = stackalloc byte[CounterBatch * sizeof(int)];
+        Span<byte> cursor = stackalloc byte[sizeof(int)];
+        for (int i = 0; i < counters.Length;)
         {
-            MemoryMarshal.Write(key, first + i);
-            if (BpfSyscall.Lookup(_maps.Counters, key, value) == Errno.None)
+            // A batch begins behind its cursor. Kernels before 5.13 know none of this kind of map and are asked for each.
+            uint count = (uint)Math.Min(CounterBatch, counters.Length - i);
+            MemoryMarshal.Write(cursor, first + i - 1);
+            _ = BpfSyscall.LookupBatch(_maps.Counters, first + i == 0, cursor, keys, values, ref count);
+            if (count == 0)
             {
-                counters[i] = Sum(MemoryMarshal.Cast<byte, Counter>(value));
+                MemoryMarshal.Write(cursor, first + i);
+                count = 1;
+                if (BpfSyscall.Lookup(_maps.Counters, cursor, values) != Errno.None)
+                {
+                    values[..(cpus * Layout.CounterSize)].Clear();
+                }
+            }
+
+            for (int read = 0; read < count; read++, i++)
+            {
+                counters[i] = Sum(elements.AsSpan(read * cpus, cpus));
             }
         }
 
-        ArrayPool<ulong>.Shared.Return(element);
+        ArrayPool<Counter>.Shared.Return(elements);
     }
 
     private static string TypeName(uint type) => type switch

@@ -92,7 +92,7 @@ public readonly partial struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
     /// <summary>IPv4 first, then by address, then by length.</summary>
     public int CompareTo(Cidr other)
     {
-        int order = Family.CompareTo(other.Family);
+        int order = (int)Family - (int)other.Family; // an enum's own CompareTo boxes both
         order = order != 0 ? order : High.CompareTo(other.High);
         order = order != 0 ? order : Low.CompareTo(other.Low);
         return order != 0 ? order : Length.CompareTo(other.Length);

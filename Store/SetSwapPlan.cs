@@ -44,8 +44,8 @@ internal sealed class SetSwapPlan
     /// <summary>What was done, for who takes it back.</summary>
     public SetSwapPast Past { get; } = new();
 
-    /// <summary>Entries that others may add while it runs.</summary>
-    public int Spare { get; private set; } = int.MaxValue;
+    /// <summary>Entries that others may add while it runs; before that as many as they find room for.</summary>
+    public int Spare { get; private set; } = int.MaxValue / 2;
 
     /// <summary>Whether anybody else has changed the table since the plan was begun.</summary>
     public bool IsDisturbed { get; private set; }

@@ -168,6 +168,35 @@ public class PlaneTests
         Assert.Equal([0, 0, 0, 10, 4, 0], tags.Select(t => (int)t.Packets));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(503)]
+    [InlineData(504)]
+    [InlineData(511)]
+    [InlineData(512)]
+    [InlineData(1_536)]
+    [InlineData(2_000)]
+    public void EveryCounterIsReadWhereItIsInItsBatch(int counter)
+    {
+        using var plane = new PlaneFixture(PlaneFixture.Small with { Limits = PlaneFixture.Small.Limits with { MaxTags = 2_000 } });
+        plane.Set(Policy.Drop, "192.0.2.9/32", counter);
+        plane.Set(Policy.Ignore, "192.0.2.10/32", counter);
+        plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.9")), repeat: 2);
+        plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.10")), repeat: 3);
+
+        foreach ((Policy policy, uint packets) in new[] { (Policy.Drop, 2u), (Policy.Ignore, 3u) })
+        {
+            var tags = new Counter[2_002];
+            plane.Plane.ReadTags(policy, tags);
+            Assert.Equal(packets, tags[counter].Packets);
+            Assert.Equal(packets, tags.Aggregate(0ul, (sum, tag) => sum + tag.Packets));
+        }
+
+        var actions = new Counter[5];
+        plane.Plane.ReadActions(actions);
+        Assert.Equal([0u, 2u, 3u, 0u, 0u], actions.Select(a => a.Packets));
+    }
+
     [Fact]
     public void WithoutPerEntryCountersOnlyTagsCount()
     {

@@ -265,13 +265,14 @@ public class ReplaceSetsTests
         rig.Store.BetweenSlices = () =>
         {
             int n = outcomes.Count;
-            outcomes.Add(n % 12 < 11 ? rig.Add(Hosts(200_000 + n, 1)[0], "between") : rig.Remove(Hosts(200_000 + n - 1, 1)[0]));
+            outcomes.Add(n % 12 > 0 ? rig.Add(Hosts(200_000 + n, 1)[0], "between") : rig.Remove(Hosts(n == 0 ? 100_000 : 200_000 + n - 1, 1)[0]));
         };
         rig.Store.SwapBatch = 16;
 
         SetSwapResult result = Swap(rig, drop: [("a", Hosts(1_000_000, 2_890))]);
 
         Assert.Equal(new SetSwapCounts(2_890, 2_890, 0, 0), result.Drop);
+        Assert.Equal([StoreOutcome.Removed, StoreOutcome.Created], outcomes[..2]);
         Assert.Equal(100, outcomes.Count(o => o == StoreOutcome.Created) - outcomes.Count(o => o == StoreOutcome.Removed));
         Assert.Contains(StoreOutcome.Full, outcomes);
         Assert.Equal(3_000, rig.Store.Count(Policy.Drop));

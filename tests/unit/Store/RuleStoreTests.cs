@@ -274,4 +274,28 @@ public class RuleStoreTests
         Assert.Equal(["", "a"], _rig.Store.Tags(Policy.Drop).Select(t => t.Tag));
         Assert.Equal(["", "b"], _rig.Store.Tags(Policy.Ignore).Select(t => t.Tag));
     }
+
+    [Fact]
+    public void AListingUsesItsMemoryAgain()
+    {
+        for (uint i = 0; i < 10_000; i++)
+        {
+            _rig.Add(Cidr.FromV4(0x0a000000 + (i * 7919 % 65_536)), "a");
+        }
+
+        long used = long.MaxValue;
+        for (int round = 0; round < 50 && used > 1024; round++)
+        {
+            Thread.Sleep(20); // code that was not compiled with optimizations yet puts structs in boxes
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            using (Listing listing = _rig.Store.List(Policy.Drop))
+            {
+                Assert.Equal(10_000, listing.Rows.Length);
+            }
+
+            used = GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Assert.True(used <= 1024, $"{used} bytes for a listing");
+    }
 }
