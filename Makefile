@@ -68,7 +68,7 @@ fuzz: all ## each parser for FUZZ_SECONDS (60) against mutations of tests/corpus
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) dotnet test tests/unit -c Release -v q --nologo --logger 'console;verbosity=detailed' \
 	  --filter FullyQualifiedName~Couic.Tests.Fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo \
-	  --filter FullyQualifiedName~EveryVerdictIsThatOfTryingEveryRule
+	  --filter 'FullyQualifiedName~EveryVerdictIsThatOfTryingEveryRule|FullyQualifiedName~WhateverIsPutTogether'
 
 kernels: all ## boot Debian's kernels in qemu, 5.10 to the newest, and check the daemon on each; prints a table
 	@tools/setup kernels

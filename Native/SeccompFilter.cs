@@ -14,7 +14,7 @@ internal static unsafe class SeccompFilter
     private const uint Absent = 0x0005_0000 | (uint)Errno.ENOSYS;
     private const int SetModeFilter = 1;
 
-    // Every thread of the process; no slow-down against speculation, which only unprivileged programs of others' would need.
+    // TSYNC: every thread of the process. SPEC_ALLOW: Linux before 5.16 would else make each thread pay for mitigations against speculation.
     private const int Flags = 1 | 4;
     private const int FlagLog = 2;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
@@ -119,6 +120,27 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         Assert.True(statuses == expected, $"{section}: \"{statuses}\", not \"{expected}\"");
     }
 
+    /// <summary>
+    /// Pieces of the cases behind one another. FUZZ_SECONDS, if set, is how long, from a seed that a failure names.
+    /// </summary>
+    [Fact]
+    public void WhateverIsPutTogetherFromThemHasOrderlyAnswers()
+    {
+        string[] requests = [.. Cases.Select(c => ((string)c[1]).Replace("TOKEN", shared.Api.Token, StringComparison.Ordinal)).Where(r => r.Length < 2000)];
+        TimeSpan? time = int.TryParse(Environment.GetEnvironmentVariable("FUZZ_SECONDS"), out int seconds) ? TimeSpan.FromSeconds(seconds) : null;
+        int seed = time is null ? 1 : Random.Shared.Next();
+        Random random = new(seed);
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; time is null ? round < 3000 : Stopwatch.GetElapsedTime(start) < time; round++)
+        {
+            string request = string.Concat(Enumerable.Range(0, random.Next(1, 5)).Select(_ => Piece(random, requests)));
+            List<int> statuses = Send(request);
+            Assert.True(statuses.All(s => s is < 500 or 501 or 505), $"seed {seed}, round {round}: {string.Join(' ', statuses)} to {request}");
+        }
+
+        Assert.Equal(200, shared.Api.Get("/v1/status").Status);
+    }
+
     [Fact]
     public void TenThousandPipelinedRequestsAreAllAnswered() =>
         Assert.Equal(10_000, Send(string.Concat(Enumerable.Repeat("GET /a HTTP/1.1\r\n\r\n", 10_000))).Count(status => status == 404));
@@ -167,6 +189,13 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         last.Send(Encoding.ASCII.GetBytes(whole));
         Assert.StartsWith("HTTP/1.1 201 ", ReadSome(last), StringComparison.Ordinal);
         shared.Api.Remove("drop", "198.51.100.77/32");
+    }
+
+    private static string Piece(Random random, string[] requests)
+    {
+        string request = requests[random.Next(requests.Length)];
+        int from = random.Next(2) == 0 ? 0 : random.Next(request.Length + 1);
+        return request[from..(random.Next(2) == 0 ? request.Length : random.Next(from, request.Length + 1))];
     }
 
     /// <summary>A byte a second, again and again, until there is an answer; that is returned.</summary>
@@ -250,8 +279,19 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         while (answers.Length > 0)
         {
             Assert.StartsWith("HTTP/1.1 ", answers, StringComparison.Ordinal);
-            statuses.Add(int.Parse(answers.AsSpan(9, 3), CultureInfo.InvariantCulture));
+            int status = int.Parse(answers.AsSpan(9, 3), CultureInfo.InvariantCulture);
             int end = answers.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
+            if (status != 100) // behind which the answer itself comes
+            {
+                statuses.Add(status);
+            }
+
+            if (status is 100 or 204)
+            {
+                answers = answers[end..];
+                continue;
+            }
+
             string length = answers[..end].Split("\r\n").Single(line => line.StartsWith("content-length: ", StringComparison.Ordinal))[16..];
             answers = answers[(end + int.Parse(length, CultureInfo.InvariantCulture))..];
         }
