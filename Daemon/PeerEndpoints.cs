@@ -104,9 +104,16 @@ internal sealed class PeerEndpoints(PeeringService peering)
         }
 
         await exchange.LeaveLoopAsync(); // it may read many rules
-        if (!peering.TryServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary)))
+        switch (peering.ServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary)))
         {
-            exchange.Fail(400, ErrorCode.BadRequest, "the body is no message of a peer");
+            case SyncOutcome.Malformed:
+                exchange.Fail(400, ErrorCode.BadRequest, "the body is no message of a peer");
+                break;
+            case SyncOutcome.Forbidden:
+                exchange.FailForbidden();
+                break;
+            default:
+                break;
         }
     }
 

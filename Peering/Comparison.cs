@@ -6,7 +6,7 @@ namespace Couic.Peering;
 /// One comparison with a peer, from the sums of the branches down to the records of the leaves that differ. Guarded by
 /// its link.
 /// </summary>
-internal sealed class Comparison(Policy policy, ulong markNode, long mark)
+internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong key)
 {
     /// <summary>Differing leaves beyond which a comparison needs the right to fetch in bulk.</summary>
     public const int BulkLeaves = 2_048;
@@ -16,6 +16,9 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark)
     public ulong MarkNode => markNode;
 
     public long Mark => mark;
+
+    /// <summary>What the peer wants to be shown.</summary>
+    public ulong Key => key;
 
     /// <summary>Branches whose leaves are to be asked for.</summary>
     public List<int> Branches { get; } = [];
@@ -31,9 +34,9 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark)
 
     public bool IsComplete => Branches.Count == 0 && Ranges.Count == 0;
 
-    public static Comparison OfBranches(Policy policy, in SyncHead head, ReadOnlySpan<ulong> own, ReadOnlySpan<ulong> peer)
+    public static Comparison OfBranches(Policy policy, in SyncHead head, ulong key, ReadOnlySpan<ulong> own, ReadOnlySpan<ulong> peer)
     {
-        var comparison = new Comparison(policy, head.Node, head.Mark);
+        var comparison = new Comparison(policy, head.Node, head.Mark, key);
         for (int branch = 0; branch < own.Length; branch++)
         {
             if (own[branch] != peer[branch])
@@ -46,9 +49,9 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark)
     }
 
     /// <summary>Reads everything: for a node that knows nothing yet, not even what was removed.</summary>
-    public static Comparison OfAll(Policy policy, in SyncHead head)
+    public static Comparison OfAll(Policy policy, in SyncHead head, ulong key)
     {
-        var comparison = new Comparison(policy, head.Node, head.Mark);
+        var comparison = new Comparison(policy, head.Node, head.Mark, key);
         comparison.Ranges.Add(new LeafRange(0, DigestTree.Leaves));
         return comparison;
     }

@@ -37,11 +37,16 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
             return "its answer makes no sense";
         }
 
-        Comparison comparison = Start(index, head, hasSums ? sums : new ulong[DigestTree.Branches]);
+        if (!engine.Keys.TryGet(head.Node, out ulong key))
+        {
+            return "it has not greeted this node yet (does its configuration name this one?)";
+        }
+
+        Comparison comparison = Start(index, head, key, hasSums ? sums : new ulong[DigestTree.Branches]);
         if (comparison.Branches.Count > 0)
         {
             int asked = comparison.Branches.Count;
-            answer = await SendAsync(index.Policy, SyncMessage.AskBranches(comparison.Branches)).ConfigureAwait(false);
+            answer = await SendAsync(index.Policy, SyncMessage.AskBranches(key, comparison.Branches)).ConfigureAwait(false);
             if (!answer.IsSuccess || !SyncMessage.TryReadBranchAnswer(answer.Body.Span, asked, out ulong[] leaves))
             {
                 return FaultOf(answer) ?? "its answer makes no sense";
@@ -52,7 +57,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
 
         while (comparison.Ranges.Count > 0 && _items.Count < limit)
         {
-            answer = await SendAsync(index.Policy, SyncMessage.AskLeaves(comparison.Ranges)).ConfigureAwait(false);
+            answer = await SendAsync(index.Policy, SyncMessage.AskLeaves(key, comparison.Ranges)).ConfigureAwait(false);
             var records = new List<RemoteChange>();
             if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, out int next, out _, records) || next <= comparison.Ranges[0].First)
             {
@@ -66,11 +71,11 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return null;
     }
 
-    private static Comparison Start(ReplicaIndex index, in SyncHead head, ReadOnlySpan<ulong> sums)
+    private static Comparison Start(ReplicaIndex index, in SyncHead head, ulong key, ReadOnlySpan<ulong> sums)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.Branches];
         index.CopyBranchSums(own);
-        return Comparison.OfBranches(index.Policy, head, own, sums);
+        return Comparison.OfBranches(index.Policy, head, key, own, sums);
     }
 
     private void Collect(ReplicaIndex index, Comparison comparison, int next, List<RemoteChange> records, int limit)

@@ -54,7 +54,6 @@ internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDispo
     /// <summary>The client of one peer, made anew after its TLS failed: certificates on disk may have been renewed.</summary>
     private sealed class Peer(PeerSettings settings, string product) : IDisposable
     {
-        private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
         private const int MaxHeadKilobytes = 32;
         private const int MaxEchoBytes = 1024 * 1024;
 
@@ -68,7 +67,7 @@ internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDispo
         public async Task<PeerAnswer> SendAsync(PeerRequest request)
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
-            stop.CancelAfter(AnswerLimit);
+            stop.CancelAfter(PeeringEngine.RequestLimit);
             Task<bool> watch = WatchAsync(stop);
             try
             {

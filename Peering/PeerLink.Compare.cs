@@ -6,7 +6,18 @@ internal sealed partial class PeerLink
 {
     private Comparison? _comparison;
 
-    private void Begin(Comparison comparison) => _comparison = comparison;
+    private void Begin(PolicyState state, Comparison comparison)
+    {
+        if (comparison.IsComplete)
+        {
+            // What differed when the hello was sent has come as jobs before its answer.
+            Completed(state, comparison.MarkNode, comparison.Mark);
+        }
+        else
+        {
+            _comparison = comparison;
+        }
+    }
 
     private bool TryContinueComparison()
     {
@@ -24,11 +35,11 @@ internal sealed partial class PeerLink
 
         if (comparison.Branches.Count > 0)
         {
-            Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskBranches(comparison.Branches), answer => OnBranches(comparison, index, answer));
+            Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskBranches(comparison.Key, comparison.Branches), answer => OnBranches(comparison, index, answer));
         }
         else
         {
-            Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskLeaves(comparison.Ranges), answer => OnLeaves(comparison, index, answer));
+            Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskLeaves(comparison.Key, comparison.Ranges), answer => OnLeaves(comparison, index, answer));
         }
 
         return true;

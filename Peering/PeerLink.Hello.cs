@@ -40,7 +40,7 @@ internal sealed partial class PeerLink
     private void Greet(PolicyState state)
     {
         ReplicaIndex index = _engine.IndexOf(state.Policy)!;
-        SyncHead own = _engine.HeadOf(index, (uint)index.QueueState(Number).Count, state.Mark.Mark, state.Mark.Node);
+        SyncHead own = _engine.HeadOf(index, (uint)index.QueueState(Number).Count, state.Mark.Mark, state.Mark.Node) with { Key = _engine.Keys.Own };
         long sentAt = Now;
         state.NextHello = After(RecheckInterval);
         Post(state.Policy, PeerVerb.Sync, SyncMessage.Hello(own), answer => OnHelloAnswer(state, index, own, sentAt, answer));
@@ -92,7 +92,8 @@ internal sealed partial class PeerLink
     private long NextHello(PolicyState state, ReplicaIndex index, long sentAt, in SyncHead peer)
     {
         long nextTick = sentAt + (long)(PeeringEngine.FlushInterval.TotalSeconds * 0.9 * _engine.Time.TimestampFrequency);
-        bool unexplained = state.InSync == false && _comparison is null && peer.Queued == 0 && index.QueueState(Number).Count == 0;
+        bool canAsk = _engine.Keys.TryGet(peer.Node, out _);
+        bool unexplained = canAsk && state.InSync == false && _comparison is null && peer.Queued == 0 && index.QueueState(Number).Count == 0;
         if (unexplained && !state.LookedTwice)
         {
             state.LookedTwice = true;
@@ -100,7 +101,7 @@ internal sealed partial class PeerLink
         }
 
         state.LookedTwice = false;
-        return state.InSync == true && !_engine.IsActive ? After(IdleInterval) : nextTick;
+        return (state.InSync == true || !canAsk) && !_engine.IsActive ? After(IdleInterval) : nextTick;
     }
 
     /// <summary>Decides whether the difference, if there is one, is to be looked into now.</summary>
@@ -127,17 +128,17 @@ internal sealed partial class PeerLink
         bool held = state.Suspect && !newcomer
             && ((peer.Queued > 0 && suspectFor < ShortHold) || (_engine.ExpectsInflow && suspectFor < LongHold));
         state.LastRoots = roots;
-        if (_comparison is null && !held && (state.Suspect || newcomer || stable || overdue))
+        if (_comparison is null && !held && (state.Suspect || newcomer || stable || overdue) && _engine.Keys.TryGet(peer.Node, out ulong key))
         {
-            Begin(newcomer || sums.IsEmpty ? Comparison.OfAll(state.Policy, peer) : OwnAgainst(index, peer, sums));
+            Begin(state, newcomer || sums.IsEmpty ? Comparison.OfAll(state.Policy, peer, key) : OwnAgainst(index, peer, key, sums));
         }
     }
 
-    private static Comparison OwnAgainst(ReplicaIndex index, in SyncHead peer, ReadOnlySpan<ulong> sums)
+    private static Comparison OwnAgainst(ReplicaIndex index, in SyncHead peer, ulong key, ReadOnlySpan<ulong> sums)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.Branches];
         index.CopyBranchSums(own);
-        return Comparison.OfBranches(index.Policy, peer, own, sums);
+        return Comparison.OfBranches(index.Policy, peer, key, own, sums);
     }
 
     private void BecomeComparing(in SyncHead peer)

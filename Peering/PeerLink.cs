@@ -81,7 +81,8 @@ internal sealed partial class PeerLink
     }
 
     /// <summary>The peer greeted us: it lives, whatever we thought.</summary>
-    public void OnGreeted(Policy policy, in SyncHead head)
+    /// <param name="isKeyNew">From now on it can be asked for rules.</param>
+    public void OnGreeted(Policy policy, in SyncHead head, bool isKeyNew)
     {
         lock (_gate)
         {
@@ -91,6 +92,15 @@ internal sealed partial class PeerLink
             }
 
             RetrySoon();
+            if (isKeyNew)
+            {
+                foreach (PolicyState state in _states)
+                {
+                    state.NextHello = state.Refused ? state.NextHello : Now;
+                }
+
+                Advance();
+            }
         }
     }
 

@@ -7,20 +7,25 @@ namespace Couic.Peering;
 internal sealed partial class PeeringEngine
 {
     /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
-    /// <returns>False when the body is no such message, or the policy does not travel here.</returns>
-    public bool TryServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         if (IndexOf(policy) is not { } index || body.Length > SyncMessage.MaxRequestBytes || !SyncMessage.TryReadKind(body, out SyncKind kind))
         {
-            return false;
+            return SyncOutcome.Malformed;
         }
 
-        return kind switch
+        if (kind != SyncKind.Hello && SyncMessage.TryReadKey(body, out ulong key) && key != Keys.Own)
+        {
+            return SyncOutcome.Forbidden;
+        }
+
+        bool served = kind switch
         {
             SyncKind.Hello => TryServeHello(index, body, answer),
             SyncKind.Branches => TryServeBranches(index, body, answer),
             _ => TryServeLeaves(index, body, answer),
         };
+        return served ? SyncOutcome.Answered : SyncOutcome.Malformed;
     }
 
     private bool TryServeHello(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
@@ -49,12 +54,13 @@ internal sealed partial class PeeringEngine
     /// <summary>Whoever greets us can be reached again, most likely. Returns what we have yet to send to it.</summary>
     private uint Greeted(ReplicaIndex index, in SyncHead head)
     {
+        bool isKeyNew = Keys.Learn(head.Node, head.Key);
         PeerLink[] links = Volatile.Read(ref _links);
         foreach (PeerLink link in links)
         {
             if (link.PeerNode == head.Node)
             {
-                link.OnGreeted(index.Policy, head);
+                link.OnGreeted(index.Policy, head, isKeyNew);
                 return (uint)index.QueueState(link.Number).Count;
             }
         }
@@ -71,7 +77,7 @@ internal sealed partial class PeeringEngine
     private static bool TryServeBranches(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         var branches = new List<int>();
-        if (!SyncMessage.TryReadBranchIds(body, branches))
+        if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadBranchIds(body, branches))
         {
             return false;
         }
@@ -90,7 +96,7 @@ internal sealed partial class PeeringEngine
     private bool TryServeLeaves(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         var ranges = new List<LeafRange>();
-        if (!SyncMessage.TryReadRanges(body, ranges))
+        if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadRanges(body, ranges))
         {
             return false;
         }

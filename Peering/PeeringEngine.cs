@@ -13,10 +13,13 @@ internal sealed partial class PeeringEngine : IRuleFeed
     /// <summary>How often queues are flushed, however many rules change.</summary>
     public static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>An answer that has not come by then is not waited for.</summary>
+    public static readonly TimeSpan RequestLimit = TimeSpan.FromSeconds(5);
+
     private readonly RuleStore _store;
     private readonly IPeerTransport _transport;
     private readonly ReplicaIndex?[] _indexes = new ReplicaIndex?[2];
-    private readonly Rounds[] _rounds = [new(), new()];
+    private readonly Rounds[] _rounds;
     private readonly bool[] _joined = new bool[2];
     private readonly Lock _settingsGate = new();
     private PeerLink[] _links = [];
@@ -25,7 +28,8 @@ internal sealed partial class PeeringEngine : IRuleFeed
     private long _inflowUntil;
 
     /// <param name="node">Number of this node, never used before by any: drawn anew at each start.</param>
-    public PeeringEngine(RuleStore store, IPeerTransport transport, TimeProvider time, Random random, ILogger log, ulong node)
+    /// <param name="key">A secret, drawn anew at each start.</param>
+    public PeeringEngine(RuleStore store, IPeerTransport transport, TimeProvider time, Random random, ILogger log, ulong node, ulong key)
     {
         _store = store;
         _transport = transport;
@@ -33,12 +37,17 @@ internal sealed partial class PeeringEngine : IRuleFeed
         Jitter = random;
         Log = log;
         Node = node;
+        Keys = new PeerKeys(key);
+        long gap = (long)(RequestLimit.TotalSeconds * time.TimestampFrequency);
+        _rounds = [new(gap), new(gap)];
         Settings = PeeringSettings.Off;
         _lastActivity = time.GetTimestamp();
         store.Subscribe(this);
     }
 
     public ulong Node { get; }
+
+    public PeerKeys Keys { get; }
 
     public PeeringSettings Settings { get; private set; }
 

@@ -24,9 +24,10 @@ public sealed class PeeringService : IDisposable
         _log = log;
         _time = time;
         _transport = new HttpPeerTransport(product);
-        Span<byte> node = stackalloc byte[8];
-        RandomNumberGenerator.Fill(node);
-        _engine = new PeeringEngine(store, _transport, time, Random.Shared, log, BitConverter.ToUInt64(node));
+        Span<byte> drawn = stackalloc byte[16];
+        RandomNumberGenerator.Fill(drawn);
+        _engine = new PeeringEngine(
+            store, _transport, time, Random.Shared, log, BitConverter.ToUInt64(drawn), Math.Max(1, BitConverter.ToUInt64(drawn[8..])));
     }
 
     /// <summary>As last configured.</summary>
@@ -81,9 +82,9 @@ public sealed class PeeringService : IDisposable
         return counts;
     }
 
-    /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>; false for a body that is no such message.</summary>
-    public bool TryServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer) =>
-        _engine.TryServeSync(policy, body, answer);
+    /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
+    public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer) =>
+        _engine.ServeSync(policy, body, answer);
 
     /// <summary>Compares the rules with a peer's, rule by rule, and changes nothing.</summary>
     /// <returns>Null when no peer of that name is configured.</returns>

@@ -2,12 +2,6 @@ namespace Couic.Peering;
 
 internal sealed partial class ReplicaIndex
 {
-    /// <summary>
-    /// For so long a dead record is kept in any case: longer than a request can be on its way, so that a late one with an
-    /// older word finds it.
-    /// </summary>
-    public static readonly TimeSpan MinGrave = TimeSpan.FromSeconds(15);
-
     private readonly Queue<Grave> _graves = new();
 
     /// <summary>Dead records that are kept; for status and tests.</summary>
@@ -35,8 +29,8 @@ internal sealed partial class ReplicaIndex
 
     /// <summary>
     /// Forgets dead records that nobody needs: every peer has confirmed them, and has since compared its rules with ours
-    /// often enough that none can come back with an older word (<see cref="Rounds"/>). Beyond <see cref="MaxDead"/> those go first that make no difference to a
-    /// peer: expired ones, and those that no absent peer ever heard of.
+    /// often enough that none can come back with an older word (<see cref="Rounds"/>). Beyond <see cref="MaxDead"/> those go
+    /// first that make no difference to a peer: expired ones, and those that no absent peer ever heard of.
     /// </summary>
     /// <param name="safeBefore">Monotonic timestamp; <see cref="Rounds.SafeBefore"/>.</param>
     /// <param name="budget">Graves to look at, at most.</param>
@@ -45,7 +39,6 @@ internal sealed partial class ReplicaIndex
         lock (_gate)
         {
             PassDeadlines();
-            long now = time.GetTimestamp();
             for (; budget > 0 && _graves.TryPeek(out Grave grave); budget--)
             {
                 bool crowded = Dead > MaxDead;
@@ -56,7 +49,7 @@ internal sealed partial class ReplicaIndex
                 }
 
                 ref Replica replica = ref _table[grave.Slot];
-                bool rested = time.GetElapsedTime(grave.DiedAt, now) >= MinGrave && grave.DiedAt < safeBefore;
+                bool rested = grave.DiedAt < safeBefore;
                 bool matters = replica.State == ReplicaState.Removed && (replica.Queued & ~replica.Unaware) != 0;
                 if (rested && replica.Queued == 0)
                 {

@@ -23,10 +23,11 @@ internal enum SyncKind : byte
 /// <param name="Queued">Records that the sender has yet to send to the other.</param>
 /// <param name="Mark">In an answer: names this moment. In a request: the mark of the last comparison that was completed.</param>
 /// <param name="MarkNode">In a request: whose mark it is.</param>
+/// <param name="Key">In a request: what the receiver has to show to be told of the sender's rules. 0 for nothing.</param>
 internal readonly record struct SyncHead(
-    ulong Node, long WallClock, ulong Time, ulong Root, uint Live, uint Queued, long Mark, ulong MarkNode)
+    ulong Node, long WallClock, ulong Time, ulong Root, uint Live, uint Queued, long Mark, ulong MarkNode, ulong Key = 0)
 {
-    public const int Size = 56;
+    public const int Size = 64;
 
     public void Write(Span<byte> to)
     {
@@ -38,6 +39,7 @@ internal readonly record struct SyncHead(
         BinaryPrimitives.WriteUInt32BigEndian(to[36..], Queued);
         BinaryPrimitives.WriteInt64BigEndian(to[40..], Mark);
         BinaryPrimitives.WriteUInt64BigEndian(to[48..], MarkNode);
+        BinaryPrimitives.WriteUInt64BigEndian(to[56..], Key);
     }
 
     public static SyncHead Read(ReadOnlySpan<byte> from) => new(
@@ -48,19 +50,24 @@ internal readonly record struct SyncHead(
         BinaryPrimitives.ReadUInt32BigEndian(from[32..]),
         BinaryPrimitives.ReadUInt32BigEndian(from[36..]),
         BinaryPrimitives.ReadInt64BigEndian(from[40..]),
-        BinaryPrimitives.ReadUInt64BigEndian(from[48..]));
+        BinaryPrimitives.ReadUInt64BigEndian(from[48..]),
+        BinaryPrimitives.ReadUInt64BigEndian(from[56..]));
 }
 
 /// <summary>A run of leaves.</summary>
 internal readonly record struct LeafRange(int First, int Count);
 
 /// <summary>
-/// The bodies of <c>POST /v1/{policy}/peer/sync</c>: two bytes (version, kind), then what the kind needs. Reading returns
-/// false for anything that is not exactly such a message.
+/// The bodies of <c>POST /v1/{policy}/peer/sync</c>: two bytes (version, kind), then what the kind needs; a question about
+/// rules shows the key first that the other side has told in its greetings. Reading returns false for anything that is not
+/// exactly such a message.
 /// </summary>
 internal static class SyncMessage
 {
     public const byte Version = 1;
+
+    /// <summary>Version, kind, key.</summary>
+    private const int QuestionHead = 2 + 8;
 
     /// <summary>A leaves answer ends after the leaf that takes it past this many bytes; the rest is asked for again.</summary>
     public const int TargetBytes = 512 * 1024;
@@ -79,26 +86,25 @@ internal static class SyncMessage
         return body;
     }
 
-    public static byte[] AskBranches(IReadOnlyList<int> branches)
+    public static byte[] AskBranches(ulong key, IReadOnlyList<int> branches)
     {
-        var body = new byte[2 + (2 * branches.Count)];
-        WriteStart(body, SyncKind.Branches);
+        byte[] body = Question(SyncKind.Branches, key, 2 * branches.Count);
         for (int i = 0; i < branches.Count; i++)
         {
-            BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(2 + (2 * i)), (ushort)branches[i]);
+            BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(QuestionHead + (2 * i)), (ushort)branches[i]);
         }
 
         return body;
     }
 
-    public static byte[] AskLeaves(IReadOnlyList<LeafRange> ranges)
+    public static byte[] AskLeaves(ulong key, IReadOnlyList<LeafRange> ranges)
     {
-        var body = new byte[2 + (4 * ranges.Count)];
-        WriteStart(body, SyncKind.Leaves);
+        byte[] body = Question(SyncKind.Leaves, key, 4 * ranges.Count);
         for (int i = 0; i < ranges.Count; i++)
         {
-            BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(2 + (4 * i)), (ushort)ranges[i].First);
-            BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(4 + (4 * i)), (ushort)(ranges[i].Count - 1));
+            Span<byte> range = body.AsSpan(QuestionHead + (4 * i));
+            BinaryPrimitives.WriteUInt16BigEndian(range, (ushort)ranges[i].First);
+            BinaryPrimitives.WriteUInt16BigEndian(range[2..], (ushort)(ranges[i].Count - 1));
         }
 
         return body;
@@ -117,9 +123,18 @@ internal static class SyncMessage
         return good;
     }
 
+    /// <summary>The key of a question about rules.</summary>
+    public static bool TryReadKey(ReadOnlySpan<byte> body, out ulong key)
+    {
+        bool good = body.Length >= QuestionHead;
+        key = good ? BinaryPrimitives.ReadUInt64BigEndian(body[2..]) : 0;
+        return good;
+    }
+
+    /// <param name="body">Its key was read.</param>
     public static bool TryReadBranchIds(ReadOnlySpan<byte> body, List<int> branches)
     {
-        ReadOnlySpan<byte> ids = body[2..];
+        ReadOnlySpan<byte> ids = body[QuestionHead..];
         for (int i = 0; i + 2 <= ids.Length; i += 2)
         {
             branches.Add(BinaryPrimitives.ReadUInt16BigEndian(ids[i..]));
@@ -128,9 +143,10 @@ internal static class SyncMessage
         return ids.Length % 2 == 0 && branches.Count is > 0 and <= DigestTree.Branches && branches.TrueForAll(b => b < DigestTree.Branches);
     }
 
+    /// <param name="body">Its key was read.</param>
     public static bool TryReadRanges(ReadOnlySpan<byte> body, List<LeafRange> ranges)
     {
-        ReadOnlySpan<byte> items = body[2..];
+        ReadOnlySpan<byte> items = body[QuestionHead..];
         int last = -1;
         for (int i = 0; i + 4 <= items.Length; i += 4)
         {
@@ -203,6 +219,14 @@ internal static class SyncMessage
         sums = new ulong[asked * DigestTree.LeavesPerBranch];
         ReadSums(body[2..], sums);
         return true;
+    }
+
+    private static byte[] Question(SyncKind kind, ulong key, int bytes)
+    {
+        var body = new byte[QuestionHead + bytes];
+        WriteStart(body, kind);
+        BinaryPrimitives.WriteUInt64BigEndian(body.AsSpan(2), key);
+        return body;
     }
 
     public static void WriteStart(Span<byte> body, SyncKind kind)

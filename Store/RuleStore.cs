@@ -187,6 +187,12 @@ public sealed partial class RuleStore
         bool sameTag = entry.Tag.Span.SequenceEqual(tag);
         if (sameTag && entry.Expiration == expiration)
         {
+            if (context.Left is not null)
+            {
+                // The same second by two clocks is not the same moment.
+                category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
+            }
+
             return StoreOutcome.Unchanged;
         }
 

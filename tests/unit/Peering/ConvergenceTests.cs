@@ -1,5 +1,6 @@
 using Couic.Peering;
 using Couic.Store;
+using Couic.Tests.Fakes;
 using Couic.Tests.Peering.Simulator;
 using Xunit;
 using static Couic.Tests.Store.StoreRig;
@@ -78,6 +79,27 @@ public class ConvergenceTests
         cluster.Run(5);
         Assert.Equal(0, cluster.Nodes[1].Store.Count(Policy.Drop));
         Assert.InRange(cluster.Nodes[0].Engine.Links[0].Status().ClockOffset!.Value.TotalSeconds, skew - 0.1, skew + 0.1);
+    }
+
+    [Fact]
+    public void APeerThatComesAndGoesIsLoggedOnceAMinute()
+    {
+        var log = new ListLogger();
+        var cluster = new SimCluster(1, 2);
+        cluster.Nodes[0].Log = log;
+        cluster.StartAll();
+        for (int i = 0; i < 200; i++)
+        {
+            cluster.Nodes[0].Add(Cidr.FromV4((uint)i), "", 0, update: false);
+            cluster.Network.Cut(0, 1);
+            cluster.Run(2);
+            cluster.Network.Mend(0, 1);
+            cluster.Run(1);
+        }
+
+        Assert.InRange(cluster.Nodes[0].Engine.Links[0].Status().Counters.Failures, 100, 400);
+        string[] lines = [.. log.Lines.Where(line => line.StartsWith("Warning: send to peer \"node1:1\": connection lost", StringComparison.Ordinal))];
+        Assert.InRange(lines.Length, 9, 11); // in ten minutes
     }
 
     [Fact]

@@ -7,20 +7,38 @@ namespace Couic.Tests.Peering;
 public class PartsTests
 {
     [Fact]
-    public void ARecordIsSafeToForgetAfterAsManyRoundsAsThereArePeers()
+    public void ARecordIsSafeToForgetAfterAsManyRoundsAsThereArePeersAndSomeForWhatIsOnItsWay()
     {
-        var rounds = new Rounds();
-        rounds.Update(now: 10, comparedAt: 0, peers: 3);
-        for (int round = 1; round < 3; round++)
+        const int Peers = 2;
+        var rounds = new Rounds(gap: 5);
+        rounds.Update(now: 10, comparedAt: 0, Peers);
+        long now = 20;
+        for (int round = 0; round < Rounds.OnTheWay + Peers; round++)
         {
-            rounds.Update(now: 10 * (round + 1), comparedAt: (10 * round) + 1, peers: 3);
+            rounds.Update(now, comparedAt: now, Peers);
+            rounds.Update(now + 5, comparedAt: now + 5, Peers); // the next round begins now: this is no part of it
+            rounds.Update(now + 9, comparedAt: now + 5, Peers); // one of them has not compared since it began
             Assert.Equal(long.MinValue, rounds.SafeBefore);
+            now += 10;
         }
 
-        rounds.Update(now: 35, comparedAt: 30, peers: 3);
-        Assert.Equal(long.MinValue, rounds.SafeBefore); // one of them has not compared since the third round began
-        rounds.Update(now: 40, comparedAt: 31, peers: 3);
+        rounds.Update(now, comparedAt: now, Peers);
         Assert.Equal(10, rounds.SafeBefore);
+    }
+
+    [Fact]
+    public void RoundsTakeTheirTimeAlsoWhereNobodyHasToCompare()
+    {
+        var rounds = new Rounds(gap: 5);
+        int due = 1 + (6 * Rounds.OnTheWay); // each round is seen to be over a moment after it began
+        for (int now = 0; now < due; now++)
+        {
+            Assert.Equal(long.MinValue, rounds.SafeBefore);
+            rounds.Update(now, long.MaxValue, peers: 0);
+        }
+
+        rounds.Update(due, long.MaxValue, peers: 0);
+        Assert.Equal(0, rounds.SafeBefore);
     }
 
     [Fact]

@@ -7,7 +7,7 @@ namespace Couic.Tests.Peering;
 
 public class SyncMessageTests
 {
-    private static readonly SyncHead Head = new(1, 1_700_000_000_000, 3, 4, 5, 6, -7, 8);
+    private static readonly SyncHead Head = new(1, 1_700_000_000_000, 3, 4, 5, 6, -7, 8, 9);
 
     [Fact]
     public void AHelloIsReadAsItWasWritten()
@@ -44,14 +44,14 @@ public class SyncMessageTests
     public void RunsOfLeavesMustAscendAndFit()
     {
         var ranges = new List<LeafRange>();
-        Assert.True(SyncMessage.TryReadRanges(SyncMessage.AskLeaves([new(0, 2), new(5, 1), new(65_535, 1)]), ranges));
+        Assert.True(SyncMessage.TryReadRanges(SyncMessage.AskLeaves(9, [new(0, 2), new(5, 1), new(65_535, 1)]), ranges));
         Assert.Equal([new(0, 2), new(5, 1), new(65_535, 1)], ranges);
-        Assert.True(SyncMessage.TryReadRanges(SyncMessage.AskLeaves([new(0, 65_536)]), []));
-        Assert.False(SyncMessage.TryReadRanges(SyncMessage.AskLeaves([new(1, 65_536)]), []));
-        Assert.False(SyncMessage.TryReadRanges(SyncMessage.AskLeaves([new(0, 2), new(1, 1)]), []));
-        Assert.False(SyncMessage.TryReadRanges(SyncMessage.AskLeaves([]), []));
-        Assert.False(SyncMessage.TryReadBranchIds(SyncMessage.AskBranches([512]), []));
-        Assert.False(SyncMessage.TryReadBranchIds(SyncMessage.AskBranches([]), []));
+        Assert.True(SyncMessage.TryReadRanges(SyncMessage.AskLeaves(9, [new(0, 65_536)]), []));
+        Assert.False(SyncMessage.TryReadRanges(SyncMessage.AskLeaves(9, [new(1, 65_536)]), []));
+        Assert.False(SyncMessage.TryReadRanges(SyncMessage.AskLeaves(9, [new(0, 2), new(1, 1)]), []));
+        Assert.False(SyncMessage.TryReadRanges(SyncMessage.AskLeaves(9, []), []));
+        Assert.False(SyncMessage.TryReadBranchIds(SyncMessage.AskBranches(9, [512]), []));
+        Assert.False(SyncMessage.TryReadBranchIds(SyncMessage.AskBranches(9, []), []));
     }
 
     [Theory]

@@ -28,6 +28,18 @@ public class ExpiryTests
     }
 
     [Fact]
+    public void TheTimeLeftThatAPeerTellsCountsAlsoWhereTheSecondIsTheSame()
+    {
+        ulong expiration = _rig.Clock.Seconds + 10;
+        _rig.Add("10.0.0.1/32", expiration: expiration);
+        var peer = new ChangeContext(ChangeOrigin.Peer, "peer"u8, left: TimeSpan.FromSeconds(8.5));
+        Assert.Equal(StoreOutcome.Unchanged, _rig.Store.Add(Policy.Drop, Net("10.0.0.1/32"), default, expiration, ConflictMode.Update, peer, out _));
+        _rig.Clock.AdvanceSeconds(8.5);
+        Assert.Equal(1, _rig.Store.Expire());
+        Assert.Null(_rig.Plane.Verdict(Net("10.0.0.1/32")));
+    }
+
+    [Fact]
     public void AnEntryWhoseTimeHasComeIsAbsentBeforeTheTimerComes()
     {
         _rig.Add("10.0.0.0/24", expiration: _rig.Clock.Seconds + 10);

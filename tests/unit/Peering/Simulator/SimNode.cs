@@ -3,6 +3,7 @@ using System.Text;
 using Couic.Peering;
 using Couic.Store;
 using Couic.Tests.Fakes;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Couic.Tests.Peering.Simulator;
@@ -25,6 +26,9 @@ internal sealed class SimNode
 
     public SimClock Clock { get; }
 
+    /// <summary>Of those that start from now on.</summary>
+    public ILogger Log { get; set; } = NullLogger.Instance;
+
     /// <summary>Counts starts.</summary>
     public int Incarnation { get; private set; }
 
@@ -46,8 +50,8 @@ internal sealed class SimNode
         Heard.Clear();
         StoreLimits limits = _cluster.Limits;
         Store = new RuleStore(new ModelPlane(limits) { Checks = false }, limits, Clock);
-        ulong id = (ulong)_cluster.World.Random.NextInt64();
-        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), NullLogger.Instance, id);
+        ulong id = (ulong)_cluster.World.Random.NextInt64(), key = (ulong)_cluster.World.Random.NextInt64();
+        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key);
         Engine.Reconfigure(_cluster.SettingsFor(Number));
         Repeat(_cluster.World.Uniform(0, 0.25), 0.25, Engine.Tick);
         Repeat(_cluster.World.Uniform(0, 1), 1, () => Store.Expire());
@@ -88,8 +92,10 @@ internal sealed class SimNode
         var output = new ArrayBufferWriter<byte>();
         if (verb == PeerVerb.Sync)
         {
-            bool good = Engine.TryServeSync(policy, body.Span, output);
-            return new PeerAnswer(PeerFailure.None, good ? 200 : 404, output.WrittenMemory);
+            SyncOutcome outcome = Engine.ServeSync(policy, body.Span, output);
+            return outcome == SyncOutcome.Malformed
+                ? throw new InvalidOperationException($"node {Number} is sent a message that is none")
+                : new PeerAnswer(PeerFailure.None, outcome == SyncOutcome.Answered ? 200 : 401, output.WrittenMemory);
         }
 
         if (PeerJobReader.TryRead(body, out IncomingBatch batch, out _) != PeerBodyFault.None)

@@ -1,0 +1,95 @@
+using System.Buffers;
+using Couic.Peering;
+using Couic.Store;
+using Couic.Tests.Peering.Simulator;
+using Xunit;
+using static Couic.Tests.Store.StoreRig;
+
+namespace Couic.Tests.Peering;
+
+/// <summary>A token alone reads no rules: whoever asks for them has to know what only configured peers are told.</summary>
+public class PeerKeysTests
+{
+    private static readonly byte[][] Questions = [SyncMessage.AskBranches(0, [0]), SyncMessage.AskLeaves(0, [new LeafRange(0, DigestTree.Leaves)])];
+
+    [Fact]
+    public void RulesAreToldOnlyToWhomShowsTheKey()
+    {
+        SimNode node = StartedWithARule().Nodes[0];
+        foreach (byte[] question in Questions)
+        {
+            Assert.Equal((SyncOutcome.Forbidden, 0), Ask(node, question));
+            Assert.Equal((SyncOutcome.Forbidden, 0), Ask(node, WithKey(question, node.Engine.Keys.Own ^ 1)));
+            (SyncOutcome outcome, int length) = Ask(node, WithKey(question, node.Engine.Keys.Own));
+            Assert.Equal(SyncOutcome.Answered, outcome);
+            Assert.NotEqual(0, length);
+            for (int cut = 2; cut < 10; cut++)
+            {
+                Assert.Equal((SyncOutcome.Malformed, 0), Ask(node, question[..cut]));
+            }
+        }
+    }
+
+    [Fact]
+    public void NoAnswerTellsTheKey()
+    {
+        SimNode node = StartedWithARule().Nodes[0];
+        var output = new ArrayBufferWriter<byte>();
+        var stranger = new SyncHead(4711, 1_700_000_000_000, 1, 2, 3, 4, 5, 6, Key: 7);
+        Assert.Equal(SyncOutcome.Answered, node.Engine.ServeSync(Policy.Drop, SyncMessage.Hello(stranger), output));
+        Assert.True(SyncMessage.TryReadHelloAnswer(output.WrittenSpan, out SyncHead head, new ulong[DigestTree.Branches], out _));
+        Assert.Equal((node.Engine.Node, 0UL), (head.Node, head.Key));
+        Assert.Equal(-1, output.WrittenSpan.IndexOf(BitConverter.GetBytes(node.Engine.Keys.Own).Reverse().ToArray()));
+    }
+
+    [Fact]
+    public void ANodeThatIsNotGreetedAsksNothingAndSaysSo()
+    {
+        SimCluster cluster = StartedWithARule();
+        cluster.Nodes[1].Engine.Reconfigure(PeeringSettings.Off with { Enabled = true });
+        cluster.Nodes[0].Crash();
+        cluster.Run(1);
+        cluster.Nodes[0].Start();
+        cluster.Run(20);
+        PeerLink link = cluster.Nodes[0].Engine.Links[0];
+        Assert.Equal((PeerState.Up, false), (link.Status().State, link.Status().InSync));
+        Assert.Equal(0, cluster.Nodes[0].Store.Count(Policy.Drop));
+        Assert.InRange(link.Status().Counters.Requests, 5, 60);
+    }
+
+    [Fact]
+    public void KeysAreBoundedAndTheLastOneOfANodeCounts()
+    {
+        var keys = new PeerKeys(1);
+        Assert.False(keys.Learn(5, 0));
+        Assert.True(keys.Learn(5, 7));
+        Assert.False(keys.Learn(5, 7));
+        Assert.True(keys.Learn(5, 8));
+        Assert.True(keys.TryGet(5, out ulong key) && key == 8);
+        for (ulong node = 10; node < 10_000; node++)
+        {
+            keys.Learn(node, 9);
+        }
+
+        Assert.False(keys.TryGet(5, out _));
+        Assert.InRange(Enumerable.Range(10, 10_000).Count(node => keys.TryGet((ulong)node, out _)), 1, 4 * PeeringSettings.MaxPeers);
+    }
+
+    private static SimCluster StartedWithARule()
+    {
+        var cluster = new SimCluster(1, 2);
+        cluster.StartAll();
+        cluster.Run(1);
+        cluster.Nodes[0].Add(Net("10.0.0.1/32"), "", 0, update: false);
+        cluster.Run(1);
+        return cluster;
+    }
+
+    private static byte[] WithKey(byte[] question, ulong key) => [.. question[..2], .. BitConverter.GetBytes(key).Reverse(), .. question[10..]];
+
+    private static (SyncOutcome Outcome, int Length) Ask(SimNode node, byte[] question)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        return (node.Engine.ServeSync(Policy.Drop, question, output), output.WrittenCount);
+    }
+}
