@@ -84,13 +84,11 @@ public sealed partial class SettingsReader
             return default;
         }
 
-        // TryParseExact alone would take "0x" and signs inside the groups.
-        bool good = text.Length == 36 && text.All(c => char.IsAsciiHexDigit(c) || c == '-') && Guid.TryParseExact(text, "D", out _);
-        if (!good)
+        if (!TokenText.TryParse(text, out Guid token))
         {
-            table.Fail(key, "token is not a UUID (36 characters, hex digits and hyphens)");
+            table.Fail(key, $"{key} {TokenText.Fault}");
         }
 
-        return good ? Guid.ParseExact(text, "D") : default;
+        return token;
     }
 }

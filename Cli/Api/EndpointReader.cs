@@ -89,9 +89,9 @@ internal static class EndpointReader
             keys.Fail("token", keys.Has("token") ? "token and client_file exclude each other" : "key \"token\" or \"client_file\" is missing");
         }
 
-        if (draft.Token is not null && !Guid.TryParseExact(draft.Token, "D", out _))
+        if (draft.Token is not null && !TokenText.TryParse(draft.Token, out _))
         {
-            keys.Fail("token", "token is no UUID (36 characters, hex digits and hyphens)");
+            keys.Fail("token", $"token {TokenText.Fault}");
         }
     }
 
@@ -103,9 +103,9 @@ internal static class EndpointReader
         TomlTable table = TomlReader.Read(path, content, faults);
         ConfigFile.HideSecrets(content, faults);
         string? token = new KeyReader(path, table, faults, isComplete: faults.Count == 0).RequiredText("token");
-        if (token is not null && !Guid.TryParseExact(token, "D", out _))
+        if (token is not null && !TokenText.TryParse(token, out _))
         {
-            faults.Add(new Fault(path, "token is no UUID (36 characters, hex digits and hyphens)"));
+            faults.Add(new Fault(path, $"token {TokenText.Fault}"));
         }
 
         return faults.Count == 0 ? token! : throw new CliException([.. faults.Select(f => f.ToString())]);

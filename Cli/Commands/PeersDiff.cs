@@ -48,7 +48,8 @@ internal static class PeersDiff
                 2 => Cell(difference.Here, now),
                 _ => Cell(difference.There, now),
             });
-            invocation.Out.WriteLine($"{diff.Differences.Length}{(diff.Truncated ? " and more" : "")} rules differ");
+            invocation.Out.WriteLine(
+                diff.Differences.Length == 1 && !diff.Truncated ? "1 rule differs" : $"{diff.Differences.Length}{(diff.Truncated ? " and more" : "")} rules differ");
         }
 
         return ExitStatus.Success;

@@ -176,6 +176,7 @@ public sealed class SettingsReaderTests
     [InlineData("peering.peers = [{host='https://h', port=1, token='T'}]", "1:24: host = \"https://h\" is neither a name nor an address (no scheme, no port, no path)")]
     [InlineData("peering.peers = [{host='h:1', port=1, token='T'}]", "1:24: host = \"h:1\" is neither a name nor an address (no scheme, no port, no path)")]
     [InlineData("peering.peers = [{host='h', port=1, token='secret'}]", "1:43: token is not a UUID (36 characters, hex digits and hyphens)")]
+    [InlineData("peering.peers = [{host='h', port=1, token='0x8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3'}]", "1:43: token is not a UUID (36 characters, hex digits and hyphens)")]
     [InlineData("peering.peers = [{host='h', port=1, token='T'}, {host='h', port=1, token='T'}]", "1:90: peering.peers names h:1 twice")]
     [InlineData("peering.peers = [{host='h', port=1, token='T', tls=true, cert_file='/c'}]", "1:103: peering.peers.cert_file without key_file (a certificate needs its key)")]
     [InlineData("peering.peers = [{host='h', port=1, token='T', ca_file='/c'}]", "1:91: peering.peers.ca_file without tls = true")]

@@ -1,0 +1,15 @@
+namespace Couic.Config;
+
+/// <summary>A client's token as configuration files write it: a hyphenated UUID with hex digits of either case.</summary>
+internal static class TokenText
+{
+    /// <summary>For the messages: what is no such text. The text itself is a secret and never quoted.</summary>
+    public const string Fault = "is not a UUID (36 characters, hex digits and hyphens)";
+
+    /// <summary>Takes that form and nothing else: Guid's own parsers take "0x" and signs inside the groups as well.</summary>
+    public static bool TryParse(string text, out Guid token)
+    {
+        token = default;
+        return text.All(c => char.IsAsciiHexDigit(c) || c == '-') && Guid.TryParseExact(text, "D", out token);
+    }
+}
