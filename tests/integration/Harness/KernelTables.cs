@@ -15,13 +15,13 @@ internal static class KernelTables
         List<string> entries = [];
         foreach (int id in MapIds(daemon.Process.Id))
         {
-            string? name = Tool("map", "show", "id", id.ToString(CultureInfo.InvariantCulture)).GetProperty("name").GetString();
+            string name = NameOf(id);
 
             // The kernel keeps fifteen characters of a name.
             string? trie = Tries.FirstOrDefault(t => t[..Math.Min(15, t.Length)] == name);
             if (trie is not null)
             {
-                string policy = name!.Contains("drop", StringComparison.Ordinal) || name.EndsWith("_d", StringComparison.Ordinal) ? "drop" : "ignore";
+                string policy = name.Contains("drop", StringComparison.Ordinal) || name.EndsWith("_d", StringComparison.Ordinal) ? "drop" : "ignore";
                 JsonElement dump = Tool("map", "dump", "id", id.ToString(CultureInfo.InvariantCulture));
                 entries.AddRange(dump.EnumerateArray().Select(e => $"{policy} {Cidr(e.GetProperty("key"))}"));
             }
@@ -37,6 +37,11 @@ internal static class KernelTables
             .SelectMany(p => daemon.Api.Get($"/v1/{p}").Expect(200).Json.EnumerateArray().Select(e => $"{p} {e.GetProperty("cidr").GetString()}"))
             .Order(StringComparer.Ordinal),
     ];
+
+    /// <summary>The numbers of a daemon's maps of a name.</summary>
+    public static IEnumerable<int> Ids(Daemon daemon, string name) => MapIds(daemon.Process.Id).Where(id => name.StartsWith(NameOf(id), StringComparison.Ordinal));
+
+    private static string NameOf(int id) => Tool("map", "show", "id", id.ToString(CultureInfo.InvariantCulture)).GetProperty("name").GetString()!;
 
     private static IEnumerable<int> MapIds(int pid) =>
         Directory.GetFiles($"/proc/{pid}/fdinfo").SelectMany(LinesOf)
