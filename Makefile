@@ -57,10 +57,12 @@ test: lint all manual ## everything that checks the code: lint, unit tests, test
 	@tools/setup test
 	@tests/run
 
-soak: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster
+soak: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster, ten minutes without a peer, without the webhook
 	@tools/setup test
 	@COUIC_SIM_SEEDS=10000 dotnet test tests/unit -c Release -v q --nologo --filter FullyQualifiedName~Peering.SimulatorTests
-	@COUIC_CLUSTER_RUNS=10 COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo --filter FullyQualifiedName~ClusterTests
+	@COUIC_CLUSTER_RUNS=10 COUIC_CLUSTER_SECONDS=1 COUIC_AWAY_SECONDS=600 COUIC_OUTAGE_SECONDS=600 COUIC_BINARY=$(CURDIR)/out/couic \
+	  dotnet test tests/integration -c Release -v q --nologo --logger 'console;verbosity=detailed' \
+	  --filter 'FullyQualifiedName~ClusterTests|FullyQualifiedName~PeeringVolumeTests|FullyQualifiedName~WebhookOutageTests'
 
 FUZZ_SECONDS ?= 60
 fuzz: all ## each parser for FUZZ_SECONDS (60) against mutations of tests/corpus, then random rules and packets against an oracle

@@ -20,13 +20,14 @@ internal static class Program
         int rate = arguments.Length > 0 ? int.Parse(arguments[0], CultureInfo.InvariantCulture) : 5_000;
         int seconds = arguments.Length > 1 ? int.Parse(arguments[1], CultureInfo.InvariantCulture) : 20;
         double alone, together;
-        using (Cluster one = new(1))
+        string room = $"[limits]\nmax_drop_entries = {(rate * seconds) + 100_000}\n";
+        using (Cluster one = new(1, room))
         {
             Console.WriteLine($"{rate} rules a second for {seconds} s");
             alone = Report("without peers", Load(one[0]!, rate, seconds));
         }
 
-        using Cluster cluster = new(Nodes);
+        using Cluster cluster = new(Nodes, room);
         using var stop = new CancellationTokenSource();
         var watch = Task.Run(() => Watch(cluster, stop.Token));
         together = Report($"with {Nodes - 1} peers", Load(cluster[0]!, rate, seconds));

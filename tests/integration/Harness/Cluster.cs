@@ -7,16 +7,19 @@ internal sealed class Cluster : IDisposable
     private readonly Scratch _scratch = new();
     private readonly NetSpace _switch = new();
     private readonly Node[] _nodes;
+    private readonly string _tables;
 
-    public Cluster(int size)
+    /// <param name="tables">Tables of each configuration besides <c>[peering]</c>.</param>
+    public Cluster(int size, string tables = "")
     {
+        _tables = tables;
         Shell.Check(_switch, "ip", "link", "add", "br0", "type", "bridge", "stp_state", "0", "forward_delay", "0");
         Shell.Check(_switch, "ip", "link", "set", "br0", "up");
         _nodes = [.. Enumerable.Range(0, size).Select(MakeNode)];
         foreach (Node node in _nodes)
         {
             // The others' clients first, so that each knows its tokens before the first one connects.
-            using Daemon lonely = Daemon.Start(_scratch, node.Space, Options(node, ""));
+            using Daemon lonely = Daemon.Start(_scratch, node.Space, Options(node, tables));
             foreach (Node other in _nodes.Where(o => o != node))
             {
                 lonely.Api.Post("/v1/client", $$"""{"name":"{{other.Name}}","group":"peering"}""").Expect(201);
@@ -35,6 +38,11 @@ internal sealed class Cluster : IDisposable
     public int Size => _nodes.Length;
 
     public Daemon? this[int node] => _nodes[node].Daemon;
+
+    /// <summary>What stands in front of a node's socket: all that its peers send to it goes through there.</summary>
+    public TcpRelay Relay(int node) => _nodes[node].Relay;
+
+    public string AddressOf(int node) => _nodes[node].Address;
 
     public void Start(int node) => _nodes[node].Daemon = Daemon.Start(_scratch, _nodes[node].Space, Options(_nodes[node], Peers(_nodes[node])));
 
@@ -75,7 +83,7 @@ internal sealed class Cluster : IDisposable
 
     private static DaemonOptions Options(Node node, string tables) => new() { Name = node.Name, Tables = tables };
 
-    private string Peers(Node node) => "[peering]\nenabled = true\n" + string.Concat(_nodes.Where(o => o != node).Select(other => $"""
+    private string Peers(Node node) => _tables + "\n[peering]\nenabled = true\n" + string.Concat(_nodes.Where(o => o != node).Select(other => $"""
 
         [[peering.peers]]
         host = "{other.Address}"

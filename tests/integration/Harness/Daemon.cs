@@ -47,6 +47,11 @@ public sealed class Daemon : IDisposable
     /// <summary>The API as the client <c>couicctl</c>.</summary>
     public ApiClient Api => _api ??= new ApiClient(Socket, Token);
 
+    /// <summary>Bytes of memory that it holds.</summary>
+    public long Resident => 1024 * long.Parse(
+        File.ReadLines($"/proc/{Process.Id}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]);
+
     /// <summary>Everything it wrote until now.</summary>
     public string Said
     {

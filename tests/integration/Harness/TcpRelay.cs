@@ -3,13 +3,17 @@ using System.Net.Sockets;
 
 namespace Couic.IntegrationTests.Harness;
 
-/// <summary>Carries TCP connections of a namespace to a daemon's Unix socket, as a reverse proxy without TLS would.</summary>
+/// <summary>
+/// Carries TCP connections of a namespace to a daemon's Unix socket, as a reverse proxy without TLS would, and plays the bad
+/// network on request.
+/// </summary>
 internal sealed class TcpRelay : IDisposable
 {
     private readonly TcpListener _listener;
     private readonly string _socketPath;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _accepting;
+    private long _bytes;
 
     public TcpRelay(NetSpace space, string address, int port, string socketPath)
     {
@@ -22,6 +26,11 @@ internal sealed class TcpRelay : IDisposable
         });
         _accepting = Task.Run(Accept);
     }
+
+    public RelayFaults Faults { get; } = new(seed: 1);
+
+    /// <summary>Bytes that were carried, both ways, heads of HTTP included.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
 
     public void Dispose()
     {
@@ -52,6 +61,11 @@ internal sealed class TcpRelay : IDisposable
         {
             try
             {
+                if (Faults.RefusesNext())
+                {
+                    return;
+                }
+
                 await inner.ConnectAsync(new UnixDomainSocketEndPoint(_socketPath), _stop.Token);
                 await Task.WhenAny(Copy(outer, inner), Copy(inner, outer));
             }
@@ -68,9 +82,17 @@ internal sealed class TcpRelay : IDisposable
         {
             for (int read; (read = await from.ReceiveAsync(buffer, _stop.Token)) > 0;)
             {
-                for (int sent = 0; sent < read;)
+                await Faults.HoldUp();
+                int? cut = Faults.CutAfter(read);
+                for (int sent = 0, all = cut ?? read; sent < all;)
                 {
-                    sent += await to.SendAsync(buffer.AsMemory(sent, read - sent), _stop.Token);
+                    sent += await to.SendAsync(buffer.AsMemory(sent, all - sent), _stop.Token);
+                }
+
+                Interlocked.Add(ref _bytes, cut ?? read);
+                if (cut is not null)
+                {
+                    return; // ends both directions
                 }
             }
         }

@@ -1,0 +1,71 @@
+namespace Couic.IntegrationTests.Harness;
+
+/// <summary>What a relay does to the connections that it carries: nothing, until it is told otherwise. Thread-safe.</summary>
+internal sealed class RelayFaults(int seed)
+{
+    /// <summary>How long the kernel waits before it repeats a lost segment, on a short path.</summary>
+    private static readonly TimeSpan Retransmission = TimeSpan.FromMilliseconds(200);
+
+    private readonly Lock _gate = new();
+    private readonly Random _random = new(seed);
+    private Weather _weather = Weather.Fair;
+    private CancellationTokenSource _change = new();
+
+    /// <summary>Changes the weather; whatever is being held up goes on at once.</summary>
+    public void Become(Weather weather)
+    {
+        lock (_gate)
+        {
+            _weather = weather;
+            _change.Cancel();
+            _change = new CancellationTokenSource();
+        }
+    }
+
+    /// <summary>Whether a new connection is closed as soon as it is there.</summary>
+    public bool RefusesNext() => Happens(w => w.Refused);
+
+    /// <summary>How many bytes of a piece pass before the connection breaks; null when it does not.</summary>
+    public int? CutAfter(int length)
+    {
+        lock (_gate)
+        {
+            return _random.NextDouble() < _weather.Cut ? _random.Next(length) : null;
+        }
+    }
+
+    /// <summary>Holds a piece up for as long as the weather wants.</summary>
+    public async Task HoldUp()
+    {
+        TimeSpan pause;
+        CancellationToken change;
+        lock (_gate)
+        {
+            pause = _random.NextDouble() * _weather.MaxDelay;
+            pause += _random.NextDouble() < _weather.Lost ? Retransmission : TimeSpan.Zero;
+            pause += _random.NextDouble() < _weather.Stalled ? _random.NextDouble() * TimeSpan.FromSeconds(8) : TimeSpan.Zero;
+            change = _change.Token;
+        }
+
+        if (pause > TimeSpan.Zero)
+        {
+            await Task.Delay(pause, change).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private bool Happens(Func<Weather, double> chance)
+    {
+        lock (_gate)
+        {
+            return _random.NextDouble() < chance(_weather);
+        }
+    }
+
+    /// <summary>Chances for a connection (refused) or a piece of it: cut in its middle, lost and repeated, held up for seconds.</summary>
+    public sealed record Weather(double Refused, double Cut, double Lost, double Stalled, TimeSpan MaxDelay)
+    {
+        public static readonly Weather Fair = new(0, 0, 0, 0, TimeSpan.Zero);
+
+        public static readonly Weather Foul = new(0.2, 0.05, 0.2, 0.02, TimeSpan.FromMilliseconds(60));
+    }
+}
