@@ -59,6 +59,34 @@ public sealed class PeerJobTests(SharedDaemon shared) : IClassFixture<SharedDaem
     });
 
     [Fact]
+    public void ALeakedTokenReadsNoRulesAndTouchesNoEntryOfASet()
+    {
+        DaemonOptions options = new() { Name = "peering", Interfaces = [], Top = "allow_no_ifaces = true", Tables = "[peering]\nenabled = true\n" };
+        using Daemon daemon = Daemon.Start(shared.Lab, options);
+        daemon.Api.Post("/v1/client", """{"name":"leaked","group":"peering"}""").Expect(201);
+        daemon.Api.Post("/v1/sets/drop", """{"name":"guarded","entries":["203.0.113.0/24"]}""").Expect(201);
+        daemon.Api.Post("/v1/sets/reload", "").Expect(201);
+        daemon.Api.Add("drop", "198.51.100.0/24");
+        using ApiClient leaked = daemon.As(daemon.TokenOf("leaked"));
+        string before = daemon.Api.Get("/v1/drop").Expect(200).Body;
+        foreach (string stamp in (string[])["", ""","stamp":1000000000000000000,"node":7"""])
+        {
+            foreach (string change in (string[])["""{"action":"remove","entry":{"cidr":"203.0.113.0/24","expiration":0}""", """{"action":"add","entry":{"cidr":"203.0.113.0/24","tag":"theirs","expiration":1}"""])
+            {
+                leaked.Post("/v1/drop/peer", $"[{change}{stamp}}}]").Expect(201);
+            }
+        }
+
+        Assert.Equal(before, daemon.Api.Get("/v1/drop").Expect(200).Body);
+
+        // Version 1; kind 2 asks for sums of branches, 3 for the records of leaves; without the key that peers are told.
+        string key = new('\0', 8);
+        Assert.Equal(401, leaked.Post("/v1/drop/peer/sync", $"\u0001\u0002{key}\0\0", "application/octet-stream").Status);
+        Assert.Equal(401, leaked.Post("/v1/drop/peer/sync", $"\u0001\u0003{key}\0\0\0\0", "application/octet-stream").Status);
+        Assert.Equal(400, leaked.Post("/v1/drop/peer/sync", "\u0001\u0003", "application/octet-stream").Status);
+    }
+
+    [Fact]
     public void EveryJobIsTakenOnItsOwn() => AsPeer("peer-jobs", client =>
     {
         _api.Add("drop", "203.0.113.1/32", "mine");

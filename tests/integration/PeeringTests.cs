@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Couic.IntegrationTests.Harness;
 using Xunit;
 
@@ -34,13 +36,58 @@ public sealed class PeeringTests : IDisposable
 
         Eventually.Holds(() => couic1.Ctl("peers").Out.Contains("┆ up ", StringComparison.Ordinal), "the peer is shown as up");
         Eventually.Holds(() => couic2.Ctl("peers").Out.Contains("┆ yes ", StringComparison.Ordinal), "with the same rules");
-        Assert.Equal(0, couic1.Ctl("peers", "diff", Lab.OutsideV4).ExitCode);
+        AssertPeersAreShown(couic1);
 
         // Allow-lists stay on their node unless both sides ask for them.
         couic1.Ctl("ignore", "add", "192.0.2.1");
         couic1.Ctl("drop", "add", "198.51.100.7");
         Eventually.Holds(() => Stats.Count(couic2, "drop") == 1, "the next drop travels");
         Assert.Equal(0, Stats.Count(couic2, "ignore"));
+    }
+
+    /// <summary>Byte for byte, but for times and the clock's tenths.</summary>
+    private static void AssertPeersAreShown(Daemon couic1)
+    {
+        Shell.Result peers = couic1.Ctl("peers");
+        Assert.Equal((0, ""), (peers.ExitCode, peers.Error));
+        Assert.Equal(
+            """
+            ┌────────────────┬───────┬────────────┬────────┬────────┬──────────────┬───────┐
+            │ Peer           ┆ State ┆ Same rules ┆ Queued ┆ Oldest ┆ Last success ┆ Clock │
+            ╞════════════════╪═══════╪════════════╪════════╪════════╪══════════════╪═══════╡
+            │ 10.77.0.2:2900 ┆ up    ┆ yes        ┆ 0      ┆        ┆ now          ┆ +0.0s │
+            └────────────────┴───────┴────────────┴────────┴────────┴──────────────┴───────┘
+
+            """,
+            Regex.Replace(peers.Out, "┆ (now   |1s ago|2s ago)       ┆ [+-]0[.].s", "┆ now          ┆ +0.0s"));
+        JsonElement json = JsonDocument.Parse(couic1.Ctl("peers", "--json").Out).RootElement[0];
+        Assert.Equal(("up", true), (json.GetProperty("state").GetString(), json.GetProperty("in_sync").GetBoolean()));
+
+        Assert.Equal(new Shell.Result(0, "10.77.0.2 holds the same rules\n", ""), couic1.Ctl("peers", "diff", Lab.OutsideV4));
+        Assert.Equal(
+            new Shell.Result(1, "", "couicctl: the daemon refused: 404 not_found: no peer \"nobody\" is configured\n"), couic1.Ctl("peers", "diff", "nobody"));
+
+        // A rule is a difference until the next flush; it may come before the question.
+        string difference = "";
+        for (int i = 0; !difference.Contains("1 rule differs", StringComparison.Ordinal); i++)
+        {
+            Assert.True(i < 100, difference);
+            couic1.Api.Add("drop", $"198.18.0.{i}/32", "differs");
+            difference = couic1.Ctl("peers", "diff", Lab.OutsideV4).All;
+            couic1.Api.Remove("drop", $"198.18.0.{i}/32");
+        }
+
+        Assert.Matches(
+            """
+            ^┌────────┬──────────────+┬────────────────┬────────┐
+            │ Policy ┆ CIDR +┆ Here           ┆ There  │
+            ╞════════╪══════════════+╪════════════════╪════════╡
+            │ drop   ┆ 198[.]18[.]0[.][0-9]+/32 ┆ differs, never ┆ absent │
+            └────────┴──────────────+┴────────────────┴────────┘
+            1 rule differs
+            $
+            """,
+            difference);
     }
 
     [Fact]

@@ -42,9 +42,8 @@ public sealed class ReverseProxyTests : IDisposable
     [Fact]
     public void CouicctlRefusesACertificateOfAnUnknownAuthority()
     {
-        string other = _lab.Scratch["other.pem"];
-        TlsProxy.WriteCertificate(other, _lab.Scratch["o.pem"], _lab.Scratch["o.key"], "127.0.0.1");
-        Shell.Result result = Product.Run(_lab.Inside, "ctl", "-c", WriteRemote("localhost", other), "drop", "list");
+        using Authority other = new(_lab.Scratch, "other");
+        Shell.Result result = Product.Run(_lab.Inside, "ctl", "-c", WriteRemote("localhost", other.File), "drop", "list");
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("certificate", result.Error, StringComparison.OrdinalIgnoreCase);
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));

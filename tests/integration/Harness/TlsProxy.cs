@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 
 namespace Couic.IntegrationTests.Harness;
 
@@ -10,11 +7,14 @@ internal sealed class TlsProxy : IDisposable
 {
     private readonly Process _nginx;
 
-    public TlsProxy(NetSpace space, Scratch scratch, string name, string socket, string address)
+    /// <param name="address">What its certificate is for, besides <c>localhost</c>.</param>
+    /// <param name="more">Further lines of nginx's server block.</param>
+    public TlsProxy(NetSpace space, Scratch scratch, string name, string socket, string address, bool isExpired = false, string more = "")
     {
         string home = scratch.Folder(name);
-        Authority = scratch[$"{name}/ca.pem"];
-        WriteCertificate(Authority, scratch[$"{name}/server.pem"], scratch[$"{name}/server.key"], address);
+        using Authority authority = new(scratch, $"{name}/ca");
+        Authority = authority.File;
+        (string certificate, string key) = authority.Issue($"{name}/server", ["localhost", address], isExpired);
         string config = scratch.File($"{name}/nginx.conf", $$"""
             daemon off;
             user nobody nogroup;
@@ -32,8 +32,9 @@ internal sealed class TlsProxy : IDisposable
               upstream couic { server unix:{{socket}}; keepalive 4; }
               server {
                 listen 2900 ssl;
-                ssl_certificate {{home}}/server.pem;
-                ssl_certificate_key {{home}}/server.key;
+                ssl_certificate {{certificate}};
+                ssl_certificate_key {{key}};
+                {{more}}
                 client_max_body_size 0;
                 location / { proxy_pass http://couic; proxy_http_version 1.1; proxy_set_header Connection ""; }
               }
@@ -50,29 +51,5 @@ internal sealed class TlsProxy : IDisposable
         _ = Libc.kill(_nginx.Id, Libc.SIGTERM);
         _nginx.WaitForExit();
         _nginx.Dispose();
-    }
-
-    /// <summary>An authority of its own and a certificate for <c>localhost</c> and an address, signed by it.</summary>
-    public static void WriteCertificate(string authorityFile, string certificateFile, string keyFile, string address)
-    {
-        DateTimeOffset from = DateTimeOffset.UtcNow.AddHours(-1);
-        DateTimeOffset to = from.AddDays(1);
-        using ECDsa authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest authorityRequest = new("CN=couic test authority", authorityKey, HashAlgorithmName.SHA256);
-        authorityRequest.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        authorityRequest.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        using X509Certificate2 authority = authorityRequest.CreateSelfSigned(from, to);
-
-        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=localhost", key, HashAlgorithmName.SHA256);
-        SubjectAlternativeNameBuilder names = new();
-        names.AddDnsName("localhost");
-        names.AddIpAddress(IPAddress.Parse(address));
-        request.CertificateExtensions.Add(names.Build());
-        using X509Certificate2 certificate = request.Create(authority, from, to, RandomNumberGenerator.GetBytes(8));
-
-        File.WriteAllText(authorityFile, authority.ExportCertificatePem());
-        File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
-        File.WriteAllText(keyFile, key.ExportPkcs8PrivateKeyPem());
     }
 }
