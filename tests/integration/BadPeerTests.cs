@@ -32,6 +32,7 @@ public sealed class BadPeerTests
         string peers = string.Concat(ports.Append(3100).Select(
             port => $"[[peering.peers]]\nhost = \"{Lab.OutsideV4}\"\nport = {port}\ntls = {(port == 2900 ? "true" : "false")}\ntoken = \"{token}\"\n"));
         using Daemon node = Daemon.Start(lab, new DaemonOptions { Tables = "[peering]\nenabled = true\n" + peers });
+        Eventually.Holds(() => node.Api.Get("/v1/peers").Json.GetArrayLength() == Bad.Length + 1, "peering has begun");
 
         string[] requests = [.. Enumerable.Range(0, Rules).Select(i => node.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.0.{i / 256}.{i % 256}/32")))];
         Assert.All(node.Api.Pipeline(requests), status => Assert.Equal(201, status));

@@ -89,6 +89,7 @@ public sealed class OpenApiWalkTests : IDisposable
         Ask("post /v1/{policy}/peer/sync", 413, "/v1/drop/peer/sync", TooLarge, "application/octet-stream");
         Eventually.Holds(() => _daemon.Api.Get("/v1/peers").Json[0].GetProperty("in_sync").ValueKind == JsonValueKind.True, "the nodes agree");
         Ask("get /v1/peers", 200, "/v1/peers");
+        Eventually.Holds(() => _daemon.Api.Get($"/v1/peers/{other}/diff").Status == 200, "the other has greeted");
         Ask("get /v1/peers/{host}/diff", 200, $"/v1/peers/{other}/diff");
         Ask("get /v1/peers/{host}/diff", 404, "/v1/peers/nobody/diff");
         _cluster.Kill(1);
