@@ -9,6 +9,9 @@ namespace Couic.Logging;
 /// <summary>A logger for one area of the program.</summary>
 internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvider time, string category) : IUtf8Logger
 {
+    /// <summary>Characters of an event's name; more are cut off.</summary>
+    private const int MaxEventName = 64;
+
     private readonly byte[] _area = Encoding.UTF8.GetBytes(AreaOf(category));
 
     public bool IsEnabled(LogLevel logLevel) => factory.IsEnabled(logLevel);
@@ -20,7 +23,7 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
     {
         if (IsEnabled(level))
         {
-            queue.Write(time.GetUtcNow().Ticks, level, _area, eventId.Name, message, fields.Encoded);
+            Queue(level, eventId.Name, message, fields.Encoded);
         }
     }
 
@@ -47,12 +50,19 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
 
             Span<byte> message = buffer.AsSpan(LogRecord.MaxBytes / 2);
             System.Text.Unicode.Utf8.FromUtf16(formatter(state, exception), message, out _, out int length);
-            queue.Write(time.GetUtcNow().Ticks, logLevel, _area, eventId.Name, message[..length], fields.Encoded);
+            Queue(logLevel, eventId.Name, message[..length], fields.Encoded);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+
+    private void Queue(LogLevel level, string? eventName, ReadOnlySpan<byte> message, ReadOnlySpan<byte> fields)
+    {
+        Span<byte> name = stackalloc byte[3 * MaxEventName];
+        int length = Encoding.UTF8.GetBytes(eventName.AsSpan(0, Math.Min(eventName?.Length ?? 0, MaxEventName)), name);
+        queue.Write(new LogRecord(time.GetUtcNow().Ticks, level, _area, name[..length], message, fields));
     }
 
     private static void AddAll(ref LogFields fields, IReadOnlyList<KeyValuePair<string, object?>> pairs)

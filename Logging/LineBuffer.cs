@@ -18,6 +18,9 @@ internal sealed class LineBuffer
 
     public void Clear() => Length = 0;
 
+    /// <summary>Forgets what stands behind a place.</summary>
+    public void Truncate(int length) => Length = length;
+
     public void Append(byte value)
     {
         Room(1)[0] = value;

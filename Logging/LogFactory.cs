@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Logging;
 
 /// <summary>
-/// Makes the loggers of the program. Each call of a logger copies one line into a bounded queue and returns; one thread writes.
+/// Makes the loggers of the program. Each call of a logger puts one line into a bounded queue and returns; one thread writes.
 /// Thread-safe. Disposing writes what is queued and waits for it at most two seconds.
 /// </summary>
 public sealed class LogFactory : ILoggerFactory
@@ -29,7 +29,7 @@ public sealed class LogFactory : ILoggerFactory
     {
         _time = time;
         _level = (int)settings.Level;
-        _queue = new LogQueue(queueBytes);
+        _queue = new LogQueue(settings, output.IsJournal, queueBytes);
         _writer = new LogWriter(_queue, settings, output, time, stopTime);
     }
 
@@ -43,7 +43,7 @@ public sealed class LogFactory : ILoggerFactory
     public void Apply(LoggingSettings settings)
     {
         _level = (int)settings.Level;
-        _writer.Apply(settings);
+        _queue.Apply(settings);
     }
 
     /// <param name="categoryName">An area such as <c>audit</c>; of <c>Couic.Http.Router</c> the area is <c>http</c>.</param>

@@ -1,92 +1,66 @@
+using System.Text;
 using Couic.Config;
 using Couic.Logging.Abstractions;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Logging;
 
-/// <summary>From records to bytes in two places, and what the writer itself has to say.</summary>
+/// <summary>Where lines go, and what the writer itself has to say.</summary>
 internal sealed partial class LogWriter
 {
-    private void Format(in LogRecord record)
+    private void Write(LogBatch batch)
     {
-        Range line = FormatForOutput(record);
-        if (_inForce.Dir is not null)
+        for (int i = 0; i < batch.StretchCount; i++)
         {
-            FormatForFile(record, line);
-        }
-
-        if (_outputLines.Length > ChunkBytes || _fileLines.Length > ChunkBytes)
-        {
-            FlushFile();
-            FlushOutput();
-        }
-    }
-
-    /// <returns>Where in the buffer the line is, without its priority.</returns>
-    private Range FormatForOutput(in LogRecord record)
-    {
-        if (_output.IsJournal)
-        {
-            _outputLines.Append(Levels.Priority(record.Level));
-        }
-
-        int start = _outputLines.Length;
-        Append(_outputLines, record, _inForce.Dir is null ? _inForce.Format : LogFormat.Text);
-        return start.._outputLines.Length;
-    }
-
-    private void FormatForFile(in LogRecord record, Range line)
-    {
-        long day = record.Ticks / TimeSpan.TicksPerDay;
-        if (day != _fileDay)
-        {
-            FlushFile();
-            _fileDay = day;
-            _fileName = LogFileNames.For(_inForce.Rotation, new DateTime(record.Ticks, DateTimeKind.Utc));
-        }
-
-        if (_inForce.Format == LogFormat.Text)
-        {
-            _fileLines.Append(_outputLines.Written[line]);
-        }
-        else
-        {
-            Append(_fileLines, record, _inForce.Format);
-        }
-
-        _fileLineCount++;
-    }
-
-    private static void Append(LineBuffer lines, in LogRecord record, LogFormat format)
-    {
-        if (format == LogFormat.Json)
-        {
-            JsonFormat.Append(lines, record);
-        }
-        else
-        {
-            TextFormat.Append(lines, record);
-        }
-    }
-
-    private void FlushFile()
-    {
-        if (_inForce.Dir is { } folder && _fileLines.Length > 0)
-        {
-            if (_file.TryWrite(folder, _fileName, _inForce.MaxLogFiles, _fileLines.Written))
+            LogBatch.Stretch stretch = batch.Read(i, out ReadOnlySpan<byte> output, out ReadOnlySpan<byte> file);
+            bool isLost = !TryWriteFile(stretch, file);
+            _ = _output.TryWrite(output); // nobody to tell
+            if (isLost)
             {
-                SayRecovered(folder);
+                SayFault();
             }
             else
             {
-                Interlocked.Add(ref _lostEver, _fileLineCount);
-                _lostUnsaid += _fileLineCount;
-                SayFault();
+                SayRecovered();
             }
         }
 
-        _fileLines.Clear();
-        _fileLineCount = 0;
+        if (batch.Dropped > 0)
+        {
+            Put(LogLevel.Warning, "log_lines_dropped", "log lines dropped: the queue was full"u8, "count"u8, batch.Dropped, null);
+            Write(_own);
+        }
+    }
+
+    /// <summary>True also where there is no file.</summary>
+    private bool TryWriteFile(in LogBatch.Stretch stretch, ReadOnlySpan<byte> lines)
+    {
+        if (stretch.Settings != _inForce)
+        {
+            _file.Close(); // another folder or rotation, or fewer files to keep
+            _inForce = stretch.Settings;
+            _fileDay = -1;
+        }
+
+        if (_inForce.Dir is not { } folder)
+        {
+            return true;
+        }
+
+        if (stretch.Day != _fileDay)
+        {
+            _fileDay = stretch.Day;
+            _fileName = LogFileNames.For(_inForce.Rotation, new DateTime(stretch.Day * TimeSpan.TicksPerDay, DateTimeKind.Utc));
+        }
+
+        if (_file.TryWrite(folder, _fileName, _inForce.MaxLogFiles, lines))
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _lostEver, stretch.Lines);
+        _lostUnsaid += stretch.Lines;
+        return false;
     }
 
     /// <summary>Once per failure, to standard output: the file is what fails.</summary>
@@ -95,40 +69,25 @@ internal sealed partial class LogWriter
         if (!_isFaultSaid)
         {
             _isFaultSaid = true;
-            FormatForOutput(Own(LogLevel.Error, "log_file_failed", "log file failed; lines are lost until it works again"u8, default, 0, _file.Fault));
+            Put(LogLevel.Error, "log_file_failed", "log file failed; lines are lost until it works again"u8, default, 0, _file.Fault);
+            _own.Read(0, out ReadOnlySpan<byte> output, out _);
+            _ = _output.TryWrite(output);
         }
     }
 
-    private void SayRecovered(string folder)
+    private void SayRecovered()
     {
-        if (_lostUnsaid == 0)
+        if (_lostUnsaid > 0 && _inForce.Dir is not null)
         {
-            return;
-        }
-
-        long lost = _lostUnsaid;
-        (_lostUnsaid, _isFaultSaid) = (0, false);
-        LogRecord record = Own(LogLevel.Warning, "log_file_recovered", "log file works again"u8, "lost"u8, lost, null);
-        FormatForOutput(record);
-        _fileLines.Clear();
-        Append(_fileLines, record, _inForce.Format);
-        _ = _file.TryWrite(folder, _fileName, _inForce.MaxLogFiles, _fileLines.Written); // if not, the next batch says why
-    }
-
-    private void FlushOutput()
-    {
-        if (_outputLines.Length > 0)
-        {
-            _ = _output.TryWrite(_outputLines.Written); // nobody to tell
-            _outputLines.Clear();
+            long lost = _lostUnsaid;
+            (_lostUnsaid, _isFaultSaid) = (0, false);
+            Put(LogLevel.Warning, "log_file_recovered", "log file works again"u8, "lost"u8, lost, null);
+            Write(_own); // if it fails again, the next batch says why
         }
     }
 
-    private void Say(LogLevel level, string eventName, ReadOnlySpan<byte> message, ReadOnlySpan<byte> key, long number, string? cause) =>
-        Format(Own(level, eventName, message, key, number, cause));
-
-    /// <summary>A line of the writer's own. They are rare: each may have memory of its own.</summary>
-    private LogRecord Own(LogLevel level, string eventName, ReadOnlySpan<byte> message, ReadOnlySpan<byte> key, long number, string? cause)
+    /// <summary>Makes a line of the writer's own, the only one in its batch.</summary>
+    private void Put(LogLevel level, string eventName, ReadOnlySpan<byte> message, ReadOnlySpan<byte> key, long number, string? cause)
     {
         var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
         if (!key.IsEmpty)
@@ -141,8 +100,8 @@ internal sealed partial class LogWriter
             fields.Add("cause"u8, cause);
         }
 
-        byte[] bytes = new byte[LogFields.UsualBytes * 2];
-        LogRecord.Write(bytes, _time.GetUtcNow().Ticks, level, "log"u8, eventName, message, fields.Encoded);
-        return new LogRecord(bytes);
+        _own.Clear();
+        _own.TryAppend(
+            new LogRecord(_time.GetUtcNow().Ticks, level, "log"u8, Encoding.ASCII.GetBytes(eventName), message, fields.Encoded), _inForce);
     }
 }

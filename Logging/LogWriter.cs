@@ -1,33 +1,26 @@
 using Couic.Config;
-using Microsoft.Extensions.Logging;
 
 namespace Couic.Logging;
 
 /// <summary>
-/// The thread that takes lines from the queue, formats them and writes them to standard output and to the file. Standard output gets text,
-/// but the configured format where there is no file.
+/// The thread that takes lines from the queue and writes them to standard output and to the file. Standard output gets text, but the
+/// configured format where there is no file.
 /// </summary>
 internal sealed partial class LogWriter : IDisposable
 {
     /// <summary>How long a line waits for others to be written with.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>Bytes of formatted lines that are written at once; bounds the memory of a burst.</summary>
-    private const int ChunkBytes = 256 * 1024;
-
     private readonly LogQueue _queue;
     private readonly ILogOutput _output;
     private readonly TimeProvider _time;
     private readonly TimeSpan _stopTime;
     private readonly LogFile _file;
-    private readonly LineBuffer _outputLines = new();
-    private readonly LineBuffer _fileLines = new();
+    private readonly LogBatch _own;
     private readonly Thread _thread;
-    private LoggingSettings _settings;
     private LoggingSettings _inForce;
     private string _fileName = string.Empty;
     private long _fileDay = -1;
-    private int _fileLineCount;
     private long _lostEver;
     private long _lostUnsaid;
     private bool _isFaultSaid;
@@ -36,24 +29,18 @@ internal sealed partial class LogWriter : IDisposable
     public LogWriter(LogQueue queue, LoggingSettings settings, ILogOutput output, TimeProvider time, TimeSpan stopTime)
     {
         _queue = queue;
-        _settings = _inForce = settings;
+        _inForce = settings;
         _output = output;
         _time = time;
         _stopTime = stopTime;
         _file = new LogFile(time);
+        _own = new LogBatch(LogRecord.MaxBytes, output.IsJournal);
         _thread = new Thread(Run) { IsBackground = true, Name = "log" };
         _thread.Start();
     }
 
     /// <summary>Lines of the file that a full disk or the like has cost since the start.</summary>
     public long Lost => Interlocked.Read(ref _lostEver);
-
-    /// <summary>From the next batch on.</summary>
-    public void Apply(LoggingSettings settings)
-    {
-        Volatile.Write(ref _settings, settings);
-        _queue.Wake();
-    }
 
     /// <summary>Writes what is queued and ends the thread.</summary>
     public void Dispose()
@@ -83,7 +70,7 @@ internal sealed partial class LogWriter : IDisposable
     {
         try
         {
-            WriteBatch();
+            Write(_queue.Take());
         }
 #pragma warning disable CA1031 // whatever goes wrong here costs lines, never the process
         catch (Exception)
@@ -91,36 +78,6 @@ internal sealed partial class LogWriter : IDisposable
         {
             Interlocked.Increment(ref _lostEver);
             _lostUnsaid++;
-            _outputLines.Clear();
-            _fileLines.Clear();
-            _fileLineCount = 0;
         }
-    }
-
-    private void WriteBatch()
-    {
-        LoggingSettings settings = Volatile.Read(ref _settings);
-        if (settings != _inForce)
-        {
-            _file.Close(); // another folder or rotation, or fewer files to keep
-            _inForce = settings;
-            _fileDay = -1;
-        }
-
-        ReadOnlySpan<byte> records = _queue.Take(out long dropped);
-        while (!records.IsEmpty)
-        {
-            var record = new LogRecord(records);
-            Format(record);
-            records = records[record.Length..];
-        }
-
-        if (dropped > 0)
-        {
-            Say(LogLevel.Warning, "log_lines_dropped", "log lines dropped: the queue was full"u8, "count"u8, dropped, null);
-        }
-
-        FlushFile();
-        FlushOutput();
     }
 }

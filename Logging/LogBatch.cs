@@ -1,0 +1,92 @@
+using Couic.Config;
+
+namespace Couic.Logging;
+
+/// <summary>Lines that are ready to be written, in stretches of one day and one state of the settings. Not thread-safe.</summary>
+/// <param name="isJournal">Whether lines for standard output start with a priority.</param>
+internal sealed class LogBatch(int maxBytes, bool isJournal)
+{
+    private readonly LineBuffer _output = new();
+    private readonly LineBuffer _file = new();
+    private readonly List<Stretch> _stretches = new(4);
+
+    /// <summary>Bytes for standard output.</summary>
+    public int Length => _output.Length;
+
+    /// <summary>Lines that found no room.</summary>
+    public int Dropped { get; private set; }
+
+    public int StretchCount => _stretches.Count;
+
+    /// <summary>False when there is no room for the line.</summary>
+    public bool TryAppend(in LogRecord record, LoggingSettings settings)
+    {
+        int output = _output.Length, file = _file.Length;
+        if (isJournal)
+        {
+            _output.Append(Levels.Priority(record.Level));
+        }
+
+        Append(_output, record, settings.Dir is null ? settings.Format : LogFormat.Text);
+        if (settings.Dir is not null && !SharesLines(settings))
+        {
+            Append(_file, record, settings.Format);
+        }
+
+        if (Math.Max(_output.Length, _file.Length) > maxBytes)
+        {
+            _output.Truncate(output);
+            _file.Truncate(file);
+            Dropped++;
+            return false;
+        }
+
+        long day = record.Ticks / TimeSpan.TicksPerDay;
+        Stretch last = _stretches.Count > 0 ? _stretches[^1] : default;
+        if (last.Lines > 0 && last.Day == day && last.Settings == settings)
+        {
+            _stretches[^1] = last with { OutputEnd = _output.Length, FileEnd = _file.Length, Lines = last.Lines + 1 };
+        }
+        else
+        {
+            _stretches.Add(new Stretch(settings, day, output, _output.Length, file, _file.Length, 1));
+        }
+
+        return true;
+    }
+
+    /// <summary>One stretch: what goes to standard output, and what goes to the file.</summary>
+    public Stretch Read(int index, out ReadOnlySpan<byte> output, out ReadOnlySpan<byte> file)
+    {
+        Stretch stretch = _stretches[index];
+        output = _output.Written[stretch.OutputStart..stretch.OutputEnd];
+        file = SharesLines(stretch.Settings) ? output : _file.Written[stretch.FileStart..stretch.FileEnd];
+        return stretch;
+    }
+
+    public void Clear()
+    {
+        _output.Clear();
+        _file.Clear();
+        _stretches.Clear();
+        Dropped = 0;
+    }
+
+    private bool SharesLines(LoggingSettings settings) => settings.Format == LogFormat.Text && !isJournal;
+
+    private static void Append(LineBuffer lines, in LogRecord record, LogFormat format)
+    {
+        if (format == LogFormat.Json)
+        {
+            JsonFormat.Append(lines, record);
+        }
+        else
+        {
+            TextFormat.Append(lines, record);
+        }
+    }
+
+    /// <param name="Day">Since year 1 (UTC).</param>
+    internal readonly record struct Stretch(
+        LoggingSettings Settings, long Day, int OutputStart, int OutputEnd, int FileStart, int FileEnd, int Lines);
+}
