@@ -114,6 +114,12 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         }
 
         held = rule;
+        SetInTables(change, rule, isNew);
+        return Errno.None;
+    }
+
+    private void SetInTables(in RuleChange change, uint rule, bool isNew)
+    {
         if (change.Cidr.Family == IpFamily.V4)
         {
             _tables4[(int)change.Policy].Set(change.Cidr, rule, isNew);
@@ -122,25 +128,33 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         {
             _tables6[(int)change.Policy].Set(change.Cidr, rule, isNew);
         }
-
-        return Errno.None;
     }
 
     private Errno Remove(in RuleChange change)
     {
-        Span<byte> key = stackalloc byte[Layout.Key6Size];
-        Errno errno = BpfSyscall.Delete(_maps.Trie(change.Policy, change.Cidr.Family), key[..TrieEntry.Write(change.Cidr, key)]);
-
-        // A key that somebody else has removed is as absent as it should be.
-        if (errno != Errno.None && errno != Errno.ENOENT)
+        Errno errno = DeleteFromTrie(change);
+        if (errno == Errno.None)
         {
-            return errno;
+            RemoveFromTables(change);
         }
 
+        return errno;
+    }
+
+    /// <summary>A key that somebody else has removed is as absent as it should be.</summary>
+    private Errno DeleteFromTrie(in RuleChange change)
+    {
+        Span<byte> key = stackalloc byte[Layout.Key6Size];
+        Errno errno = BpfSyscall.Delete(_maps.Trie(change.Policy, change.Cidr.Family), key[..TrieEntry.Write(change.Cidr, key)]);
+        return errno == Errno.ENOENT ? Errno.None : errno;
+    }
+
+    private void RemoveFromTables(in RuleChange change)
+    {
         ref uint held = ref RuleIn(change);
         if (held == 0)
         {
-            return Errno.None;
+            return;
         }
 
         if (change.Cidr.Family == IpFamily.V4)
@@ -154,7 +168,6 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
 
         Release(held);
         held = 0;
-        return Errno.None;
     }
 
     private bool HasRoom(Policy policy, Cidr cidr) =>

@@ -14,7 +14,7 @@ namespace Couic.Http;
 /// </summary>
 internal sealed partial class Exchange
 {
-    private readonly HttpConnection _connection;
+    private HttpConnection _connection;
     private readonly Slice[] _parameters = new Slice[Router.MaxParameters];
     private readonly OutputBuffer _decoded = new();
     private readonly Slice[] _decodedParameters = new Slice[Router.MaxParameters];
@@ -26,7 +26,7 @@ internal sealed partial class Exchange
         Head = connection.Head;
     }
 
-    internal RequestHead Head { get; }
+    internal RequestHead Head { get; private set; }
 
     /// <summary>The route that was found; null when there is none.</summary>
     public Route? Route { get; private set; }
@@ -87,6 +87,7 @@ internal sealed partial class Exchange
         Client = null;
         _parameterCount = 0;
         _decoded.Clear();
+        IsDeferred = false;
         ResetAnswer();
     }
 

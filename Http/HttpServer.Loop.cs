@@ -34,6 +34,7 @@ internal sealed partial class HttpServer
 
     private void Run()
     {
+        _loopThread = Environment.CurrentManagedThreadId;
         try
         {
             while (!_isEnding || (_connections.Count > 0 && Now < _endBy))
@@ -43,7 +44,13 @@ internal sealed partial class HttpServer
                 for (int i = 0; i < n; i++)
                 {
                     Dispatch(i);
+                    if (_joined.Count >= GroupSize)
+                    {
+                        FinishGroup();
+                    }
                 }
+
+                FinishGroup();
 
                 if (Now >= _nextSweep || _isStopping)
                 {

@@ -30,6 +30,8 @@ internal static unsafe partial class BpfSyscall
     private const int BPF_BTF_LOAD = 18;
     private const int BPF_MAP_FREEZE = 22;
     private const int BPF_MAP_LOOKUP_BATCH = 24;
+    private const int BPF_MAP_UPDATE_BATCH = 26;
+    private const int BPF_MAP_DELETE_BATCH = 27;
     private const int BPF_LINK_CREATE = 28;
 
     /// <summary>Bytes of struct bpf_func_info.</summary>
@@ -104,6 +106,26 @@ internal static unsafe partial class BpfSyscall
             Errno errno = Try(BPF_MAP_LOOKUP_BATCH, &attr, sizeof(bpf_map_batch_attr));
             count = errno == Errno.None || errno == Errno.ENOENT ? attr.count : 0;
             return errno;
+        }
+    }
+
+    /// <summary>Adds or replaces elements together (tries: Linux 5.13). After an error some of them may be there.</summary>
+    public static Errno UpdateBatch(FileDescriptor map, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values, int count)
+    {
+        fixed (byte* k = keys, v = values)
+        {
+            var attr = new bpf_map_batch_attr { keys = (ulong)k, values = (ulong)v, count = (uint)count, map_fd = (uint)map.Number };
+            return Try(BPF_MAP_UPDATE_BATCH, &attr, sizeof(bpf_map_batch_attr));
+        }
+    }
+
+    /// <summary>Removes elements together (tries: Linux 5.13). It ends at the first that is not there; those before it are gone.</summary>
+    public static Errno DeleteBatch(FileDescriptor map, ReadOnlySpan<byte> keys, int count)
+    {
+        fixed (byte* k = keys)
+        {
+            var attr = new bpf_map_batch_attr { keys = (ulong)k, count = (uint)count, map_fd = (uint)map.Number };
+            return Try(BPF_MAP_DELETE_BATCH, &attr, sizeof(bpf_map_batch_attr));
         }
     }
 

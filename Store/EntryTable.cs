@@ -140,6 +140,9 @@ internal sealed class EntryTable(int limit)
         public ChangeOrigin Origin;
         public bool InUse;
 
+        /// <summary>A change of it is on its way to the kernel.</summary>
+        public bool IsBusy;
+
         public readonly Cidr Cidr => new(Family, High, Low, Length);
     }
 }

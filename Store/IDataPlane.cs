@@ -13,6 +13,20 @@ public interface IDataPlane
     /// </summary>
     int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal);
 
+    /// <summary>Decides how a change will be held: a new entry, or one to be removed. Under the store's lock.</summary>
+    void Plan(ref PlannedChange change);
+
+    /// <summary>
+    /// Brings planned changes of different entries to the kernel, where they may be refused one by one. Not under the store's lock:
+    /// one call at a time, and no <see cref="Apply"/> meanwhile.
+    /// </summary>
+    void Write(Span<PlannedChange> changes);
+
+    /// <summary>
+    /// Ends what was planned and written; a change that was not refused is in force when this returns. Under the store's lock.
+    /// </summary>
+    void Finish(in PlannedChange change);
+
     /// <summary>Packets and bytes per XDP action, summed over CPUs, indexed by the action's number (0 to 4).</summary>
     void ReadActions(Span<Counter> actions);
 
@@ -30,6 +44,18 @@ public interface IDataPlane
 /// <param name="Counter">Index of the tag's counter; see <see cref="RuleStore.Tags"/>.</param>
 /// <param name="Slot">Number of the entry's slot within its policy and family, below that table's limit, stable while it lives.</param>
 public readonly record struct RuleChange(RuleChangeKind Kind, Policy Policy, Cidr Cidr, int Counter, int Slot);
+
+/// <summary>A change on its way through <see cref="IDataPlane.Plan"/>, <see cref="IDataPlane.Write"/> and <see cref="IDataPlane.Finish"/>.</summary>
+public struct PlannedChange
+{
+    public RuleChange Change;
+
+    /// <summary>The data plane's own.</summary>
+    public uint Rule;
+
+    /// <summary>Null unless it was refused.</summary>
+    public PlaneRefusal? Refusal;
+}
 
 public enum RuleChangeKind : byte
 {

@@ -83,7 +83,7 @@ public sealed partial class RuleStore
     {
         for (int tries = 0; ; tries++)
         {
-            using Lock.Scope alone = tries == MaxTries ? _gate.EnterScope() : default;
+            using Lock.Scope alone = tries == MaxTries ? EnterAlone() : default;
             plans = [Plan(ignore, IpFamily.V4), Plan(ignore, IpFamily.V6), Plan(drop, IpFamily.V4), Plan(drop, IpFamily.V6)];
             lock (_gate)
             {
@@ -134,7 +134,7 @@ public sealed partial class RuleStore
         var batch = new RuleChange[Math.Min(SwapBatch, plan.Steps.Count)];
         while (plan.Done < plan.Steps.Count)
         {
-            lock (_gate)
+            using (EnterAlone())
             {
                 if (!TryRunBatch(plan, batch))
                 {

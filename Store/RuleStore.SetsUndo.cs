@@ -14,7 +14,7 @@ public sealed partial class RuleStore
         {
             while (plan.Done > 0)
             {
-                lock (_gate)
+                using (EnterAlone())
                 {
                     for (int i = 0; i < SwapBatch && plan.Done > 0; i++)
                     {

@@ -42,7 +42,7 @@ public sealed partial class RuleStore
     /// Keeps every other change and query out until the scope is disposed; the caller itself may go on calling the store.
     /// So a decision about an entry and the change that follows from it are one step. To be held for microseconds.
     /// </summary>
-    public Lock.Scope Hold() => _gate.EnterScope();
+    public Lock.Scope Hold() => EnterAlone();
 
     /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag and expiry of the one that is there.</summary>
     /// <param name="cidr">Host bits are cleared.</param>
@@ -53,24 +53,9 @@ public sealed partial class RuleStore
         Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
     {
         cidr = cidr.Network;
-        lock (_gate)
+        using (EnterAlone())
         {
-            Category category = CategoryOf(policy, cidr.Family);
-            int slot = category.Entries.Find(cidr);
-            if (slot >= 0 && IsOver(ref category.Entries[slot]))
-            {
-                // Its time has come and the timer has not: it goes now, and the addition is a new entry.
-                if (!TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry))
-                {
-                    return StoreOutcome.Refused;
-                }
-
-                slot = -1;
-            }
-
-            return slot < 0
-                ? Create(category, cidr, tag, expiration, context, out entry)
-                : Renew(category, slot, tag, expiration, mode, context, out entry);
+            return AddAlone(CategoryOf(policy, cidr.Family), cidr, tag, expiration, mode, context, out entry);
         }
     }
 
@@ -78,7 +63,7 @@ public sealed partial class RuleStore
     /// <param name="entry">The entry as it was.</param>
     public StoreOutcome Remove(Policy policy, Cidr cidr, in ChangeContext context, out Entry entry)
     {
-        lock (_gate)
+        using (EnterAlone())
         {
             Category category = CategoryOf(policy, cidr.Family);
             int slot = FindLive(category, cidr.Network);
@@ -107,7 +92,7 @@ public sealed partial class RuleStore
         int count = 0;
         foreach (Category category in _categories)
         {
-            lock (_gate)
+            using (EnterAlone())
             {
                 category.RetryStuck();
             }
@@ -115,7 +100,7 @@ public sealed partial class RuleStore
             while (true)
             {
                 // One at a time, so that a burst of expiries keeps no request waiting.
-                lock (_gate)
+                using (EnterAlone())
                 {
                     if (!IsDue(category))
                     {
@@ -128,6 +113,26 @@ public sealed partial class RuleStore
         }
 
         return count;
+    }
+
+    private StoreOutcome AddAlone(
+        Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
+    {
+        int slot = category.Entries.Find(cidr);
+        if (slot >= 0 && IsOver(ref category.Entries[slot]))
+        {
+            // Its time has come and the timer has not: it goes now, and the addition is a new entry.
+            if (!TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry))
+            {
+                return StoreOutcome.Refused;
+            }
+
+            slot = -1;
+        }
+
+        return slot < 0
+            ? Create(category, cidr, tag, expiration, context, out entry)
+            : Renew(category, slot, tag, expiration, mode, context, out entry);
     }
 
     private bool IsDue(Category category) => category.Expiry.NextDeadline <= _time.GetTimestamp();

@@ -9,13 +9,22 @@ using Couic.Store;
 namespace Couic.Http.Endpoints;
 
 /// <summary>One entry: create, get, delete.</summary>
-internal sealed class EntriesEndpoint(ApiServices services)
+internal sealed class EntriesEndpoint
 {
+    private readonly ApiServices _services;
+    private readonly EntryChanges _changes;
+
+    public EntriesEndpoint(ApiServices services)
+    {
+        _services = services;
+        _changes = new EntryChanges(_services.Store, Complete);
+    }
+
     public void Register(Router router)
     {
-        router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync);
+        router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync, defers: true);
         router.Map(Verb.Get, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesRead, GetAsync);
-        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync);
+        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync, defers: true);
     }
 
     private ValueTask CreateAsync(Exchange exchange)
@@ -61,36 +70,53 @@ internal sealed class EntriesEndpoint(ApiServices services)
             return;
         }
 
-        LockOut? lockOut = EntryRules.LockOut(services, policy, request);
+        LockOut? lockOut = EntryRules.LockOut(_services, policy, request);
         if (!IsValid(exchange, policy, request, lockOut))
         {
             return;
         }
 
-        ConflictMode mode = exchange.Query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse;
-        var context = new ChangeContext(ChangeOrigin.Api, exchange.Client!.Utf8Name, request.Metadata);
-        StoreOutcome outcome = services.Store.Add(policy, request.Cidr, request.Tag, request.Expiration, mode, context, out Entry entry);
-        switch (outcome)
+        var change = new SingleChange
+        {
+            Policy = policy,
+            Cidr = request.Cidr.Network,
+            Tag = request.Tag,
+            Expiration = request.Expiration,
+            Mode = exchange.Query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse,
+            Creator = exchange.Client!.Utf8Name,
+            Metadata = request.Metadata,
+        };
+        _changes.Make(exchange, change, lockOut);
+    }
+
+    /// <summary>Logs and answers what became of a change.</summary>
+    private void Complete(Exchange exchange, in SingleChange change, LockOut? lockOut)
+    {
+        switch (change.Outcome)
         {
             case StoreOutcome.Created:
-                AuditLog.EntryCreated(services.Audit, policy, entry, exchange.Client!.Utf8Name);
-                if (entry.Cidr.IsV4Mapped)
+                AuditLog.EntryCreated(_services.Audit, change.Policy, change.Entry, change.Creator);
+                if (change.Cidr.IsV4Mapped)
                 {
-                    AuditLog.EntryIsMapped(services.Audit, policy.Name(), entry.Cidr, exchange.ClientName);
+                    AuditLog.EntryIsMapped(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName);
                 }
 
-                EntryJson.Write(exchange.Answer(201), entry);
-                Warn(exchange, policy, entry.Cidr, lockOut);
+                EntryJson.Write(exchange.Answer(201), change.Entry);
+                Warn(exchange, change.Policy, change.Cidr, lockOut);
                 break;
             case StoreOutcome.Updated:
-                AuditLog.EntryUpdated(services.Audit, policy, entry, exchange.Client!.Utf8Name);
-                EntryJson.Write(exchange.Answer(200), entry);
+                AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator);
+                EntryJson.Write(exchange.Answer(200), change.Entry);
                 break;
             case StoreOutcome.Unchanged:
-                EntryJson.Write(exchange.Answer(200), entry);
+                EntryJson.Write(exchange.Answer(200), change.Entry);
+                break;
+            case StoreOutcome.Removed:
+                AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator);
+                exchange.AnswerNothing();
                 break;
             default:
-                Fail(exchange, outcome, policy, request.Cidr.Network);
+                Fail(exchange, change.Outcome, change.Policy, change.Cidr, change.Refusal);
                 break;
         }
     }
@@ -100,7 +126,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
     {
         if (lockOut is not null)
         {
-            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), cidr, exchange.ClientName, lockOut.Objection);
+            AuditLog.EntryMayLockOut(_services.Audit, policy.Name(), cidr, exchange.ClientName, lockOut.Objection);
             exchange.AddHeader("warning"u8, Encoding.ASCII.GetBytes($"199 couic \"{lockOut.Objection}\""));
         }
     }
@@ -123,7 +149,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
             exchange.AddFault("tag", tag);
         }
 
-        if (EntryRules.ExpirationFault(request.Expiration, services.Now) is { } expiration)
+        if (EntryRules.ExpirationFault(request.Expiration, _services.Now) is { } expiration)
         {
             exchange.AddFault("expiration", expiration);
         }
@@ -138,13 +164,13 @@ internal sealed class EntriesEndpoint(ApiServices services)
             return default;
         }
 
-        if (!services.Store.TryGet(policy, cidr, out Entry entry))
+        if (!_services.Store.TryGet(policy, cidr, out Entry entry))
         {
-            Fail(exchange, StoreOutcome.Absent, policy, cidr);
+            Fail(exchange, StoreOutcome.Absent, policy, cidr, null);
         }
         else if (exchange.Query.Has("details"u8, "true"))
         {
-            EntryJson.WriteDetailed(exchange.Answer(200), entry, services.Hits(policy, entry));
+            EntryJson.WriteDetailed(exchange.Answer(200), entry, _services.Hits(policy, entry));
         }
         else
         {
@@ -161,18 +187,8 @@ internal sealed class EntriesEndpoint(ApiServices services)
             return default;
         }
 
-        var context = new ChangeContext(ChangeOrigin.Api, exchange.Client!.Utf8Name);
-        StoreOutcome outcome = services.Store.Remove(policy, cidr, context, out Entry entry);
-        if (outcome == StoreOutcome.Removed)
-        {
-            AuditLog.EntryDeleted(services.Audit, policy, entry, exchange.Client!.Utf8Name);
-            exchange.AnswerNothing();
-        }
-        else
-        {
-            Fail(exchange, outcome, policy, cidr);
-        }
-
+        var change = new SingleChange { IsRemoval = true, Policy = policy, Cidr = cidr.Network, Creator = exchange.Client!.Utf8Name };
+        _changes.Make(exchange, change, null);
         return default;
     }
 
@@ -183,7 +199,7 @@ internal sealed class EntriesEndpoint(ApiServices services)
         return !PathReader.Failed(exchange);
     }
 
-    private void Fail(Exchange exchange, StoreOutcome outcome, Policy policy, Cidr cidr)
+    private void Fail(Exchange exchange, StoreOutcome outcome, Policy policy, Cidr cidr, PlaneRefusal? refusal)
     {
         switch (outcome)
         {
@@ -199,11 +215,11 @@ internal sealed class EntriesEndpoint(ApiServices services)
                 exchange.Fail(422, ErrorCode.Invalid, $"{cidr} is defined by a set; change the set's file and reload");
                 break;
             case StoreOutcome.Full:
-                exchange.Fail(409, ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, services.Store.Limits));
+                exchange.Fail(409, ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, _services.Store.Limits));
                 break;
             default:
-                string cause = services.Store.LastRefusal?.Message ?? "refused by the kernel";
-                AuditLog.EntryFailed(services.Audit, policy.Name(), cidr, exchange.ClientName, cause);
+                string cause = refusal?.Message ?? "refused by the kernel";
+                AuditLog.EntryFailed(_services.Audit, policy.Name(), cidr, exchange.ClientName, cause);
                 exchange.Fail(500, ErrorCode.Internal, $"the kernel refused the change: {cause}");
                 break;
         }

@@ -23,7 +23,8 @@ internal sealed class Router
     /// <summary>Adds one method of a path.</summary>
     /// <param name="pattern">Such as <c>/v1/sets/{policy}/{name}</c>; a segment in braces is a parameter.</param>
     /// <param name="permission">What the token must allow; null when none is needed.</param>
-    public void Map(Verb verb, string pattern, Permission? permission, Handler handler)
+    /// <param name="defers">Whether the handler may leave its work to the group (<see cref="Exchange.TryDefer"/>).</param>
+    public void Map(Verb verb, string pattern, Permission? permission, Handler handler, bool defers = false)
     {
         Node node = _root;
         foreach (string segment in pattern[1..].Split('/'))
@@ -37,7 +38,7 @@ internal sealed class Router
             _routes.Add(node.Route);
         }
 
-        node.Route.Add(new Endpoint(verb, permission, handler));
+        node.Route.Add(new Endpoint(verb, permission, handler, defers));
     }
 
     /// <param name="path">Undecoded, from its first slash on.</param>

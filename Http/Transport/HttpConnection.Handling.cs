@@ -7,6 +7,40 @@ internal sealed partial class HttpConnection
 {
     private long _streamLeft;
 
+    /// <summary>
+    /// Leaves the present request to the group, if nothing about it is out of the ordinary: the next ones may be read before its
+    /// answer is there.
+    /// </summary>
+    public bool TryDefer(IGroupWork work)
+    {
+        if (IsOffLoop || !_body.IsComplete || !Head.KeepAlive || Head.IsHttp10 || _holdsLargeBody || _server.IsStopping || !_server.IsOnLoop)
+        {
+            return false;
+        }
+
+        _server.Defer(work);
+        _deferred++;
+        return true;
+    }
+
+    /// <summary>Takes the answer to a request that was deferred; they come in the order of the requests.</summary>
+    public void TakeDeferred(Exchange exchange)
+    {
+        _deferred--;
+        WriteHead(exchange, exchange.AnswerBody.Length, closes: false, isHttp10: false);
+        _out.Append(exchange.AnswerBody.Written);
+        Count(exchange);
+    }
+
+    /// <summary>Has all answers written that come before whatever is next.</summary>
+    private void Settle()
+    {
+        if (_deferred > 0)
+        {
+            _server.RunWork();
+        }
+    }
+
     /// <summary>Handles the request in the head. False: the connection ends behind its answer.</summary>
     private ValueTask<bool> HandleAsync()
     {
@@ -21,6 +55,11 @@ internal sealed partial class HttpConnection
         try
         {
             Endpoint? endpoint = exchange.Check(_server.Router, _server.Clients);
+            if (endpoint is { Defers: false })
+            {
+                Settle(); // it may look at what the requests before it change
+            }
+
             ValueTask handling = endpoint is null ? default : endpoint.Handler(exchange);
             if (!handling.IsCompletedSuccessfully)
             {
@@ -50,7 +89,7 @@ internal sealed partial class HttpConnection
     }
 
     /// <summary>A bug in one request answers 500 to it and ends nothing else.</summary>
-    private void Fail(Exchange exchange, Exception e)
+    public void Fail(Exchange exchange, Exception e)
     {
         HttpLog.RequestFailed(_server.Log, exchange.Route?.Pattern ?? string.Empty, e);
         if (!exchange.IsStreamed)
@@ -61,6 +100,11 @@ internal sealed partial class HttpConnection
 
     private ValueTask<bool> FinishAsync(Exchange exchange)
     {
+        if (exchange.IsDeferred)
+        {
+            return new ValueTask<bool>(NextRequest());
+        }
+
         if (exchange.Status == 0)
         {
             Fail(exchange, new InvalidOperationException("the handler left no answer"));
@@ -87,23 +131,28 @@ internal sealed partial class HttpConnection
     /// <summary>Writes the answer, unless it went out in pieces, and counts it. Returns whether the connection ends with it.</summary>
     private bool Conclude(Exchange exchange)
     {
+        Settle();
         bool closes = exchange.IsStreamed ? _streamCloses : Closes(exchange);
         if (!exchange.IsStreamed)
         {
-            WriteHead(exchange, exchange.AnswerBody.Length, closes);
+            WriteHead(exchange, exchange.AnswerBody.Length, closes, Head.IsHttp10);
             if (exchange.Verb != Verb.Head)
             {
                 _out.Append(exchange.AnswerBody.Written);
             }
         }
 
+        Count(exchange);
+        return closes;
+    }
+
+    private void Count(Exchange exchange)
+    {
         _server.Counters.Count(exchange.Status);
         if (exchange.Cause != Refusal.None)
         {
             _server.Refusals.Report(exchange);
         }
-
-        return closes;
     }
 
     /// <summary>Whether the connection ends with this answer: asked for, broken, or with too much unread body in the way.</summary>

@@ -68,6 +68,7 @@ internal sealed partial class HttpConnection
     /// <summary>Before the first wait for a body: says that it is wanted, and takes a share of the memory if it is large.</summary>
     private async ValueTask AskForBodyAsync()
     {
+        Settle();
         if (_bodyStart == 0)
         {
             _bodyStart = _server.Now;

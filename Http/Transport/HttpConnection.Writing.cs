@@ -14,7 +14,7 @@ internal sealed partial class HttpConnection
     {
         _streamCloses = Closes(exchange);
         _streamLeft = exchange.Verb == Verb.Head ? 0 : contentLength;
-        WriteHead(exchange, contentLength, _streamCloses);
+        WriteHead(exchange, contentLength, _streamCloses, Head.IsHttp10);
     }
 
     /// <summary>Sends a piece of such an answer. False when the client is gone or too slow.</summary>
@@ -32,6 +32,7 @@ internal sealed partial class HttpConnection
     /// <summary>Sends the answers that are waiting. False when the client is gone or too slow.</summary>
     public ValueTask<bool> FlushAsync()
     {
+        Settle();
         if (_out.Length == 0 || _isGone)
         {
             return new ValueTask<bool>(!_isGone);
@@ -110,7 +111,7 @@ internal sealed partial class HttpConnection
         return !_isGone;
     }
 
-    private void WriteHead(Exchange exchange, long contentLength, bool closes)
+    private void WriteHead(Exchange exchange, long contentLength, bool closes, bool isHttp10)
     {
         _out.Append(StatusLine.Of(exchange.Status));
         if (exchange.Status != 204)
@@ -128,7 +129,7 @@ internal sealed partial class HttpConnection
         {
             _out.Append("connection: close\r\n"u8);
         }
-        else if (Head.IsHttp10)
+        else if (isHttp10)
         {
             _out.Append("connection: keep-alive\r\n"u8);
         }

@@ -21,6 +21,7 @@ internal sealed partial class HttpConnection
     private readonly StreamSocket _socket;
     private readonly Gate _readable = new();
     private readonly Gate _writable = new();
+    private readonly Gate _group = new();
     private readonly OutputBuffer _out = new();
     private long _deadline = long.MaxValue;
     private volatile bool _expired;
@@ -30,6 +31,7 @@ internal sealed partial class HttpConnection
     private bool _drained;
     private bool _isGone;
     private bool _lingers;
+    private int _deferred;
     private RequestBody _body;
     private Exchange? _exchange;
 
@@ -78,6 +80,9 @@ internal sealed partial class HttpConnection
         }
     }
 
+    /// <summary>The group's work is done: the answers go out.</summary>
+    public void Leave() => _group.Signal();
+
     /// <summary>Ends it if its deadline has passed.</summary>
     public void CheckDeadline(long now)
     {
@@ -115,6 +120,7 @@ internal sealed partial class HttpConnection
         }
         finally
         {
+            Settle();
             _server.Remove(this);
             _socket.Dispose();
             Input.Release();
@@ -132,6 +138,7 @@ internal sealed partial class HttpConnection
             if (work >= MaxWork)
             {
                 work = 0;
+                Settle();
                 await Exchange.YieldAsync();
             }
 
@@ -141,7 +148,7 @@ internal sealed partial class HttpConnection
                 {
                     ValueTask<bool> handling = HandleAsync();
                     bool goesOn = handling.IsCompletedSuccessfully ? handling.Result : await handling;
-                    if (!goesOn || (_out.Length >= FlushAt && !await FlushAsync()))
+                    if (!goesOn || ((_out.Length >= FlushAt || _deferred >= HttpServer.GroupSize) && !await FlushAsync()))
                     {
                         break;
                     }
@@ -155,6 +162,11 @@ internal sealed partial class HttpConnection
                     Refuse(fault);
                     break;
                 }
+            }
+
+            if ((_deferred > 0 || _out.Length > 0) && _server.TryJoin(this))
+            {
+                await _group.WaitAsync();
             }
 
             if (!await FlushAsync() || !await ReceiveHeadAsync())

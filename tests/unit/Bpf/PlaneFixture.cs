@@ -39,6 +39,21 @@ internal sealed class PlaneFixture : IDisposable
         Assert.True(done == 1, refusal?.Message);
     }
 
+    /// <summary>As the store does it.</summary>
+    public void Together(Span<PlannedChange> changes)
+    {
+        foreach (ref PlannedChange change in changes)
+        {
+            Plane.Plan(ref change);
+        }
+
+        Plane.Write(changes);
+        foreach (ref readonly PlannedChange change in changes)
+        {
+            Plane.Finish(change);
+        }
+    }
+
     public uint Run(byte[] packet, uint repeat = 1)
     {
         // Generic XDP and drivers hand shorter frames over than the test run takes: it wants an Ethernet header.

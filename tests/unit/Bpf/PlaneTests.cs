@@ -213,6 +213,46 @@ public class PlaneTests
     }
 
     [Fact]
+    public void ChangesMadeTogetherAreInForceAndThoseThatTheKernelRefusesAreNot()
+    {
+        // A trie of two keys a limit of one, so four of five are taken.
+        using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(2, 1, 4) });
+        string[] hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
+        PlannedChange[] changes = [.. hosts.Select((host, i) => Planned(RuleChangeKind.Set, $"{host}/32", i)), Planned(RuleChangeKind.Set, "2001:db8::/64", 0)];
+        plane.Together(changes);
+
+        PlaneRefusal refusal = Assert.Single(changes, c => c.Refusal is not null).Refusal!;
+        Assert.Contains("192.0.2.5/32 in map \"couic_ipv4_drop\": no space left on device", refusal.Message, StringComparison.Ordinal);
+        uint[] expected = [.. Enumerable.Repeat(PlaneFixture.Drop, 4), PlaneFixture.Pass];
+        Assert.Equal(expected, hosts.Select(host => plane.Run(Packets.Ethernet(0x0800, Packets.V4(host)))));
+        Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x86dd, Packets.V6("2001:db8::7"))));
+        Assert.Equal(4, KeysOf(plane, Policy.Drop));
+
+        // Somebody has removed one already: the others go all the same.
+        BpfSyscall.Delete(plane.Maps.Trie(Policy.Drop, IpFamily.V4), [32, 0, 0, 0, 192, 0, 2, 1]);
+        changes = [.. hosts[..4].Select((host, i) => Planned(RuleChangeKind.Remove, $"{host}/32", i))];
+        plane.Together(changes);
+        Assert.All(changes, c => Assert.Null(c.Refusal));
+        Assert.All(hosts, host => Assert.Equal(PlaneFixture.Pass, plane.Run(Packets.Ethernet(0x0800, Packets.V4(host)))));
+        Assert.Equal(0, KeysOf(plane, Policy.Drop));
+    }
+
+    [Fact]
+    public void HostsMadeTogetherThatFindNoPlaceBesideTheirAddressAreCountedElsewhere()
+    {
+        // One bucket of seven places: what is planned together does not know of each other.
+        using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(12, 4, 4) });
+        PlannedChange[] changes = [.. Enumerable.Range(0, 12).Select(i => Planned(RuleChangeKind.Set, $"192.0.2.{i}/32", i))];
+        plane.Together(changes);
+        for (int i = 0; i < 12; i++)
+        {
+            Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x0800, Packets.V4($"192.0.2.{i}")), repeat: (uint)i + 1));
+            Assert.True(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse($"192.0.2.{i}/32"), i, out EntryHits hits));
+            Assert.Equal((ulong)i + 1, hits.Packets);
+        }
+    }
+
+    [Fact]
     public void AChangeAllocatesNothing()
     {
         using var plane = new PlaneFixture();
@@ -258,6 +298,9 @@ public class PlaneTests
         Assert.All(memory, m => Assert.True(m.Bytes > 0, m.Name));
         Assert.InRange(memory.Sum(m => m.Bytes), 60_000_000, 80_000_000);
     }
+
+    private static PlannedChange Planned(RuleChangeKind kind, string cidr, int slot) =>
+        new() { Change = new RuleChange(kind, Policy.Drop, PlaneFixture.Parse(cidr), 0, slot) };
 
     private static int KeysOf(PlaneFixture plane, Policy policy)
     {

@@ -32,6 +32,9 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
     /// <summary>Runs after each change that was applied, with the tables as a packet would see them.</summary>
     public Action<RuleChange>? AfterChange { get; set; }
 
+    /// <summary>Runs after changes were written together, before the store holds them.</summary>
+    public Action? AfterWrite { get; set; }
+
     /// <summary>Off for tests that count allocations.</summary>
     public bool Checks { get; set; } = true;
 
@@ -55,6 +58,24 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
         }
 
         return changes.Length;
+    }
+
+    public void Plan(ref PlannedChange change)
+    {
+    }
+
+    public void Write(Span<PlannedChange> changes)
+    {
+        foreach (ref PlannedChange change in changes)
+        {
+            Apply(new ReadOnlySpan<RuleChange>(in change.Change), out change.Refusal);
+        }
+
+        AfterWrite?.Invoke();
+    }
+
+    public void Finish(in PlannedChange change)
+    {
     }
 
     /// <summary>What happens to a packet from this address: null passes for want of any match.</summary>

@@ -1,0 +1,87 @@
+using Couic.Store;
+
+namespace Couic.Http.Endpoints;
+
+/// <summary>
+/// Single changes of entries that requests have asked for, made together. For the event loop's thread.
+/// </summary>
+/// <param name="complete">Logs and answers a change that was made or refused.</param>
+internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion complete) : IGroupWork
+{
+    private readonly SingleChange[] _changes = new SingleChange[RuleStore.MaxTogether];
+    private readonly (DeferredRequest Request, LockOut? LockOut)[] _requests = new (DeferredRequest, LockOut?)[RuleStore.MaxTogether];
+    private Exchange? _late;
+    private int _count;
+
+    public delegate void Completion(Exchange exchange, in SingleChange change, LockOut? lockOut);
+
+    /// <summary>Has the change made: with others and answered later, or at once.</summary>
+    public void Make(Exchange exchange, in SingleChange change, LockOut? lockOut)
+    {
+        if (exchange.TryDefer(this))
+        {
+            if (_count == _changes.Length)
+            {
+                Run();
+            }
+
+            _late ??= exchange.Sibling();
+            _requests[_count] = (exchange.Deferred, lockOut);
+            _changes[_count++] = change;
+            return;
+        }
+
+        SingleChange alone = change;
+        store.Apply(new Span<SingleChange>(ref alone));
+        complete(exchange, alone, lockOut);
+    }
+
+    public void Run()
+    {
+        Span<SingleChange> changes = _changes.AsSpan(0, _count);
+        _count = 0;
+        Exception? failure = Try(changes);
+        for (int i = 0; i < changes.Length; i++)
+        {
+            _late!.Resume(_requests[i].Request);
+            Answer(_late, changes[i], _requests[i].LockOut, failure);
+            _late.AnswerDeferred();
+        }
+
+        _requests.AsSpan(0, changes.Length).Clear();
+        changes.Clear();
+    }
+
+    /// <summary>A bug must not end the event loop.</summary>
+    private Exception? Try(Span<SingleChange> changes)
+    {
+        try
+        {
+            store.Apply(changes);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return e;
+        }
+    }
+
+    private void Answer(Exchange exchange, in SingleChange change, LockOut? lockOut, Exception? failure)
+    {
+        try
+        {
+            if (failure is null)
+            {
+                complete(exchange, change, lockOut);
+            }
+            else
+            {
+                exchange.FailInternally(failure);
+            }
+        }
+        catch (Exception e)
+        {
+            exchange.FailInternally(e);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+namespace Couic.Store;
+
+// Single changes that are made together. Each is decided and reserved under the lock, the kernel has its share of all of them
+// in few calls without the lock, and under the lock again they are held and told to the feeds. A reserved entry is changed by
+// nobody else meanwhile: who wants to change anything waits for those microseconds, who only reads does not.
+public sealed partial class RuleStore
+{
+    /// <summary>Changes that are made in one go.</summary>
+    public const int MaxTogether = 64;
+
+    private readonly Lock _together = new();
+    private readonly PlannedChange[] _planned = new PlannedChange[MaxTogether];
+    private int _inFlight;
+
+    /// <summary>
+    /// Makes changes in their order, each on its own: one that is refused leaves store and kernel as they were. Those that are made
+    /// are in force when this returns. Not to be called by who holds the store (<see cref="Hold"/>).
+    /// </summary>
+    public void Apply(Span<SingleChange> changes)
+    {
+        lock (_together)
+        {
+            while (changes.Length > 0)
+            {
+                changes = changes[ApplyStretch(changes[..Math.Min(changes.Length, MaxTogether)])..];
+            }
+        }
+    }
+
+    /// <summary>Makes the first changes, up to one that has to wait for them. Returns how many.</summary>
+    private int ApplyStretch(Span<SingleChange> changes)
+    {
+        int count = 0;
+        int planned = 0;
+        using (EnterAlone())
+        {
+            while (count < changes.Length && TryPlan(ref changes[count], ref planned))
+            {
+                count++;
+            }
+
+            _inFlight = planned;
+        }
+
+        if (planned > 0)
+        {
+            Write(_planned.AsSpan(0, planned));
+            Finish(changes[..count]);
+        }
+
+        return count;
+    }
+
+    /// <summary>After a bug, what was written is unknown: nothing of it counts, and the next comparison with the kernel mends that.</summary>
+    private void Write(Span<PlannedChange> planned)
+    {
+        try
+        {
+            _plane.Write(planned);
+        }
+        catch (Exception e)
+        {
+            foreach (ref PlannedChange change in planned)
+            {
+                change.Refusal = new PlaneRefusal(0, e.ToString());
+            }
+        }
+    }
+
+    /// <summary>Keeps everybody else out, when no change is on its way to the kernel.</summary>
+    private Lock.Scope EnterAlone()
+    {
+        var spin = new SpinWait();
+        while (true)
+        {
+            Lock.Scope scope = _gate.EnterScope();
+            if (_inFlight == 0)
+            {
+                return scope;
+            }
+
+            scope.Dispose();
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+    }
+
+    /// <summary>Decides a change. False when those before it have to be made first.</summary>
+    private bool TryPlan(ref SingleChange change, ref int planned)
+    {
+        Category category = CategoryOf(change.Policy, change.Cidr.Family);
+        int slot = category.Entries.Find(change.Cidr);
+        if (slot >= 0 && category.Entries[slot].IsBusy)
+        {
+            return false;
+        }
+
+        change.IsPlanned = false;
+        if (change.IsRemoval)
+        {
+            PlanRemoval(category, slot, ref change, ref planned);
+        }
+        else if (slot < 0 && !category.IsFull)
+        {
+            PlanAddition(category, ref change, ref planned);
+        }
+        else if (slot >= 0 && change.Mode == ConflictMode.Refuse && !IsOver(ref category.Entries[slot]))
+        {
+            change.Entry = Read(category, slot);
+            change.Outcome = StoreOutcome.Conflict;
+        }
+        else if (planned > 0)
+        {
+            return false;
+        }
+        else
+        {
+            // The rare ways, which may take several steps and touch other entries.
+            change.Outcome = AddAlone(
+                category, change.Cidr, change.Tag, change.Expiration, change.Mode, ContextOf(change), out change.Entry);
+            change.Refusal = change.Outcome == StoreOutcome.Refused ? LastRefusal : null;
+        }
+
+        return true;
+    }
+
+    private void PlanAddition(Category category, ref SingleChange change, ref int planned)
+    {
+        int tagId = _tags[(int)category.Policy].Acquire(change.Tag);
+        int slot = Insert(category, change.Cidr, tagId, change.Expiration, ContextOf(change));
+        category.Swap?.OnAdded();
+        change.Outcome = StoreOutcome.Created;
+        change.Entry = Read(category, slot);
+        Plan(category, slot, RuleChangeKind.Set, ref change, ref planned);
+    }
+
+    private void PlanRemoval(Category category, int slot, ref SingleChange change, ref int planned)
+    {
+        if (slot < 0 || IsOver(ref category.Entries[slot]))
+        {
+            change.Outcome = StoreOutcome.Absent;
+            return;
+        }
+
+        change.Entry = Read(category, slot);
+        change.Outcome = change.Entry.IsOfSet ? StoreOutcome.OwnedBySet : StoreOutcome.Removed;
+        if (change.Outcome == StoreOutcome.Removed)
+        {
+            Plan(category, slot, RuleChangeKind.Remove, ref change, ref planned);
+        }
+    }
+
+    private void Plan(Category category, int slot, RuleChangeKind kind, ref SingleChange change, ref int planned)
+    {
+        ref EntryTable.Slot held = ref category.Entries[slot];
+        held.IsBusy = true;
+        change.Slot = slot;
+        change.IsPlanned = true;
+        ref PlannedChange plan = ref _planned[planned++];
+        plan = new PlannedChange { Change = new RuleChange(kind, change.Policy, change.Cidr, CounterOf(held.Tag), slot) };
+        _plane.Plan(ref plan);
+    }
+
+    /// <summary>What the data plane has taken is held and told, what it refused is as it was.</summary>
+    private void Finish(Span<SingleChange> changes)
+    {
+        lock (_gate)
+        {
+            _inFlight = 0;
+            int next = 0;
+            foreach (ref SingleChange change in changes)
+            {
+                if (change.IsPlanned)
+                {
+                    CategoryOf(change.Policy, change.Cidr.Family).Entries[change.Slot].IsBusy = false;
+                    Finish(ref change, _planned[next++]);
+                }
+            }
+        }
+    }
+
+    private void Finish(ref SingleChange change, in PlannedChange plan)
+    {
+        Category category = CategoryOf(change.Policy, change.Cidr.Family);
+        _plane.Finish(plan);
+        bool isTaken = plan.Refusal is null;
+        if (isTaken == change.IsRemoval)
+        {
+            Forget(category, change.Slot);
+            category.Swap?.OnRemoved(change.Cidr);
+        }
+
+        if (isTaken)
+        {
+            RuleEventKind kind = change.IsRemoval ? RuleEventKind.Deleted : RuleEventKind.Created;
+            Publish(new RuleEvent(kind, change.Policy, change.Entry, ChangeOrigin.Api, change.Metadata));
+        }
+        else
+        {
+            change.Outcome = StoreOutcome.Refused;
+            change.Refusal = LastRefusal = plan.Refusal;
+        }
+    }
+
+    private static ChangeContext ContextOf(in SingleChange change) => new(ChangeOrigin.Api, change.Creator, change.Metadata);
+}

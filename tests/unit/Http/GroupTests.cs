@@ -1,0 +1,97 @@
+using Couic.Store;
+using Couic.Tests.Fakes;
+using Xunit;
+
+namespace Couic.Tests.Http;
+
+/// <summary>Single changes of one turn are made together; who sends them sees nothing of it.</summary>
+public sealed class GroupTests : IDisposable
+{
+    private readonly ApiRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public async Task ARequestSeesWhatTheOnesBeforeItHaveDone()
+    {
+        using RawClient client = _rig.Connect();
+        string post = _rig.Request("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
+        string get = _rig.Request("GET", "/v1/drop/192.0.2.1/32");
+        string delete = _rig.Request("DELETE", "/v1/drop/192.0.2.1/32");
+        string list = _rig.Request("GET", "/v1/drop");
+        string broken = _rig.Request("POST", "/v1/drop", "{");
+        await client.SendAsync(post + get + post + delete + get + delete + post + list + broken + delete + post + "GET /nowhere HTTP/1.1\r\n\r\n" + list);
+        int[] expected = [201, 200, 409, 204, 404, 404, 201, 200, 400, 204, 201, 404, 200];
+        foreach (int status in expected)
+        {
+            Answer answer = await client.ReadAnswerAsync();
+            Assert.Equal(status, answer.Status);
+            Assert.Equal(status == 204, answer["content-length"] is null);
+        }
+    }
+
+    [Fact]
+    public async Task TheLastRequestOfAConnectionEndsItAfterAllAnswers()
+    {
+        using RawClient client = _rig.Connect();
+        string requests = string.Concat(Enumerable.Range(0, 5).Select(i => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"192.0.2.{{i}}/32","expiration":0}""")));
+        await client.SendAsync(requests + "POST /v1/drop HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal(201, (await client.ReadAnswerAsync()).Status);
+        }
+
+        Answer last = await client.ReadAnswerAsync();
+        Assert.Equal((401, "close"), (last.Status, last["connection"]));
+        Assert.True(await client.IsClosedAsync());
+    }
+
+    [Fact]
+    public async Task WhatTheKernelRefusesIsAnsweredSoAndTheOthersAreMade()
+    {
+        _rig.Plane.Refuses = change => change.Cidr.V4 % 5 == 0;
+        RawClient[] clients = [.. Enumerable.Range(0, 20).Select(_ => _rig.Connect())];
+        for (int i = 0; i < clients.Length; i++)
+        {
+            // Twelve on each: more than a group has.
+            await clients[i].SendAsync(string.Concat(Enumerable.Range(0, 12).Select(
+                k => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"10.0.{{i}}.{{k}}/32","tag":"t","expiration":0}"""))));
+        }
+
+        int made = 0;
+        for (int i = 0; i < clients.Length; i++)
+        {
+            for (int k = 0; k < 12; k++)
+            {
+                bool isRefused = Cidr.FromV4((uint)((10 << 24) | (i << 8) | k)).V4 % 5 == 0;
+                Answer answer = await clients[i].ReadAnswerAsync();
+                Assert.Equal(isRefused ? 500 : 201, answer.Status);
+                Assert.Contains(isRefused ? "the kernel refused the change: set key: ENOMEM" : $"\"cidr\":\"10.0.{i}.{k}/32\"", answer.Body, StringComparison.Ordinal);
+                made += isRefused ? 0 : 1;
+            }
+
+            clients[i].Dispose();
+        }
+
+        Assert.Equal(made, _rig.Store.Count(Policy.Drop));
+        Assert.Equal(made, _rig.Log.Lines.Count(line => line.Event == "entry_created"));
+        Assert.Equal((20 * 12) - made, _rig.Log.Lines.Count(line => line.Event == "entry_failed"));
+    }
+
+    [Fact]
+    public async Task ABugInTheDataPlaneIsAnswered500AndTheServerGoesOn()
+    {
+        _rig.Plane.AfterWrite = () => throw new InvalidOperationException("as the test wants");
+        using RawClient client = _rig.Connect();
+        await client.SendAsync(string.Concat(Enumerable.Range(0, 3).Select(
+            i => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"192.0.2.{{i}}/32","expiration":0}"""))));
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(500, (await client.ReadAnswerAsync()).Status);
+        }
+
+        Assert.Contains(_rig.Log.Lines, line => line.Event == "entry_failed" && line.Text.Contains("as the test wants", StringComparison.Ordinal));
+        _rig.Plane.AfterWrite = null;
+        Assert.Equal(201, (await _rig.SendAsync("POST", "/v1/drop", """{"cidr":"198.51.100.1/32","expiration":0}""")).Status);
+    }
+}
