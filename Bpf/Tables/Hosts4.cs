@@ -89,6 +89,11 @@ internal sealed class Hosts4(MappedMemory lines, uint firstLine, uint buckets)
                     return place + i;
                 }
             }
+
+            if (choice == 0 && (uint)words[place + Layout.Hosts4] == 0)
+            {
+                break; // none of this bucket's has gone elsewhere
+            }
         }
 
         return -1;

@@ -115,6 +115,11 @@ internal sealed class Hosts6(MappedMemory lines, uint firstLine, uint buckets)
                     return true;
                 }
             }
+
+            if (choice == 0 && bucket[NodesPerLine + Layout.Hosts6State] >> 16 == 0)
+            {
+                break; // none of this bucket's has gone elsewhere
+            }
         }
 
         return false;
