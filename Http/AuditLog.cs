@@ -69,10 +69,10 @@ internal static partial class AuditLog
 
         Span<byte> cidr = stackalloc byte[Cidr.MaxTextLength];
         var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
-        fields.Add("client"u8, client);
-        fields.Add("policy"u8, policy.Utf8Name());
-        fields.Add("cidr"u8, cidr[..entry.Cidr.Format(cidr)]);
-        fields.Add("tag"u8, entry.Tag.Span);
+        fields.AddWord("client"u8, client);
+        fields.AddWord("policy"u8, policy.Utf8Name());
+        fields.AddWord("cidr"u8, cidr[..entry.Cidr.Format(cidr)]);
+        fields.AddWord("tag"u8, entry.Tag.Span);
         fields.Add("expiration"u8, entry.Expiration);
         log.Write(LogLevel.Information, id, message, in fields);
     }

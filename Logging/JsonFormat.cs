@@ -50,6 +50,11 @@ internal static class JsonFormat
             case LogFieldKind.Text:
                 AppendText(line, field.Text);
                 break;
+            case LogFieldKind.Word:
+                line.Append((byte)'"');
+                line.Append(field.Text);
+                line.Append((byte)'"');
+                break;
             case LogFieldKind.Number:
                 line.Append(field.Bits);
                 break;

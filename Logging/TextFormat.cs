@@ -39,6 +39,12 @@ internal static class TextFormat
         LogFieldReader fields = record.Fields;
         while (fields.TryRead(out LogField field))
         {
+            if (field.Kind == LogFieldKind.Word && !field.Text.IsEmpty)
+            {
+                line.Append((byte)' ', field.Key, (byte)'=', field.Text);
+                continue;
+            }
+
             line.Append((byte)' ');
             line.Append(field.Key);
             line.Append((byte)'=');
@@ -52,7 +58,7 @@ internal static class TextFormat
     {
         switch (field.Kind)
         {
-            case LogFieldKind.Text:
+            case LogFieldKind.Text or LogFieldKind.Word:
                 AppendValue(line, field.Text);
                 break;
             case LogFieldKind.Number:

@@ -19,7 +19,7 @@ public readonly ref struct LogField
 
     public ReadOnlySpan<byte> Key { get; }
 
-    /// <summary>For <see cref="LogFieldKind.Text"/>: what was given, not checked.</summary>
+    /// <summary>For <see cref="LogFieldKind.Text"/>: what was given, not checked; for <see cref="LogFieldKind.Word"/> what needs no check.</summary>
     public ReadOnlySpan<byte> Text { get; }
 
     /// <summary>For the other kinds.</summary>
@@ -29,7 +29,7 @@ public readonly ref struct LogField
 
     public override string ToString() => Kind switch
     {
-        LogFieldKind.Text => Encoding.UTF8.GetString(Text),
+        LogFieldKind.Text or LogFieldKind.Word => Encoding.UTF8.GetString(Text),
         LogFieldKind.Number => Bits.ToString(CultureInfo.InvariantCulture),
         LogFieldKind.Natural => ((ulong)Bits).ToString(CultureInfo.InvariantCulture),
         LogFieldKind.Truth => Bits != 0 ? "true" : "false",
@@ -53,7 +53,7 @@ public ref struct LogFieldReader(ReadOnlySpan<byte> encoded)
         var kind = (LogFieldKind)_rest[0];
         ReadOnlySpan<byte> key = _rest.Slice(2, _rest[1]);
         _rest = _rest[(2 + key.Length)..];
-        if (kind == LogFieldKind.Text)
+        if (kind is LogFieldKind.Text or LogFieldKind.Word)
         {
             int length = BinaryPrimitives.ReadUInt16LittleEndian(_rest);
             field = new LogField(kind, key, _rest.Slice(2, length), 0);

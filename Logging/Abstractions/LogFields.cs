@@ -11,6 +11,9 @@ public enum LogFieldKind : byte
     Natural = 3,
     Truth = 4,
     Fraction = 5,
+
+    /// <summary>Text that stands in any format as it is.</summary>
+    Word = 6,
 }
 
 /// <summary>
@@ -45,7 +48,15 @@ public ref struct LogFields
     public readonly ReadOnlySpan<byte> Encoded => _buffer[.._length];
 
     /// <summary>UTF-8; other bytes are shown as U+FFFD.</summary>
-    public void Add(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> text)
+    public void Add(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> text) => Add(LogFieldKind.Text, key, text);
+
+    /// <summary>
+    /// Text that is known to have letters, digits and <c>.:/_-</c> only, such as checked names and addresses: nobody looks for what would
+    /// have to be escaped.
+    /// </summary>
+    public void AddWord(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> text) => Add(LogFieldKind.Word, key, text);
+
+    private void Add(LogFieldKind kind, scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> text)
     {
         int room = _buffer.Length - _length - key.Length - Overhead;
         if (room < 0)
@@ -54,7 +65,7 @@ public ref struct LogFields
         }
 
         text = text[..Math.Min(text.Length, Math.Min(room, ushort.MaxValue))];
-        Span<byte> value = Start(LogFieldKind.Text, key);
+        Span<byte> value = Start(kind, key);
         BinaryPrimitives.WriteUInt16LittleEndian(value, (ushort)text.Length);
         text.CopyTo(value[2..]);
         _length += 2 + text.Length;

@@ -78,6 +78,22 @@ public sealed partial class LogFactoryTests : IDisposable
         Assert.EndsWith("client=\"\ufffda\ufffd\"", _output.Lines[2], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(LogFormat.Text, "event=entry_created client=web tag=\"\"\n")]
+    [InlineData(LogFormat.Json, "\"event\":\"entry_created\",\"client\":\"web\",\"tag\":\"\"}\n")]
+    public void AWordStandsAsItIs(LogFormat format, string end)
+    {
+        Run(ToOutput with { Format = format }, logs =>
+        {
+            var fields = new LogFields(new byte[100]);
+            fields.AddWord("client"u8, "web"u8);
+            fields.AddWord("tag"u8, default);
+            Assert.Equal("client=web tag=", fields.ToString());
+            logs.CreateLogger("audit").Write(LogLevel.Information, Created, "x"u8, in fields);
+        });
+        Assert.EndsWith(end, _output.Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void LevelsBelowTheConfiguredOneAreSilentAndTheLevelCanChange()
     {
