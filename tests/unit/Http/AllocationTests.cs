@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Text;
+using Couic.Config;
 using Couic.Http;
 using Couic.Http.Protocol;
+using Couic.Logging;
+using Couic.Tests.Support;
 using Xunit;
 
 namespace Couic.Tests.Http;
@@ -16,12 +19,14 @@ public sealed class AllocationTests
     public async Task SteadyStateAddsAndDeletesAllocateNothing(int depth)
     {
         long allocated = 0;
+        using var folder = new TempFolder();
+        using var logs = new LogFactory(new LoggingSettings(folder.Path), new Nowhere(), TimeProvider.System, LogQueue.DefaultBytes, TimeSpan.FromMinutes(1));
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/allocated", null, exchange =>
         {
             Volatile.Write(ref allocated, GC.GetAllocatedBytesForCurrentThread());
             exchange.AnswerNothing();
             return default;
-        }), silent: true);
+        }), logs: logs);
         rig.Plane.Checks = false;
         using RawClient client = rig.Connect();
 
@@ -39,12 +44,24 @@ public sealed class AllocationTests
         // A new second brings a new date line; nothing else may. In a debug build every asynchronous method is an object.
         bool isDebug = typeof(HttpServer).Assembly.GetCustomAttribute<DebuggableAttribute>() is { IsJITOptimizerDisabled: true };
         Assert.InRange(used, 0, isDebug ? long.MaxValue : 1024);
+        Assert.Equal(0, logs.Dropped); // each request has had its audit line
 
         async Task<long> ReadCounterAsync()
         {
             await client.SendAsync("GET /allocated HTTP/1.1\r\n\r\n");
             await client.ReadAnswerAsync();
             return Volatile.Read(ref allocated);
+        }
+    }
+
+    private sealed class Nowhere : ILogOutput
+    {
+        public bool IsJournal => false;
+
+        public bool TryWrite(ReadOnlySpan<byte> lines) => true;
+
+        public void Dispose()
+        {
         }
     }
 

@@ -8,7 +8,7 @@ using Couic.Sets;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Support;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Couic.Tests.Http;
@@ -19,7 +19,7 @@ internal sealed class ApiRig : IDisposable
     private readonly TempFolder _folder = new();
     private readonly Dictionary<Group, Client> _clients = [];
 
-    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, bool silent = false, Func<Cidr, LockOut?>? guard = null)
+    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, Func<Cidr, LockOut?>? guard = null)
     {
         var wanted = new List<Client>();
         foreach (Group group in Enum.GetValues<Group>())
@@ -37,7 +37,7 @@ internal sealed class ApiRig : IDisposable
         }
 
         var files = new SetDirectory(_folder["sets"], FileOwner.Current);
-        Services = new ApiServices(Store, Clients, Plane, time ?? TimeProvider.System, silent ? NullLoggerFactory.Instance : Log)
+        Services = new ApiServices(Store, Clients, Plane, time ?? TimeProvider.System, logs ?? Log)
         {
             Limits = limits ?? HttpLimits.Default,
             Guard = guard,
