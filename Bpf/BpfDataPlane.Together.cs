@@ -10,6 +10,7 @@ public sealed partial class BpfDataPlane
 {
     private readonly byte[] _keys = new byte[RuleStore.MaxTogether * Layout.Key6Size];
     private readonly byte[] _values = new byte[RuleStore.MaxTogether * sizeof(uint)];
+    private bool _knowsBatches = true;
 
     public void Plan(ref PlannedChange change)
     {
@@ -90,7 +91,7 @@ public sealed partial class BpfDataPlane
     {
         RuleChange first = changes[BitOperations.TrailingZeroCount(which)].Change;
         int count = BitOperations.PopCount(which);
-        if (count > 1 && TryWriteTogether(changes, which, first.Kind, _maps.Trie(first.Policy, first.Cidr.Family)))
+        if (count > 1 && _knowsBatches && TryWriteTogether(changes, which, first.Kind, _maps.Trie(first.Policy, first.Cidr.Family)))
         {
             return;
         }
@@ -126,6 +127,9 @@ public sealed partial class BpfDataPlane
         Errno errno = kind == RuleChangeKind.Set
             ? BpfSyscall.UpdateBatch(trie, _keys.AsSpan(0, keys), _values, count)
             : BpfSyscall.DeleteBatch(trie, _keys.AsSpan(0, keys), count);
+
+        // EINVAL below Linux 5.6, and up to 5.12 a number of the kernel's own (ENOTSUPP, 524) for tries.
+        _knowsBatches = errno is Errno.None or Errno.ENOENT or Errno.ENOMEM or Errno.ENOSPC or Errno.EPERM;
         return errno == Errno.None;
     }
 }
