@@ -59,7 +59,7 @@ internal sealed class OutputBuffer : IBufferWriter<byte>
 
     private void Grow(int room)
     {
-        byte[] larger = Buffers.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), 4096));
+        byte[] larger = Buffers.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), Buffers.Answer));
         Written.CopyTo(larger);
         Buffers.Return(_array);
         _array = larger;
