@@ -81,7 +81,7 @@ public sealed class GroupTests : IDisposable
     [Fact]
     public async Task ABugInTheDataPlaneIsAnswered500AndTheServerGoesOn()
     {
-        _rig.Plane.AfterWrite = () => throw new InvalidOperationException("as the test wants");
+        _rig.Plane.Refuses = _ => throw new InvalidOperationException("as the test wants");
         using RawClient client = _rig.Connect();
         await client.SendAsync(string.Concat(Enumerable.Range(0, 3).Select(
             i => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"192.0.2.{{i}}/32","expiration":0}"""))));
@@ -91,7 +91,7 @@ public sealed class GroupTests : IDisposable
         }
 
         Assert.Contains(_rig.Log.Lines, line => line.Event == "entry_failed" && line.Text.Contains("as the test wants", StringComparison.Ordinal));
-        _rig.Plane.AfterWrite = null;
+        _rig.Plane.Refuses = null;
         Assert.Equal(201, (await _rig.SendAsync("POST", "/v1/drop", """{"cidr":"198.51.100.1/32","expiration":0}""")).Status);
     }
 }
