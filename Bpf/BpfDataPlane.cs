@@ -33,7 +33,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         _lines = PlaneMaps.Map(maps.Lines, (long)layout.Lines * Layout.LineSize);
         foreach (Policy policy in Policies.All)
         {
-            _tables4[(int)policy] = new Tables4(_lines, layout.V4(policy), (address, length) => Covering(policy, address, length));
+            _tables4[(int)policy] = new Tables4(_lines, layout.V4(policy));
             _tables6[(int)policy] = new Tables6(_lines, layout.V6(policy));
         }
     }
@@ -70,13 +70,17 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
             return false;
         }
 
-        bool isRecord = _records.IsRecord(rule);
-        if (!isRecord && cidr.Length != cidr.MaxLength)
+        ulong hit;
+        if (_records.IsRecord(rule))
+        {
+            hit = _records.ReadHit(rule);
+        }
+        else if (!TryReadHit(policy, cidr, out hit))
         {
             return false;
         }
 
-        hits = Hit.Decode(isRecord ? _records.ReadHit(rule) : ReadHit(policy, cidr), _time);
+        hits = Hit.Decode(hit, _time);
         return true;
     }
 
@@ -173,8 +177,8 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     private bool HasRoom(Policy policy, Cidr cidr) =>
         cidr.Family == IpFamily.V4 ? _tables4[(int)policy].HasRoom(cidr) : _tables6[(int)policy].HasRoom(cidr);
 
-    private ulong ReadHit(Policy policy, Cidr host) =>
-        host.Family == IpFamily.V4 ? _tables4[(int)policy].ReadHit(host) : _tables6[(int)policy].ReadHit(host);
+    private bool TryReadHit(Policy policy, Cidr cidr, out ulong hit) =>
+        cidr.Family == IpFamily.V4 ? _tables4[(int)policy].TryReadHit(cidr, out hit) : _tables6[(int)policy].TryReadHit(cidr, out hit);
 
     private void Release(uint rule)
     {
@@ -190,15 +194,6 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         Span<byte> value = stackalloc byte[sizeof(uint)];
         BinaryPrimitives.WriteUInt32LittleEndian(value, TrieEntry.Value(cidr, rule));
         return BpfSyscall.Update(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)], value);
-    }
-
-    /// <summary>The longest prefix up to a length that covers an address, as a node of the tree; 0 for none.</summary>
-    private uint Covering(Policy policy, uint address, int length)
-    {
-        Span<byte> key = stackalloc byte[Layout.Key4Size];
-        Span<byte> value = stackalloc byte[sizeof(uint)];
-        TrieEntry.Write(Cidr.FromV4(address, length), key);
-        return BpfSyscall.Lookup(_maps.Trie(policy, IpFamily.V4), key, value) == Errno.None ? BinaryPrimitives.ReadUInt32LittleEndian(value) : 0;
     }
 
     private ref uint RuleIn(in RuleChange change)

@@ -93,6 +93,11 @@ internal sealed class KernelObjects : IDisposable
 
     private void MakeConstants(ObjectSpec spec)
     {
+        if (spec.Constants.Length == 0)
+        {
+            return;
+        }
+
         MakeMap(new MapSpec
         {
             Name = ObjectSpec.ConstantsName,

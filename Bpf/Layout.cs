@@ -33,23 +33,30 @@ internal static class Layout
     /// <summary>Bytes of struct couic_key6: length, address.</summary>
     public const int Key6Size = 20;
 
-    /// <summary>Bytes of struct couic_line: 8 words or 16 nodes.</summary>
+    /// <summary>Bytes of struct couic_line: 8 words or 16 halves.</summary>
     public const int LineSize = 64;
 
-    public const int Hosts4 = 7;
-    public const int Hosts6 = 4;
-    public const int Hosts6State = 4;
-    public const int Hosts6Hits = 4;
-    public const int BucketLines = 2;
+    public const int Slots = 4;
     public const int Probes = 3;
+    public const int MaxLengths = 8;
 
-    public const uint NodeLine = 0x8000_0000;
-    public const uint NodeTrie = 0x7fff_ffff;
-    public const uint NodeRule = 0x03ff_ffff;
-    public const int NodeLengthShift = 26;
+    public const long Key4 = 0x1_ffff_ffff;
+    public const int Rule4Shift = 33;
+    public const int Elsewhere4Shift = 62;
+    public const int InTrie4Shift = 63;
 
-    public const uint Rule6 = 0x00ff_ffff;
-    public const int Rule6LengthShift = 24;
+    public const int Bucket6Lines = 2;
+    public const int Bucket6State = 4;
+    public const int Bucket6Hits = 4;
+    public const int KindShift = 30;
+    public const uint KindHost = 1;
+    public const uint KindLong = 2;
+    public const uint KindShort = 3;
+    public const uint Elsewhere6 = 0x4000_0000;
+    public const uint InTrie6 = 0x8000_0000;
+
+    public const uint Rule = 0x00ff_ffff;
+    public const int RuleLengthShift = 24;
 
     public const int Bits4Wide = 16;
     public const int Bits4Narrow = 24;
@@ -58,8 +65,8 @@ internal static class Layout
     public const int Bits6Short = 20;
 
     /// <summary>Bytes of struct couic_tables4.</summary>
-    public const int Tables4Size = 32;
+    public const int Tables4Size = 20;
 
     /// <summary>Bytes of struct couic_tables6.</summary>
-    public const int Tables6Size = 20;
+    public const int Tables6Size = 24;
 }

@@ -12,11 +12,7 @@ internal static class TrieEntry
     /// <summary>Bytes of a key.</summary>
     public static int KeySize(IpFamily family) => family == IpFamily.V4 ? Layout.Key4Size : Layout.Key6Size;
 
-    public static uint Value(Cidr cidr, uint rule) =>
-        cidr.Family == IpFamily.V4 ? Value4(rule, cidr.Length) : ((uint)cidr.Length << Layout.Rule6LengthShift) | rule;
-
-    /// <summary>The value of an IPv4 prefix, which is also what a node of the tree holds.</summary>
-    public static uint Value4(uint rule, int length) => ((uint)length << Layout.NodeLengthShift) | rule;
+    public static uint Value(Cidr cidr, uint rule) => ((uint)cidr.Length << Layout.RuleLengthShift) | rule;
 
     /// <summary>Writes the key of a network; returns its length, which is the family's.</summary>
     public static int Write(Cidr cidr, Span<byte> key)

@@ -5,7 +5,7 @@
  * Returns XDP_DROP for a listed packet and XDP_PASS for every other, whatever is wrong with it: a frame that this
  * program cannot read is discarded by the kernel itself.
  *
- * For the verifier: no loops but unrolled ones, every access after a comparison with data_end, no helper that writes
+ * For the verifier: every loop is bounded or unrolled, every access after a comparison with data_end, no helper that writes
  * to the packet. What the configuration leaves out is a constant in .rodata, so the verifier removes its code.
  */
 #include <linux/bpf.h>
@@ -17,6 +17,18 @@
 #include <bpf/bpf_helpers.h>
 
 #include "couic.h"
+
+static __always_inline int filter(struct xdp_md *ctx);
+
+/* The kernel enters a program at its first instruction, so this stands before the functions that it calls. */
+SEC("xdp")
+int couic_xdp(struct xdp_md *ctx)
+{
+#ifdef BEFORE_FILTER /* the bench gives each packet another source */
+	BEFORE_FILTER(ctx);
+#endif
+	return filter(ctx);
+}
 
 #define MAX_VLAN_TAGS 2
 #define MAX_OPTION_HEADERS 2 /* before a neighbour discovery message */
@@ -242,14 +254,6 @@ static __always_inline int filter(struct xdp_md *ctx)
 		return filter6(ctx, at, end);
 	return count(ctx, COUIC_COUNTER_NOT_IP, XDP_PASS);
 }
-
-#ifndef COUIC_WITHOUT_ENTRY /* the bench has one of its own */
-SEC("xdp")
-int couic_xdp(struct xdp_md *ctx)
-{
-	return filter(ctx);
-}
-#endif
 
 /* bpf_ktime_get_coarse_ns() may only be called by programs under a licence that is compatible with the kernel's. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

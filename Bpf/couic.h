@@ -43,11 +43,11 @@ struct couic_counter {
 #define COUIC_HIT_SHIFT 40
 #define COUIC_TICK_SHIFT 31
 
-/* A rule is an index into couic_counters; or, from the number of those on, into couic_records, for entries that have
- * their hit there and not beside their address. It is never 0. The tries hold it with the prefix length above it: of
- * IPv4 as a node of the tree (COUIC_NODE_LENGTH_SHIFT), of IPv6 from COUIC_RULE6_LENGTH_SHIFT on. */
-#define COUIC_RULE6 0x00ffffff
-#define COUIC_RULE6_LENGTH_SHIFT 24
+/* A rule is an index into couic_counters; or, from the number of those on, into couic_records, for entries that found no
+ * place in the tables in front of the tries and have their hit there. It is never 0. A trie holds it below the length of
+ * its prefix. */
+#define COUIC_RULE 0x00ffffff
+#define COUIC_RULE_LENGTH_SHIFT 24
 
 struct couic_record {
 	__u64 hit;
@@ -70,36 +70,41 @@ struct couic_key6 {
 struct couic_line {
 	union {
 		__u64 words[8];
-		__u32 nodes[16];
+		__u32 halves[16];
 	};
 };
 
-/* Hosts of IPv4, a bucket of two lines: seven words of address (low half, machine order) and rule (high half), 0 for
- * free; the eighth word counts the hosts whose first choice this bucket was and which went elsewhere: to another bucket
- * (low half), or to nowhere but the trie (high half). A host that is not found where it may lie is none. In the second
- * line lie the hits. */
-#define COUIC_HOSTS4 7
+/* A set of prefix lengths: bit n stands for prefixes that leave n bits of the address open, so the lowest bit that is set
+ * is the size of the smallest block. IPv4 has one word for each /16, IPv6 two for each hashed /32: of lengths from 128 down
+ * to 65, then of those from 64 on. What is not in the set is in no bucket. */
 
-/* Hosts of IPv6, a bucket of two lines: four addresses (high and low half each); in the second line their rules, 0 for
- * free, a word about the bucket, and their hits. The word is a sequence number (low half, odd while the bucket is being
- * changed) and the number of hosts whose first choice it was and which went to another (high half; the largest number
- * stays). A host that is not found is asked of the trie. */
-#define COUIC_HOSTS6 4
-#define COUIC_HOSTS6_STATE 4 /* among `nodes` of the second line */
-#define COUIC_HOSTS6_HITS 4  /* the first among `words` of the second line */
+/* Rules of IPv4 by exact prefix, a bucket of one line: four pairs of a word and a hit. The word is the prefix, a one and
+ * zeros to 33 bits, and the rule above them; 0 for free. The two highest bits of the first word are the bucket's. */
+#define COUIC_SLOTS 4
+#define COUIC_KEY4 0x1ffffffffull
+#define COUIC_RULE4_SHIFT 33
+#define COUIC_ELSEWHERE4_SHIFT 62 /* a prefix whose first choice this was is in another bucket */
+#define COUIC_IN_TRIE4_SHIFT 63 /* one is in the trie alone */
 
-#define COUIC_BUCKET_LINES 2
+/* Rules of IPv6 by exact prefix, a bucket of two lines: four addresses (high and low half each); in the second line their
+ * rules below a kind, 0 for free, a word about the bucket, and their hits. An address is a host's; or that of a prefix
+ * longer than /64, then a one and zeros; or the high half of a shorter one and the size of its block. The word is a
+ * sequence number, odd while the bucket is being changed, below two bits as those of IPv4. */
+#define COUIC_BUCKET6_LINES 2
+#define COUIC_BUCKET6_STATE 4 /* among `halves` of the second line */
+#define COUIC_BUCKET6_HITS 4  /* the first among `words` of the second line */
+#define COUIC_KIND_SHIFT 30
+#define COUIC_KIND_HOST 1
+#define COUIC_KIND_LONG 2
+#define COUIC_KIND_SHORT 3
+#define COUIC_ELSEWHERE6 0x40000000
+#define COUIC_IN_TRIE6 0x80000000
 
-/* Buckets that a host may lie in. */
+/* Buckets that a rule may lie in. */
 #define COUIC_PROBES 3
 
-/* Shorter prefixes of IPv4: a tree whose root has a node for each block of 2^(32 - top_bits) addresses and whose inner
- * nodes are lines of 16 nodes. A node is 0, a rule with its prefix length, a line of the tree, or the word that sends
- * to the trie, where lines ran out. */
-#define COUIC_NODE_LINE 0x80000000
-#define COUIC_NODE_TRIE 0x7fffffff
-#define COUIC_NODE_RULE 0x03ffffff
-#define COUIC_NODE_LENGTH_SHIFT 26
+/* Lengths that are looked for one by one; an address that may have more is asked of the trie. */
+#define COUIC_MAX_LENGTHS 8
 
 /* Bits of an index into the bit tables. */
 #define COUIC_BITS4_WIDE 16   /* IPv4 /16; exact */
@@ -111,19 +116,17 @@ struct couic_line {
 struct couic_tables4 {
 	__u32 wide;
 	__u32 narrow;
-	__u32 hosts;
+	__u32 lengths;
+	__u32 rules;
 	__u32 buckets;
-	__u32 top;
-	__u32 top_bits;
-	__u32 inner; /* lines of the tree */
-	__u32 inner_lines;
 };
 
 struct couic_tables6 {
 	__u32 wide;
 	__u32 narrow;
 	__u32 brief; /* for short prefixes */
-	__u32 hosts;
+	__u32 lengths;
+	__u32 rules;
 	__u32 buckets;
 };
 

@@ -4,10 +4,11 @@
  * trie.
  *
  * find4() and find6() return the rule of the longest prefix that covers an address, 0 for none, and where its hit is if
- * it lies beside the address. Tables only ever shorten the way: a trie holds all rules of its policy and family, and
- * whatever a table cannot say is asked there. User space changes the tables while packets look into them. Every word is
- * stored and loaded whole; a rule is published in the trie, then in the table that holds it, then in the bits that lead
- * there, and retracted in reverse.
+ * it lies beside the prefix. Bits say whether a rule is near the address at all, a set says which lengths to look for, and
+ * each length is one exact match, the longest first. Tables only ever shorten the way: a trie holds all rules of its policy
+ * and family, and whatever a table cannot say is asked there. User space changes the tables while packets look into them.
+ * Every word is stored and loaded whole; a rule is published in the trie, then in its bucket, then in the set and the bits
+ * that lead there, and retracted in reverse.
  */
 #ifndef COUIC_TABLES_BPF_H
 #define COUIC_TABLES_BPF_H
@@ -39,14 +40,11 @@ static __always_inline int bit(__u32 table, __u32 index)
 	return line && (LOAD(line->words[(index >> 6) & 7]) >> (index & 63)) & 1;
 }
 
-/* The bucket of a host's n-th choice: a fraction of the hash, so that any number of buckets will do. */
-static __always_inline __u32 bucket(__u32 hash, int choice, __u32 buckets)
+/* The bucket of a key's n-th choice: a fraction of the hash, so that any number of buckets will do. */
+static __always_inline __u32 bucket(__u64 key, int choice, __u32 buckets)
 {
-	hash += choice * 0x9e3779b9;
-	hash ^= hash >> 15;
-	hash *= 0x85ebca6b;
-	hash ^= hash >> 13;
-	return ((__u64)hash * buckets) >> 32;
+	key *= choice == 0 ? 0x9e3779b97f4a7c15 : choice == 1 ? 0xc2b2ae3d27d4eb4f : 0xff51afd7ed558ccd;
+	return ((key >> 32) * buckets) >> 32;
 }
 
 static __always_inline __u32 trie4(void *trie, __u32 address)
@@ -56,9 +54,9 @@ static __always_inline __u32 trie4(void *trie, __u32 address)
 
 	__builtin_memcpy(key.address, &network, sizeof(network));
 
-	__u32 *rule = bpf_map_lookup_elem(trie, &key);
+	__u32 *value = bpf_map_lookup_elem(trie, &key);
 
-	return rule ? *rule & COUIC_NODE_RULE : 0;
+	return value ? *value : 0;
 }
 
 static __always_inline __u32 trie6(void *trie, __u64 high, __u64 low)
@@ -68,73 +66,92 @@ static __always_inline __u32 trie6(void *trie, __u64 high, __u64 low)
 
 	__builtin_memcpy(key.address, network, sizeof(network));
 
-	__u32 *rule = bpf_map_lookup_elem(trie, &key);
+	__u32 *value = bpf_map_lookup_elem(trie, &key);
 
-	return rule ? *rule & COUIC_RULE6 : 0;
+	return value ? *value : 0;
 }
 
-/* The longest prefix of /31 or less, from the tree. */
-static __always_inline __u32 prefix4(const volatile struct couic_tables4 *tables, __u32 address)
+/* Where an exact prefix was found: its line above its slot above its rule; or only whether the trie has to be asked. */
+#define FOUND(line, slot, rule) ((__u64)(line) << 32 | (slot) << COUIC_RULE_LENGTH_SHIFT | (rule))
+#define FOUND_RULE(found) ((found)&COUIC_RULE)
+#define FOUND_SLOT(found) (((found) >> COUIC_RULE_LENGTH_SHIFT) & (COUIC_SLOTS - 1))
+#define FOUND_LINE(found) ((found) >> 32)
+#define IN_TRIE (1ull << COUIC_RULE_LENGTH_SHIFT)
+
+/* Which of four equals, without branches: which it is cannot be foreseen, and to guess wrongly costs more than all of it. */
+#define SLOT_OF(equal) (((equal) >> 1) - ((equal) >> 3))
+
+/* Not inlined and not static: so the verifier looks at it once, and not once for each length and each way that led there. */
+SEC("xdp") __attribute__((noinline)) __u64 exact4(__u64 key, __u32 rules, __u32 buckets)
 {
-	__u32 block = address >> (32 - tables->top_bits);
-	struct couic_line *line = line_at(tables->top + (block >> 4));
-	__u32 node = line ? LOAD(line->nodes[block & 15]) : 0;
+	__u64 state = 0;
 
 #pragma unroll
-	for (int below = 12; below >= 0; below -= 4) {
-		if (below >= 32 - (int)tables->top_bits)
-			continue;
-		if (!(node & COUIC_NODE_LINE))
+	for (int choice = 0; choice < COUIC_PROBES; choice++) {
+		__u32 at = rules + bucket(key, choice, buckets);
+		struct couic_line *line = line_at(at);
+		__u64 equal = 0;
+
+		if (!line)
+			return 0;
+#pragma unroll
+		for (int i = 0; i < COUIC_SLOTS; i++)
+			equal |= ((((LOAD(line->words[2 * i]) ^ key) & COUIC_KEY4) - 1) >> 63) << i;
+		if (equal) {
+			__u64 slot = SLOT_OF(equal);
+
+			/* The compiler knows that it is below four and drops the mask; verifiers up to Linux 6.1 do not know. */
+			asm volatile("" : "+r"(slot));
+			slot &= COUIC_SLOTS - 1;
+
+			__u64 word = LOAD(line->words[2 * slot]);
+
+			/* It may have been removed since: then it is as if the packet had come a moment later. */
+			return (word & COUIC_KEY4) == key ? FOUND(at, slot, (word >> COUIC_RULE4_SHIFT) & COUIC_RULE) : 0;
+		}
+		if (choice == 0)
+			state = LOAD(line->words[0]);
+		if (!(state >> COUIC_ELSEWHERE4_SHIFT & 1))
 			break;
-		line = line_at(tables->inner + (node & ~COUIC_NODE_LINE));
-		node = line ? LOAD(line->nodes[(address >> below) & 15]) : 0;
 	}
-	return node;
+	return state >> COUIC_IN_TRIE4_SHIFT ? IN_TRIE : 0;
 }
 
 static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 address, __u64 **hit)
 {
 	const volatile struct couic_tables4 *tables = &tables4[policy];
-	__u64 elsewhere = 0;
+	__u32 known = 0;
 
 	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) || !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
 		return 0;
 
-#pragma unroll
-	for (int choice = 0; choice < COUIC_PROBES; choice++) {
-		__u32 first = tables->hosts + COUIC_BUCKET_LINES * bucket(address, choice, tables->buckets);
-		struct couic_line *line = line_at(first);
-		__u64 found = 0, place = 0;
+	struct couic_line *line = line_at(tables->lengths + (address >> 19));
+	__u64 lengths = line ? LOAD(line->words[(address >> 16) & 7]) : 0;
 
-		if (!line)
-			return 0;
-			/* Without branches: which of the seven it is cannot be foreseen, and to guess wrongly costs
-			 * more than all of it. */
-#pragma unroll
-		for (int i = 0; i < COUIC_HOSTS4; i++) {
-			__u64 word = LOAD(line->words[i]);
-			__u64 equal = 0 - ((((__u64)(__u32)word ^ address) - 1) >> 63);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i <= COUIC_MAX_LENGTHS + 1 && lengths; i++) {
+		__u64 size = lengths & -lengths;
+		__u64 found = exact4(((__u64)address << 1 & -(size << 1)) | size, tables->rules, tables->buckets);
 
-			found |= (word >> 32) & equal;
-			place |= i & equal;
-		}
-		if (found) {
-			line = count_hits ? line_at(first + 1) : NULL;
-			/* The compiler knows that it is below seven and drops the mask; verifiers up to Linux 6.1 do not know. */
-			asm volatile("" : "+r"(place));
+		if (FOUND_RULE(found)) {
+			line = count_hits ? line_at(FOUND_LINE(found)) : NULL;
 			if (line)
-				*hit = &line->words[place & 7];
-			return found;
+				*hit = &line->words[2 * FOUND_SLOT(found) + 1];
+			return FOUND_RULE(found);
 		}
-		if (choice == 0)
-			elsewhere = LOAD(line->words[COUIC_HOSTS4]);
-		if (!(__u32)elsewhere)
-			break;
+		lengths ^= size;
+		if ((found != IN_TRIE && i != COUIC_MAX_LENGTHS) || known)
+			continue;
+
+		__u32 value = trie4(trie, address);
+
+		/* The longest of all; it is not counted in the trie if it has a place of its own. */
+		known = value & COUIC_RULE;
+		if (!known || known >= counters_end)
+			return known;
+		lengths = 1ull << ((32 - (value >> COUIC_RULE_LENGTH_SHIFT)) & 63);
 	}
-
-	__u32 node = elsewhere >> 32 ? COUIC_NODE_TRIE : prefix4(tables, address);
-
-	return node == COUIC_NODE_TRIE ? trie4(trie, address) : node & COUIC_NODE_RULE;
+	return known;
 }
 
 static __always_inline __u32 hash6(__u64 bits)
@@ -150,56 +167,110 @@ static __always_inline int narrow6(__u32 table, __u32 hash)
 	return bit(table, hash >> (32 - COUIC_BITS6_NARROW)) && bit(table, (hash * 0x85ebca6b) >> (32 - COUIC_BITS6_NARROW));
 }
 
-static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high)
+static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high, int *brief)
 {
 	__u32 wide = hash6(high >> 32);
 
-	if (bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT)))
+	*brief = bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT));
+	if (*brief)
 		return 1;
 	if (!bit(tables->wide, wide >> (32 - COUIC_BITS6_WIDE)))
 		return 0;
 	return narrow6(tables->narrow, hash6(high >> 16)) || narrow6(tables->narrow, ~wide);
 }
 
-static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 **hit)
+/* As exact4(). The kind is already shifted to where it stands. */
+SEC("xdp") __attribute__((noinline)) __u64 exact6(__u64 high, __u64 low, __u32 kind, __u32 rules, __u32 buckets)
 {
-	const volatile struct couic_tables6 *tables = &tables6[policy];
-
-	if (!maybe6(tables, high))
-		return 0;
-
-	__u32 hash = hash6(high ^ (low * 0xff51afd7ed558ccd) ^ (low >> 29));
+	__u64 key = high ^ (low * 0xff51afd7ed558ccd) ^ (low >> 29);
 	__u32 state = 0;
 
 #pragma unroll
 	for (int choice = 0; choice < COUIC_PROBES; choice++) {
-		__u32 first = tables->hosts + COUIC_BUCKET_LINES * bucket(hash, choice, tables->buckets);
-		struct couic_line *addresses = line_at(first);
-		struct couic_line *rules = line_at(first + 1);
+		__u32 at = rules + COUIC_BUCKET6_LINES * bucket(key, choice, buckets);
+		struct couic_line *addresses = line_at(at);
+		struct couic_line *line = line_at(at + 1);
+		__u64 equal = 0;
 
-		if (!addresses || !rules)
+		if (!addresses || !line)
 			return 0;
 
-		__u32 before = LOAD(rules->nodes[COUIC_HOSTS6_STATE]);
+		__u32 before = LOAD(line->halves[COUIC_BUCKET6_STATE]);
 #pragma unroll
-		for (int i = 0; i < COUIC_HOSTS6; i++) {
-			__u32 rule = LOAD(rules->nodes[i]);
+		for (int i = 0; i < COUIC_SLOTS; i++) {
+			__u64 different = (LOAD(addresses->words[2 * i]) ^ high) | (LOAD(addresses->words[2 * i + 1]) ^ low);
 
-			if (!rule || LOAD(addresses->words[2 * i]) != high || LOAD(addresses->words[2 * i + 1]) != low)
-				continue;
+			different |= different >> 32;
+			different = (__u32)different | ((LOAD(line->halves[i]) & ~COUIC_RULE) ^ kind);
+			equal |= ((different - 1) >> 63) << i;
+		}
+		if (equal) {
+			__u64 slot = SLOT_OF(equal);
+
+			asm volatile("" : "+r"(slot)); /* as in exact4() */
+			slot &= COUIC_SLOTS - 1;
+
+			__u32 rule = LOAD(line->halves[slot]) & COUIC_RULE;
+
 			/* Three words are no atom: if the bucket has changed meanwhile, the trie knows. */
-			if ((before & 1) || (__u16)before != (__u16)LOAD(rules->nodes[COUIC_HOSTS6_STATE]))
-				return trie6(trie, high, low);
-			*hit = &rules->words[COUIC_HOSTS6_HITS + i];
-			return rule;
+			if ((before & 1) || before != LOAD(line->halves[COUIC_BUCKET6_STATE]))
+				return IN_TRIE;
+			return rule ? FOUND(at + 1, slot, rule) : 0;
 		}
 		if (choice == 0)
 			state = before;
-		if (!(state >> 16))
+		if (!(state & COUIC_ELSEWHERE6))
 			break;
 	}
-	/* Not among the hosts, or one that found no place: the trie knows it with the shorter prefixes. */
-	return trie6(trie, high, low);
+	return state & COUIC_IN_TRIE6 ? IN_TRIE : 0;
+}
+
+static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 **hit)
+{
+	const volatile struct couic_tables6 *tables = &tables6[policy];
+	__u32 known = 0;
+	int brief;
+
+	if (!maybe6(tables, high, &brief))
+		return 0;
+
+	/* Four pairs of words a line. */
+	__u32 block = hash6(high >> 32) >> (32 - COUIC_BITS6_WIDE);
+	struct couic_line *line = line_at(tables->lengths + (block >> 2));
+	__u64 longer = line ? LOAD(line->words[(block & 3) * 2]) : 0;
+	__u64 shorter = line ? LOAD(line->words[(block & 3) * 2 + 1]) : 0;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i <= COUIC_MAX_LENGTHS + 1 && (longer || shorter); i++) {
+		__u64 size = longer ? longer & -longer : shorter & -shorter;
+		__u64 key_high = longer ? high : high & -size;
+		__u64 key_low = longer ? (low & -size) | size >> 1 : size;
+		__u32 kind = !longer ? COUIC_KIND_SHORT : size == 1 ? COUIC_KIND_HOST : COUIC_KIND_LONG;
+		__u64 found = exact6(key_high, key_low, kind << COUIC_KIND_SHIFT, tables->rules, tables->buckets);
+
+		if (FOUND_RULE(found)) {
+			line = count_hits ? line_at(FOUND_LINE(found)) : NULL;
+			if (line)
+				*hit = &line->words[COUIC_BUCKET6_HITS + FOUND_SLOT(found)];
+			return FOUND_RULE(found);
+		}
+		if (longer)
+			longer ^= size;
+		else
+			shorter ^= size;
+		if ((found != IN_TRIE && i != COUIC_MAX_LENGTHS) || known)
+			continue;
+
+		__u32 value = trie6(trie, high, low);
+		__u32 length = value >> COUIC_RULE_LENGTH_SHIFT;
+
+		known = value & COUIC_RULE;
+		if (!known || known >= counters_end)
+			return known;
+		longer = length > 64 ? 1ull << ((128 - length) & 63) : 0;
+		shorter = length > 64 ? 0 : 1ull << ((64 - length) & 63);
+	}
+	return known || !brief ? known : trie6(trie, high, low) & COUIC_RULE;
 }
 
 #endif

@@ -13,6 +13,7 @@ internal sealed class ObjectSpec
 
     private const string MapsName = ".maps";
     private const uint R_BPF_64_64 = 1;
+    private const uint R_BPF_64_32 = 10;
 
     public required IReadOnlyList<MapSpec> Maps { get; init; }
 
@@ -106,15 +107,40 @@ internal sealed class ObjectSpec
             ?? throw ElfFile.Malformed($"no function in section \"{code.Name}\"");
         ReadOnlySpan<byte> lines = elf.Find(".BTF.ext") is { } ext ? ext.Data.Span : throw ElfFile.Malformed("no section \".BTF.ext\"");
         bool OfCode(uint name) => types.NameAt(name) == code.Name;
+        ILookup<bool, ElfRelocation> relocations = elf.RelocationsOf(code).ToLookup(r => r.Type == R_BPF_64_32);
         return new ProgramSpec
         {
             Name = entry.Name,
-            Instructions = code.Data,
+            Instructions = LinkCalls(elf, code, relocations[true]),
             License = License(elf),
             Functions = BtfLines.Read(lines, 0, BpfSyscall.FunctionInfoSize, OfCode),
             Lines = BtfLines.Read(lines, 1, BpfSyscall.LineInfoSize, OfCode),
-            References = [.. elf.RelocationsOf(code).Select(r => Resolve(elf, code, r, maps))],
+            References = [.. relocations[false].Select(r => Resolve(elf, code, r, maps))],
         };
+    }
+
+    /// <summary>A call of a function of the same section says how many instructions away it is.</summary>
+    private static byte[] LinkCalls(ElfFile elf, ElfSection code, IEnumerable<ElfRelocation> calls)
+    {
+        byte[] instructions = code.Data.ToArray();
+        foreach (ElfRelocation call in calls)
+        {
+            ulong callee = call.Symbol.Value;
+            if (elf.SectionOf(call.Symbol)?.Index != code.Index || callee % 8 != 0 || callee >= (ulong)instructions.Length)
+            {
+                throw ElfFile.Malformed($"call of \"{call.Symbol.Name}\" (only functions in section \"{code.Name}\" can be called)");
+            }
+
+            if (call.Offset % 8 != 0 || call.Offset > (ulong)instructions.Length - 8)
+            {
+                throw ElfFile.Malformed($"relocation at {call.Offset} of {instructions.Length}");
+            }
+
+            int at = (int)call.Offset;
+            BinaryPrimitives.WriteInt32LittleEndian(instructions.AsSpan(at + 4), ((int)callee / 8) - (at / 8) - 1);
+        }
+
+        return instructions;
     }
 
     private static string License(ElfFile elf)

@@ -5,7 +5,7 @@ using Couic.Store;
 namespace Couic.Bpf.Tables;
 
 /// <summary>
-/// Records of entries that are not counted beside their address: prefixes, and hosts that found no place. Written under the
+/// Records of entries that found no place beside which they could be counted. Written under the
 /// store's lock, read at any time.
 /// </summary>
 internal sealed class RecordTable : IDisposable
@@ -58,8 +58,8 @@ internal sealed class RecordTable : IDisposable
 
     public void Dispose() => _memory.Dispose();
 
-    /// <summary>Half of all entries, as most are hosts.</summary>
-    private static uint Capacity(StoreLimits limits) => (uint)(limits.MaxDropEntries + limits.MaxIgnoreEntries);
+    /// <summary>A quarter of all entries: few find no place, but a set swap holds old and new ones together.</summary>
+    private static uint Capacity(StoreLimits limits) => (uint)(limits.MaxDropEntries + limits.MaxIgnoreEntries) / 2;
 
     private ref Record this[uint rule]
     {

@@ -15,34 +15,24 @@ internal sealed class TableLayout
         {
             uint entries = (uint)limits.Entries(policy);
 
-            // A root of 2^20 nodes takes 4 MiB and saves a step, which pays where most rules are.
-            uint topBits = policy == Policy.Drop ? 20u : 16u;
-
-            // Nine hosts to two buckets of seven, and a line of the tree for two rules of drop or four of ignore: most rules
-            // are hosts, and prefixes come in clusters. What does not fit is found in the trie.
-            uint buckets = (entries * 2 / 9) + 1;
-            uint inner = (entries / (policy == Policy.Drop ? 2u : 4u)) + 16;
+            // Two rules to a bucket of four: few find no place in the first one that they try.
+            uint buckets = (entries / 2) + 1;
             _v4[(int)policy] = new Region4
             {
                 Wide = Take(Bits(Layout.Bits4Wide)),
                 Narrow = Take(Bits(Layout.Bits4Narrow)),
-                Hosts = TakeBuckets(buckets),
+                Lengths = Take(Words(1u << Layout.Bits4Wide)),
+                Rules = Take(buckets),
                 Buckets = buckets,
-                Top = Take(1u << (int)(topBits - 4)),
-                TopBits = topBits,
-                Inner = Take(inner),
-                InnerLines = inner,
             };
-
-            // Eight hosts to three buckets of four.
-            uint buckets6 = (entries * 3 / 8) + 1;
             _v6[(int)policy] = new Region6
             {
                 Wide = Take(Bits(Layout.Bits6Wide)),
                 Narrow = Take(Bits(Layout.Bits6Narrow)),
                 Brief = Take(Bits(Layout.Bits6Short)),
-                Hosts = TakeBuckets(buckets6),
-                Buckets = buckets6,
+                Lengths = Take(Words(2u << Layout.Bits6Wide)),
+                Rules = TakePairs(buckets),
+                Buckets = buckets,
             };
         }
     }
@@ -62,11 +52,13 @@ internal sealed class TableLayout
 
     private static uint Bits(int indexBits) => (1u << indexBits) / (Layout.LineSize * 8);
 
+    private static uint Words(uint words) => words / (Layout.LineSize / sizeof(ulong));
+
     /// <summary>A bucket starts at an even line, so that the two are neighbours for the processor too.</summary>
-    private uint TakeBuckets(uint buckets)
+    private uint TakePairs(uint buckets)
     {
-        Take(Lines % Layout.BucketLines);
-        return Take(buckets * Layout.BucketLines);
+        Take(Lines % Layout.Bucket6Lines);
+        return Take(buckets * Layout.Bucket6Lines);
     }
 
     private uint Take(uint lines)
@@ -83,12 +75,9 @@ internal struct Region4
 {
     public uint Wide;
     public uint Narrow;
-    public uint Hosts;
+    public uint Lengths;
+    public uint Rules;
     public uint Buckets;
-    public uint Top;
-    public uint TopBits;
-    public uint Inner;
-    public uint InnerLines;
 }
 
 /// <summary>struct couic_tables6.</summary>
@@ -98,6 +87,7 @@ internal struct Region6
     public uint Wide;
     public uint Narrow;
     public uint Brief;
-    public uint Hosts;
+    public uint Lengths;
+    public uint Rules;
     public uint Buckets;
 }

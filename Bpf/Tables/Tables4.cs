@@ -1,10 +1,11 @@
+using System.Numerics;
 using Couic.Native;
 using Couic.Store;
 
 namespace Couic.Bpf.Tables;
 
 /// <summary>The tables in front of an IPv4 trie. The trie has each change first; see tables.bpf.h for how they are read.</summary>
-internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int, uint> covering)
+internal sealed class Tables4(MappedMemory lines, Region4 region)
 {
     private const int WideShift = 32 - Layout.Bits4Wide;
     private const int NarrowShift = 32 - Layout.Bits4Narrow;
@@ -12,53 +13,66 @@ internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int
 
     private readonly BitTable _wide = new(lines, region.Wide);
     private readonly BitTable _narrow = new(lines, region.Narrow);
-    private readonly int[] _wideCounts = new int[1 << Layout.Bits4Wide];
 
-    /// <summary>Rules longer than /24 by /24; shorter ones are seen in <see cref="_prefixes"/>.</summary>
+    /// <summary>Rules longer than /24 by /24; shorter ones are looked for.</summary>
     private readonly BitCounts _narrowCounts = new();
+    private readonly LengthSets _lengths = new(lines, region.Lengths);
+    private readonly Rules4 _rules = new(lines, region.Rules, region.Buckets);
 
-    private readonly Hosts4 _hosts = new(lines, region.Hosts, region.Buckets);
-    private readonly Prefixes4 _prefixes = new(lines, region, covering);
+    /// <summary>Whether a new rule would be counted beside its prefix.</summary>
+    public bool HasRoom(Cidr cidr) => _rules.HasRoom(Rules4.Key(cidr.V4, cidr.Length));
 
-    /// <summary>Whether a new host would be counted beside its address; other prefixes never are.</summary>
-    public bool HasRoom(Cidr cidr) => cidr.Length == 32 && _hosts.HasRoom(cidr.V4);
-
-    public ulong ReadHit(Cidr host) => _hosts.ReadHit(host.V4);
+    public bool TryReadHit(Cidr cidr, out ulong hit) => _rules.TryReadHit(Rules4.Key(cidr.V4, cidr.Length), out hit);
 
     public void Set(Cidr cidr, uint rule, bool isNew)
     {
-        uint address = cidr.V4;
-        if (cidr.Length == 32)
-        {
-            _hosts.Set(address, rule, isNew);
-        }
-        else
-        {
-            _prefixes.Set(address, cidr.Length, rule, isNew);
-        }
-
+        _rules.Set(Rules4.Key(cidr.V4, cidr.Length), rule, isNew);
         if (isNew)
         {
-            PublishNarrow(address, cidr.Length);
-            PublishWide(address, cidr.Length);
+            PublishLength(cidr.V4, cidr.Length);
+            PublishNarrow(cidr.V4, cidr.Length);
+            PublishWide(cidr.V4, cidr.Length);
         }
     }
 
     public void Remove(Cidr cidr)
     {
-        uint address = cidr.V4;
-        bool isCovered = false;
-        if (cidr.Length == 32)
+        _rules.Remove(Rules4.Key(cidr.V4, cidr.Length));
+        RetractLength(cidr.V4, cidr.Length);
+        RetractWide(cidr.V4, cidr.Length);
+        RetractNarrow(cidr.V4, cidr.Length);
+    }
+
+    private static uint WideBlocks(int length) => 1u << Math.Max(0, Layout.Bits4Wide - length);
+
+    private void PublishLength(uint address, int length)
+    {
+        uint first = address >> WideShift;
+        if (length > Layout.Bits4Wide)
         {
-            _hosts.Remove(address);
-        }
-        else
-        {
-            isCovered = _prefixes.Remove(address, cidr.Length);
+            _lengths.Increment(first, 32 - length);
+            return;
         }
 
-        RetractWide(address, cidr.Length);
-        RetractNarrow(address, cidr.Length, isCovered);
+        for (uint i = 0; i < WideBlocks(length); i++)
+        {
+            _lengths.Set(first + i, 32 - length);
+        }
+    }
+
+    private void RetractLength(uint address, int length)
+    {
+        uint first = address >> WideShift;
+        if (length > Layout.Bits4Wide)
+        {
+            _lengths.Decrement(first, 32 - length);
+            return;
+        }
+
+        for (uint i = 0; i < WideBlocks(length); i++)
+        {
+            _lengths.Clear(first + i, 32 - length);
+        }
     }
 
     private void PublishNarrow(uint address, int length)
@@ -74,7 +88,7 @@ internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int
         }
     }
 
-    private void RetractNarrow(uint address, int length, bool isCovered)
+    private void RetractNarrow(uint address, int length)
     {
         uint block = address >> NarrowShift;
         if (length > Layout.Bits4Narrow)
@@ -87,7 +101,7 @@ internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int
             return;
         }
 
-        if (isCovered)
+        if (IsCovered(address, length))
         {
             return;
         }
@@ -96,7 +110,7 @@ internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int
         uint end = block + (1u << (Layout.Bits4Narrow - length));
         for (uint step = Math.Min(end - block, BlocksPerWide); block != end; block += step)
         {
-            if (step == BlocksPerWide && _wideCounts[block >> (WideShift - NarrowShift)] == 0)
+            if (step == BlocksPerWide && _lengths[block >> (WideShift - NarrowShift)] == 0)
             {
                 _narrow.ClearBlock(block, step);
             }
@@ -111,31 +125,42 @@ internal sealed class Tables4(MappedMemory lines, Region4 region, Func<uint, int
     {
         for (; block != end; block++)
         {
-            if (_narrowCounts[block] == 0 && !_prefixes.Covers24(block))
+            if (_narrowCounts[block] == 0 && !IsCovered(block << NarrowShift, Layout.Bits4Narrow))
             {
                 _narrow.Clear(block);
             }
         }
     }
 
+    /// <summary>Whether a prefix of up to a length covers an address.</summary>
+    private bool IsCovered(uint address, int length)
+    {
+        for (ulong left = _lengths[address >> WideShift] >> (32 - length) << (32 - length); left != 0; left &= left - 1)
+        {
+            if (_rules.Contains(Rules4.Key(address, 32 - BitOperations.TrailingZeroCount(left))))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private void PublishWide(uint address, int length)
     {
         uint first = address >> WideShift;
-        for (uint i = 0; i < 1u << Math.Max(0, Layout.Bits4Wide - length); i++)
+        for (uint i = 0; i < WideBlocks(length); i++)
         {
-            if (_wideCounts[first + i]++ == 0)
-            {
-                _wide.Set(first + i);
-            }
+            _wide.Set(first + i);
         }
     }
 
     private void RetractWide(uint address, int length)
     {
         uint first = address >> WideShift;
-        for (uint i = 0; i < 1u << Math.Max(0, Layout.Bits4Wide - length); i++)
+        for (uint i = 0; i < WideBlocks(length); i++)
         {
-            if (--_wideCounts[first + i] == 0)
+            if (_lengths[first + i] == 0)
             {
                 _wide.Clear(first + i);
             }

@@ -14,21 +14,25 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
     private readonly BitTable _wide = new(lines, region.Wide);
     private readonly BitTable _narrow = new(lines, region.Narrow);
     private readonly BitTable _brief = new(lines, region.Brief);
-    private readonly int[] _wideCounts = new int[1 << Layout.Bits6Wide];
     private readonly ushort[] _briefCounts = new ushort[1 << Layout.Bits6Short];
     private readonly BitCounts _narrowCounts = new();
-    private readonly Hosts6 _hosts = new(lines, region.Hosts, region.Buckets);
+    private readonly LengthSets _lengths = new(lines, region.Lengths);
+    private readonly Rules6 _rules = new(lines, region.Rules, region.Buckets);
 
-    /// <summary>Whether a new host would be counted beside its address; other prefixes never are.</summary>
-    public bool HasRoom(Cidr cidr) => cidr.Length == 128 && _hosts.HasRoom(cidr.High, cidr.Low);
+    /// <summary>Whether a new rule would be counted beside its prefix; the shortest, which only the trie holds, never are.</summary>
+    public bool HasRoom(Cidr cidr) => cidr.Length > BriefLength && _rules.HasRoom(Key6.Of(cidr));
 
-    public ulong ReadHit(Cidr host) => _hosts.ReadHit(host.High, host.Low);
+    public bool TryReadHit(Cidr cidr, out ulong hit)
+    {
+        hit = 0;
+        return cidr.Length > BriefLength && _rules.TryReadHit(Key6.Of(cidr), out hit);
+    }
 
     public void Set(Cidr cidr, uint rule, bool isNew)
     {
-        if (cidr.Length == 128)
+        if (cidr.Length > BriefLength)
         {
-            _hosts.Set(cidr.High, cidr.Low, rule, isNew);
+            _rules.Set(Key6.Of(cidr), rule, isNew);
         }
 
         if (isNew)
@@ -39,9 +43,9 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
 
     public void Remove(Cidr cidr)
     {
-        if (cidr.Length == 128)
+        if (cidr.Length > BriefLength)
         {
-            _hosts.Remove(cidr.High, cidr.Low);
+            _rules.Remove(Key6.Of(cidr));
         }
 
         Count(cidr, up: false);
@@ -58,8 +62,9 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
         ulong first = cidr.High >> (64 - WideLength);
         for (ulong i = 0; i < 1ul << Math.Max(0, WideLength - cidr.Length); i++)
         {
-            uint wide = HostHash.Fold(first + i);
-            uint narrow = cidr.Length >= NarrowLength ? HostHash.Fold(cidr.High >> (64 - NarrowLength)) : ~wide;
+            uint wide = TableHash.Fold(first + i);
+            uint narrow = cidr.Length >= NarrowLength ? TableHash.Fold(cidr.High >> (64 - NarrowLength)) : ~wide;
+            CountLength(wide >> (32 - Layout.Bits6Wide), cidr.Length, up);
             CountNarrow(narrow, up);
             CountWide(wide >> (32 - Layout.Bits6Wide), up);
         }
@@ -84,14 +89,27 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
         }
     }
 
+    private void CountLength(uint block, int length, bool up)
+    {
+        uint word = (2 * block) + (length > 64 ? 0u : 1u);
+        int bit = length > 64 ? 128 - length : 64 - length;
+        if (up)
+        {
+            _lengths.Increment(word, bit);
+        }
+        else
+        {
+            _lengths.Decrement(word, bit);
+        }
+    }
+
     private void CountWide(uint index, bool up)
     {
-        _wideCounts[index] += up ? 1 : -1;
-        if (up && _wideCounts[index] == 1)
+        if (up)
         {
             _wide.Set(index);
         }
-        else if (_wideCounts[index] == 0)
+        else if ((_lengths[2 * index] | _lengths[(2 * index) + 1]) == 0)
         {
             _wide.Clear(index);
         }

@@ -2,14 +2,11 @@
  *
  * The program as it ships, behind a draw.
  */
-#define COUIC_WITHOUT_ENTRY
-#include "../../Bpf/couic.bpf.c"
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 
 #include "draw.h"
 
-SEC("xdp")
-int couic_xdp(struct xdp_md *ctx)
-{
-	draw(ctx);
-	return filter(ctx);
-}
+#define BEFORE_FILTER draw
+#include "../../Bpf/couic.bpf.c"

@@ -32,6 +32,25 @@ public sealed class LimitTests
         AssertRoomElsewhereAndAfterARemoval(daemon, policy, limit);
     }
 
+    /// <summary>At the default limits and at those of a small appliance, as status says it and as the kernel counts it.</summary>
+    [Fact]
+    public void KernelMemoryIsBoundedAndShrinksWithTheLimits()
+    {
+        using Lab lab = new();
+        long full;
+        using (Daemon daemon = Daemon.Start(lab))
+        {
+            full = KernelMemory(daemon);
+        }
+
+        const string Small = "[limits]\nmax_drop_entries = 16384\nmax_ignore_entries = 1024\nmax_tags = 64\n";
+        using Daemon small = Daemon.Start(lab, new DaemonOptions { Name = "small", Tables = Small });
+        Assert.InRange(full, 30_000_000, 80_000_000);
+        Assert.InRange(KernelMemory(small), 8_000_000, 20_000_000);
+    }
+
+    private static long KernelMemory(Daemon daemon) => daemon.Api.Get("/v1/status").Json.GetProperty("kernel_memory_bytes").GetInt64();
+
     /// <summary>Distinct hosts spread over 10.0.0.0/8: an odd factor is a permutation of its 24 bits.</summary>
     private static string Host(int number) => $"{Address(number)}/32";
 

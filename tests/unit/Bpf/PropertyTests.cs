@@ -1,6 +1,4 @@
-using Couic.Bpf;
-using Couic.Bpf.Tables;
-using Couic.Native;
+using System.Globalization;
 using Couic.Store;
 using Xunit;
 
@@ -9,8 +7,9 @@ namespace Couic.Tests.Bpf;
 [Collection("bpf")]
 public class PropertyTests
 {
-    private const ushort IPv4 = 0x0800;
-    private const ushort IPv6 = 0x86dd;
+    /// <summary>Packets for the comparison with the two-trie program; 10,000,000 in a long run.</summary>
+    private static readonly int PacketCount =
+        int.Parse(Environment.GetEnvironmentVariable("COUIC_PACKETS") ?? "40000", CultureInfo.InvariantCulture);
 
     [Theory]
     [InlineData(IpFamily.V4, 1)]
@@ -19,7 +18,7 @@ public class PropertyTests
     [InlineData(IpFamily.V6, 4)]
     public void TenThousandRandomRulesAndSourcesAgreeWithTheOracle(IpFamily family, int seed)
     {
-        using var world = new World(family, seed, new StoreLimits(16_384, 8_192, 64));
+        using var world = new RuleWorld(family, seed, new StoreLimits(16_384, 8_192, 64));
         while (world.Oracle.Count < 10_000)
         {
             world.Add();
@@ -32,8 +31,8 @@ public class PropertyTests
     }
 
     /// <summary>
-    /// Tables far too small for what they hold, so that every way round them is taken: hosts of second choice and hosts in the
-    /// trie alone, nodes that send there, lines that are taken and given back, entries without a record of their own.
+    /// Tables far too small for what they hold, so that every way round them is taken: rules in a bucket of second choice and in
+    /// the trie alone, addresses with more lengths than are looked for, entries without a record of their own.
     /// </summary>
     [Theory]
     [InlineData(IpFamily.V4, 5, 600)]
@@ -43,7 +42,7 @@ public class PropertyTests
     [InlineData(IpFamily.V6, 9, 64)]
     public void EveryChangeOfAnOverfullTableAgreesWithTheOracle(IpFamily family, int seed, int limit)
     {
-        using var world = new World(family, seed, new StoreLimits(limit, limit / 2, 16));
+        using var world = new RuleWorld(family, seed, new StoreLimits(limit, limit / 2, 16));
         for (int i = 0; i < 8_000; i++)
         {
             Cidr touched = world.Change(limit * 3 / 2);
@@ -65,162 +64,28 @@ public class PropertyTests
         }
     }
 
-    /// <summary>A plane and the oracle beside it, with addresses close enough together to cover each other often.</summary>
-    private sealed class World(IpFamily family, int seed, StoreLimits limits) : IDisposable
+    /// <summary>A change every tenth packet; half of the sources are of a rule that is or was there.</summary>
+    [Theory]
+    [InlineData(IpFamily.V4, 10, 4_096)]
+    [InlineData(IpFamily.V4, 11, 300)]
+    [InlineData(IpFamily.V6, 12, 4_096)]
+    [InlineData(IpFamily.V6, 13, 300)]
+    public void VerdictsAndCountsAreThoseOfTwoPlainTriesWhileRulesChange(IpFamily family, int seed, int limit)
     {
-        private readonly Random _random = new(seed);
-        private readonly PlaneFixture _plane = new(new PlaneOptions { Limits = limits });
-        private readonly Stack<int>[] _free = [new(), new()];
-        private readonly int[] _used = [0, 0];
-
-        public RuleOracle Oracle { get; } = new();
-
-        public void Add() => Add(_random.Next(4) == 0 ? Policy.Ignore : Policy.Drop, RandomNetwork());
-
-        /// <summary>Adds, changes or removes something; returns what.</summary>
-        public Cidr Change(int most)
+        using var tries = new TwoTries();
+        using var world = new RuleWorld(family, seed, new StoreLimits(limit, limit / 2, 32), tries);
+        while (world.Oracle.Count < limit)
         {
-            List<(Policy Policy, Cidr Cidr)>? all = null;
-            int what = _random.Next(10);
-            if (Oracle.Count == 0 || (what < 5 && Oracle.Count < most))
-            {
-                Cidr cidr = RandomNetwork();
-                Add(_random.Next(4) == 0 ? Policy.Ignore : Policy.Drop, cidr);
-                return cidr;
-            }
-
-            all ??= Oracle.All;
-            (Policy policy, Cidr chosen) = all[_random.Next(all.Count)];
-            if (what < 7 && Oracle.TryGet(policy, chosen, out int slot))
-            {
-                Apply(RuleChangeKind.Set, policy, chosen, slot);
-            }
-            else
-            {
-                Remove(policy, chosen);
-            }
-
-            return chosen;
+            world.Add();
         }
 
-        public void RemoveAll()
+        Cidr touched = world.RandomSource();
+        for (int i = 0; i < PacketCount / 4; i++)
         {
-            foreach ((Policy policy, Cidr cidr) in Oracle.All)
-            {
-                Remove(policy, cidr);
-            }
+            touched = i % 10 == 0 ? world.Change(limit * 3 / 2) : touched;
+            world.CheckAgainstTries(i % 2 == 0 ? world.SourceIn(touched) : world.RandomSource());
         }
 
-        public void Check(Cidr source)
-        {
-            bool listed = Oracle.TryDecide(source, out Policy policy, out Cidr cidr, out int slot);
-            ulong before = Hits(policy, cidr, slot);
-            uint expected = listed && policy == Policy.Drop ? PlaneFixture.Drop : PlaneFixture.Pass;
-            uint verdict = _plane.Run(Packet(source));
-            Assert.True(expected == verdict, $"{source}: {verdict}, expected {expected} by {cidr} of {policy}");
-            Assert.True(slot < 0 || !IsCounted(policy, cidr, slot) || Hits(policy, cidr, slot) == before + 1, $"{source}: not counted under {cidr}");
-        }
-
-        public Cidr RandomSource() => SourceIn(Region(_random.Next(3) == 0 ? 0 : 8));
-
-        /// <summary>An address of the network; host bits at random.</summary>
-        public Cidr SourceIn(Cidr network)
-        {
-            var any = new Cidr(family, Bits(), Bits(), network.MaxLength);
-            Cidr prefix = any.WithLength(network.Length);
-            ulong low = family == IpFamily.V4 ? 0 : network.Low | (any.Low ^ prefix.Low);
-            ulong high = network.High | (any.High ^ prefix.High);
-            return new Cidr(family, family == IpFamily.V4 ? high & 0xffff_ffff_0000_0000 : high, low, network.MaxLength);
-        }
-
-        public void AssertTablesAreEmpty()
-        {
-            var layout = new TableLayout(limits);
-            Errno errno = MappedMemory.TryMap(_plane.Maps.Lines, (long)layout.Lines * Layout.LineSize, out MappedMemory? memory);
-            Assert.Equal(Errno.None, errno);
-            using (memory)
-            {
-                memory!.Reach(0, (int)layout.Lines * Layout.LineSize);
-                ulong[] words = memory.As<ulong>().ToArray();
-                foreach (Policy policy in Policies.All)
-                {
-                    // Hits, the tree's lines and the addresses of IPv6 buckets are scrap once nothing leads to them.
-                    Region4 v4 = layout.V4(policy);
-                    Region6 v6 = layout.V6(policy);
-                    AssertZero(words, v4.Wide, v4.Hosts, $"{policy} IPv4 bits");
-                    AssertZero(words, v4.Top, v4.Inner, $"{policy} IPv4 tree");
-                    for (uint line = 0; line < v4.Buckets; line++)
-                    {
-                        AssertZero(words, v4.Hosts + (2 * line), v4.Hosts + (2 * line) + 1, $"{policy} IPv4 hosts");
-                    }
-
-                    AssertZero(words, v6.Wide, v6.Hosts, $"{policy} IPv6 bits");
-                }
-            }
-        }
-
-        public void Dispose() => _plane.Dispose();
-
-        private static void AssertZero(ulong[] words, uint from, uint to, string what)
-        {
-            int left = words.AsSpan((int)from * 8, (int)(to - from) * 8).IndexOfAnyExcept(0ul);
-            Assert.True(left < 0, $"{what}: word {left} is left");
-        }
-
-        private void Add(Policy policy, Cidr cidr)
-        {
-            if (Oracle.TryGet(policy, cidr, out _))
-            {
-                return;
-            }
-
-            int slot = _free[(int)policy].TryPop(out int free) ? free : _used[(int)policy]++;
-            Apply(RuleChangeKind.Set, policy, cidr, slot);
-            Assert.True(Oracle.Add(policy, cidr, slot));
-        }
-
-        private void Remove(Policy policy, Cidr cidr)
-        {
-            Assert.True(Oracle.Remove(policy, cidr, out int slot));
-            Apply(RuleChangeKind.Remove, policy, cidr, slot);
-            _free[(int)policy].Push(slot);
-        }
-
-        private void Apply(RuleChangeKind kind, Policy policy, Cidr cidr, int slot)
-        {
-            int counter = _random.Next(limits.Counters);
-            Assert.True(_plane.Plane.Apply([new RuleChange(kind, policy, cidr, counter, slot)], out PlaneRefusal? refusal) == 1, refusal?.Message);
-        }
-
-        private bool IsCounted(Policy policy, Cidr cidr, int slot) => _plane.Plane.TryReadHits(policy, cidr, slot, out _);
-
-        private ulong Hits(Policy policy, Cidr cidr, int slot) =>
-            slot >= 0 && _plane.Plane.TryReadHits(policy, cidr, slot, out EntryHits hits) ? hits.Packets : 0;
-
-        /// <summary>Half of them hosts; the others of any length; all in few enough blocks to nest.</summary>
-        private Cidr RandomNetwork()
-        {
-            int max = family == IpFamily.V4 ? 32 : 128;
-            int length = _random.Next(10) switch { < 5 => max, < 7 => max * 3 / 4, < 8 => _random.Next(max + 1), _ => _random.Next(max / 8, max) };
-            return SourceIn(Region(8)).WithLength(length);
-        }
-
-        private ulong Bits() => _random.Next(3) == 0 ? (ulong)_random.NextInt64() & 0x0101_0103_0107_0103 : (ulong)_random.NextInt64(long.MinValue, long.MaxValue);
-
-        private Cidr Region(int spread)
-        {
-            ulong high = spread == 0 ? 0 : 0x2001_0db8_0000_0000 + ((ulong)_random.Next(spread) << 44) + ((ulong)_random.Next(4) << 34);
-            return new Cidr(family, high, 0, spread == 0 ? 0 : family == IpFamily.V4 ? 20 : 32).Network;
-        }
-
-        private static byte[] Packet(Cidr source)
-        {
-            byte[] packet = source.Family == IpFamily.V4
-                ? Packets.Ethernet(IPv4, Packets.V4("0.0.0.0"))
-                : Packets.Ethernet(IPv6, Packets.V6("::"));
-            Span<byte> address = packet.AsSpan(source.Family == IpFamily.V4 ? 14 + 12 : 14 + 8);
-            source.WriteAddress(address);
-            return packet;
-        }
+        world.CheckTags();
     }
 }

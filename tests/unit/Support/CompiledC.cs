@@ -29,6 +29,15 @@ internal static class CompiledC
         return Run(folder["a"], arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
+    /// <summary>The object file of a BPF program of the repository, given by its path there.</summary>
+    public static byte[] Program(string path, string define)
+    {
+        using var folder = new TempFolder();
+        string system = $"/usr/include/{Run("uname", "-m").Trim()}-linux-gnu";
+        Run("clang", $"-O2 -g -target bpf -mcpu=v3 -D{define} -I{system} -c {Repository}/{path} -o {folder["a.o"]}");
+        return File.ReadAllBytes(folder["a.o"]);
+    }
+
     /// <summary>The folder of the repository.</summary>
     public static string Repository
     {
