@@ -84,7 +84,7 @@ struct couic_line {
 #define COUIC_KEY4 0x1ffffffffull
 #define COUIC_RULE4_SHIFT 33
 #define COUIC_ELSEWHERE4_SHIFT 62 /* a prefix whose first choice this was is in another bucket */
-#define COUIC_IN_TRIE4_SHIFT 63 /* one is in the trie alone */
+#define COUIC_IN_TRIE4_SHIFT 63	  /* one is in the trie alone */
 
 /* Rules of IPv6 by exact prefix, a bucket of two lines: four addresses (high and low half each); in the second line their
  * rules below a kind, 0 for free, a word about the bucket, and their hits. An address is a host's; or that of a prefix
