@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using Couic.Http;
 using Couic.Http.Protocol;
 
 namespace Couic.Tests.Fuzz;
 
 /// <summary>A chunked body: the same content and the same fault however it is cut, and the content that a simple reading finds.</summary>
-internal sealed class ChunkedBodyTarget : FuzzTarget
+internal sealed partial class ChunkedBodyTarget : FuzzTarget
 {
     public override string Name => "chunks";
 
@@ -22,6 +23,11 @@ internal sealed class ChunkedBodyTarget : FuzzTarget
         {
             (string Body, ParseFault Fault, int Used) cut = Read(input, piece);
             Require(cut == whole, $"whole: {whole}, in pieces of {piece}: {cut}");
+        }
+
+        if (Plain().Match(Encoding.Latin1.GetString(input)) is { Success: true } plain && IsWhole(plain))
+        {
+            Require(whole.Used == plain.Length, $"refused or cut elsewhere, though it is a plain body: {whole}");
         }
 
         if (whole.Used >= 0)
@@ -51,6 +57,13 @@ internal sealed class ChunkedBodyTarget : FuzzTarget
             at = end + 2 + size + 2;
         }
     }
+
+    /// <summary>Whether the sizes of a body of lower-case letters are those of its chunks.</summary>
+    private static bool IsWhole(Match plain) => plain.Groups["size"].Captures.Zip(plain.Groups["data"].Captures)
+        .All(chunk => int.Parse(chunk.First.Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture) == chunk.Second.Length);
+
+    [GeneratedRegex(@"\A(?:(?<size>[1-9A-Fa-f][0-9A-Fa-f]{0,3})\r\n(?<data>[a-z]+)\r\n)*0\r\n\r\n")]
+    private static partial Regex Plain();
 
     private static (string Body, ParseFault Fault, int Used) Read(byte[] bytes, int piece)
     {
