@@ -276,24 +276,23 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
     private static List<int> Statuses(string answers)
     {
         var statuses = new List<int>();
-        while (answers.Length > 0)
+        for (int at = 0; at < answers.Length;)
         {
-            Assert.StartsWith("HTTP/1.1 ", answers, StringComparison.Ordinal);
-            int status = int.Parse(answers.AsSpan(9, 3), CultureInfo.InvariantCulture);
-            int end = answers.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
+            int end = answers.IndexOf("\r\n\r\n", at, StringComparison.Ordinal) + 4;
+            string head = answers[at..end];
+            Assert.StartsWith("HTTP/1.1 ", head, StringComparison.Ordinal);
+            int status = int.Parse(head.AsSpan(9, 3), CultureInfo.InvariantCulture);
+            at = end;
             if (status != 100) // behind which the answer itself comes
             {
                 statuses.Add(status);
             }
 
-            if (status is 100 or 204)
+            if (status is not (100 or 204))
             {
-                answers = answers[end..];
-                continue;
+                string length = head.Split("\r\n").Single(line => line.StartsWith("content-length: ", StringComparison.Ordinal))[16..];
+                at += int.Parse(length, CultureInfo.InvariantCulture);
             }
-
-            string length = answers[..end].Split("\r\n").Single(line => line.StartsWith("content-length: ", StringComparison.Ordinal))[16..];
-            answers = answers[(end + int.Parse(length, CultureInfo.InvariantCulture))..];
         }
 
         return statuses;
