@@ -23,7 +23,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
     private readonly bool[] _joined = new bool[2];
     private readonly Lock _settingsGate = new();
     private PeerLink[] _links = [];
-    private PeerLink? _bulkOwner;
+    private readonly List<PeerLink> _bulk = [];
     private long _lastActivity;
     private long _inflowUntil;
 
@@ -139,10 +139,36 @@ internal sealed partial class PeeringEngine : IRuleFeed
 
     public void Joined(Policy policy) => Volatile.Write(ref _joined[(int)policy], true);
 
-    /// <summary>The right to fetch many records: one link has it at a time, so that a newcomer gets them once.</summary>
-    public bool TryTakeBulk(PeerLink link) => Interlocked.CompareExchange(ref _bulkOwner, link, null) is null || _bulkOwner == link;
+    /// <summary>
+    /// The right to fetch many records: one link has it at a time, so that a newcomer gets them once; but others do not wait
+    /// for one whose peer is slow to answer.
+    /// </summary>
+    public bool TryTakeBulk(PeerLink link)
+    {
+        lock (_bulk)
+        {
+            if (_bulk.Contains(link))
+            {
+                return true;
+            }
 
-    public void ReleaseBulk(PeerLink link) => Interlocked.CompareExchange(ref _bulkOwner, null, link);
+            bool isFree = _bulk.TrueForAll(other => other.WaitsLong);
+            if (isFree)
+            {
+                _bulk.Add(link);
+            }
+
+            return isFree;
+        }
+    }
+
+    public void ReleaseBulk(PeerLink link)
+    {
+        lock (_bulk)
+        {
+            _bulk.Remove(link);
+        }
+    }
 
     /// <summary>A peer says that many records are on their way here; fetching them from others meanwhile would double them.</summary>
     public bool ExpectsInflow

@@ -53,6 +53,8 @@ public sealed class PeeringVolumeTests(ITestOutputHelper output)
         {
             Import(cluster[0]!, 0, Rules, $"change{changes++}");
             Thread.Sleep(TimeSpan.FromSeconds(AwaySeconds / 10.0));
+            cluster[0]!.Api.Dispose(); // it connects anew: daemons close what was idle for a minute
+            cluster[1]!.Api.Dispose();
         }
         while (changes < 4 || Stopwatch.GetElapsedTime(start).TotalSeconds < AwaySeconds);
 

@@ -67,6 +67,26 @@ public class ConvergenceTests
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void ANewcomerDoesNotWaitForAPeerThatIsSlowToAnswer(int slow)
+    {
+        SimCluster cluster = Started(3);
+        for (int i = 0; i < 500; i++)
+        {
+            cluster.Nodes[0].Add(Cidr.FromV4(0x0a000000u + (uint)i), "", 0, update: false);
+        }
+
+        cluster.Run(2);
+        cluster.Nodes[2].Crash();
+        cluster.Run(1);
+        cluster.Network.SlowAnswers = (slow, 2);
+        cluster.Nodes[2].Start();
+        cluster.Run(2);
+        Assert.Equal(500, cluster.Nodes[2].Store.Count(Policy.Drop));
+    }
+
+    [Theory]
     [InlineData(3_600)]
     [InlineData(-3_600)]
     public void ClocksAnHourApartNeitherKillNorKeepARule(int skew)

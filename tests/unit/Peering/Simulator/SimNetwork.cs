@@ -20,7 +20,8 @@ internal sealed class SimNetwork(SimWorld world)
     /// <summary>Chance that a proxy sends a request a second time, up to ten seconds later.</summary>
     public double Ghosts { get; set; }
 
-    public long BytesSent { get; set; }
+    /// <summary>Records that the first node sends to the second take four seconds more.</summary>
+    public (int From, int To) SlowAnswers { get; set; } = (-1, -1);
 
     public void Cut(int a, int b) => _cut.Add((Math.Min(a, b), Math.Max(a, b)));
 

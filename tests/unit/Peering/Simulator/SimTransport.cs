@@ -107,6 +107,14 @@ internal sealed class SimTransport(SimCluster cluster, SimNode owner) : IPeerTra
 
         PeerAnswer answer = node.Serve(request.Policy, request.Verb, body);
         cluster.Traffic.Add(to, owner.Number, answer.Body.Length);
-        _network.Send(to, owner.Number, ServerRetries, 5, () => finish(answer), null);
+        void Reply() => _network.Send(to, owner.Number, ServerRetries, 5, () => finish(answer), null);
+        if (_network.SlowAnswers == (to, owner.Number) && answer.Body.Length > 4_200)
+        {
+            _world.After(4, Reply); // more than sums
+        }
+        else
+        {
+            Reply();
+        }
     }
 }
