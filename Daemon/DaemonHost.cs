@@ -79,9 +79,10 @@ internal sealed partial class DaemonHost : IDisposable
             Facts = () => new StatusFacts(
                 SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status),
             Guard = network => _guard.Objection(network),
-            Reload = actor => Task.FromResult(_reloader.Reload(actor)),
+            Reload = actor => Task.FromResult(ReloadNow(actor)),
         };
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
+        services.MoreMetrics.Add(text => LogMetrics.Write(text, _logs));
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
         Router router = Api.CreateRouter(services);
@@ -160,10 +161,10 @@ internal sealed partial class DaemonHost : IDisposable
             Attached(state.Name, state.Mode);
         }
 
+        _guard.Start();
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
-        _guard.Start();
         _drift.Start();
         _systemd.Ready(StatusLine);
         Started(_settings.Server.Socket);
@@ -173,6 +174,7 @@ internal sealed partial class DaemonHost : IDisposable
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
+        using var trimmer = new MemoryTrimmer(() => _server.ConnectionCount, _log);
         using var watchdog = new Watchdog(_systemd, () => expiry.SinceLastRun, () => _server.SinceLastTurn);
         _stop.Wait();
     }
@@ -188,8 +190,15 @@ internal sealed partial class DaemonHost : IDisposable
     {
         context.Cancel = true;
         _systemd.Reloading();
-        _reloader.Reload("SIGHUP");
+        ReloadNow("SIGHUP");
         _systemd.Ready(StatusLine);
+    }
+
+    private ReloadResult ReloadNow(string actor)
+    {
+        ReloadResult result = _reloader.Reload(actor);
+        _drift.LookNow();
+        return result;
     }
 
     private string StatusLine => $"filtering {string.Join(", ", _attacher.States.Select(s => s.Name))}";

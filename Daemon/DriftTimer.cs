@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
 
-/// <summary>Compares the kernel with the store every minute, on a thread of its own, and logs and counts what it mended.</summary>
+/// <summary>Compares the kernel with the store every minute and at each reload, on a thread of its own; logs and counts what it mended.</summary>
 internal sealed partial class DriftTimer : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
@@ -17,6 +17,7 @@ internal sealed partial class DriftTimer : IDisposable
     private readonly ILogger _log;
     private readonly Thread _thread;
     private readonly ManualResetEventSlim _stop = new();
+    private readonly AutoResetEvent _now = new(false);
     private ConsistencyStatus? _status;
 
     public DriftTimer(RuleStore store, BpfDataPlane plane, ILogger log)
@@ -30,6 +31,9 @@ internal sealed partial class DriftTimer : IDisposable
     public ConsistencyStatus? Status => Volatile.Read(ref _status);
 
     public void Start() => _thread.Start();
+
+    /// <summary>Does not wait for the rest of the minute.</summary>
+    public void LookNow() => _now.Set();
 
     /// <summary>Returns when no comparison is under way, so that what it reads may be closed.</summary>
     public void Dispose()
@@ -51,7 +55,8 @@ internal sealed partial class DriftTimer : IDisposable
 
     private void Run()
     {
-        while (!_stop.Wait(Period))
+        WaitHandle[] reasons = [_stop.WaitHandle, _now];
+        while (WaitHandle.WaitAny(reasons, Period) != 0)
         {
             try
             {

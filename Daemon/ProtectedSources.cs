@@ -33,11 +33,11 @@ internal sealed class ProtectedSources : IDisposable
     /// <summary>An address (a /32 or /128) and what it is there for.</summary>
     public readonly record struct Source(Cidr Host, string Role);
 
-    /// <summary>Looks now, and from now on.</summary>
+    /// <summary>Looks now at what takes no time, at once at the rest, and from now on every few seconds.</summary>
     public void Start()
     {
-        Look();
-        _timer.Change(Period, Period);
+        Look(resolvesNames: false);
+        _timer.Change(TimeSpan.Zero, Period);
     }
 
     public void Dispose() => _timer.Dispose();
@@ -62,7 +62,8 @@ internal sealed class ProtectedSources : IDisposable
         return null;
     }
 
-    public void Look()
+    /// <param name="resolvesNames">Whether to ask name servers for peers that are no addresses, which may take seconds.</param>
+    public void Look(bool resolvesNames = true)
     {
         var found = new List<Source>();
         found.AddRange(_files.Sessions().Select(host => new Source(host, "an open session")));
@@ -71,17 +72,22 @@ internal sealed class ProtectedSources : IDisposable
         PeeringSettings peering = _settings().Peering;
         foreach (string host in peering.Enabled ? peering.Peers.Select(peer => peer.Host) : [])
         {
-            found.AddRange(Resolve(host).Select(address => new Source(address, "a peer")));
+            found.AddRange(Resolve(host, resolvesNames).Select(address => new Source(address, "a peer")));
         }
 
         _sources = [.. found];
     }
 
-    private static List<Cidr> Resolve(string host)
+    private static List<Cidr> Resolve(string host, bool resolvesNames)
     {
         if (Cidr.TryParseAddress(Encoding.UTF8.GetBytes(host), out Cidr address))
         {
             return [address];
+        }
+
+        if (!resolvesNames)
+        {
+            return [];
         }
 
         try

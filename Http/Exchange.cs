@@ -69,13 +69,27 @@ internal sealed partial class Exchange
 
     /// <summary>
     /// Goes on on a pool thread, for what computes for long or waits for the disk: the event loop serves the other connections
-    /// meanwhile. Holds for the rest of this request, also behind reads and writes.
+    /// meanwhile. Holds for the rest of this request, also behind reads and writes. What <see cref="Body"/> gave before is invalid then.
     /// </summary>
     public ValueTask LeaveLoopAsync()
     {
         _connection.IsOffLoop = true;
+        if (IsBodyComplete)
+        {
+            _connection.Input.Shrink(Buffers.Parked); // thousands may wait for a thread
+        }
+
         return YieldAsync();
     }
+
+    /// <summary>
+    /// Waits in the client's line; what <see cref="Body"/> gave is invalid then. The turn is held until <see cref="LetGo"/>, and may be
+    /// taken from a client that keeps others waiting. False: there is none, and nobody waits for the answer any more.
+    /// </summary>
+    public ValueTask<bool> WaitTurnAsync(Turns turns) => _connection.WaitTurnAsync(turns, ClientName);
+
+    /// <inheritdoc cref="WaitTurnAsync"/>
+    public void LetGo() => _connection.LetGo();
 
     /// <summary>Lets others go on, and comes back on a pool thread.</summary>
     internal static async ValueTask YieldAsync() => await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);

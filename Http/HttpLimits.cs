@@ -48,14 +48,14 @@ public sealed record HttpLimits
     public int MaxConnections { get; init; } = 12_000;
 
     /// <summary>Memory of connections that wait in the middle of a header section or for a slow reader, all together.</summary>
-    public int MaxParkedBytes { get; init; } = 48 * 1024 * 1024;
+    public int MaxParkedBytes { get; init; } = 32 * 1024 * 1024;
 
-    /// <summary>Bodies above <see cref="LargeBodyBytes"/> that are in memory at the same time; further ones wait.</summary>
-    public int MaxLargeBodies { get; init; } = 4;
+    /// <summary>Bodies above <see cref="LargeBodyBytes"/> that are in memory at the same time; further ones wait, for a slow sender a second at most.</summary>
+    public int MaxLargeBodies { get; init; } = 2;
 
     /// <summary>From here on a body counts as large.</summary>
     public int LargeBodyBytes { get; init; } = 64 * 1024;
 
-    /// <summary>Listings that are sorted and streamed at the same time; further ones wait.</summary>
+    /// <summary>Long listings that are sorted and streamed at the same time; further ones wait, for a slow reader a second at most.</summary>
     public int MaxListings { get; init; } = 2;
 }

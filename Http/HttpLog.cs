@@ -22,6 +22,10 @@ internal static partial class HttpLog
     [LoggerMessage(EventName = "api_accept_failed", Level = LogLevel.Warning, Message = "accept connection: errno {errno}; waiting for a descriptor")]
     public static partial void AcceptFailed(ILogger log, int errno);
 
+    [LoggerMessage(EventName = "api_parked_full", Level = LogLevel.Warning,
+        Message = "connections that wait hold {limit} bytes; those that wait longest are closed ({suppressed} more not logged)")]
+    public static partial void ParkedFull(ILogger log, int limit, long suppressed);
+
     [LoggerMessage(EventName = "api_connections_full", Level = LogLevel.Warning,
         Message = "{limit} connections are open; those that wait longest make room ({suppressed} more not logged)")]
     public static partial void ConnectionsFull(ILogger log, int limit, long suppressed);

@@ -30,6 +30,7 @@ internal sealed partial class HttpServer
     private readonly ConnectionTable _connections = new();
     private readonly RefusalReport.Share _fullReports = new();
     private readonly RefusalReport.Share _acceptReports = new();
+    private readonly RefusalReport.Share _parkedReports = new();
     private long _nextSweep;
     private bool _listens = true;
     private bool _isBrisk;
@@ -58,6 +59,10 @@ internal sealed partial class HttpServer
                 }
 
                 FinishGroup();
+                if (Volatile.Read(ref _isOverParked))
+                {
+                    ShedParked();
+                }
 
                 if (Now >= _nextSweep || _isStopping)
                 {
@@ -191,6 +196,26 @@ internal sealed partial class HttpServer
 
         oldest?.Evict();
         return oldest is not null;
+    }
+
+    /// <summary>Ends the connections that have waited longest with memory of their own, until a tenth of it is free.</summary>
+    private void ShedParked()
+    {
+        Volatile.Write(ref _isOverParked, false);
+        long excess = Volatile.Read(ref _parked) - (Limits.MaxParkedBytes / 10 * 9L);
+        List<HttpConnection> parked = _connections.Snapshot();
+        parked.RemoveAll(connection => connection.ParkedBytes == 0);
+        parked.Sort((a, b) => a.ParkedSince.CompareTo(b.ParkedSince));
+        foreach (HttpConnection connection in parked.TakeWhile(_ => excess > 0))
+        {
+            excess -= connection.ParkedBytes;
+            connection.Evict();
+        }
+
+        if (_parkedReports.TryTake(_time, 1, out long suppressed))
+        {
+            HttpLog.ParkedFull(Log, Limits.MaxParkedBytes, suppressed);
+        }
     }
 
     private void Sweep()

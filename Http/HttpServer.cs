@@ -22,6 +22,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     private volatile bool _isEnding;
     private Socket? _listener;
     private long _parked;
+    private bool _isOverParked;
     private long _endBy;
 
     /// <summary>For connections to notice that they are to end at once; a handler that is stuck is left behind.</summary>
@@ -111,10 +112,24 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await StopAsync(TimeSpan.Zero);
 
-    /// <summary>Takes a share of the memory for connections that wait; false when there is none left.</summary>
+    /// <summary>
+    /// Takes a share of the memory for connections that wait. When there is none left, those that have waited longest lose theirs
+    /// at the next sweep, which is due then; what comes faster than that is refused.
+    /// </summary>
     internal bool TryPark(int bytes)
     {
-        if (Interlocked.Add(ref _parked, bytes) <= Limits.MaxParkedBytes)
+        long parked = Interlocked.Add(ref _parked, bytes);
+        if (parked <= Limits.MaxParkedBytes)
+        {
+            return true;
+        }
+
+        if (!Interlocked.Exchange(ref _isOverParked, true))
+        {
+            _poller.Wake();
+        }
+
+        if (parked <= Limits.MaxParkedBytes + (Limits.MaxParkedBytes / 4))
         {
             return true;
         }

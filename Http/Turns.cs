@@ -1,25 +1,48 @@
 namespace Couic.Http;
 
-/// <summary>So many at a time, the others wait in line. Thread-safe.</summary>
+/// <summary>So many at a time, the others wait in line: one line for each name, and the lines take turns, so that a long one delays no other. Thread-safe.</summary>
 internal sealed class Turns(int atOnce)
 {
     private readonly Lock _gate = new();
-    private readonly Queue<TaskCompletionSource> _line = new();
+    private readonly Dictionary<string, Queue<TaskCompletionSource<bool>>> _lines = [];
+    private readonly Queue<string> _next = new();
     private int _left = atOnce;
 
-    public ValueTask WaitAsync()
+    /// <summary>Whether somebody waits.</summary>
+    public bool HasLine
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _next.Count > 0;
+            }
+        }
+    }
+
+    /// <summary>
+    /// A place in a name's line; null when it is one's turn at once. Its task becomes true when it is one's turn. Who does not want
+    /// to wait any more makes it false, and has no turn to give back then.
+    /// </summary>
+    public TaskCompletionSource<bool>? Enter(string name)
     {
         lock (_gate)
         {
             if (_left > 0)
             {
                 _left--;
-                return default;
+                return null;
             }
 
-            var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _line.Enqueue(turn);
-            return new ValueTask(turn.Task);
+            if (!_lines.TryGetValue(name, out Queue<TaskCompletionSource<bool>>? line))
+            {
+                _lines.Add(name, line = new Queue<TaskCompletionSource<bool>>());
+                _next.Enqueue(name);
+            }
+
+            var place = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            line.Enqueue(place);
+            return place;
         }
     }
 
@@ -27,14 +50,26 @@ internal sealed class Turns(int atOnce)
     {
         lock (_gate)
         {
-            if (_line.TryDequeue(out TaskCompletionSource? next))
+            while (_next.TryDequeue(out string? name))
             {
-                next.SetResult();
+                Queue<TaskCompletionSource<bool>> line = _lines[name];
+                bool isTaken = line.Dequeue().TrySetResult(true);
+                if (line.Count > 0)
+                {
+                    _next.Enqueue(name);
+                }
+                else
+                {
+                    _lines.Remove(name);
+                }
+
+                if (isTaken)
+                {
+                    return;
+                }
             }
-            else
-            {
-                _left++;
-            }
+
+            _left++;
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Couic.Store;
 
 /// <summary>
@@ -8,17 +6,24 @@ namespace Couic.Store;
 /// </summary>
 public sealed class Listing : IDisposable
 {
+    /// <summary>Not ArrayPool's: that keeps one for each thread. The collector takes it when nobody listed for a while.</summary>
+    private static readonly WeakReference<ListedEntry[]?> Spare = new(null);
+    private static readonly Lock Gate = new();
+
+    /// <summary>Up to so many are left to the collector.</summary>
+    private const int LargeRows = 1_024;
+
     private ListedEntry[] _rows;
     private int _count;
 
     /// <param name="capacity">Entries that are expected; it grows when there are more.</param>
-    internal Listing(int capacity) => _rows = ArrayPool<ListedEntry>.Shared.Rent(capacity);
+    internal Listing(int capacity) => _rows = Take(capacity);
 
     public Memory<ListedEntry> Rows => _rows.AsMemory(0, _count);
 
     public void Dispose()
     {
-        ArrayPool<ListedEntry>.Shared.Return(_rows);
+        GiveBack(_rows);
         _rows = [];
         _count = 0;
     }
@@ -27,10 +32,7 @@ public sealed class Listing : IDisposable
     {
         if (_count == _rows.Length)
         {
-            ListedEntry[] larger = ArrayPool<ListedEntry>.Shared.Rent(_count * 2);
-            Rows.Span.CopyTo(larger);
-            ArrayPool<ListedEntry>.Shared.Return(_rows);
-            _rows = larger;
+            Array.Resize(ref _rows, Math.Max(_count * 3 / 2, 16));
         }
 
         _rows[_count++] = row;
@@ -49,5 +51,30 @@ public sealed class Listing : IDisposable
         }
 
         _count = kept;
+    }
+
+    private static ListedEntry[] Take(int capacity)
+    {
+        lock (Gate)
+        {
+            if (capacity > LargeRows && Spare.TryGetTarget(out ListedEntry[]? spare) && spare.Length >= capacity)
+            {
+                Spare.SetTarget(null);
+                return spare;
+            }
+        }
+
+        return new ListedEntry[capacity];
+    }
+
+    private static void GiveBack(ListedEntry[] rows)
+    {
+        if (rows.Length > LargeRows)
+        {
+            lock (Gate)
+            {
+                Spare.SetTarget(rows);
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ namespace Couic.Http.Endpoints;
 
 /// <summary>
 /// The list of a policy. It is copied and sorted away from the event loop, measured (every answer says its length), and
-/// formatted piece by piece as the reader takes it; a few listings at a time, the others wait.
+/// formatted piece by piece as the reader takes it; a few listings at a time, the others wait, for a slow reader not long.
 /// </summary>
 internal sealed class ListEndpoint(ApiServices services)
 {
@@ -31,28 +31,25 @@ internal sealed class ListEndpoint(ApiServices services)
             return;
         }
 
-        await exchange.LeaveLoopAsync();
-        await _turns.WaitAsync();
+        if (!await exchange.WaitTurnAsync(_turns))
+        {
+            exchange.Refuse(ParseFault.NoRoom);
+            return;
+        }
+
         try
         {
+            await exchange.LeaveLoopAsync();
             using Listing listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
-            ReadOnlyMemory<ListedEntry> rows = Select(listing.Rows, filter);
-            if (filter.Details)
-            {
-                WriteDetailed(exchange.Answer(200), policy, rows.Span);
-            }
-            else
-            {
-                await SendAsync(exchange, rows);
-            }
+            await SendAsync(exchange, policy, Select(listing.Rows, filter), filter.Details);
         }
         finally
         {
-            _turns.Release();
+            exchange.LetGo();
         }
     }
 
-    private static ReadOnlyMemory<ListedEntry> Select(Memory<ListedEntry> rows, Filter filter)
+    private static Memory<ListedEntry> Select(Memory<ListedEntry> rows, Filter filter)
     {
         if (filter.After is { } last)
         {
@@ -83,9 +80,10 @@ internal sealed class ListEndpoint(ApiServices services)
         return rows[..Math.Min(rows.Length, filter.Limit)];
     }
 
-    private static async ValueTask SendAsync(Exchange exchange, ReadOnlyMemory<ListedEntry> rows)
+    private async ValueTask SendAsync(Exchange exchange, Policy policy, Memory<ListedEntry> rows, bool details)
     {
-        if (await exchange.BeginStreamAsync(200, Measure(rows.Span)) is not { } body)
+        ListedDetails[]? more = details ? ReadDetails(policy, ref rows) : null;
+        if (await exchange.BeginStreamAsync(200, Measure(rows.Span, more)) is not { } body)
         {
             return;
         }
@@ -93,7 +91,7 @@ internal sealed class ListEndpoint(ApiServices services)
         body.Raw("["u8);
         for (int i = 0; i < rows.Length; i++)
         {
-            WriteRow(body, rows.Span[i], i);
+            WriteRow(body, rows.Span, more, i);
             if (body.UnflushedBytes >= PieceBytes && (await body.FlushAsync()).IsCompleted)
             {
                 break;
@@ -105,14 +103,14 @@ internal sealed class ListEndpoint(ApiServices services)
         await body.CompleteAsync();
     }
 
-    /// <summary>The length of the whole answer.</summary>
-    private static long Measure(ReadOnlySpan<ListedEntry> rows)
+    /// <summary>The length of the whole answer, which is made once for this and thrown away.</summary>
+    private static long Measure(ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
     {
         var scratch = new OutputBuffer();
         long length = 2;
         for (int i = 0; i < rows.Length; i++)
         {
-            WriteRow(scratch, rows[i], i);
+            WriteRow(scratch, rows, details, i);
             length += scratch.Length;
             scratch.Clear();
         }
@@ -121,28 +119,35 @@ internal sealed class ListEndpoint(ApiServices services)
         return length;
     }
 
-    private static void WriteRow(IBufferWriter<byte> writer, in ListedEntry row, int index)
+    private static void WriteRow(IBufferWriter<byte> writer, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
     {
         writer.Raw(index == 0 ? ""u8 : ","u8);
-        EntryJson.Write(writer, row);
+        if (details is null)
+        {
+            EntryJson.Write(writer, rows[index]);
+        }
+        else
+        {
+            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index]), details[index].Hits);
+        }
     }
 
-    /// <summary>Counts of packets change while they are written, so this answer is made as a whole.</summary>
-    private void WriteDetailed(IBufferWriter<byte> writer, Policy policy, ReadOnlySpan<ListedEntry> rows)
+    /// <summary>Counts of packets change while an answer is written, whose length must be that which was measured: so they are read once.</summary>
+    private ListedDetails[] ReadDetails(Policy policy, ref Memory<ListedEntry> rows)
     {
-        writer.Raw("["u8);
-        bool isFirst = true;
-        foreach (ListedEntry row in rows)
+        var details = new ListedDetails[rows.Length];
+        int kept = 0;
+        foreach (ListedEntry row in rows.Span)
         {
             if (services.Store.TryGet(policy, row.Cidr, out Entry entry))
             {
-                writer.Raw(isFirst ? ""u8 : ","u8);
-                EntryJson.WriteDetailed(writer, entry, services.Hits(policy, entry));
-                isFirst = false;
+                details[kept] = new ListedDetails(entry, services.Hits(policy, entry));
+                rows.Span[kept++] = row;
             }
         }
 
-        writer.Raw("]"u8);
+        rows = rows[..kept];
+        return details;
     }
 
     private static bool TryReadFilter(Exchange exchange, out Filter filter)

@@ -114,7 +114,7 @@ internal sealed partial class HttpConnection
         if (_holdsLargeBody)
         {
             _holdsLargeBody = false;
-            _server.LargeBodies.Release();
+            LetGo();
         }
 
         exchange.Trim();

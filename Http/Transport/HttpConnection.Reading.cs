@@ -32,7 +32,11 @@ internal sealed partial class HttpConnection
                 return fault;
             }
 
-            await AskForBodyAsync();
+            if (!await AskForBodyAsync())
+            {
+                return ParseFault.NoRoom;
+            }
+
             if (!await FlushAsync())
             {
                 return ParseFault.BodyBrokenOff;
@@ -51,7 +55,17 @@ internal sealed partial class HttpConnection
             }
 
             SetDeadline(_bodyStart, _bodyReceived, Limits.MinBodyBytesPerSecond);
+            Input.Shrink(Buffers.Working); // so that a body that goes on is read in pieces of that size
+            if (!TryPark(_holdsLargeBody ? 0 : Input.Capacity))
+            {
+                Unpark();
+                return ParseFault.NoRoom;
+            }
+
+            BeginWaitForClient();
             await _readable.WaitAsync();
+            EndWaitForClient();
+            Unpark();
             _drained = false;
             if (_expired)
             {
@@ -65,8 +79,8 @@ internal sealed partial class HttpConnection
         }
     }
 
-    /// <summary>Before the first wait for a body: says that it is wanted, and takes a share of the memory if it is large.</summary>
-    private async ValueTask AskForBodyAsync()
+    /// <summary>Before the first wait for a body: says that it is wanted, and waits for a turn if it is large. False: there is none.</summary>
+    private async ValueTask<bool> AskForBodyAsync()
     {
         Settle();
         if (_bodyStart == 0)
@@ -81,11 +95,17 @@ internal sealed partial class HttpConnection
 
         if (!_holdsLargeBody && Input.Capacity >= Limits.LargeBodyBytes)
         {
-            await _server.LargeBodies.WaitAsync();
+            if (!await WaitTurnAsync(_server.LargeBodies, _exchange!.ClientName))
+            {
+                return false;
+            }
+
             _holdsLargeBody = true;
             _bodyStart = _server.Now;
             _bodyReceived = 0;
         }
+
+        return true;
     }
 
     /// <summary>Waits for the first or for further bytes of a head. False: the connection is over.</summary>
@@ -105,14 +125,13 @@ internal sealed partial class HttpConnection
                 }
             }
 
-            int parked = BeginWait();
-            if (parked < 0)
+            if (!BeginWait())
             {
                 return false;
             }
 
             await _readable.WaitAsync();
-            _server.Unpark(parked);
+            Unpark();
             _hasWaited = true;
             _isWaiting = false;
             _drained = false;
@@ -123,10 +142,10 @@ internal sealed partial class HttpConnection
         }
     }
 
-    /// <summary>Gives back memory and sets the deadline. Returns the bytes that stay, or -1 when it may not wait.</summary>
-    private int BeginWait()
+    /// <summary>Gives back memory, takes a share for what stays, and sets the deadline. False: it may not wait.</summary>
+    private bool BeginWait()
     {
-        Input.Shrink();
+        Input.Shrink(Buffers.Parked);
         _out.Release();
         _exchange?.ReleaseBuffers();
         long now = _server.Now;
@@ -145,18 +164,17 @@ internal sealed partial class HttpConnection
         if (_server.IsStopping && Input.IsEmpty)
         {
             _isGone = true;
-            return -1;
+            return false;
         }
 
-        int parked = Input.Capacity;
-        if (!_server.TryPark(parked))
+        if (!TryPark(Input.Capacity))
         {
             _isWaiting = false;
             Refuse(ParseFault.NoRoom);
-            return -1;
+            return false;
         }
 
-        return parked;
+        return true;
     }
 
     /// <summary>No request came in time: 408, unless the last one was answered and nothing of a next one is there.</summary>
@@ -200,6 +218,8 @@ internal sealed partial class HttpConnection
 
         _socket.ShutdownSend();
         Input.Release();
+        _out.Release();
+        _exchange?.ReleaseBuffers();
         _expired = false;
         Volatile.Write(ref _deadline, _server.Now + _server.Ticks(Limits.LingerTimeout));
         int turns = 0;

@@ -62,7 +62,6 @@ internal sealed partial class HttpConnection
     {
         int sent = 0;
         long start = 0;
-        int parked = 0;
         while (sent < bytes.Length && !_isGone)
         {
             int n = _socket.Send(bytes.Span[sent..]);
@@ -81,10 +80,8 @@ internal sealed partial class HttpConnection
             if (start == 0)
             {
                 start = _server.Now;
-                parked = _out.Capacity + Input.Capacity;
-                if (!_server.TryPark(parked))
+                if (!TryPark(Math.Max(_out.Capacity, bytes.Length) + Input.Capacity))
                 {
-                    parked = 0;
                     _isGone = true;
                     break;
                 }
@@ -93,7 +90,9 @@ internal sealed partial class HttpConnection
             }
 
             SetDeadline(start, sent, Limits.MinAnswerBytesPerSecond);
+            BeginWaitForClient();
             await _writable.WaitAsync();
+            EndWaitForClient();
             _isGone |= _expired;
             if (IsOffLoop)
             {
@@ -103,7 +102,7 @@ internal sealed partial class HttpConnection
 
         if (start != 0)
         {
-            _server.Unpark(parked);
+            Unpark();
             _server.Watch(this, writable: false);
             Volatile.Write(ref _deadline, long.MaxValue);
         }

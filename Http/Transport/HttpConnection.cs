@@ -26,6 +26,7 @@ internal sealed partial class HttpConnection
     private long _deadline = long.MaxValue;
     private volatile bool _expired;
     private volatile bool _hungUp;
+    private volatile bool _isAbandoned;
     private volatile bool _isWaiting;
     private volatile bool _isEvicted;
     private bool _drained;
@@ -69,6 +70,11 @@ internal sealed partial class HttpConnection
             _hungUp = true;
         }
 
+        if ((events & (PollEvents.HangUp | PollEvents.Error)) != 0)
+        {
+            _isAbandoned = true; // both directions are closed
+        }
+
         if ((events & ~PollEvents.Writable) != 0)
         {
             _readable.Signal();
@@ -83,10 +89,10 @@ internal sealed partial class HttpConnection
     /// <summary>The group's work is done: the answers go out.</summary>
     public void Leave() => _group.Signal();
 
-    /// <summary>Ends it if its deadline has passed.</summary>
+    /// <summary>Ends it if its deadline has passed, or if others wait for what it holds.</summary>
     public void CheckDeadline(long now)
     {
-        if (now > Volatile.Read(ref _deadline))
+        if (now > Volatile.Read(ref _deadline) || IsInTheWay(now))
         {
             Expire();
         }
@@ -96,6 +102,7 @@ internal sealed partial class HttpConnection
     public void Evict()
     {
         _isEvicted = true;
+        _place?.TrySetResult(false);
         Expire();
     }
 

@@ -80,17 +80,17 @@ internal sealed class InputBuffer
 
     public void Received(int count) => _end += count;
 
-    /// <summary>Before a wait: holds no more memory than what is there needs.</summary>
-    public void Shrink()
+    /// <summary>Before a wait: holds no more memory than what is there needs, or <paramref name="least"/> bytes if that is more.</summary>
+    public void Shrink(int least)
     {
         if (IsEmpty)
         {
             Release();
         }
-        else if (_array.Length > Buffers.Parked * 2 && _end - _start <= Buffers.Parked)
+        else if (_array.Length > 2 * Math.Max(_end - _start, least))
         {
             Compact();
-            MoveTo(Buffers.Rent(Buffers.Parked));
+            MoveTo(Buffers.Rent(Math.Max(_end, least)));
         }
     }
 

@@ -1,0 +1,66 @@
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// Gives memory back behind a burst. The collector runs when something is allocated: ten thousand connections that are gone, or
+/// the list of a full table, would leave what they took where it is.
+/// </summary>
+internal sealed partial class MemoryTrimmer : IDisposable
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
+    /// <summary>Growth that is worth a collection, which stops all threads for some milliseconds.</summary>
+    private const long WorthBytes = 24 << 20;
+
+    /// <summary>Fewer connections than there were, by so many, are as well.</summary>
+    private const int WorthConnections = 500;
+
+    /// <summary>With more of them open than this, a collection moves nothing: that would stop the threads for longer.</summary>
+    private const int ManyConnections = 1_000;
+
+    private readonly Func<int> _connections;
+    private readonly ILogger _log;
+    private readonly Timer _timer;
+    private long _least = Environment.WorkingSet;
+    private int _most;
+
+    /// <param name="connections">How many are open now.</param>
+    public MemoryTrimmer(Func<int> connections, ILogger log)
+    {
+        _connections = connections;
+        _log = log;
+        _timer = new Timer(_ => Look(), null, Period, Period);
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void Look()
+    {
+        long resident = Environment.WorkingSet;
+        int open = _connections();
+        if (resident < _least + WorthBytes && open > _most - WorthConnections)
+        {
+            _least = Math.Min(_least, resident);
+            _most = Math.Max(_most, open);
+            return;
+        }
+
+        if (open > ManyConnections)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
+        }
+        else
+        {
+            // What is left is moved together, and whole pieces go back to the system.
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        }
+
+        _least = Environment.WorkingSet;
+        _most = open;
+        Trimmed(resident >> 20, _least >> 20, GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0].TotalMilliseconds);
+    }
+
+    [LoggerMessage(EventName = "memory_trimmed", Level = LogLevel.Debug, Message = "{Before} MB were resident, {After} MB are; {Milliseconds} ms")]
+    private partial void Trimmed(long before, long after, double milliseconds);
+}
