@@ -104,6 +104,49 @@ public sealed class LifecycleTests
         Assert.NotEqual("", lab.Attached());
     }
 
+    [Fact]
+    public void ALoopThatIsStuckEndsTheSignsOfLifeUntilItGoesOn()
+    {
+        // epoll_wait and epoll_pwait on x86-64, epoll_pwait on arm64.
+        string[] waitsForEvents = ["232", "281", "22"];
+        using Lab lab = new();
+        string path = lab.Scratch["notify"];
+        using Socket notify = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 10_000 };
+        notify.Bind(new UnixDomainSocketEndPoint(path));
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions
+        {
+            Owner = Owner.Root,
+            Environment = new() { ["NOTIFY_SOCKET"] = path, ["WATCHDOG_USEC"] = "400000" },
+        });
+        AwaitSignOfLife(notify);
+        using (new StoppedThread(daemon.Process.Id, waitsForEvents))
+        {
+            // A stuck loop is noticed within five seconds; from then on systemd's own time runs.
+            notify.ReceiveTimeout = 1_000;
+            Eventually.Holds(() => !IsSignOfLife(notify), "no sign of life for a second", 10);
+        }
+
+        notify.ReceiveTimeout = 10_000;
+        AwaitSignOfLife(notify);
+        Assert.Equal(0, daemon.End());
+    }
+
+    private static void AwaitSignOfLife(Socket notify) => Eventually.Holds(() => IsSignOfLife(notify), "a sign of life");
+
+    /// <summary>Whether the next message is one; false as well when none comes.</summary>
+    private static bool IsSignOfLife(Socket notify)
+    {
+        byte[] message = new byte[512];
+        try
+        {
+            return System.Text.Encoding.UTF8.GetString(message, 0, notify.Receive(message)) == "WATCHDOG=1";
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
     private static IEnumerable<int> ProcessesWith(string word) =>
         Process.GetProcesses().Select(p => p.Id).Where(pid => CommandLine(pid).Contains(word, StringComparison.Ordinal));
 

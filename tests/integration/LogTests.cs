@@ -90,6 +90,8 @@ public sealed class LogTests : IDisposable
             Eventually.Holds(() => daemon.Said.Contains("no space left on device", StringComparison.Ordinal), "standard output says so");
             daemon.Api.Add("drop", "198.51.100.7/32");
             Assert.False(_lab.Probe.Passes("198.51.100.7"));
+            string lost = daemon.Api.Get("/v1/metrics?format=prometheus").Body.Split('\n').Single(l => l.StartsWith("couic_log_lines_lost_total ", StringComparison.Ordinal));
+            Assert.True(long.Parse(lost.Split(' ')[1]) > 0);
         }
         finally
         {

@@ -166,6 +166,49 @@ public sealed class SetsTests : IDisposable
     }
 
     [Fact]
+    public void AFileThatIsReplacedWhileItIsReadIsTakenWholeAndOneThatIsRewrittenInPlaceHarmsNothing()
+    {
+        string[] Addresses(int net) => [.. Enumerable.Range(0, 20_000).Select(i => $"10.{net}.{i / 256}.{i % 256}")];
+        string[] texts = [.. new[] { 1, 2 }.Select(net => string.Concat(Addresses(net).Select(a => a + "/32\n")))];
+        WriteSet("drop", "moving", texts[0]);
+        using Daemon daemon = Daemon.Start(_lab);
+        string file = SetFile("drop", "moving");
+        bool isDone = false, inPlace = false;
+        Thread writer = new(() =>
+        {
+            for (int i = 0; !Volatile.Read(ref isDone); i++)
+            {
+                string path = Volatile.Read(ref inPlace) ? file : file + ".new";
+                File.WriteAllText(path, texts[i % 2]);
+                File.SetUnixFileMode(path, OwnerOnly);
+                Owner.Nobody.Take(path);
+                if (path != file)
+                {
+                    File.Move(path, file, overwrite: true);
+                }
+            }
+        });
+        writer.Start();
+        for (int i = 0; i < 20; i++)
+        {
+            _ = daemon.Api.Request("POST", "/v1/sets/reload").Expect(201);
+            Assert.Equal(20_000, Stats.Count(daemon, "drop"));
+        }
+
+        Volatile.Write(ref inPlace, true);
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Contains(daemon.Api.Request("POST", "/v1/sets/reload").Status, new[] { 201, 422 });
+        }
+
+        Volatile.Write(ref isDone, true);
+        writer.Join();
+        WriteSet("drop", "moving", texts[0]);
+        _ = daemon.Api.Request("POST", "/v1/sets/reload").Expect(201);
+        Assert.Equal([.. Addresses(1).Select(a => $"drop {a}/32").Order(StringComparer.Ordinal)], KernelTables.Read(daemon));
+    }
+
+    [Fact]
     public void ASetFileOfAnotherOwnerFailsTheReloadAndIsNamed()
     {
         using Daemon daemon = Daemon.Start(_lab);

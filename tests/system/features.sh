@@ -44,6 +44,7 @@ number() { printf '#include <asm/unistd.h>\n__NR_%s\n' "$1" | clang -E - | tail 
 BPF=$(number bpf)
 ENOSYS=38
 EINVAL=22
+ENOMEM=12
 BPF_MAP_CREATE=0
 BPF_LINK_CREATE=28
 
@@ -58,6 +59,11 @@ equal 'a kernel that does not make a map fails the start' 1 $?
 equal 'in one line' 1 "$(wc -l <<<"$said")"
 matches 'that names the map' "$said" 'couic: .*couic_'
 equal 'and nothing is attached' 0 "$(attached)"
+
+said=$(start $BPF_MAP_CREATE $ENOMEM)
+equal 'no memory for a map fails the start' 1 $?
+matches 'in a line that names the map and the cause' "$said" 'couic: .*couic_.*memory'
+equal 'and nothing is attached then' 0 "$(attached)"
 
 # Without links for XDP (Linux below 5.9) it attaches by netlink, and detaches by itself.
 start_inside "$DIR/log" "$DIR/without" "$BPF" $BPF_LINK_CREATE $EINVAL "$COUIC" -c "$DIR/couic.toml"

@@ -13,22 +13,21 @@ internal static class KernelTables
     public static string[] Read(Daemon daemon)
     {
         List<string> entries = [];
-        foreach (int id in MapIds(daemon.Process.Id))
+        foreach ((string trie, string id) in TriesOf(daemon))
         {
-            string name = NameOf(id);
-
-            // The kernel keeps fifteen characters of a name.
-            string? trie = Tries.FirstOrDefault(t => t[..Math.Min(15, t.Length)] == name);
-            if (trie is not null)
-            {
-                string policy = name.Contains("drop", StringComparison.Ordinal) || name.EndsWith("_d", StringComparison.Ordinal) ? "drop" : "ignore";
-                JsonElement dump = Tool("map", "dump", "id", id.ToString(CultureInfo.InvariantCulture));
-                entries.AddRange(dump.EnumerateArray().Select(e => $"{policy} {Cidr(e.GetProperty("key"))}"));
-            }
+            entries.AddRange(Tool("map", "dump", "id", id).EnumerateArray().Select(e => $"{trie.Split('_')[2]} {Cidr(e.GetProperty("key"))}"));
         }
 
         return [.. entries.Order(StringComparer.Ordinal)];
     }
+
+    /// <summary>Removes a key as somebody else with privileges could.</summary>
+    public static void Delete(Daemon daemon, string trie, string cidr) =>
+        Shell.Check(null, "bpftool", ["map", "delete", "id", TriesOf(daemon)[trie], "key", "hex", .. Key(cidr)]);
+
+    /// <summary>Adds a key as somebody else with privileges could.</summary>
+    public static void Put(Daemon daemon, string trie, string cidr) =>
+        Shell.Check(null, "bpftool", ["map", "update", "id", TriesOf(daemon)[trie], "key", "hex", .. Key(cidr), "value", "hex", "01", "00", "00", "00"]);
 
     /// <summary>The same over the API.</summary>
     public static string[] OfApi(Daemon daemon) =>
@@ -42,6 +41,22 @@ internal static class KernelTables
     public static IEnumerable<int> Ids(Daemon daemon, string name) => MapIds(daemon.Process.Id).Where(id => name.StartsWith(NameOf(id), StringComparison.Ordinal));
 
     private static string NameOf(int id) => Tool("map", "show", "id", id.ToString(CultureInfo.InvariantCulture)).GetProperty("name").GetString()!;
+
+    /// <summary>The numbers of the tries by their names, of which the kernel keeps fifteen characters.</summary>
+    private static Dictionary<string, string> TriesOf(Daemon daemon)
+    {
+        Dictionary<string, string> found = [];
+        foreach (int id in MapIds(daemon.Process.Id))
+        {
+            string name = NameOf(id);
+            if (Tries.FirstOrDefault(t => t[..Math.Min(15, t.Length)] == name) is { } trie)
+            {
+                found.Add(trie, id.ToString(CultureInfo.InvariantCulture));
+            }
+        }
+
+        return found;
+    }
 
     private static IEnumerable<int> MapIds(int pid) =>
         Directory.GetFiles($"/proc/{pid}/fdinfo").SelectMany(LinesOf)
@@ -65,6 +80,13 @@ internal static class KernelTables
     {
         byte[] bytes = [.. key.EnumerateArray().Select(b => Convert.ToByte(b.GetString(), 16))];
         return $"{new IPAddress(bytes[4..])}/{BitConverter.ToUInt32(bytes)}";
+    }
+
+    private static IEnumerable<string> Key(string cidr)
+    {
+        string[] parts = cidr.Split('/');
+        return BitConverter.GetBytes(uint.Parse(parts[1], CultureInfo.InvariantCulture)).Concat(IPAddress.Parse(parts[0]).GetAddressBytes())
+            .Select(b => b.ToString("x2", CultureInfo.InvariantCulture));
     }
 
     private static JsonElement Tool(params string[] arguments)
