@@ -19,7 +19,7 @@ export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
 
-.PHONY: all manual run test bench fuzz kernels lint format install uninstall deb clean help setup version
+.PHONY: all manual run test soak soak-peering bench fuzz kernels lint format install uninstall deb clean help setup version
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
@@ -57,7 +57,11 @@ test: lint all manual ## everything that checks the code: lint, unit tests, test
 	@tools/setup test
 	@tests/run
 
-soak: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster, ten minutes without a peer, without the webhook
+soak: all ## one hour (SOAK_SECONDS) of mixed load and faults: a picture in out/soak, exit 0 when it is flat
+	@tools/setup test
+	@tests/soak/run
+
+soak-peering: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster, ten minutes without a peer, without the webhook
 	@tools/setup test
 	@COUIC_SIM_SEEDS=10000 dotnet test tests/unit -c Release -v q --nologo --filter FullyQualifiedName~Peering.SimulatorTests
 	@COUIC_CLUSTER_RUNS=10 COUIC_CLUSTER_SECONDS=1 COUIC_AWAY_SECONDS=600 COUIC_OUTAGE_SECONDS=600 COUIC_BINARY=$(CURDIR)/out/couic \
@@ -110,5 +114,5 @@ version:
 
 help: ## this list
 	@echo 'make            out/couic with the links out/couicctl and out/couic-report, symbols in out/couic.dbg'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r name text; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r name text; do \
 	  printf 'make %-10s %s\n' "$$name" "$$text"; done

@@ -1,0 +1,175 @@
+"""See bench/attack. Attacker, client and watcher are processes of their own; the daemon has a namespace of its own, with a loopback interface only."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, "tests/soak")
+from client import Client  # noqa: E402
+
+BINARY = os.path.abspath(os.environ.get("COUIC_BINARY", "out/couic"))
+CONNECTIONS = int(os.environ.get("CONNECTIONS", "10000"))
+SECONDS = float(os.environ.get("SECONDS_EACH", "5"))
+KINDS = os.environ.get("KINDS", "idle heads bodies readers lists pages flood").split()
+RATE = 200
+
+
+class Daemon:
+    def __init__(self, work):
+        self.space, self.socket, self.work = f"bench-attack-{os.getpid()}", str(work / "couic.sock"), work
+        (work / "state").mkdir()
+        (work / "couic.toml").write_text(f'ifaces = ["lo"]\nworking_dir = "{work}/state"\nuser = "root"\ngroup = "root"\n'
+                                         f'[server]\nsocket = "{self.socket}"\n[logging]\ndir = "{work}/log"\n')
+        subprocess.run(["ip", "netns", "add", self.space], check=True)
+        subprocess.run(["ip", "-n", self.space, "link", "set", "lo", "up"], check=True)
+        self.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.space}", BINARY, "-c", str(work / "couic.toml")],
+                                        stdout=open(work / "said", "wb"), stderr=subprocess.STDOUT)
+        while not os.path.exists(self.socket) or not (work / "state/rbac/clients/couicctl.toml").exists():
+            time.sleep(0.05)
+
+    @property
+    def token(self):
+        return (self.work / "state/rbac/clients/couicctl.toml").read_text().split('"')[1]
+
+    def memory(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS"))
+
+    def remove(self):
+        self.process.kill()
+        self.process.wait()
+        subprocess.run(["ip", "netns", "delete", self.space], check=True)
+
+
+def fill(client):
+    """262,144 addresses of each family to drop, 65,536 of each to ignore: as many as there is room for by default."""
+    v4 = lambda i, net: f"{net}.{(x := i * 0x9E3779B1 & 0xffffff) >> 16}.{x >> 8 & 255}.{x & 255}/32"  # noqa: E731
+    v6 = lambda i, net: f"2001:db8:{net}:{i >> 15:x}::{(i & 0x7fff) + 1:x}/128"  # noqa: E731
+    for policy, make, net, count in (("drop", v4, 10, 262_144), ("drop", v6, 1, 262_144), ("ignore", v4, 11, 65_536), ("ignore", v6, 2, 65_536)):
+        body = json.dumps([{"cidr": make(i, net), "tag": f"tag-{i % 100}", "expiration": 0} for i in range(count)]).encode()
+        status, answer = client.request("POST", f"/v1/{policy}/bulk", body)
+        if status != 200 or json.loads(answer)["created"] != count:
+            raise SystemExit(f"bench: fill {policy}: {answer[:200]}")
+
+
+def say(kind, client):
+    """What one connection of the attacker sends, once."""
+    get = lambda target: client.text("GET", target)  # noqa: E731
+    return {"idle": b"",
+            "heads": b"GET /v1/drop HTTP/1.1\r\nX: " + b"x" * 6000,
+            "bodies": client.text("POST", "/v1/drop/bulk", b'[{"cidr":"' + b" " * 100_000)[:-50_000],
+            "readers": get("/v1/metrics?format=prometheus") * 100,
+            "lists": get("/v1/drop"),
+            "pages": get("/v1/drop?limit=1000") * 3,
+            "flood": get("/v1/drop/10.0.0.0/32") * 50}[kind]
+
+
+class Attacker:
+    """Opens connections, sends, never reads more than it must; opens again what was closed."""
+
+    def __init__(self, kind, daemon):
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                attack_forever(kind, daemon)
+            finally:
+                os._exit(0)
+
+    def stop(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def attack_forever(kind, daemon):
+    client = Client(daemon)
+    text, ends = say(kind, client), []
+
+    def one():
+        end = socket.socket(socket.AF_UNIX)
+        try:
+            end.settimeout(1)
+            end.connect(daemon.socket)
+            end.setblocking(False)
+            end.send(text)
+        except OSError:
+            pass
+        return end
+
+    while True:
+        while len(ends) < CONNECTIONS:
+            ends.append(one())
+        for i, end in enumerate(ends):
+            try:
+                if kind in ("heads", "bodies"):
+                    end.send(b"x")
+                elif kind == "flood":
+                    end.recv(1 << 16)
+                    end.send(text)
+                elif not end.recv(1, socket.MSG_PEEK):
+                    raise ConnectionError("closed")
+            except BlockingIOError:
+                pass
+            except OSError:
+                end.close()
+                ends[i] = one()
+        time.sleep(0.2)
+
+
+class Watch:
+    """A client's requests at a constant rate, each timed from when it was due; resident memory meanwhile."""
+
+    def __init__(self, daemon, client):
+        self.daemon, self.client, self.times, self.most, self.failed = daemon, client, [], 0, 0
+
+    def run(self, seconds):
+        start = time.monotonic()
+        for i in range(int(seconds * RATE)):
+            due = start + i / RATE
+            time.sleep(max(0, due - time.monotonic()))
+            try:
+                if self.client.request("GET", "/v1/drop/10.0.0.0/32")[0] != 200:
+                    self.failed += 1
+            except OSError:
+                self.failed += 1
+            self.times.append((time.monotonic() - due) * 1000)
+            if i % 20 == 0:
+                self.most = max(self.most, self.daemon.memory())
+        return self
+
+    def line(self, what):
+        times = sorted(self.times)
+        print(f"{what:<42} {statistics.median(times):8.2f} {times[int(0.99 * len(times))]:8.2f} {times[-1]:8.1f} {self.failed:6} {self.most:8.1f}", flush=True)
+        return times[int(0.99 * len(times))]
+
+
+def main():
+    work = pathlib.Path(tempfile.mkdtemp(prefix="attack-"))
+    work.chmod(0o755)
+    daemon = Daemon(work)
+    try:
+        client = Client(daemon)
+        print(f"{'':<42} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'failed':>6} {'most MB':>8}")
+        Watch(daemon, client).run(1).line("empty tables")
+        fill(client)
+        quiet = Watch(daemon, client).run(SECONDS).line("full tables")
+        for kind in KINDS:
+            attacker = Attacker(kind, daemon)
+            time.sleep(1)
+            p99 = Watch(daemon, client).run(SECONDS).line(f"{CONNECTIONS} connections: {kind}")
+            attacker.stop()
+            print(f"{'':<10}p99 with : without {p99 / quiet:.1f}")
+        time.sleep(12)
+        Watch(daemon, client).run(1).line("behind them")
+    finally:
+        daemon.remove()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()

@@ -1,0 +1,86 @@
+"""Looks at the daemon from outside, and asks it something all the time."""
+import os
+import statistics
+import threading
+import time
+
+from client import Client
+
+PROBED = "/v1/drop/198.51.100.7/32"
+
+
+class Prober:
+    """A process of its own, so that the load does not delay it: 25 requests a second, each on its own clock."""
+
+    def __init__(self, daemon, file):
+        self.file, self.read = file, 0
+        open(file, "w").close()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.ask(Client(daemon), open(file, "a", buffering=1))
+            finally:
+                os._exit(0)
+
+    @staticmethod
+    def ask(client, out):
+        while os.getppid() != 1:
+            start = time.monotonic()
+            status, _ = client.request("GET", PROBED)
+            out.write(f"{(time.monotonic() - start) * 1000:.3f} {status}\n")
+            time.sleep(0.04)
+
+    def collect(self):
+        """The times in ms since the last call, and how many answers were not 200."""
+        with open(self.file) as file:
+            file.seek(self.read)
+            text = file.read()
+        whole = text[:text.rfind("\n") + 1]
+        self.read += len(whole)
+        rows = [line.split() for line in whole.splitlines()]
+        return [float(row[0]) for row in rows], sum(row[1] != "200" for row in rows)
+
+    def stop(self):
+        os.kill(self.pid, 15)
+        os.waitpid(self.pid, 0)
+
+
+def look(pid):
+    """Resident MB, descriptors and threads of a process."""
+    with open(f"/proc/{pid}/status") as file:
+        status = dict(line.split(":", 1) for line in file)
+    return int(status["VmRSS"].split()[0]) / 1024, len(os.listdir(f"/proc/{pid}/fd")), int(status["Threads"])
+
+
+def own(pid):
+    """Of the resident MB, those that are not the kernel's tables nor the program."""
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("RssAnon"))
+
+
+class Sampler(threading.Thread):
+    """A row every few seconds: time, MB, descriptors, threads, p50, p99 and slowest answer in ms, answers that were not 200, MB of its own."""
+
+    columns = "second,mb,descriptors,threads,p50_ms,p99_ms,slowest_ms,wrong,own_mb"
+
+    def __init__(self, world, prober, file, period=5):
+        super().__init__(daemon=True, name="Sampler")
+        self.file = open(file, "w", buffering=1)
+        print(self.columns, file=self.file)
+        self.world, self.prober, self.period, self.rows = world, prober, period, []
+        self.start_time = time.monotonic()
+
+    def run(self):
+        while not self.world.stopping.wait(self.period):
+            times, wrong = self.prober.collect()
+            times = sorted(times) or [float("nan")]
+            self.rows.append((time.monotonic() - self.start_time, *look(self.world.daemon.pid),
+                              statistics.median(times), times[int(0.99 * (len(times) - 1))], times[-1], wrong, own(self.world.daemon.pid)))
+            print(",".join(f"{value:.3f}" for value in self.rows[-1]), file=self.file)
+
+
+def slope(points):
+    """Theil-Sen: the median of the slopes between all pairs, which single peaks do not move."""
+    points = points[::max(1, len(points) // 400)]
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for i, a in enumerate(points) for b in points[i + 1:]]
+    return statistics.median(slopes)
