@@ -40,7 +40,8 @@ internal sealed class StoppedThread : IDisposable
             stopped.Set();
             _letGo.Take();
             _ = Libc.ptrace(Detach, id, 0, 0);
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         _holder.Start();
         stopped.Wait();
         if (failure is not null)
