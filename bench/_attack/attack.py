@@ -16,7 +16,7 @@ from client import Client  # noqa: E402
 
 BINARY = os.path.abspath(os.environ.get("COUIC_BINARY", "out/couic"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "10000"))
-SECONDS = float(os.environ.get("SECONDS_EACH", "5"))
+SECONDS = float(os.environ.get("SECONDS_EACH", "3"))
 KINDS = os.environ.get("KINDS", "idle heads bodies readers lists pages flood").split()
 RATE = 200
 

@@ -4,7 +4,7 @@ using Couic.Bench.DataPlane;
 // Arguments: OBJECTS [ROUNDS [PACKETS [NAME-PART]]]; environment: ROUNDS, RULES ("1000 10000": hosts, so many, instead of the table) and TSV.
 string objects = args[0];
 int rounds = int.Parse(args.Length > 1 ? args[1] : Setting("ROUNDS") ?? "9", CultureInfo.InvariantCulture);
-uint packets = args.Length > 2 ? uint.Parse(args[2], CultureInfo.InvariantCulture) : 200_000;
+uint packets = args.Length > 2 ? uint.Parse(args[2], CultureInfo.InvariantCulture) : 150_000;
 string part = args.Length > 3 ? args[3] : "";
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 

@@ -18,7 +18,7 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         int rate = arguments.Length > 0 ? int.Parse(arguments[0], CultureInfo.InvariantCulture) : 5_000;
-        int seconds = arguments.Length > 1 ? int.Parse(arguments[1], CultureInfo.InvariantCulture) : 20;
+        int seconds = arguments.Length > 1 ? int.Parse(arguments[1], CultureInfo.InvariantCulture) : 10;
         double alone, together;
         string room = $"[limits]\nmax_drop_entries = {(rate * seconds) + 100_000}\n";
         using (Cluster one = new(1, room))
