@@ -46,6 +46,7 @@ public interface IDataPlane
 public readonly record struct RuleChange(RuleChangeKind Kind, Policy Policy, Cidr Cidr, int Counter, int Slot);
 
 /// <summary>A change on its way through <see cref="IDataPlane.Plan"/>, <see cref="IDataPlane.Write"/> and <see cref="IDataPlane.Finish"/>.</summary>
+#pragma warning disable CA1051 // the data plane changes it in place, by reference
 public struct PlannedChange
 {
     public RuleChange Change;
@@ -56,6 +57,7 @@ public struct PlannedChange
     /// <summary>Null unless it was refused.</summary>
     public PlaneRefusal? Refusal;
 }
+#pragma warning restore CA1051
 
 public enum RuleChangeKind : byte
 {

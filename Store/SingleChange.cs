@@ -3,6 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Couic.Store;
 
+#pragma warning disable CA1051 // it is filled in and answered in place, by reference
+
 /// <summary>A change of one entry that is made together with others (<see cref="RuleStore.Apply"/>), and then what became of it.</summary>
 public struct SingleChange
 {
