@@ -85,7 +85,7 @@ public sealed partial class RuleStore
         {
             using Lock.Scope alone = tries == MaxTries ? EnterAlone() : default;
             plans = [Plan(ignore, IpFamily.V4), Plan(ignore, IpFamily.V6), Plan(drop, IpFamily.V4), Plan(drop, IpFamily.V6)];
-            lock (_gate)
+            using (EnterAlone())
             {
                 if (Array.TrueForAll(plans, plan => plan.TryReserve()))
                 {

@@ -73,34 +73,62 @@ internal sealed class BulkEndpoint(ApiServices services)
     private static async ValueTask<string?> RunAsync(Exchange exchange, BulkJob job)
     {
         BodyPipeReader body = exchange.OpenBody();
-        while (!job.HasEnded)
+        string? cause = null;
+        while (cause is null && !job.HasEnded)
         {
-            ReadResult read = await body.ReadAsync();
+            ValueTask<ReadResult> reading = body.ReadAsync();
+            if (!reading.IsCompleted && job.HasWork)
+            {
+                await job.ApplyAsync(); // the client pauses: what it has sent is not kept waiting
+            }
+
+            ReadResult read = await reading;
             if (read.IsCanceled)
             {
                 exchange.CloseAfterAnswer();
-                return Broken(job, body.Fault.Text());
+                cause = body.Fault.Text();
             }
-
-            int done;
-            try
+            else
             {
-                done = job.Process(read.Buffer.FirstSpan, read.IsCompleted); // one piece: the connection's buffer is
-            }
-            catch (JsonException e)
-            {
-                return Broken(job, e.BytePositionInLine is null ? e.Message : "the JSON is malformed");
-            }
-
-            body.AdvanceTo(read.Buffer.GetPosition(done), read.Buffer.End);
-            if (!job.HasEnded && read.Buffer.Length - done > exchange.Limits.MaxItemBytes)
-            {
-                return Broken(job, $"the item is larger than {exchange.Limits.MaxItemBytes} bytes");
+                cause = await ProcessAsync(exchange, job, body, read);
             }
         }
 
-        body.Complete();
-        return null;
+        await job.FinishAsync();
+        if (cause is null)
+        {
+            body.Complete();
+        }
+
+        return cause is null ? null : Broken(job, cause);
+    }
+
+    /// <summary>Works off what was read. Null, or why the body is broken.</summary>
+    private static async ValueTask<string?> ProcessAsync(Exchange exchange, BulkJob job, BodyPipeReader body, ReadResult read)
+    {
+        int done = 0;
+        try
+        {
+            while (true)
+            {
+                done += job.Read(read.Buffer.FirstSpan[done..], read.IsCompleted); // one piece: the connection's buffer is
+                if (!job.IsFull)
+                {
+                    break;
+                }
+
+                await job.ApplyAsync();
+            }
+        }
+        catch (JsonException e)
+        {
+            return e.BytePositionInLine is null ? e.Message : "the JSON is malformed";
+        }
+
+        body.AdvanceTo(read.Buffer.GetPosition(done), read.Buffer.End);
+        return !job.HasEnded && read.Buffer.Length - done > exchange.Limits.MaxItemBytes
+            ? $"the item is larger than {exchange.Limits.MaxItemBytes} bytes"
+            : null;
     }
 
     private static string Broken(BulkJob job, string cause) =>

@@ -5,16 +5,19 @@ using Couic.Store;
 
 namespace Couic.Http.Endpoints;
 
-/// <summary>One bulk request as it is worked off: what each item did, and the first rejections.</summary>
+/// <summary>
+/// One bulk request as it is worked off: what each item did, and the first rejections. While the store makes a stretch of changes,
+/// the next one is read. Not thread-safe.
+/// </summary>
 internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, bool force, bool refuses, bool isLines)
 {
     /// <summary>Rejections that are told in full; the others are counted.</summary>
     private const int MaxTold = 100;
 
-    /// <summary>Items that are applied without letting go of the store.</summary>
-    private const int Stretch = 64;
-
     private ItemReader _reader = new(isLines);
+    private BulkStretch _next = new();
+    private BulkStretch _present = new();
+    private Task _applying = Task.CompletedTask;
 
     public readonly record struct Rejection(long Index, ErrorCode Code, string Message);
 
@@ -35,80 +38,83 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     /// <summary>Items so far.</summary>
     public long Items { get; private set; }
 
+    /// <summary>The body has ended as it should.</summary>
     public bool HasEnded { get; private set; }
+
+    /// <summary>Whether there are items that nobody has begun to apply.</summary>
+    public bool HasWork => !_next.IsEmpty;
+
+    /// <summary>Whether no more may be read before <see cref="ApplyAsync"/>.</summary>
+    public bool IsFull => _next.IsFull;
 
     /// <summary>Items that changed or kept something.</summary>
     public long Applied => Items - RejectedCount;
 
-    /// <summary>Works off the whole items of a piece. Returns how many bytes are done with.</summary>
+    /// <summary>Reads the whole items of a piece, as many as it may. Returns how many bytes are done with.</summary>
     /// <exception cref="JsonException">The body itself is broken, at item <see cref="Items"/>.</exception>
-    public int Process(ReadOnlySpan<byte> bytes, bool isLast)
+    public int Read(ReadOnlySpan<byte> bytes, bool isLast)
     {
         ulong now = services.Now;
         int done = 0;
-        while (!HasEnded)
+        while (!HasEnded && !IsFull)
         {
-            using Lock.Scope held = services.Store.Hold();
-            for (int i = 0; i < Stretch; i++)
+            ItemStep step = _reader.Next(bytes[done..], isLast, out int consumed, out ReadOnlySpan<byte> item);
+            if (step != ItemStep.Item)
             {
-                ItemStep step = _reader.Next(bytes[done..], isLast, out int consumed, out ReadOnlySpan<byte> item);
-                if (step != ItemStep.Item)
-                {
-                    HasEnded = step == ItemStep.End;
-                    return done + consumed;
-                }
-
-                Apply(item, now);
-                done += consumed;
-                Items++;
+                HasEnded = step == ItemStep.End;
+                return done + consumed;
             }
+
+            ReadItem(item, now);
+            done += consumed;
+            Items++;
         }
 
         return done;
     }
 
-    private void Apply(ReadOnlySpan<byte> item, ulong now)
+    /// <summary>Has what was read applied on another thread, once what was before it is done.</summary>
+    public async ValueTask ApplyAsync()
     {
-        try
-        {
-            if (removes)
-            {
-                Remove(item);
-            }
-            else
-            {
-                Add(item, now);
-            }
-        }
-        catch (JsonException e) when (!isLines || IsWellFormed(item))
-        {
-            Reject(ErrorCode.BadRequest, e.BytePositionInLine is null ? e.Message : StrictJson.Explain(e));
-        }
+        await AwaitPresentAsync();
+        (_present, _next) = (_next, _present);
+        _applying = Task.Run(() => services.Store.Apply(_present.Changes));
     }
 
-    private void Add(ReadOnlySpan<byte> item, ulong now)
+    /// <summary>Applies the rest of what was read. All counts are final then, and nothing more may be read.</summary>
+    public async ValueTask FinishAsync()
     {
-        EntryRequest request = EntryRequest.Read(item);
-        if (EntryRules.Fault(request, policy, now, force) is { } fault)
+        await AwaitPresentAsync();
+        (_present, _next) = (_next, _present);
+        services.Store.Apply(_present.Changes);
+        await AwaitPresentAsync();
+        _present.Release();
+        _next.Release();
+    }
+
+    private async ValueTask AwaitPresentAsync()
+    {
+        await _applying;
+        _applying = Task.CompletedTask;
+        int read = _present.Rejections.Count;
+        for (int i = 0; i < _present.Changes.Length; i++)
         {
-            Reject(ErrorCode.Invalid, fault);
-            return;
+            Count(_present.Changes[i], _present.Index(i));
         }
 
-        if (EntryRules.LockOut(services, policy, request) is { } lockOut)
+        if (read > 0 && read < _present.Rejections.Count)
         {
-            if (!force && (refuses || lockOut.IsRefused))
-            {
-                Reject(ErrorCode.Invalid, $"cidr: {EntryRules.Advice(lockOut)}");
-                return;
-            }
-
-            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), request.Cidr, Encoding.UTF8.GetString(client), lockOut.Objection);
+            _present.Rejections.Sort(static (a, b) => a.Index.CompareTo(b.Index));
         }
 
-        var context = new ChangeContext(ChangeOrigin.Api, client, request.Metadata);
-        StoreOutcome outcome = services.Store.Add(policy, request.Cidr, request.Tag, request.Expiration, mode, context, out _);
-        switch (outcome)
+        RejectedCount += _present.Rejections.Count;
+        Rejected.AddRange(_present.Rejections.Take(MaxTold - Rejected.Count));
+        _present.Clear();
+    }
+
+    private void Count(in SingleChange change, long index)
+    {
+        switch (change.Outcome)
         {
             case StoreOutcome.Created:
                 Created++;
@@ -119,13 +125,73 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
             case StoreOutcome.Unchanged or StoreOutcome.Conflict:
                 Unchanged++;
                 break;
+            case StoreOutcome.Removed:
+                Removed++;
+                break;
+            case StoreOutcome.Absent:
+                Absent++;
+                break;
+            case StoreOutcome.OwnedBySet:
+                Reject(_present, index, ErrorCode.Invalid, $"{change.Cidr} is defined by a set");
+                break;
+            case StoreOutcome.Full:
+                Reject(_present, index, ErrorCode.Conflict, EntryRules.FullMessage(policy, change.Cidr.Family, services.Store.Limits));
+                break;
             default:
-                Reject(outcome, request.Cidr);
+                Reject(_present, index, ErrorCode.Internal, $"the kernel refused the change: {change.Refusal?.Message}");
                 break;
         }
     }
 
-    private void Remove(ReadOnlySpan<byte> item)
+    private void ReadItem(ReadOnlySpan<byte> item, ulong now)
+    {
+        try
+        {
+            if (removes)
+            {
+                ReadRemoval(item);
+            }
+            else
+            {
+                ReadAddition(item, now);
+            }
+        }
+        catch (JsonException e) when (!isLines || IsWellFormed(item))
+        {
+            Reject(_next, Items, ErrorCode.BadRequest, e.BytePositionInLine is null ? e.Message : StrictJson.Explain(e));
+        }
+    }
+
+    private void ReadAddition(ReadOnlySpan<byte> item, ulong now)
+    {
+        EntryRequest request = EntryRequest.Read(item);
+        if (EntryRules.Fault(request, policy, now, force) is { } fault)
+        {
+            Reject(_next, Items, ErrorCode.Invalid, fault);
+            return;
+        }
+
+        if (EntryRules.LockOut(services, policy, request) is { } lockOut)
+        {
+            if (!force && (refuses || lockOut.IsRefused))
+            {
+                Reject(_next, Items, ErrorCode.Invalid, $"cidr: {EntryRules.Advice(lockOut)}");
+                return;
+            }
+
+            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), request.Cidr, Encoding.UTF8.GetString(client), lockOut.Objection);
+        }
+
+        ref SingleChange change = ref _next.Add(Items, request.Metadata);
+        change.Policy = policy;
+        change.Mode = mode;
+        change.Cidr = request.Cidr.Network;
+        change.Tag = request.Tag;
+        change.Expiration = request.Expiration;
+        change.Creator = client;
+    }
+
+    private void ReadRemoval(ReadOnlySpan<byte> item)
     {
         Utf8JsonReader reader = StrictJson.Open(item);
         StrictJson.Next(ref reader);
@@ -133,44 +199,19 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
         StrictJson.End(ref reader);
         if (fault != CidrFault.None)
         {
-            Reject(ErrorCode.Invalid, $"cidr: {fault.Explain()}");
+            Reject(_next, Items, ErrorCode.Invalid, $"cidr: {fault.Explain()}");
             return;
         }
 
-        StoreOutcome outcome = services.Store.Remove(policy, cidr, new ChangeContext(ChangeOrigin.Api, client), out _);
-        switch (outcome)
-        {
-            case StoreOutcome.Removed:
-                Removed++;
-                break;
-            case StoreOutcome.Absent:
-                Absent++;
-                break;
-            default:
-                Reject(outcome, cidr);
-                break;
-        }
+        ref SingleChange change = ref _next.Add(Items);
+        change.IsRemoval = true;
+        change.Policy = policy;
+        change.Cidr = cidr.Network;
+        change.Creator = client;
     }
 
-    private void Reject(StoreOutcome outcome, Cidr cidr)
-    {
-        (ErrorCode code, string message) = outcome switch
-        {
-            StoreOutcome.OwnedBySet => (ErrorCode.Invalid, $"{cidr.Network} is defined by a set"),
-            StoreOutcome.Full => (ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, services.Store.Limits)),
-            _ => (ErrorCode.Internal, $"the kernel refused the change: {services.Store.LastRefusal?.Message}"),
-        };
-        Reject(code, message);
-    }
-
-    private void Reject(ErrorCode code, string message)
-    {
-        RejectedCount++;
-        if (Rejected.Count < MaxTold)
-        {
-            Rejected.Add(new Rejection(Items, code, message));
-        }
-    }
+    private static void Reject(BulkStretch stretch, long index, ErrorCode code, string message) =>
+        stretch.Rejections.Add(new Rejection(index, code, message));
 
     /// <summary>Whether a line is JSON at all: if not, the body is broken, and it is no matter of one item.</summary>
     private static bool IsWellFormed(ReadOnlySpan<byte> line)

@@ -70,6 +70,18 @@ public sealed class BulkTests : IDisposable
         Assert.Contains("\"index\":2,\"code\":\"conflict\"", answer.Body, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task WhatIsRejectedAsItIsReadAndWhatTheStoreRejectsIsToldInTheItemsOrder()
+    {
+        IEnumerable<string> items = Enumerable.Range(0, 2_000).Select(i => i % 2 == 0 ? $"[\"10.0.{i / 256}.{i % 256}/32\",null,0]" : "[\"x\",null,0]");
+        Answer answer = await _rig.SendAsync("POST", "/v1/ignore/bulk", $"[{string.Join(',', items)}]");
+        Assert.Equal(2, answer.Json.GetProperty("created").GetInt32());
+        Assert.Equal(1_998, answer.Json.GetProperty("rejected_count").GetInt32());
+        Assert.Equal(
+            [(1, "invalid"), .. Enumerable.Range(3, 99).Select(i => (i, i % 2 == 0 ? "conflict" : "invalid"))],
+            answer.Json.GetProperty("rejected").EnumerateArray().Select(r => (r.GetProperty("index").GetInt32(), r.GetProperty("code").GetString())));
+    }
+
     [Theory]
     [InlineData("""[["10.0.0.1/32",null,0],["10.0.0.2/32",null,0],["10.0.0.3/32" """, "application/json", 2)]
     [InlineData("""[["10.0.0.1/32",null,0],["10.0.0.2/32",null,0],]""", "application/json", 2)]
