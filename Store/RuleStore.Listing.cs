@@ -17,6 +17,7 @@ public sealed partial class RuleStore
             int slot = 0;
             while (CopySlice(CategoryOf(policy, family), ref slot, listing))
             {
+                GiveWay();
             }
         }
 
@@ -39,7 +40,7 @@ public sealed partial class RuleStore
 
     private bool CopySlice(Category category, ref int slot, Listing listing)
     {
-        lock (_gate)
+        using (Enter())
         {
             NameTable tags = _tags[(int)category.Policy];
             int end = Math.Min(slot + ListingSlice, category.Entries.Used);

@@ -5,7 +5,7 @@ public sealed partial class RuleStore
     /// <summary>The entry of exactly this network (host bits are cleared), unless its time has come.</summary>
     public bool TryGet(Policy policy, Cidr cidr, out Entry entry)
     {
-        lock (_gate)
+        using (Enter())
         {
             Category category = CategoryOf(policy, cidr.Family);
             int slot = FindLive(category, cidr.Network);
@@ -18,7 +18,7 @@ public sealed partial class RuleStore
     public List<Entry> Covering(Policy policy, Cidr address)
     {
         var found = new List<Entry>();
-        lock (_gate)
+        using (Enter())
         {
             Category category = CategoryOf(policy, address.Family);
             for (int length = address.Length; length >= 0; length--)
@@ -37,7 +37,7 @@ public sealed partial class RuleStore
     /// <summary>Entries of one policy and family, those about to expire included.</summary>
     public int Count(Policy policy, IpFamily family)
     {
-        lock (_gate)
+        using (Enter())
         {
             return CategoryOf(policy, family).Entries.Count;
         }
@@ -54,7 +54,7 @@ public sealed partial class RuleStore
     public Cidr[] SortedNetworks(Policy policy, Cidr? after = null)
     {
         Cidr[] networks;
-        lock (_gate)
+        using (Enter())
         {
             Category v4 = CategoryOf(policy, IpFamily.V4), v6 = CategoryOf(policy, IpFamily.V6);
             networks = new Cidr[v4.Entries.Count + v6.Entries.Count];
@@ -76,7 +76,7 @@ public sealed partial class RuleStore
     public int Read(Policy policy, ReadOnlySpan<Cidr> networks, Span<Entry> entries)
     {
         int n = 0;
-        lock (_gate)
+        using (Enter())
         {
             foreach (Cidr cidr in networks)
             {
@@ -99,7 +99,7 @@ public sealed partial class RuleStore
     public List<TagUse> Tags(Policy policy)
     {
         var uses = new List<TagUse>();
-        lock (_gate)
+        using (Enter())
         {
             NameTable tags = _tags[(int)policy];
             for (int id = 0; id <= tags.Last; id++)
@@ -117,7 +117,7 @@ public sealed partial class RuleStore
     /// <summary>When the next entry is due; null when none expires.</summary>
     public TimeSpan? UntilNextExpiry()
     {
-        lock (_gate)
+        using (Enter())
         {
             long next = _categories.Min(category => category.Expiry.NextDeadline);
             return next == long.MaxValue

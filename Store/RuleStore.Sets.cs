@@ -10,8 +10,8 @@ public sealed partial class RuleStore
     /// <summary>Plans that are made while others change the tables; the next one keeps them out.</summary>
     private const int MaxTries = 3;
 
-    /// <summary>Between two holds: a thread that waits for the lock is awake by then. A lock that is free goes to whoever comes first.</summary>
-    private static readonly TimeSpan Gap = TimeSpan.FromMicroseconds(60);
+    /// <summary>How long those who wait for the lock may take to get it, between two holds of it.</summary>
+    private static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(5);
 
     /// <summary>One swap at a time; taken before the store's own lock.</summary>
     private readonly Lock _swapGate = new();
@@ -20,7 +20,7 @@ public sealed partial class RuleStore
     internal int SwapBatch { get; set; } = 1024;
 
     /// <summary>Done between two holds of the lock.</summary>
-    internal Action BetweenSlices { get; set; } = GiveWay;
+    internal Action BetweenSlices { get; set; }
 
     /// <summary>
     /// Makes the entries of sets exactly those of the images: what is there under its tag stays as it is, what is there under
@@ -56,7 +56,7 @@ public sealed partial class RuleStore
             }
             finally
             {
-                lock (_gate)
+                using (Enter())
                 {
                     Array.ForEach(_categories, category => category.Swap = null);
                 }
@@ -64,15 +64,17 @@ public sealed partial class RuleStore
         }
     }
 
-    /// <summary>Gives those who wait for the lock, or for the CPU, their turn.</summary>
-    private static void GiveWay()
+    /// <summary>
+    /// Gives those who wait for the lock their turn: a lock that is free goes to whoever comes first, and that is not a thread
+    /// that has to wake up.
+    /// </summary>
+    private void GiveWay()
     {
         long start = Stopwatch.GetTimestamp();
-        do
+        while (Volatile.Read(ref _waiting) > 0 && Stopwatch.GetElapsedTime(start) < Gap)
         {
             Thread.Yield();
         }
-        while (Stopwatch.GetElapsedTime(start) < Gap);
     }
 
     /// <summary>
@@ -104,7 +106,7 @@ public sealed partial class RuleStore
     {
         Category category = CategoryOf(image.Policy, family);
         SetSwapPlan plan;
-        lock (_gate)
+        using (Enter())
         {
             category.Swap = plan = new SetSwapPlan(category, image, _tags[(int)image.Policy]);
         }
@@ -113,7 +115,7 @@ public sealed partial class RuleStore
         int count;
         do
         {
-            lock (_gate)
+            using (Enter())
             {
                 more = plan.CompareSlice(CompareSlice);
                 count = category.Entries.Count;
@@ -274,7 +276,7 @@ public sealed partial class RuleStore
 
     private void ReleaseNames(SetSwapPlan plan)
     {
-        lock (_gate)
+        using (Enter())
         {
             foreach (int tag in plan.Past.Tags)
             {

@@ -73,7 +73,7 @@ public sealed partial class RuleStore
         var spin = new SpinWait();
         while (true)
         {
-            Lock.Scope scope = _gate.EnterScope();
+            Lock.Scope scope = Enter();
             if (_inFlight == 0)
             {
                 return scope;
@@ -163,7 +163,7 @@ public sealed partial class RuleStore
     /// <summary>What the data plane has taken is held and told, what it refused is as it was.</summary>
     private void Finish(Span<SingleChange> changes)
     {
-        lock (_gate)
+        using (Enter())
         {
             _inFlight = 0;
             int next = 0;

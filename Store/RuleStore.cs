@@ -7,6 +7,7 @@ namespace Couic.Store;
 public sealed partial class RuleStore
 {
     private readonly Lock _gate = new();
+    private int _waiting;
     private readonly IDataPlane _plane;
     private readonly StoreLimits _limits;
     private readonly TimeProvider _time;
@@ -21,6 +22,7 @@ public sealed partial class RuleStore
         _plane = plane;
         _limits = limits;
         _time = time;
+        BetweenSlices = GiveWay;
         _tags = [new NameTable(limits.MaxTags), new NameTable(limits.MaxTags)];
         _categories = [
             new Category(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
@@ -133,6 +135,15 @@ public sealed partial class RuleStore
         return slot < 0
             ? Create(category, cidr, tag, expiration, context, out entry)
             : Renew(category, slot, tag, expiration, mode, context, out entry);
+    }
+
+    /// <summary>The store's lock. Who waits for it is counted, so that a swap of sets can let them in.</summary>
+    private Lock.Scope Enter()
+    {
+        Interlocked.Increment(ref _waiting);
+        Lock.Scope scope = _gate.EnterScope();
+        Interlocked.Decrement(ref _waiting);
+        return scope;
     }
 
     private bool IsDue(Category category) => category.Expiry.NextDeadline <= _time.GetTimestamp();
