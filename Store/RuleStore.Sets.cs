@@ -16,8 +16,8 @@ public sealed partial class RuleStore
     /// <summary>One swap at a time; taken before the store's own lock.</summary>
     private readonly Lock _swapGate = new();
 
-    /// <summary>Changes that are made under one hold of the lock: one or two milliseconds.</summary>
-    internal int SwapBatch { get; set; } = 1024;
+    /// <summary>Changes that are made under one hold of the lock: a third of a millisecond. A request may take the lock several times.</summary>
+    internal int SwapBatch { get; set; } = 128;
 
     /// <summary>Done between two holds of the lock.</summary>
     internal Action BetweenSlices { get; set; }
