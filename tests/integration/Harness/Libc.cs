@@ -36,9 +36,6 @@ internal static partial class Libc
     public static partial nint ptrace(nint request, int pid, nint address, nint data);
 
     [LibraryImport("libc", SetLastError = true)]
-    public static partial int waitpid(int pid, out int status, int options);
-
-    [LibraryImport("libc", SetLastError = true)]
     public static partial int sched_getcpu();
 
     [LibraryImport("libc", SetLastError = true)]

@@ -13,7 +13,6 @@ internal sealed partial class SeccompFilters
     private const int PTRACE_SEIZE = 0x4206;
     private const int PTRACE_INTERRUPT = 0x4207;
     private const int PTRACE_SECCOMP_GET_FILTER = 0x420c;
-    private const int __WALL = 0x40000000;
 
     private readonly List<Instruction[]> _filters = [];
 
@@ -90,7 +89,8 @@ internal sealed partial class SeccompFilters
         try
         {
             Check(ptrace(PTRACE_INTERRUPT, process, 0, null), "PTRACE_INTERRUPT");
-            _ = waitpid(process, out _, __WALL);
+            // Not waitpid: the runtime looks after its children too, and whoever asks first gets the news.
+            Eventually.Holds(() => File.ReadAllText($"/proc/{process}/stat").Contains(") t ", StringComparison.Ordinal), $"process {process} stops");
             for (int i = 0; ; i++)
             {
                 nint length = ptrace(PTRACE_SECCOMP_GET_FILTER, process, i, null);
@@ -115,9 +115,6 @@ internal sealed partial class SeccompFilters
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint ptrace(long request, int process, nint address, Instruction[]? data);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int waitpid(int process, out int status, int options);
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Instruction

@@ -6,7 +6,7 @@ namespace Couic.IntegrationTests.Harness;
 internal sealed class StoppedThread : IDisposable
 {
     // ptrace(2)
-    private const int Seize = 0x4206, Interrupt = 0x4207, Detach = 17, AllChildren = 0x40000000;
+    private const int Seize = 0x4206, Interrupt = 0x4207, Detach = 17;
 
     // Only the thread that holds it may let it go.
     private readonly BlockingCollection<bool> _letGo = [];
@@ -30,7 +30,8 @@ internal sealed class StoppedThread : IDisposable
             {
                 Libc.Check((int)Libc.ptrace(Seize, id, 0, 0), $"hold thread {id}");
                 Libc.Check((int)Libc.ptrace(Interrupt, id, 0, 0), $"stop thread {id}");
-                Libc.Check(Libc.waitpid(id, out _, AllChildren), $"wait for thread {id}");
+                // Not waitpid: the runtime looks after its children too, and whoever asks first gets the news.
+                Eventually.Holds(() => File.ReadAllText($"/proc/{process}/task/{id}/stat").Contains(") t ", StringComparison.Ordinal), $"thread {id} stops");
             }
             catch (Exception e)
             {
