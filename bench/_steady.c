@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "_answers.h"
+
 #define MAX_IN_FLIGHT 65536
 
 static uint64_t due[MAX_IN_FLIGHT];
@@ -70,29 +72,7 @@ static void send_one(int fd, const char *token, uint64_t at)
 	char out[512];
 	int length = write_request(out, sizeof out, token);
 	due[sent++ % MAX_IN_FLIGHT] = at;
-	for (int done = 0; done < length;) {
-		ssize_t n = send(fd, out + done, (size_t)(length - done), MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			perror("send");
-			exit(1);
-		}
-		done += (int)n;
-	}
-}
-
-static size_t whole_answer(const char *text, size_t length, int *status)
-{
-	const char *end = memmem(text, length, "\r\n\r\n", 4);
-	if (!end)
-		return 0;
-	*status = atoi(text + 9);
-	size_t head = (size_t)(end - text) + 4, body = 0;
-	for (const char *line = text; line < end; line = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
-		if (strncasecmp(line, "content-length:", 15) == 0)
-			body = strtoul(line + 15, NULL, 10);
-	return length >= head + body ? head + body : 0;
+	send_whole(fd, out, (size_t)length);
 }
 
 static void receive(int fd)

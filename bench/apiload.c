@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "_answers.h"
+
 #define MAX_DEPTH 64
 #define BUCKETS 2000000 // of 100 ns: up to 200 ms
 
@@ -75,31 +77,7 @@ static void send_more(struct connection *c, int depth)
 		c->sent[(c->head + c->in_flight++) % MAX_DEPTH] = at;
 	}
 
-	for (int sent = 0; sent < length;) {
-		ssize_t n = send(c->fd, out + sent, (size_t)(length - sent), MSG_NOSIGNAL);
-		if (n < 0) {
-			perror("send");
-			exit(1);
-		}
-
-		sent += (int)n;
-	}
-}
-
-// The length of the first whole answer in the buffer, 0 when there is none yet.
-static size_t whole_answer(const char *text, size_t length, int *status)
-{
-	const char *end = memmem(text, length, "\r\n\r\n", 4);
-	if (!end)
-		return 0;
-
-	*status = atoi(text + 9);
-	size_t head = (size_t)(end - text) + 4, body = 0;
-	for (const char *line = text; line < end; line = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
-		if (strncasecmp(line, "content-length:", 15) == 0)
-			body = strtoul(line + 15, NULL, 10);
-
-	return length >= head + body ? head + body : 0;
+	send_whole(c->fd, out, (size_t)length);
 }
 
 static void receive(struct connection *c, int depth)
