@@ -33,8 +33,8 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         _lines = PlaneMaps.Map(maps.Lines, (long)layout.Lines * Layout.LineSize);
         foreach (Policy policy in Policies.All)
         {
-            _tables4[(int)policy] = new Tables4(_lines, layout.V4(policy));
-            _tables6[(int)policy] = new Tables6(_lines, layout.V6(policy));
+            _tables4[(int)policy] = new Tables4(_lines, policy, layout.V4(policy));
+            _tables6[(int)policy] = new Tables6(_lines, policy, layout.V6(policy));
         }
     }
 

@@ -58,6 +58,9 @@ internal static class Layout
     public const uint Rule = 0x00ff_ffff;
     public const int RuleLengthShift = 24;
 
+    public const int Summary4 = 0;
+    public const int Summary6 = 2;
+
     public const int Bits4Wide = 16;
     public const int Bits4Narrow = 24;
     public const int Bits6Wide = 16;

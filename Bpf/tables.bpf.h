@@ -3,8 +3,8 @@
  * Which rule covers an address: the tables in front of a trie, in the order in which an address meets them, and the
  * trie.
  *
- * find4() and find6() return the rule of the longest prefix that covers an address, 0 for none, and where its hit is if
- * it lies beside the prefix. Bits say whether a rule is near the address at all, a set says which lengths to look for, and
+ * find4() and find6() return the rule of the longest prefix that covers an address, 0 for none, and count its hit if that
+ * lies beside the prefix. Bits say whether a rule is near the address at all, a set says which lengths to look for, and
  * each length is one exact match, the longest first. Tables only ever shorten the way: a trie holds all rules of its policy
  * and family, and whatever a table cannot say is asked there. User space changes the tables while packets look into them.
  * Every word is stored and loaded whole; a rule is published in the trie, then in its bucket, then in the set and the bits
@@ -71,12 +71,17 @@ static __always_inline __u32 trie6(void *trie, __u64 high, __u64 low)
 	return value ? *value : 0;
 }
 
-/* Where an exact prefix was found: its line above its slot above its rule; or only whether the trie has to be asked. */
-#define FOUND(line, slot, rule) ((__u64)(line) << 32 | (slot) << COUIC_RULE_LENGTH_SHIFT | (rule))
-#define FOUND_RULE(found) ((found)&COUIC_RULE)
-#define FOUND_SLOT(found) (((found) >> COUIC_RULE_LENGTH_SHIFT) & (COUIC_SLOTS - 1))
-#define FOUND_LINE(found) ((found) >> 32)
+/* What exact4() and exact6() return for a prefix that they have not: whether the trie may have it. */
 #define IN_TRIE (1ull << COUIC_RULE_LENGTH_SHIFT)
+
+static __always_inline void count_hit(__u64 *hit)
+{
+	if (count_hits) {
+		__u64 now = (coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns()) >> COUIC_TICK_SHIFT;
+
+		*hit = ((*hit + 1) & ((1ull << COUIC_HIT_SHIFT) - 1)) | now << COUIC_HIT_SHIFT;
+	}
+}
 
 /* Which of four equals, without branches: which it is cannot be foreseen, and to guess wrongly costs more than all of it. */
 #define SLOT_OF(equal) (((equal) >> 1) - ((equal) >> 3))
@@ -107,7 +112,10 @@ SEC("xdp") __attribute__((noinline)) __u64 exact4(__u64 key, __u32 rules, __u32 
 			__u64 word = LOAD(line->words[2 * slot]);
 
 			/* It may have been removed since: then it is as if the packet had come a moment later. */
-			return (word & COUIC_KEY4) == key ? FOUND(at, slot, (word >> COUIC_RULE4_SHIFT) & COUIC_RULE) : 0;
+			if ((word & COUIC_KEY4) != key)
+				return 0;
+			count_hit(&line->words[2 * slot + 1]);
+			return (word >> COUIC_RULE4_SHIFT) & COUIC_RULE;
 		}
 		if (choice == 0)
 			state = LOAD(line->words[0]);
@@ -127,28 +135,33 @@ static __always_inline __u64 smallest(__u64 lengths)
 	return lengths & 1 ? size : lengths & -lengths;
 }
 
-static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 address, __u64 **hit)
+/* Where all rules have one length, nothing needs to be read to know it. */
+#define IS_SINGLE(lengths) (!((lengths) & ((lengths)-1)))
+
+static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 address)
 {
 	const volatile struct couic_tables4 *tables = &tables4[policy];
+	struct couic_line *line = line_at(0);
+	__u64 lengths = line ? LOAD(line->words[COUIC_SUMMARY4 + policy]) : 0;
 	__u32 known = 0;
 
+	if (!lengths)
+		return 0;
 	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) || !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
 		return 0;
 
-	struct couic_line *line = line_at(tables->lengths + (address >> 19));
-	__u64 lengths = line ? LOAD(line->words[(address >> 16) & 7]) : 0;
+	if (!IS_SINGLE(lengths)) {
+		line = line_at(tables->lengths + (address >> 19));
+		lengths = line ? LOAD(line->words[(address >> 16) & 7]) : 0;
+	}
 
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= COUIC_MAX_LENGTHS + 1 && lengths; i++) {
 		__u64 size = smallest(lengths);
 		__u64 found = exact4(((__u64)address << 1 & -(size << 1)) | size, tables->rules, tables->buckets);
 
-		if (FOUND_RULE(found)) {
-			line = count_hits ? line_at(FOUND_LINE(found)) : NULL;
-			if (line)
-				*hit = &line->words[2 * FOUND_SLOT(found) + 1];
-			return FOUND_RULE(found);
-		}
+		if (found & COUIC_RULE)
+			return found & COUIC_RULE;
 		lengths ^= size;
 		if ((found != IN_TRIE && i != COUIC_MAX_LENGTHS) || known)
 			continue;
@@ -170,23 +183,30 @@ static __always_inline __u32 hash6(__u64 bits)
 	return bits >> 32;
 }
 
-/* Two bits, as in a Bloom filter: one in a thousand sources that are not listed gets past them when the table is full.
- */
+/* Two bits, as in a Bloom filter, of one line: one in some hundred sources that are not listed gets past them when the table
+ * is full. */
 static __always_inline int narrow6(__u32 table, __u32 hash)
 {
-	return bit(table, hash >> (32 - COUIC_BITS6_NARROW)) && bit(table, (hash * 0x85ebca6b) >> (32 - COUIC_BITS6_NARROW));
+	struct couic_line *line = line_at(table + (hash >> (32 - COUIC_BITS6_NARROW + 9)));
+	__u32 other = hash * 0x85ebca6b;
+
+	if (!line)
+		return 0;
+	return LOAD(line->words[(hash >> (32 - COUIC_BITS6_NARROW + 6)) & 7]) >> ((hash >> (32 - COUIC_BITS6_NARROW)) & 63) &
+	       LOAD(line->words[other >> 29]) >> ((other >> 23) & 63) & 1;
 }
 
-static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high, int *brief)
+static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high, __u64 shorter, int *brief)
 {
 	__u32 wide = hash6(high >> 32);
 
-	*brief = bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT));
+	*brief = (shorter & COUIC_SUMMARY6_BRIEF) && bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT));
 	if (*brief)
 		return 1;
 	if (!bit(tables->wide, wide >> (32 - COUIC_BITS6_WIDE)))
 		return 0;
-	return narrow6(tables->narrow, hash6(high >> 16)) || narrow6(tables->narrow, ~wide);
+	return narrow6(tables->narrow, hash6(high >> 16)) ||
+	       ((shorter & COUIC_SUMMARY6_SPARSE) && narrow6(tables->narrow, ~wide));
 }
 
 /* As exact4(). The kind is already shifted to where it stands. */
@@ -225,7 +245,9 @@ SEC("xdp") __attribute__((noinline)) __u64 exact6(__u64 high, __u64 low, __u32 k
 			/* Three words are no atom: if the bucket has changed meanwhile, the trie knows. */
 			if ((before & 1) || before != LOAD(line->halves[COUIC_BUCKET6_STATE]))
 				return IN_TRIE;
-			return rule ? FOUND(at + 1, slot, rule) : 0;
+			if (rule)
+				count_hit(&line->words[COUIC_BUCKET6_HITS + slot]);
+			return rule;
 		}
 		if (choice == 0)
 			state = before;
@@ -235,20 +257,26 @@ SEC("xdp") __attribute__((noinline)) __u64 exact6(__u64 high, __u64 low, __u32 k
 	return state & COUIC_IN_TRIE6 ? IN_TRIE : 0;
 }
 
-static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 **hit)
+static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low)
 {
 	const volatile struct couic_tables6 *tables = &tables6[policy];
+	struct couic_line *line = line_at(0);
+	__u64 longer = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy]) : 0;
+	__u64 shorter = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy + 1]) : 0;
 	__u32 known = 0;
 	int brief;
 
-	if (!maybe6(tables, high, &brief))
+	if (!(longer | shorter) || !maybe6(tables, high, shorter, &brief))
 		return 0;
 
-	/* Four pairs of words a line. */
-	__u32 block = hash6(high >> 32) >> (32 - COUIC_BITS6_WIDE);
-	struct couic_line *line = line_at(tables->lengths + (block >> 2));
-	__u64 longer = line ? LOAD(line->words[(block & 3) * 2]) : 0;
-	__u64 shorter = line ? LOAD(line->words[(block & 3) * 2 + 1]) : 0;
+	if (shorter || !IS_SINGLE(longer)) {
+		/* Four pairs of words a line. */
+		__u32 block = hash6(high >> 32) >> (32 - COUIC_BITS6_WIDE);
+
+		line = line_at(tables->lengths + (block >> 2));
+		longer = line ? LOAD(line->words[(block & 3) * 2]) : 0;
+		shorter = line ? LOAD(line->words[(block & 3) * 2 + 1]) : 0;
+	}
 
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= COUIC_MAX_LENGTHS + 1 && (longer || shorter); i++) {
@@ -258,12 +286,8 @@ static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 h
 		__u32 kind = !longer ? COUIC_KIND_SHORT : size == 1 ? COUIC_KIND_HOST : COUIC_KIND_LONG;
 		__u64 found = exact6(key_high, key_low, kind << COUIC_KIND_SHIFT, tables->rules, tables->buckets);
 
-		if (FOUND_RULE(found)) {
-			line = count_hits ? line_at(FOUND_LINE(found)) : NULL;
-			if (line)
-				*hit = &line->words[COUIC_BUCKET6_HITS + FOUND_SLOT(found)];
-			return FOUND_RULE(found);
-		}
+		if (found & COUIC_RULE)
+			return found & COUIC_RULE;
 		if (longer)
 			longer ^= size;
 		else

@@ -12,29 +12,22 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
 
     public ulong this[uint word] => lines.As<ulong>()[_first + (int)word];
 
-    /// <summary>One more rule of a length.</summary>
-    public void Increment(uint word, int bit)
+    /// <summary>One rule of a length more, or one less.</summary>
+    public void Count(uint word, int bit, bool up)
     {
-        if (_counts.Increment((word * BitsPerWord) + (uint)bit) == 1)
+        uint index = (word * BitsPerWord) + (uint)bit;
+        if (up ? _counts.Increment(index) == 1 : _counts.Decrement(index) == 0)
         {
-            Set(word, bit);
+            Put(word, bit, up);
         }
     }
 
-    /// <summary>One less.</summary>
-    public void Decrement(uint word, int bit)
+    /// <summary>Adds a length of which a block can have only one rule, or takes it out.</summary>
+    public void Put(uint word, int bit, bool there)
     {
-        if (_counts.Decrement((word * BitsPerWord) + (uint)bit) == 0)
-        {
-            Clear(word, bit);
-        }
+        ulong others = this[word] & ~(1ul << bit);
+        Volatile.Write(ref At(word), there ? others | (1ul << bit) : others);
     }
-
-    /// <summary>Sets a length of which a block can have only one rule.</summary>
-    public void Set(uint word, int bit) => Volatile.Write(ref At(word), this[word] | (1ul << bit));
-
-    /// <summary>Undoes <see cref="Set"/>.</summary>
-    public void Clear(uint word, int bit) => Volatile.Write(ref At(word), this[word] & ~(1ul << bit));
 
     private ref ulong At(uint word)
     {

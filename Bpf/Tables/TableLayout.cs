@@ -11,6 +11,7 @@ internal sealed class TableLayout
 
     public TableLayout(StoreLimits limits)
     {
+        Take(1); // the summary
         foreach (Policy policy in Policies.All)
         {
             uint entries = (uint)limits.Entries(policy);

@@ -5,7 +5,7 @@ using Couic.Store;
 namespace Couic.Bpf.Tables;
 
 /// <summary>The tables in front of an IPv4 trie. The trie has each change first; see tables.bpf.h for how they are read.</summary>
-internal sealed class Tables4(MappedMemory lines, Region4 region)
+internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
 {
     private const int WideShift = 32 - Layout.Bits4Wide;
     private const int NarrowShift = 32 - Layout.Bits4Narrow;
@@ -16,6 +16,7 @@ internal sealed class Tables4(MappedMemory lines, Region4 region)
 
     /// <summary>Rules longer than /24 by /24; shorter ones are looked for.</summary>
     private readonly BitCounts _narrowCounts = new();
+    private readonly LengthSets _summary = new(lines, 0);
     private readonly LengthSets _lengths = new(lines, region.Lengths);
     private readonly Rules4 _rules = new(lines, region.Rules, region.Buckets);
 
@@ -29,7 +30,7 @@ internal sealed class Tables4(MappedMemory lines, Region4 region)
         _rules.Set(Rules4.Key(cidr.V4, cidr.Length), rule, isNew);
         if (isNew)
         {
-            PublishLength(cidr.V4, cidr.Length);
+            CountLength(cidr.V4, cidr.Length, up: true);
             PublishNarrow(cidr.V4, cidr.Length);
             PublishWide(cidr.V4, cidr.Length);
         }
@@ -38,41 +39,29 @@ internal sealed class Tables4(MappedMemory lines, Region4 region)
     public void Remove(Cidr cidr)
     {
         _rules.Remove(Rules4.Key(cidr.V4, cidr.Length));
-        RetractLength(cidr.V4, cidr.Length);
+        CountLength(cidr.V4, cidr.Length, up: false);
         RetractWide(cidr.V4, cidr.Length);
         RetractNarrow(cidr.V4, cidr.Length);
     }
 
     private static uint WideBlocks(int length) => 1u << Math.Max(0, Layout.Bits4Wide - length);
 
-    private void PublishLength(uint address, int length)
+    private void CountLength(uint address, int length, bool up)
     {
         uint first = address >> WideShift;
         if (length > Layout.Bits4Wide)
         {
-            _lengths.Increment(first, 32 - length);
-            return;
+            _lengths.Count(first, 32 - length, up);
+        }
+        else
+        {
+            for (uint i = 0; i < WideBlocks(length); i++)
+            {
+                _lengths.Put(first + i, 32 - length, up);
+            }
         }
 
-        for (uint i = 0; i < WideBlocks(length); i++)
-        {
-            _lengths.Set(first + i, 32 - length);
-        }
-    }
-
-    private void RetractLength(uint address, int length)
-    {
-        uint first = address >> WideShift;
-        if (length > Layout.Bits4Wide)
-        {
-            _lengths.Decrement(first, 32 - length);
-            return;
-        }
-
-        for (uint i = 0; i < WideBlocks(length); i++)
-        {
-            _lengths.Clear(first + i, 32 - length);
-        }
+        _summary.Count(Layout.Summary4 + (uint)policy, 32 - length, up);
     }
 
     private void PublishNarrow(uint address, int length)

@@ -4,18 +4,20 @@ using Couic.Store;
 namespace Couic.Bpf.Tables;
 
 /// <summary>The tables in front of an IPv6 trie. The trie has each change first; see tables.bpf.h for how they are read.</summary>
-internal sealed class Tables6(MappedMemory lines, Region6 region)
+internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
 {
     /// <summary>Up to here a prefix counts by the /20 blocks it touches; a longer one by at most eight /32.</summary>
     private const int BriefLength = 28;
     private const int WideLength = 32;
     private const int NarrowLength = 48;
+    private const uint BitInLine = (Layout.LineSize * 8) - 1;
 
     private readonly BitTable _wide = new(lines, region.Wide);
     private readonly BitTable _narrow = new(lines, region.Narrow);
     private readonly BitTable _brief = new(lines, region.Brief);
     private readonly ushort[] _briefCounts = new ushort[1 << Layout.Bits6Short];
     private readonly BitCounts _narrowCounts = new();
+    private readonly LengthSets _summary = new(lines, 0);
     private readonly LengthSets _lengths = new(lines, region.Lengths);
     private readonly Rules6 _rules = new(lines, region.Rules, region.Buckets);
 
@@ -53,6 +55,7 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
 
     private void Count(Cidr cidr, bool up)
     {
+        CountLength(_summary, (Layout.Summary6 / 2) + (uint)policy, Math.Max((byte)1, cidr.Length), up);
         if (cidr.Length <= BriefLength)
         {
             CountBrief(cidr, up);
@@ -64,17 +67,18 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
         {
             uint wide = TableHash.Fold(first + i);
             uint narrow = cidr.Length >= NarrowLength ? TableHash.Fold(cidr.High >> (64 - NarrowLength)) : ~wide;
-            CountLength(wide >> (32 - Layout.Bits6Wide), cidr.Length, up);
+            CountLength(_lengths, wide >> (32 - Layout.Bits6Wide), cidr.Length, up);
             CountNarrow(narrow, up);
             CountWide(wide >> (32 - Layout.Bits6Wide), up);
         }
     }
 
-    /// <summary>Two bits for a block, by two hashes.</summary>
+    /// <summary>Two bits of one line for a block.</summary>
     private void CountNarrow(uint hash, bool up)
     {
-        CountNarrowBit(hash >> (32 - Layout.Bits6Narrow), up);
-        CountNarrowBit(unchecked(hash * 0x85ebca6bu) >> (32 - Layout.Bits6Narrow), up);
+        uint first = hash >> (32 - Layout.Bits6Narrow);
+        CountNarrowBit(first, up);
+        CountNarrowBit((first & ~BitInLine) | (unchecked(hash * 0x85ebca6bu) >> 23), up);
     }
 
     private void CountNarrowBit(uint index, bool up)
@@ -89,19 +93,8 @@ internal sealed class Tables6(MappedMemory lines, Region6 region)
         }
     }
 
-    private void CountLength(uint block, int length, bool up)
-    {
-        uint word = (2 * block) + (length > 64 ? 0u : 1u);
-        int bit = length > 64 ? 128 - length : 64 - length;
-        if (up)
-        {
-            _lengths.Increment(word, bit);
-        }
-        else
-        {
-            _lengths.Decrement(word, bit);
-        }
-    }
+    private static void CountLength(LengthSets sets, uint block, int length, bool up) =>
+        sets.Count((2 * block) + (length > 64 ? 0u : 1u), length > 64 ? 128 - length : 64 - length, up);
 
     private void CountWide(uint index, bool up)
     {

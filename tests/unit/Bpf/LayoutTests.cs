@@ -46,6 +46,8 @@ public class LayoutTests
         ("COUIC_IN_TRIE6", nameof(Layout.InTrie6)),
         ("COUIC_RULE", nameof(Layout.Rule)),
         ("COUIC_RULE_LENGTH_SHIFT", nameof(Layout.RuleLengthShift)),
+        ("COUIC_SUMMARY4", nameof(Layout.Summary4)),
+        ("COUIC_SUMMARY6", nameof(Layout.Summary6)),
         ("COUIC_BITS4_WIDE", nameof(Layout.Bits4Wide)),
         ("COUIC_BITS4_NARROW", nameof(Layout.Bits4Narrow)),
         ("COUIC_BITS6_WIDE", nameof(Layout.Bits6Wide)),
