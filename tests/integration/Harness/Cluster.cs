@@ -77,6 +77,9 @@ internal sealed class Cluster : IDisposable
         Shell.Check(_switch, "ip", "link", "set", $"port{number}", "master", "br0", "up");
         Shell.Check(space, "ip", "address", "add", address + "/24", "dev", Lab.Interface);
         Shell.Check(space, "ip", "link", "set", Lab.Interface, "up");
+
+        // The kernel asks for a neighbour's hardware address once a second: a node would be out of reach for so long behind a cable that is in again.
+        Shell.Check(space, "sysctl", "-qw", $"net.ipv4.neigh.{Lab.Interface}.retrans_time_ms=20");
         string name = $"node{number}";
         return new Node(name, address, space, new TcpRelay(space, address, Port, _scratch[$"{name}/couic.sock"]));
     }
