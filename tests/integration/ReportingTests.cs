@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Couic.IntegrationTests.Harness;
 using Xunit;
@@ -87,6 +88,21 @@ public sealed class ReportingTests : IDisposable
         Assert.Equal(0, daemon.End());
     }
 
+    [Theory]
+    [InlineData("127.0.0.1", true)]
+    [InlineData("192.0.2.1", false)]
+    public void OverTlsTheWebhookHasToBeTheOneThatItsCertificateNames(string address, bool isTold)
+    {
+        using Authority authority = new(_lab.Scratch, "authority");
+        (string certificate, string key) = authority.Issue("webhook", [address]);
+        using Webhook hook = new(_lab.Inside, Port, X509Certificate2.CreateFromPemFile(certificate, key));
+        using Daemon daemon = Start(scheme: "https", environment: new() { ["SSL_CERT_FILE"] = authority.File });
+        daemon.Api.Add("drop", "192.0.2.1/32");
+        Eventually.Holds(() => hook.Requests.Count > 0 || daemon.Said.Contains("event=reports_failed", StringComparison.Ordinal), "an outcome");
+        Assert.Equal(isTold ? ["192.0.2.1/32"] : [], hook.Cidrs);
+        Assert.Equal(!isTold, daemon.Said.Contains("the certificate is not trusted", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void WhatWaitsIsSentBeforeTheEnd()
     {
@@ -137,12 +153,13 @@ public sealed class ReportingTests : IDisposable
     /// <summary>Reports of all summaries that were taken.</summary>
     private static int Sum(Webhook chat) => chat.Requests.Skip(1).Sum(r => JsonDocument.Parse(r.Body).RootElement.GetProperty("reports").GetInt32());
 
-    private Daemon Start(string secret = "the-secret") => Daemon.Start(_lab, new DaemonOptions
+    private Daemon Start(string secret = "the-secret", string scheme = "http", Dictionary<string, string>? environment = null) => Daemon.Start(_lab, new DaemonOptions
     {
+        Environment = environment ?? [],
         Tables = $"""
             [reporting]
             enabled = true
-            webhook = "http://127.0.0.1:{Port}/v1/reports/{secret}"
+            webhook = "{scheme}://127.0.0.1:{Port}/v1/reports/{secret}"
             """,
     });
 }

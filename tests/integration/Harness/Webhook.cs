@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 
@@ -10,10 +13,13 @@ namespace Couic.IntegrationTests.Harness;
 internal sealed class Webhook : IDisposable
 {
     private readonly TcpListener _listener;
+    private readonly X509Certificate2? _certificate;
     private readonly List<(string Head, string Body)> _requests = [];
 
-    public Webhook(NetSpace space, int port)
+    /// <param name="certificate">With one it speaks TLS.</param>
+    public Webhook(NetSpace space, int port, X509Certificate2? certificate = null)
     {
+        _certificate = certificate;
         _listener = space.Do(() =>
         {
             TcpListener listener = new(IPAddress.Loopback, port);
@@ -69,7 +75,7 @@ internal sealed class Webhook : IDisposable
         {
             try
             {
-                using BufferedStream stream = new(client.GetStream());
+                using BufferedStream stream = new(Secure(client.GetStream()));
                 while (ReadRequest(stream) is { } request)
                 {
                     int status;
@@ -88,11 +94,23 @@ internal sealed class Webhook : IDisposable
                     stream.Flush();
                 }
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or AuthenticationException)
             {
                 // the other side has gone
             }
         }
+    }
+
+    private Stream Secure(NetworkStream plain)
+    {
+        if (_certificate is null)
+        {
+            return plain;
+        }
+
+        SslStream tls = new(plain);
+        tls.AuthenticateAsServer(_certificate);
+        return tls;
     }
 
     private static (string Head, string Body)? ReadRequest(Stream stream)
