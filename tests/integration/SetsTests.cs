@@ -71,6 +71,34 @@ public sealed class SetsTests : IDisposable
     }
 
     [Fact]
+    public void AReloadThatChangesNothingAsksNothingOfTheKernel()
+    {
+        WriteSet("drop", "a", string.Concat(Enumerable.Range(0, 20_000).Select(i => $"10.1.{i / 256}.{i % 256}/32\n")));
+        WriteSet("ignore", "b", "2001:db8::/32\n");
+        using Daemon daemon = Daemon.Start(_lab);
+        using SystemCalls same = new(_lab.Scratch, daemon, "bpf");
+        daemon.Api.Request("POST", "/v1/sets/reload").Expect(201);
+        Assert.DoesNotContain(same.End(), ChangesTheKernel);
+
+        WriteSet("ignore", "b", "2001:db9::/32\n");
+        using SystemCalls changed = new(_lab.Scratch, daemon, "bpf");
+        daemon.Api.Request("POST", "/v1/sets/reload").Expect(201);
+        Assert.Equal(2, changed.End().Count(ChangesTheKernel));
+    }
+
+    [Fact]
+    public void AFileIsOnTheDiskBeforeItHasItsNameAndTheNameBeforeTheAnswer()
+    {
+        using Daemon daemon = Daemon.Start(_lab);
+        using SystemCalls calls = new(_lab.Scratch, daemon, "fsync,linkat,unlinkat,?link,?unlink,?rename,?renameat,?renameat2");
+        daemon.Api.Post("/v1/sets/drop", """{"name":"a","entries":["198.51.100.0/24"]}""").Expect(201);
+        daemon.Api.Request("PUT", "/v1/sets/drop/a", """{"name":"a","entries":["203.0.113.0/24"]}""").Expect(200);
+        daemon.Api.Delete("/v1/sets/drop/a").Expect(200);
+        string[] names = [.. calls.End().Select(call => call[..call.IndexOf('(', StringComparison.Ordinal)].Split("at")[0])];
+        Assert.Equal(["fsync", "link", "unlink", "fsync", "fsync", "rename", "fsync", "unlink", "fsync"], names);
+    }
+
+    [Fact]
     public void ASetTakesAnEntryOfTheApiOverAndItDoesNotComeBack()
     {
         using Daemon daemon = Daemon.Start(_lab);
@@ -221,6 +249,9 @@ public sealed class SetsTests : IDisposable
     }
 
     public void Dispose() => _lab.Dispose();
+
+    private static bool ChangesTheKernel(string call) =>
+        call.StartsWith("bpf(BPF_MAP_UPDATE", StringComparison.Ordinal) || call.StartsWith("bpf(BPF_MAP_DELETE", StringComparison.Ordinal);
 
     private string SetFile(string policy, string name) => _lab.Scratch[$"couic/state/sets/{policy}/{name}.couic"];
 
