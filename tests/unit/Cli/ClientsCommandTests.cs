@@ -30,6 +30,15 @@ public sealed class ClientsCommandTests : IDisposable
     }
 
     [Fact]
+    public void AddPrintsTheAnswerAsIndentedJson()
+    {
+        _rig.Answering(201, Couic2);
+        CliResult added = _rig.Run("clients add -n couic2 -g peering --json");
+        Assert.Equal("""POST /v1/client {"name":"couic2","group":"peering"}""", _rig.Asked);
+        Assert.Equal(_rig.Run("clients inspect couic2 --json"), added);
+    }
+
+    [Fact]
     public void AddChecksNameAndGroup()
     {
         Assert.Equal(

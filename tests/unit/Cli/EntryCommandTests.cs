@@ -148,6 +148,8 @@ public sealed class EntryCommandTests : IDisposable
         Assert.Equal(new CliResult(0, AddedTable, ""), _rig.Run("drop inspect 3.3.3.3/24"));
         Assert.Equal("GET /v1/drop/3.3.3.3/24", _rig.Asked);
         Assert.StartsWith("{\n  \"creation\": 1772366400,\n", _rig.Run("drop inspect 3.3.3.3/24 --json").Out, StringComparison.Ordinal);
+        Assert.Equal(0, _rig.Run("ignore inspect 2001:db8::1").Status);
+        Assert.EndsWith("\nGET /v1/ignore/2001:db8::1/128", _rig.Asked, StringComparison.Ordinal);
     }
 
     [Theory]
