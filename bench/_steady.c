@@ -4,7 +4,7 @@
 //   _steady SOCKET TOKEN REQUESTS-PER-SECOND SECONDS
 //
 // In turns of 16: an addition and the deletion of the same host (of 198.18.0.0/15), or once a turn GET /v1/stats. On SIGTERM
-// it ends early and prints what it has.
+// it ends early and prints what it has. It ends behind a deletion, so that the next run finds no host of this one.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	}
 
 	double rate = atof(argv[3]), seconds = atof(argv[4]);
-	times = malloc((size_t)(rate * seconds + 1) * sizeof *times);
+	times = malloc((size_t)(rate * seconds + 2) * sizeof *times);
 	signal(SIGTERM, stop);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -122,9 +122,9 @@ int main(int argc, char **argv)
 	}
 
 	uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), step = (uint64_t)(1e9 / rate), next = start;
-	while ((!stopped && now_ns() < end) || answered < sent) {
+	while ((!stopped && now_ns() < end) || sent % 2 == 1 || answered < sent) {
 		uint64_t at = now_ns();
-		for (; !stopped && next < end && next <= at && sent - answered < MAX_IN_FLIGHT; next += step)
+		for (; ((!stopped && next < end) || sent % 2 == 1) && next <= at && sent - answered < MAX_IN_FLIGHT; next += step)
 			send_one(fd, argv[2], next);
 
 		struct pollfd poll = { .fd = fd, .events = POLLIN };
