@@ -69,11 +69,18 @@ public sealed class PeerJobTests(SharedDaemon shared) : IClassFixture<SharedDaem
         daemon.Api.Add("drop", "198.51.100.0/24");
         using ApiClient leaked = daemon.As(daemon.TokenOf("leaked"));
         string before = daemon.Api.Get("/v1/drop").Expect(200).Body;
-        foreach (string stamp in (string[])["", ""","stamp":1000000000000000000,"node":7"""])
+        string[] changes =
+        [
+            """{"action":"remove","entry":{"cidr":"203.0.113.0/24","expiration":0}""",
+            """{"action":"add","entry":{"cidr":"203.0.113.0/24","tag":"theirs","expiration":1}""",
+            """{"action":"add","entry":{"cidr":"203.0.113.0/24","tag":"theirs","expiration":0}""",
+        ];
+        ulong stamp = 1_000_000_000_000_000_000;
+        foreach (string change in changes)
         {
-            foreach (string change in (string[])["""{"action":"remove","entry":{"cidr":"203.0.113.0/24","expiration":0}""", """{"action":"add","entry":{"cidr":"203.0.113.0/24","tag":"theirs","expiration":1}"""])
+            foreach (string stamped in (string[])["", $""","stamp":{stamp++},"node":7"""])
             {
-                leaked.Post("/v1/drop/peer", $"[{change}{stamp}}}]").Expect(201);
+                leaked.Post("/v1/drop/peer", $"[{change}{stamped}}}]").Expect(201);
             }
         }
 

@@ -63,6 +63,14 @@ public sealed class StatsTests
         daemon.Api.Add("drop", "198.51.100.7/32", "gone");
         Assert.False(lab.Probe.Passes("198.51.100.7"));
         Assert.Equal(2, Stats.TagPackets(daemon, "drop", "gone"));
+
+        daemon.Api.Add("drop", "198.51.100.8/32", "expired", DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 3);
+        Assert.False(lab.Probe.Passes("198.51.100.8"));
+        Eventually.Holds(() => lab.Probe.Passes("198.51.100.8"), "it expires");
+        long packets = Stats.TagPackets(daemon, "drop", "expired");
+        daemon.Api.Add("drop", "198.51.100.9/32", "next");
+        Assert.InRange(packets, 1, long.MaxValue);
+        Assert.Equal((packets, 0L), (Stats.TagPackets(daemon, "drop", "expired"), Stats.TagPackets(daemon, "drop", "next")));
     }
 
     [Fact]
