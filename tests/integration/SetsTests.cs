@@ -117,9 +117,10 @@ public sealed class SetsTests : IDisposable
     [Fact]
     public async Task NoPacketOfAListedSourcePassesWhileSetsAreSwapped()
     {
-        // Listed before and after, under another set each time: there is no moment without it.
+        // Listed before and after, under another set each time and once as a whole, once as halves: there is no moment without it.
+        const string Whole = "\n198.51.100.0/24\n", Halves = "\n198.51.100.0/25\n198.51.100.128/25\n";
         string[] bulk = [.. Enumerable.Range(0, 20_000).Select(i => $"10.{i / 65536}.{i / 256 % 256}.{i % 256}/32")];
-        WriteSet("drop", "a", string.Join('\n', bulk) + "\n198.51.100.0/24\n");
+        WriteSet("drop", "a", string.Join('\n', bulk) + Whole);
         using Daemon daemon = Daemon.Start(_lab);
         using CancellationTokenSource stop = new();
         Task<int> leaked = Task.Run(() =>
@@ -137,7 +138,7 @@ public sealed class SetsTests : IDisposable
         {
             string name = i % 2 == 0 ? "b" : "a";
             File.Delete(SetFile("drop", i % 2 == 0 ? "a" : "b"));
-            WriteSet("drop", name, string.Join('\n', bulk.Skip(i * 100)) + "\n198.51.100.0/24\n");
+            WriteSet("drop", name, string.Join('\n', bulk.Skip(i * 100)) + (i % 2 == 0 ? Halves : Whole));
             daemon.Api.Request("POST", "/v1/sets/reload").Expect(201);
         }
 
