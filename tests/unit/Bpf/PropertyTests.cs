@@ -64,7 +64,7 @@ public class PropertyTests
         }
     }
 
-    /// <summary>A change every tenth packet; half of the sources are of a rule that is or was there.</summary>
+    /// <summary>A change every tenth packet; half of the sources are of a rule that is or was there. Up to 1,024 tags.</summary>
     [Theory]
     [InlineData(IpFamily.V4, 10, 4_096)]
     [InlineData(IpFamily.V4, 11, 300)]
@@ -73,7 +73,7 @@ public class PropertyTests
     public void VerdictsAndCountsAreThoseOfTwoPlainTriesWhileRulesChange(IpFamily family, int seed, int limit)
     {
         using var tries = new TwoTries();
-        using var world = new RuleWorld(family, seed, new StoreLimits(limit, limit / 2, 32), tries);
+        using var world = new RuleWorld(family, seed, new StoreLimits(limit, limit / 2, limit / 4), tries);
         while (world.Oracle.Count < limit)
         {
             world.Add();
