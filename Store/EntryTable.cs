@@ -21,6 +21,9 @@ internal sealed class EntryTable(int limit)
 
     public ref Slot this[int slot] => ref _chunks[slot >> ChunkBits][slot & (ChunkSize - 1)];
 
+    /// <summary>The order of the slots, for who lists pages of them; null for none.</summary>
+    public SortedSlots? Sorted { get; set; }
+
     /// <summary>One past the highest slot that was ever used; slots below it may be free (<see cref="Slot.InUse"/>).</summary>
     public int Used => _used;
 
@@ -51,6 +54,7 @@ internal sealed class EntryTable(int limit)
         }
 
         int slot = TakeSlot();
+        NoteChange(slot);
         ref Slot entry = ref this[slot];
         entry = new Slot { High = cidr.High, Low = cidr.Low, Length = cidr.Length, Family = cidr.Family, HeapIndex = -1, InUse = true };
         ref int bucket = ref _buckets[Bucket(cidr)];
@@ -71,8 +75,17 @@ internal sealed class EntryTable(int limit)
 
         link = entry.Next;
         entry = new Slot { Next = _freeHead, HeapIndex = -1 };
+        NoteChange(slot);
         _freeHead = slot;
         Count--;
+    }
+
+    private void NoteChange(int slot)
+    {
+        if (Sorted is { } sorted && !sorted.TryNote(slot))
+        {
+            Sorted = null;
+        }
     }
 
     private static int[] NewBuckets(int size)

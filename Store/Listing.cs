@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+
 namespace Couic.Store;
 
 /// <summary>
@@ -10,14 +13,19 @@ public sealed class Listing : IDisposable
     private static readonly WeakReference<ListedEntry[]?> Spare = new(null);
     private static readonly Lock Gate = new();
 
-    /// <summary>Up to so many are left to the collector.</summary>
-    private const int LargeRows = 1_024;
+    /// <summary>Up to so many are ArrayPool's.</summary>
+    private const int LargeRows = 16_384;
 
     private ListedEntry[] _rows;
     private int _count;
 
     /// <param name="capacity">Entries that are expected; it grows when there are more.</param>
     internal Listing(int capacity) => _rows = Take(capacity);
+
+    public int Count => _count;
+
+    /// <summary>Memory that it takes.</summary>
+    public int Bytes => _rows.Length * Unsafe.SizeOf<ListedEntry>();
 
     public Memory<ListedEntry> Rows => _rows.AsMemory(0, _count);
 
@@ -32,7 +40,10 @@ public sealed class Listing : IDisposable
     {
         if (_count == _rows.Length)
         {
-            Array.Resize(ref _rows, Math.Max(_count * 3 / 2, 16));
+            ListedEntry[] larger = Take(Math.Max(_count * 3 / 2, 16));
+            Rows.CopyTo(larger);
+            GiveBack(_rows);
+            _rows = larger;
         }
 
         _rows[_count++] = row;
@@ -55,9 +66,14 @@ public sealed class Listing : IDisposable
 
     private static ListedEntry[] Take(int capacity)
     {
+        if (capacity <= LargeRows)
+        {
+            return ArrayPool<ListedEntry>.Shared.Rent(capacity);
+        }
+
         lock (Gate)
         {
-            if (capacity > LargeRows && Spare.TryGetTarget(out ListedEntry[]? spare) && spare.Length >= capacity)
+            if (Spare.TryGetTarget(out ListedEntry[]? spare) && spare.Length >= capacity)
             {
                 Spare.SetTarget(null);
                 return spare;
@@ -75,6 +91,10 @@ public sealed class Listing : IDisposable
             {
                 Spare.SetTarget(rows);
             }
+        }
+        else if (rows.Length > 0)
+        {
+            ArrayPool<ListedEntry>.Shared.Return(rows);
         }
     }
 }
