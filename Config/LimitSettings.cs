@@ -37,7 +37,7 @@ public sealed record LimitSettings
     public int MaxItemBytes { get; init; } = 256 * 1024;
 
     /// <summary>Memory of connections that wait in the middle of a request or for a slow reader, all together.</summary>
-    public int MaxParkedBytes { get; init; } = 32 * 1024 * 1024;
+    public int MaxParkedBytes { get; init; } = 16 * 1024 * 1024;
 
     /// <summary>Seconds to a complete request header.</summary>
     public TimeSpan HeaderTimeout { get; init; } = TimeSpan.FromSeconds(10);

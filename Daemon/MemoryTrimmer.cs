@@ -1,3 +1,4 @@
+using Couic.Http.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
@@ -19,10 +20,14 @@ internal sealed partial class MemoryTrimmer : IDisposable
     /// <summary>With more of them open than this, a collection moves nothing: that would stop the threads for longer.</summary>
     private const int ManyConnections = 1_000;
 
+    /// <summary>Growth that is worth that nevertheless: what is not moved together is not given back either.</summary>
+    private const long WorthMovingBytes = 96 << 20;
+
     private readonly Func<int> _connections;
     private readonly ILogger _log;
     private readonly Timer _timer;
     private long _least = Environment.WorkingSet;
+    private long _atRest = Environment.WorkingSet;
     private int _most;
 
     /// <param name="connections">How many are open now.</param>
@@ -43,10 +48,12 @@ internal sealed partial class MemoryTrimmer : IDisposable
         {
             _least = Math.Min(_least, resident);
             _most = Math.Max(_most, open);
+            _atRest = open > ManyConnections ? _atRest : resident;
             return;
         }
 
-        if (open > ManyConnections)
+        Buffers.Trim();
+        if (open > ManyConnections && resident < _atRest + WorthMovingBytes)
         {
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
         }
@@ -57,6 +64,7 @@ internal sealed partial class MemoryTrimmer : IDisposable
         }
 
         _least = Environment.WorkingSet;
+        _atRest = open > ManyConnections ? _atRest : _least;
         _most = open;
         Trimmed(resident >> 20, _least >> 20, GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0].TotalMilliseconds);
     }

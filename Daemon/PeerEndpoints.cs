@@ -52,7 +52,10 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
         if (exchange.Body.Length > SmallBody)
         {
-            await exchange.LeaveLoopAsync();
+            if (!await exchange.LeaveLoopAsync())
+            {
+                return;
+            }
         }
 
         switch (PeerJobReader.TryRead(exchange.BodyMemory, out IncomingBatch batch, out string message))
@@ -103,7 +106,11 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        await exchange.LeaveLoopAsync(); // it may read many rules
+        if (!await exchange.LeaveLoopAsync()) // it may read many rules
+        {
+            return;
+        }
+
         switch (peering.ServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary)))
         {
             case SyncOutcome.Malformed:
@@ -137,7 +144,11 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
     private async ValueTask ListAsync(Exchange exchange)
     {
-        await exchange.LeaveLoopAsync(); // a link that is applying many rules keeps its status to itself meanwhile
+        if (!await exchange.LeaveLoopAsync()) // a link that is applying many rules keeps its status to itself meanwhile
+        {
+            return;
+        }
+
         PeerRecord[] records = [.. peering.Status().Select(RecordOf)];
         using var writer = new Utf8JsonWriter(exchange.Answer(200));
         JsonSerializer.Serialize(writer, records, WireJson.Default.PeerRecordArray);
@@ -152,7 +163,12 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
+        exchange.PauseWork(); // the peer may take its time
         PeerDifferences differences = await comparison;
         if (differences.Fault is { } fault)
         {

@@ -9,7 +9,7 @@ namespace Couic.Http;
 internal sealed partial class Exchange
 {
     private readonly OutputBuffer _body = new();
-    private readonly OutputBuffer _headers = new();
+    private readonly OutputBuffer _headers = new(Buffers.Small);
     private List<FieldFault>? _faults;
     private string _message = string.Empty;
 
@@ -122,6 +122,12 @@ internal sealed partial class Exchange
         }
     }
 
+    /// <summary>Memory of its buffers.</summary>
+    internal int HeldBytes => _body.Capacity + _headers.Capacity + _decoded.Capacity + HandlerBytes;
+
+    /// <summary>Memory that the handler holds while its answer goes out; it counts with the connection's.</summary>
+    public int HandlerBytes { get; set; }
+
     internal void ReleaseBuffers()
     {
         _body.Release();
@@ -131,7 +137,7 @@ internal sealed partial class Exchange
 
     private void ResetAnswer()
     {
-        Status = 0;
+        Status = HandlerBytes = 0;
         Cause = Refusal.None;
         IsStreamed = MustClose = false;
         _body.Clear();

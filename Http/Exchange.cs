@@ -16,7 +16,7 @@ internal sealed partial class Exchange
 {
     private HttpConnection _connection;
     private readonly Slice[] _parameters = new Slice[Router.MaxParameters];
-    private readonly OutputBuffer _decoded = new();
+    private readonly OutputBuffer _decoded = new(Buffers.Small);
     private readonly Slice[] _decodedParameters = new Slice[Router.MaxParameters];
     private int _parameterCount;
 
@@ -70,23 +70,28 @@ internal sealed partial class Exchange
     /// <summary>
     /// Goes on on a pool thread, for what computes for long or waits for the disk: the event loop serves the other connections
     /// meanwhile. Holds for the rest of this request, also behind reads and writes. What <see cref="Body"/> gave before is invalid then.
+    /// A few requests at a time, the others wait in their clients' lines. False: answered already, as it may not wait.
     /// </summary>
-    public ValueTask LeaveLoopAsync()
+    public async ValueTask<bool> LeaveLoopAsync()
     {
         _connection.IsOffLoop = true;
-        if (IsBodyComplete)
+        if (await _connection.EnterWorkAsync())
         {
-            _connection.Input.Shrink(Buffers.Parked); // thousands may wait for a thread
+            return true;
         }
 
-        return YieldAsync();
+        Refuse(ParseFault.NoRoom);
+        return false;
     }
+
+    /// <summary>Lets another request compute while this one waits; <see cref="LeaveLoopAsync"/> goes on.</summary>
+    public void PauseWork() => _connection.LeaveWork();
 
     /// <summary>
     /// Waits in the client's line; what <see cref="Body"/> gave is invalid then. The turn is held until <see cref="LetGo"/>, and may be
     /// taken from a client that keeps others waiting. False: there is none, and nobody waits for the answer any more.
     /// </summary>
-    public ValueTask<bool> WaitTurnAsync(Turns turns) => _connection.WaitTurnAsync(turns, ClientName);
+    public ValueTask<bool> WaitTurnAsync(Turns turns) => _connection.WaitTurnAsync(turns);
 
     /// <inheritdoc cref="WaitTurnAsync"/>
     public void LetGo() => _connection.LetGo();

@@ -48,7 +48,7 @@ public sealed record HttpLimits
     public int MaxConnections { get; init; } = 12_000;
 
     /// <summary>Memory of connections that wait in the middle of a header section or for a slow reader, all together.</summary>
-    public int MaxParkedBytes { get; init; } = 32 * 1024 * 1024;
+    public int MaxParkedBytes { get; init; } = 16 * 1024 * 1024;
 
     /// <summary>Bodies above <see cref="LargeBodyBytes"/> that are in memory at the same time; further ones wait, for a slow sender a second at most.</summary>
     public int MaxLargeBodies { get; init; } = 2;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.ComponentModel;
 using Couic.Http.Transport;
 using Couic.Native;
@@ -18,8 +19,14 @@ internal sealed partial class HttpServer
     /// <summary>Connections that make room when descriptors have run out: one would be gone again at once.</summary>
     private const int RoomWithoutDescriptors = 32;
 
+    /// <summary>Connections that are found at a time to make room, one after the other.</summary>
+    private const int MaxIdlest = 256;
+
     /// <summary>Connections taken before those that are open get their turn.</summary>
     private const int MaxAccepts = 64;
+
+    /// <summary>Full answers of the poller that are taken in a row.</summary>
+    private const int MaxRounds = 64;
 
     /// <summary>Looks at the poller, of 0.3 us each, before the loop sleeps.</summary>
     private const int LooksBeforeSleep = 64;
@@ -27,7 +34,13 @@ internal sealed partial class HttpServer
     /// <summary>A sleep as short as this was not worth it.</summary>
     private static readonly TimeSpan BriskPause = TimeSpan.FromMicroseconds(50);
 
+    /// <summary>How long connections are served before the poller is asked who else has something to do.</summary>
+    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(1);
+
     private readonly ConnectionTable _connections = new();
+    private readonly CallerTurns _ready = new();
+    private readonly Queue<(HttpConnection Connection, long Since)> _idlest = new();
+    private readonly ConcurrentQueue<HttpConnection> _returning = new();
     private readonly RefusalReport.Share _fullReports = new();
     private readonly RefusalReport.Share _acceptReports = new();
     private readonly RefusalReport.Share _parkedReports = new();
@@ -49,16 +62,8 @@ internal sealed partial class HttpServer
             {
                 int n = Wait(_connections.Count == 0 && _listens ? IdleMilliseconds : SweepMilliseconds);
                 Volatile.Write(ref _lastTurn, Now);
-                for (int i = 0; i < n; i++)
-                {
-                    Dispatch(i);
-                    if (_joined.Count >= GroupSize)
-                    {
-                        FinishGroup();
-                    }
-                }
-
-                FinishGroup();
+                DispatchAll(n);
+                Serve();
                 if (Volatile.Read(ref _isOverParked))
                 {
                     ShedParked();
@@ -89,6 +94,11 @@ internal sealed partial class HttpServer
     /// </summary>
     private int Wait(int timeoutMilliseconds)
     {
+        if (!_ready.IsEmpty)
+        {
+            return _poller.Wait(0);
+        }
+
         for (int i = 0; _isBrisk && i < LooksBeforeSleep; i++)
         {
             int ready = _poller.Wait(0);
@@ -104,10 +114,34 @@ internal sealed partial class HttpServer
         return n;
     }
 
+    /// <summary>Takes all that is ready: the poller tells in the order of time, which is the order of who has most connections.</summary>
+    private void DispatchAll(int ready)
+    {
+        for (int rounds = 0; ; rounds++)
+        {
+            for (int i = 0; i < ready; i++)
+            {
+                Dispatch(i);
+            }
+
+            if (ready < Poller.MaxEvents || rounds == MaxRounds)
+            {
+                return;
+            }
+
+            ready = _poller.Wait(0);
+        }
+    }
+
     private void Dispatch(int index)
     {
         if (!_poller.Event(index, out PollEvents events, out ulong key))
         {
+            while (_returning.TryDequeue(out HttpConnection? connection))
+            {
+                _ready.Enter(connection, PollEvents.Readable);
+            }
+
             return; // woken
         }
 
@@ -115,9 +149,44 @@ internal sealed partial class HttpServer
         {
             Accept();
         }
+        else if (_connections.Find(key) is { } connection)
+        {
+            _ready.Enter(connection, events);
+        }
+    }
+
+    /// <summary>Lets connections go on that have something to do.</summary>
+    private void Serve()
+    {
+        long end = Now + Ticks(Slice);
+        while (_ready.TryTake(out HttpConnection? connection))
+        {
+            connection.GoOn();
+            if (_joined.Count >= GroupSize)
+            {
+                FinishGroup();
+            }
+
+            if (Now >= end)
+            {
+                break;
+            }
+        }
+
+        FinishGroup();
+    }
+
+    /// <summary>Puts a connection that has not done all it can do behind those that came meanwhile.</summary>
+    internal void ServeLater(HttpConnection connection)
+    {
+        if (IsOnLoop)
+        {
+            _ready.Enter(connection, PollEvents.Readable);
+        }
         else
         {
-            _connections.Find(key)?.OnEvents(events);
+            _returning.Enqueue(connection);
+            _poller.Wake();
         }
     }
 
@@ -161,7 +230,7 @@ internal sealed partial class HttpServer
             return;
         }
 
-        HttpConnection connection = _connections.Add(key => new HttpConnection(this, socket, key));
+        HttpConnection connection = _connections.Add(socket.PeerProcess(), (key, caller) => new HttpConnection(this, socket, key, caller));
         try
         {
             _poller.Add(socket, ConnectionEvents, connection.Key);
@@ -185,17 +254,32 @@ internal sealed partial class HttpServer
             HttpLog.ConnectionsFull(Log, Limits.MaxConnections, suppressed);
         }
 
-        HttpConnection? oldest = null;
-        foreach (HttpConnection connection in _connections.Snapshot())
+        while (_idlest.Count > 0 || FindIdlest())
         {
-            if (connection.IsWaiting && (oldest is null || connection.WaitingSince < oldest.WaitingSince))
+            (HttpConnection connection, long since) = _idlest.Dequeue();
+            if (connection.IsWaiting && connection.WaitingSince == since)
             {
-                oldest = connection;
+                connection.Evict();
+                return true;
             }
         }
 
-        oldest?.Evict();
-        return oldest is not null;
+        return false;
+    }
+
+    /// <summary>Looks once for the many that will have to make room when they come faster than they go.</summary>
+    private bool FindIdlest()
+    {
+        List<HttpConnection> waiting = _connections.Snapshot();
+        waiting.RemoveAll(connection => !connection.IsWaiting);
+        (HttpConnection, long)[] idlest = [.. waiting.Select(connection => (connection, connection.WaitingSince))];
+        Array.Sort(idlest, static (a, b) => a.Item2.CompareTo(b.Item2));
+        foreach ((HttpConnection, long) one in idlest.Take(MaxIdlest))
+        {
+            _idlest.Enqueue(one);
+        }
+
+        return _idlest.Count > 0;
     }
 
     /// <summary>Ends the connections that have waited longest with memory of their own, until a tenth of it is free.</summary>
@@ -204,7 +288,8 @@ internal sealed partial class HttpServer
         Volatile.Write(ref _isOverParked, false);
         long excess = Volatile.Read(ref _parked) - (Limits.MaxParkedBytes / 10 * 9L);
         List<HttpConnection> parked = _connections.Snapshot();
-        parked.RemoveAll(connection => connection.ParkedBytes == 0);
+        excess -= parked.Where(connection => connection.IsEvicted).Sum(connection => (long)connection.ParkedBytes); // on their way
+        parked.RemoveAll(connection => connection.ParkedBytes == 0 || connection.IsEvicted);
         parked.Sort((a, b) => a.ParkedSince.CompareTo(b.ParkedSince));
         foreach (HttpConnection connection in parked.TakeWhile(_ => excess > 0))
         {

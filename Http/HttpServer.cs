@@ -60,6 +60,9 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
     internal Turns LargeBodies { get; }
 
+    /// <summary>Requests that compute away from the event loop. Some wait for the disk, so that they are more than processors.</summary>
+    internal Turns Work { get; } = new(Math.Max(4, 2 * Environment.ProcessorCount));
+
     internal bool IsStopping => _isStopping;
 
     internal long Now => _time.GetTimestamp();

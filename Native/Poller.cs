@@ -22,6 +22,9 @@ internal enum PollEvents : uint
 /// </summary>
 internal sealed unsafe partial class Poller : IDisposable
 {
+    /// <summary>Events that one wait tells at most.</summary>
+    public const int MaxEvents = 256;
+
     private const int EPOLL_CLOEXEC = 0x80000;
     private const int EPOLL_CTL_ADD = 1;
     private const int EPOLL_CTL_MOD = 3;
@@ -29,7 +32,6 @@ internal sealed unsafe partial class Poller : IDisposable
     private const int EFD_NONBLOCK = 0x800;
     private const int EINTR = 4;
     private const ulong WakeKey = ulong.MaxValue;
-    private const int MaxEvents = 256;
 
     private static readonly int RecordSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int KeyOffset = RecordSize - sizeof(ulong);

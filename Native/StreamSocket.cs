@@ -19,6 +19,8 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     private const int SOCK_NONBLOCK = 0x800;
     private const int SOCK_CLOEXEC = 0x80000;
     private const int SHUT_WR = 1;
+    private const int SOL_SOCKET = 1;
+    private const int SO_PEERCRED = 17;
 
     private StreamSocket(int descriptor)
         : base(ownsHandle: true) => SetHandle(descriptor);
@@ -30,6 +32,14 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         int descriptor = accept4(listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
         accepted = descriptor < 0 ? null : new StreamSocket(descriptor);
         return descriptor < 0 ? -Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>The process that connected, by the number it has where we are; 0 where that cannot be told.</summary>
+    public int PeerProcess()
+    {
+        int* credentials = stackalloc int[3]; // struct ucred: process, user, group
+        uint length = 3 * sizeof(int);
+        return getsockopt(this, SOL_SOCKET, SO_PEERCRED, credentials, &length) == 0 ? credentials[0] : 0;
     }
 
     /// <summary>Reads what is there; 0 at the end of the stream.</summary>
@@ -89,6 +99,9 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint send(SafeHandle socket, byte* buffer, nint length, int flags);
+
+    [LibraryImport("libc")]
+    private static partial int getsockopt(SafeHandle socket, int level, int name, void* value, uint* length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int shutdown(SafeHandle socket, int how);

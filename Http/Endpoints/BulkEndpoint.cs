@@ -33,7 +33,11 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, exchange.Query.Has("guard"u8, "refuse"), isLines);
         string action = removes ? "remove" : "add";
         if (await RunAsync(exchange, job) is { } cause)
@@ -77,13 +81,20 @@ internal sealed class BulkEndpoint(ApiServices services)
         while (cause is null && !job.HasEnded)
         {
             ValueTask<ReadResult> reading = body.ReadAsync();
-            if (!reading.IsCompleted && job.HasWork)
+            bool pauses = !reading.IsCompleted;
+            if (pauses)
             {
-                await job.ApplyAsync(); // the client pauses: what it has sent is not kept waiting
+                // What the client has sent is not kept waiting, and neither is anybody else.
+                await job.SettleAsync();
+                exchange.PauseWork();
             }
 
             ReadResult read = await reading;
-            if (read.IsCanceled)
+            if (pauses && !await exchange.LeaveLoopAsync())
+            {
+                cause = ParseFault.NoRoom.Text();
+            }
+            else if (read.IsCanceled)
             {
                 exchange.CloseAfterAnswer();
                 cause = body.Fault.Text();
@@ -94,7 +105,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             }
         }
 
-        await job.FinishAsync();
+        await job.SettleAsync();
         if (cause is null)
         {
             body.Complete();

@@ -41,9 +41,6 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     /// <summary>The body has ended as it should.</summary>
     public bool HasEnded { get; private set; }
 
-    /// <summary>Whether there are items that nobody has begun to apply.</summary>
-    public bool HasWork => !_next.IsEmpty;
-
     /// <summary>Whether no more may be read before <see cref="ApplyAsync"/>.</summary>
     public bool IsFull => _next.IsFull;
 
@@ -81,8 +78,8 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
         _applying = Task.Run(() => services.Store.Apply(_present.Changes));
     }
 
-    /// <summary>Applies the rest of what was read. All counts are final then, and nothing more may be read.</summary>
-    public async ValueTask FinishAsync()
+    /// <summary>Applies the rest of what was read, and holds no memory afterwards. The counts are those of all items so far then.</summary>
+    public async ValueTask SettleAsync()
     {
         await AwaitPresentAsync();
         (_present, _next) = (_next, _present);

@@ -11,8 +11,8 @@ internal sealed class BulkStretch
     /// <summary>Metadata that items may hold together, in bytes, give or take one item.</summary>
     private const int MaxMetadataBytes = 64 * 1024;
 
-    private readonly SingleChange[] _changes = ArrayPool<SingleChange>.Shared.Rent(Size); // 100 KB and more
-    private readonly long[] _indexes = new long[Size];
+    private SingleChange[] _changes = [];
+    private long[] _indexes = [];
     private int _count;
     private int _metadataBytes;
 
@@ -29,6 +29,12 @@ internal sealed class BulkStretch
     /// <summary>The place of the next change, to be filled.</summary>
     public ref SingleChange Add(long index, byte[]? metadata = null)
     {
+        if (_changes.Length == 0)
+        {
+            _changes = ArrayPool<SingleChange>.Shared.Rent(Size); // 100 KB and more
+            _indexes = ArrayPool<long>.Shared.Rent(Size);
+        }
+
         _metadataBytes += metadata?.Length ?? 0;
         _changes[_count].Metadata = metadata;
         _indexes[_count] = index;
@@ -46,6 +52,15 @@ internal sealed class BulkStretch
         _metadataBytes = 0;
     }
 
-    /// <summary>Gives the memory back. Only when it is clear, and not to be used after that.</summary>
-    public void Release() => ArrayPool<SingleChange>.Shared.Return(_changes);
+    /// <summary>Gives the memory back. Only when it is clear.</summary>
+    public void Release()
+    {
+        if (_changes.Length > 0)
+        {
+            ArrayPool<SingleChange>.Shared.Return(_changes);
+            ArrayPool<long>.Shared.Return(_indexes);
+            _changes = [];
+            _indexes = [];
+        }
+    }
 }

@@ -42,7 +42,11 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        await exchange.LeaveLoopAsync(); // the file is written and synced
+        if (!await exchange.LeaveLoopAsync()) // the file is written and synced
+        {
+            return;
+        }
+
         switch (services.Clients.Create(name, group, out Client? client, out string message))
         {
             case ClientOutcome.Ok:
@@ -114,7 +118,11 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         switch (services.Clients.Delete(name, out string message))
         {
             case ClientOutcome.Ok:

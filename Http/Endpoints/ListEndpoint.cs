@@ -19,6 +19,9 @@ internal sealed class ListEndpoint(ApiServices services)
     /// <summary>A piece is sent when it has this many bytes.</summary>
     private const int PieceBytes = 32 * 1024;
 
+    /// <summary>Up to so many entries a list takes little memory, and no turn.</summary>
+    private const int LongestPage = 10_000;
+
     private readonly Turns _turns = new(services.Limits.MaxListings);
 
     public void Register(Router router) => router.Map(Verb.Get, "/v1/{policy}", Permission.EntriesRead, ListAsync);
@@ -31,6 +34,11 @@ internal sealed class ListEndpoint(ApiServices services)
             return;
         }
 
+        if (filter is { Match: null, Limit: <= LongestPage } && await TrySendPageAsync(exchange, policy, filter))
+        {
+            return;
+        }
+
         if (!await exchange.WaitTurnAsync(_turns))
         {
             exchange.Refuse(ParseFault.NoRoom);
@@ -39,7 +47,11 @@ internal sealed class ListEndpoint(ApiServices services)
 
         try
         {
-            await exchange.LeaveLoopAsync();
+            if (!await exchange.LeaveLoopAsync())
+            {
+                return;
+            }
+
             using Listing listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
             await SendAsync(exchange, policy, Select(listing.Rows, filter), filter.Details);
         }
@@ -47,6 +59,27 @@ internal sealed class ListEndpoint(ApiServices services)
         {
             exchange.LetGo();
         }
+    }
+
+    /// <summary>False, and nothing is answered, where only the whole list is to be had.</summary>
+    private async ValueTask<bool> TrySendPageAsync(Exchange exchange, Policy policy, Filter filter)
+    {
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return true;
+        }
+
+        using Listing? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
+        if (page is null)
+        {
+            exchange.PauseWork(); // who waits for a turn at a long list must not keep those who have one from going on
+            return false;
+        }
+
+        exchange.HandlerBytes = page.Bytes;
+        await SendAsync(exchange, policy, page.Rows, filter.Details);
+        exchange.HandlerBytes = 0;
+        return true;
     }
 
     private static Memory<ListedEntry> Select(Memory<ListedEntry> rows, Filter filter)

@@ -33,7 +33,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         try
         {
             WriteList(exchange, files.List(policy));
@@ -52,7 +56,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         if (Read(exchange, null) is not { } request)
         {
             return;
@@ -74,7 +82,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         if (Read(exchange, name) is not { } request)
         {
             return;
@@ -96,7 +108,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         SetResult result = files.Read(policy, name, out IReadOnlyList<Cidr> entries);
         if (Succeeded(exchange, policy, name, result))
         {
@@ -112,7 +128,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         if (Succeeded(exchange, policy, name, files.Delete(policy, name)))
         {
             AuditLog.SetDeleted(services.Audit, policy.Name(), name, exchange.ClientName);
@@ -122,7 +142,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
     private async ValueTask ReloadAsync(Exchange exchange)
     {
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         SetReload reload = loader.Reload(exchange.ClientName);
         switch (reload.Status)
         {

@@ -22,7 +22,11 @@ internal sealed class StatsEndpoint(ApiServices services)
 
     private async ValueTask StatsAsync(Exchange exchange)
     {
-        await exchange.LeaveLoopAsync(); // system calls, one or more for each counter
+        if (!await exchange.LeaveLoopAsync()) // system calls, one or more for each counter
+        {
+            return;
+        }
+
         IBufferWriter<byte> body = exchange.Answer(200);
         body.Raw("{"u8);
         WriteStats(body);
@@ -37,7 +41,11 @@ internal sealed class StatsEndpoint(ApiServices services)
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         WriteTags(exchange.Answer(200), policy);
     }
 
@@ -50,7 +58,11 @@ internal sealed class StatsEndpoint(ApiServices services)
             return;
         }
 
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         if (format == "prometheus")
         {
             var text = new MetricsText(exchange.Answer(200, AnswerType.OpenMetrics));

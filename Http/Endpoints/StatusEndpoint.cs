@@ -23,7 +23,11 @@ internal sealed class StatusEndpoint(ApiServices services)
 
     private async ValueTask StatusAsync(Exchange exchange)
     {
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         StatusFacts facts = services.Facts?.Invoke() ?? new StatusFacts([], []);
         IBufferWriter<byte> body = exchange.Answer(200);
         body.Raw("{\"version\":"u8);
@@ -42,7 +46,11 @@ internal sealed class StatusEndpoint(ApiServices services)
     /// <summary>Configuration and sets: what only an administrator may do, as it may change who is a peer.</summary>
     private async ValueTask ReloadAsync(Exchange exchange)
     {
-        await exchange.LeaveLoopAsync();
+        if (!await exchange.LeaveLoopAsync())
+        {
+            return;
+        }
+
         ReloadResult result = await services.Reload!(exchange.ClientName);
         if (!result.Ok)
         {

@@ -1,10 +1,9 @@
-using System.Buffers;
-
 namespace Couic.Http.Transport;
 
 /// <summary>
-/// Where connections get their memory. Small arrays are pooled, those that every request takes on a shelf of the thread's own: the
-/// pool keeps one of a size for a thread and locks for any further. Large ones go back to the collector, so that a burst leaves nothing.
+/// Where connections get their memory. Arrays are used again, by powers of two, so that connections that come and go by the thousand leave
+/// nothing to the collector. Those that every request takes lie on a shelf of the thread's own, the others in a store for all. Large ones go
+/// back to the collector.
 /// </summary>
 internal static class Buffers
 {
@@ -14,10 +13,24 @@ internal static class Buffers
     /// <summary>What an answer begins with, in bytes.</summary>
     public const int Answer = 4 * 1024;
 
-    /// <summary>What is kept of a connection that waits in the middle of a header section, in bytes.</summary>
-    public const int Parked = 2 * 1024;
+    /// <summary>What is kept at least of a connection that waits with something in its buffer, in bytes.</summary>
+    public const int Parked = 512;
 
-    private const int LargestPooled = 128 * 1024;
+    /// <summary>For what is mostly short, in bytes.</summary>
+    public const int Small = 256;
+
+    private const int LargestKept = 128 * 1024;
+
+    /// <summary>Bytes in the store; what comes above that is the collector's.</summary>
+    private const int MaxStored = 8 * 1024 * 1024;
+
+    /// <summary>Bytes that are worth a collection, which takes some milliseconds: left alone the collector waits for more.</summary>
+    private const int WorthCollection = 16 * 1024 * 1024;
+
+    private static readonly Lock Gate = new();
+    private static readonly Stack<byte[]>[] Stored = [.. Enumerable.Range(0, int.Log2(LargestKept / Small) + 1).Select(_ => new Stack<byte[]>())];
+    private static int _storedBytes;
+    private static int _droppedBytes;
 
     [ThreadStatic]
     private static Shelf? _workings;
@@ -25,29 +38,92 @@ internal static class Buffers
     [ThreadStatic]
     private static Shelf? _answers;
 
+    [ThreadStatic]
+    private static Shelf? _smalls;
+
+    /// <summary>At least so many bytes, with whatever is in them.</summary>
     public static byte[] Rent(int size)
     {
+        if (size > LargestKept)
+        {
+            return GC.AllocateUninitializedArray<byte>(size);
+        }
+
         Shelf? shelf = size switch
         {
+            Small => _smalls,
             Answer => _answers,
             Working => _workings,
             _ => null,
         };
-        return shelf?.TryTake() ?? (size > LargestPooled ? GC.AllocateUninitializedArray<byte>(size) : ArrayPool<byte>.Shared.Rent(size));
+        return shelf?.TryTake() ?? TakeStored(Place(size)) ?? GC.AllocateUninitializedArray<byte>(Small << Place(size));
     }
 
     public static void Return(byte[] array)
     {
         bool isKept = array.Length switch
         {
+            Small => (_smalls ??= new Shelf()).TryPut(array),
             Answer => (_answers ??= new Shelf()).TryPut(array),
             Working => (_workings ??= new Shelf()).TryPut(array),
-            _ => array.Length is 0 or > LargestPooled,
+            _ => array.Length == 0,
         };
         if (!isKept)
         {
-            ArrayPool<byte>.Shared.Return(array);
+            Store(array);
         }
+    }
+
+    /// <summary>Leaves what nobody uses to the collector.</summary>
+    public static void Trim()
+    {
+        lock (Gate)
+        {
+            foreach (Stack<byte[]> arrays in Stored)
+            {
+                arrays.Clear();
+            }
+
+            _storedBytes = 0;
+        }
+    }
+
+    private static int Place(int size) => size <= Small ? 0 : int.Log2((size - 1) / Small) + 1;
+
+    private static byte[]? TakeStored(int place)
+    {
+        lock (Gate)
+        {
+            if (Stored[place].TryPop(out byte[]? array))
+            {
+                _storedBytes -= array.Length;
+            }
+
+            return array;
+        }
+    }
+
+    private static void Store(byte[] array)
+    {
+        lock (Gate)
+        {
+            if (array.Length <= LargestKept && _storedBytes + array.Length <= MaxStored)
+            {
+                _storedBytes += array.Length;
+                Stored[Place(array.Length)].Push(array);
+                return;
+            }
+
+            _droppedBytes += array.Length;
+            if (_droppedBytes < WorthCollection)
+            {
+                return;
+            }
+
+            _droppedBytes = 0;
+        }
+
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
     }
 
     /// <summary>A few arrays of one size, for one thread.</summary>

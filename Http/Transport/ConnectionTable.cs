@@ -11,6 +11,7 @@ internal sealed class ConnectionTable
     private readonly Lock _gate = new();
     private readonly Stack<int> _free = new();
     private readonly List<HttpConnection> _snapshot = [];
+    private readonly Dictionary<int, Caller> _callers = [];
     private HttpConnection?[] _places = new HttpConnection?[64];
     private ulong _next;
     private int _used;
@@ -18,10 +19,17 @@ internal sealed class ConnectionTable
 
     public int Count => Volatile.Read(ref _count);
 
-    public HttpConnection Add(Func<ulong, HttpConnection> create)
+    /// <param name="process">That opened it.</param>
+    public HttpConnection Add(int process, Func<ulong, Caller, HttpConnection> create)
     {
         lock (_gate)
         {
+            if (!_callers.TryGetValue(process, out Caller? caller))
+            {
+                _callers.Add(process, caller = new Caller(process));
+            }
+
+            caller.Connections++;
             if (!_free.TryPop(out int place))
             {
                 place = _used++;
@@ -31,7 +39,7 @@ internal sealed class ConnectionTable
                 }
             }
 
-            HttpConnection connection = create((++_next << PlaceBits) | (uint)place);
+            HttpConnection connection = create((++_next << PlaceBits) | (uint)place, caller);
             _places[place] = connection;
             _count++;
             return connection;
@@ -48,6 +56,10 @@ internal sealed class ConnectionTable
                 _places[place] = null;
                 _free.Push(place);
                 _count--;
+                if (--connection.Caller.Connections == 0)
+                {
+                    _callers.Remove(connection.Caller.Process);
+                }
             }
         }
     }

@@ -117,6 +117,7 @@ internal sealed partial class HttpConnection
             LetGo();
         }
 
+        LeaveWork();
         exchange.Trim();
         if (closes || _streamLeft > 0)
         {

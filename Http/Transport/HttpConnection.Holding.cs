@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using Couic.Http.Protocol;
+
 namespace Couic.Http.Transport;
 
 // What many want and few can have at a time (memory, a turn at a long list or a large body) is not kept from them by a slow client.
@@ -8,21 +11,73 @@ internal sealed partial class HttpConnection
 
     private volatile Turns? _held;
     private volatile TaskCompletionSource<bool>? _place;
+    private bool _isWorking;
     private int _parkedBytes;
     private long _parkedSince;
     private long _waited;
     private long _waitingForClientSince;
 
     /// <summary>
-    /// Waits in line with as little memory as can be; what was read of the body may move. False: there is no turn, as its share of the
-    /// memory was taken away or its client has gone.
+    /// Waits in its client's line with as little memory as can be; what was read of the body may move. The turn is held until
+    /// <see cref="LetGo"/>. False: there is none, as its share of the memory was taken away or its client has gone.
     /// </summary>
-    public async ValueTask<bool> WaitTurnAsync(Turns turns, string name)
+    public async ValueTask<bool> WaitTurnAsync(Turns turns)
     {
-        if (turns.Enter(name) is { } place)
+        if (!await WaitInLineAsync(turns))
+        {
+            return false;
+        }
+
+        if (_isAbandoned)
+        {
+            turns.Release();
+            return false;
+        }
+
+        _waited = 0;
+        _held = turns;
+        return true;
+    }
+
+    /// <summary>
+    /// Goes on on a pool thread as one of a few: what they have in memory while they compute is in no account. Until <see cref="LeaveWork"/>.
+    /// False: its share of the memory was taken away, or its client has gone and changes nothing.
+    /// </summary>
+    public async ValueTask<bool> EnterWorkAsync()
+    {
+        _isWorking = _isWorking || await WaitInLineAsync(_server.Work);
+        if (_isAbandoned && _exchange!.Verb is Verb.Get or Verb.Head)
+        {
+            LeaveWork(); // nobody waits for the answer, and nothing else comes of it
+        }
+
+        if (_isWorking && _server.IsOnLoop)
+        {
+            await Exchange.YieldAsync();
+        }
+
+        return _isWorking;
+    }
+
+    /// <summary>Lets another one compute. False: it did not.</summary>
+    public bool LeaveWork()
+    {
+        bool worked = _isWorking;
+        _isWorking = false;
+        if (worked)
+        {
+            _server.Work.Release();
+        }
+
+        return worked;
+    }
+
+    private async ValueTask<bool> WaitInLineAsync(Turns turns)
+    {
+        if (turns.Enter(_exchange!.ClientName) is { } place)
         {
             Input.Shrink(Buffers.Parked);
-            if (!TryPark(Input.Capacity))
+            if (!TryPark(_holdsLargeBody ? 0 : HeldBytes))
             {
                 place.TrySetResult(false);
             }
@@ -35,21 +90,41 @@ internal sealed partial class HttpConnection
 
             bool isTurn = await place.Task;
             _place = null;
-            Unpark();
             if (!isTurn)
             {
-                return false;
+                return false; // it counts until its memory is given back
             }
+
+            Unpark();
         }
 
-        if (_isAbandoned)
-        {
-            turns.Release();
-            return false;
-        }
-
-        Hold(turns);
         return true;
+    }
+
+    /// <summary>Lets others go on, and comes back when it is its caller's turn again. False: it was closed meanwhile.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> GiveWayAsync()
+    {
+        _out.Release();
+        _exchange?.ReleaseBuffers();
+        Input.Shrink(Buffers.Parked);
+        bool mayWait = TryPark(Input.Capacity);
+        if (mayWait)
+        {
+            await WaitForTurnAsync();
+            _drained = false;
+            Unpark();
+        }
+
+        _isGone |= _expired || !mayWait;
+        return !_isGone;
+    }
+
+    private ValueTask WaitForTurnAsync()
+    {
+        _waitsForTurn = true;
+        _server.ServeLater(this);
+        return _turn.WaitAsync();
     }
 
     /// <summary>Gives the turn to the next one.</summary>
@@ -62,11 +137,8 @@ internal sealed partial class HttpConnection
         }
     }
 
-    private void Hold(Turns turns)
-    {
-        _waited = 0;
-        _held = turns;
-    }
+    /// <summary>Memory of all its buffers, and what the handler says that it holds.</summary>
+    private int HeldBytes => Input.Capacity + _out.Capacity + (_exchange?.HeldBytes ?? 0);
 
     /// <summary>Memory that it holds while it waits for its client; 0 while it does not.</summary>
     public int ParkedBytes => Volatile.Read(ref _parkedBytes);
@@ -74,9 +146,10 @@ internal sealed partial class HttpConnection
     /// <summary>Since when, in timestamps.</summary>
     public long ParkedSince => Volatile.Read(ref _parkedSince);
 
-    /// <summary>Takes a share of the memory of those that wait. <see cref="Unpark"/> is due in either case.</summary>
+    /// <summary>Takes a share of the memory of those that wait.</summary>
     private bool TryPark(int bytes)
     {
+        Unpark();
         Volatile.Write(ref _parkedSince, _server.Now);
         if (bytes > 0 && !_server.TryPark(bytes))
         {

@@ -56,16 +56,15 @@ internal sealed partial class HttpConnection
 
             SetDeadline(_bodyStart, _bodyReceived, Limits.MinBodyBytesPerSecond);
             Input.Shrink(Buffers.Working); // so that a body that goes on is read in pieces of that size
-            if (!TryPark(_holdsLargeBody ? 0 : Input.Capacity))
+            _out.Release();
+            if (!TryPark(_holdsLargeBody ? 0 : HeldBytes))
             {
-                Unpark();
                 return ParseFault.NoRoom;
             }
 
             BeginWaitForClient();
             await _readable.WaitAsync();
             EndWaitForClient();
-            Unpark();
             _drained = false;
             if (_expired)
             {
@@ -76,6 +75,8 @@ internal sealed partial class HttpConnection
             {
                 await Exchange.YieldAsync();
             }
+
+            Unpark();
         }
     }
 
@@ -95,7 +96,7 @@ internal sealed partial class HttpConnection
 
         if (!_holdsLargeBody && Input.Capacity >= Limits.LargeBodyBytes)
         {
-            if (!await WaitTurnAsync(_server.LargeBodies, _exchange!.ClientName))
+            if (!await WaitTurnAsync(_server.LargeBodies))
             {
                 return false;
             }
@@ -217,9 +218,7 @@ internal sealed partial class HttpConnection
         }
 
         _socket.ShutdownSend();
-        Input.Release();
-        _out.Release();
-        _exchange?.ReleaseBuffers();
+        Release();
         _expired = false;
         Volatile.Write(ref _deadline, _server.Now + _server.Ticks(Limits.LingerTimeout));
         int turns = 0;
@@ -238,7 +237,7 @@ internal sealed partial class HttpConnection
             }
             else if (++turns % MaxTurns == 0)
             {
-                await Exchange.YieldAsync();
+                await WaitForTurnAsync();
             }
         }
     }

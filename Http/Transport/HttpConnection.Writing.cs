@@ -62,6 +62,7 @@ internal sealed partial class HttpConnection
     {
         int sent = 0;
         long start = 0;
+        bool worked = false;
         while (sent < bytes.Length && !_isGone)
         {
             int n = _socket.Send(bytes.Span[sent..]);
@@ -80,7 +81,9 @@ internal sealed partial class HttpConnection
             if (start == 0)
             {
                 start = _server.Now;
-                if (!TryPark(Math.Max(_out.Capacity, bytes.Length) + Input.Capacity))
+                worked = LeaveWork();
+                Input.Shrink(Buffers.Parked);
+                if (!TryPark(HeldBytes + (_out.Length > 0 ? 0 : bytes.Length)))
                 {
                     _isGone = true;
                     break;
@@ -94,10 +97,6 @@ internal sealed partial class HttpConnection
             await _writable.WaitAsync();
             EndWaitForClient();
             _isGone |= _expired;
-            if (IsOffLoop)
-            {
-                await Exchange.YieldAsync();
-            }
         }
 
         if (start != 0)
@@ -105,6 +104,7 @@ internal sealed partial class HttpConnection
             Unpark();
             _server.Watch(this, writable: false);
             Volatile.Write(ref _deadline, long.MaxValue);
+            _isGone |= worked && !_isGone && !await EnterWorkAsync();
         }
 
         return !_isGone;

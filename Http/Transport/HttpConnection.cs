@@ -21,7 +21,7 @@ internal sealed partial class HttpConnection
     private readonly StreamSocket _socket;
     private readonly Gate _readable = new();
     private readonly Gate _writable = new();
-    private readonly Gate _group = new();
+    private readonly Gate _turn = new();
     private readonly OutputBuffer _out = new();
     private long _deadline = long.MaxValue;
     private volatile bool _expired;
@@ -29,6 +29,7 @@ internal sealed partial class HttpConnection
     private volatile bool _isAbandoned;
     private volatile bool _isWaiting;
     private volatile bool _isEvicted;
+    private volatile bool _waitsForTurn;
     private bool _drained;
     private bool _isGone;
     private bool _lingers;
@@ -36,15 +37,24 @@ internal sealed partial class HttpConnection
     private RequestBody _body;
     private Exchange? _exchange;
 
-    public HttpConnection(HttpServer server, StreamSocket socket, ulong key)
+    public HttpConnection(HttpServer server, StreamSocket socket, ulong key, Caller caller)
     {
         _server = server;
         _socket = socket;
         Key = key;
+        Caller = caller;
     }
 
     /// <summary>What the poller calls it.</summary>
     public ulong Key { get; }
+
+    public Caller Caller { get; }
+
+    /// <summary>Events that it has not seen yet: it is in its caller's line. The event loop's.</summary>
+    public PollEvents Pending { get; set; }
+
+    /// <summary>Who comes after it in the line. The event loop's.</summary>
+    public HttpConnection? Behind { get; set; }
 
     public HttpLimits Limits => _server.Limits;
 
@@ -62,9 +72,11 @@ internal sealed partial class HttpConnection
 
     public StreamSocket Socket => _socket;
 
-    /// <summary>Events from the poller.</summary>
-    public void OnEvents(PollEvents events)
+    /// <summary>Its turn: it sees the poller's events.</summary>
+    public void GoOn()
     {
+        PollEvents events = Pending;
+        Pending = PollEvents.None;
         if ((events & (PollEvents.HangUp | PollEvents.Error | PollEvents.PeerClosed)) != 0)
         {
             _hungUp = true;
@@ -84,10 +96,16 @@ internal sealed partial class HttpConnection
         {
             _writable.Signal();
         }
+
+        if (_waitsForTurn)
+        {
+            _waitsForTurn = false;
+            _turn.Signal();
+        }
     }
 
     /// <summary>The group's work is done: the answers go out.</summary>
-    public void Leave() => _group.Signal();
+    public void Leave() => _turn.Signal();
 
     /// <summary>Ends it if its deadline has passed, or if others wait for what it holds.</summary>
     public void CheckDeadline(long now)
@@ -97,6 +115,9 @@ internal sealed partial class HttpConnection
             Expire();
         }
     }
+
+    /// <summary>Whether it is being closed to make room.</summary>
+    public bool IsEvicted => _isEvicted;
 
     /// <summary>Closes it to make room for another, while it waits for a request.</summary>
     public void Evict()
@@ -128,12 +149,21 @@ internal sealed partial class HttpConnection
         finally
         {
             Settle();
+            LetGo();
+            LeaveWork();
             _server.Remove(this);
             _socket.Dispose();
-            Input.Release();
-            _out.Release();
-            _exchange?.ReleaseBuffers();
+            Release();
         }
+    }
+
+    /// <summary>Gives all memory back.</summary>
+    private void Release()
+    {
+        Input.Release();
+        _out.Release();
+        _exchange?.ReleaseBuffers();
+        Unpark();
     }
 
     private async ValueTask ServeAsync()
@@ -145,8 +175,10 @@ internal sealed partial class HttpConnection
             if (work >= MaxWork)
             {
                 work = 0;
-                Settle();
-                await Exchange.YieldAsync();
+                if (!await FlushAsync() || !await GiveWayAsync())
+                {
+                    break;
+                }
             }
 
             if (!Input.IsEmpty)
@@ -173,7 +205,7 @@ internal sealed partial class HttpConnection
 
             if ((_deferred > 0 || _out.Length > 0) && _server.TryJoin(this))
             {
-                await _group.WaitAsync();
+                await _turn.WaitAsync();
             }
 
             if (!await FlushAsync() || !await ReceiveHeadAsync())

@@ -3,7 +3,8 @@ using System.Buffers;
 namespace Couic.Http.Transport;
 
 /// <summary>Bytes on their way out: grows as needed and holds no memory when it is released. Not thread-safe.</summary>
-internal sealed class OutputBuffer : IBufferWriter<byte>
+/// <param name="least">Bytes that it begins with.</param>
+internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<byte>
 {
     private byte[] _array = [];
 
@@ -59,7 +60,7 @@ internal sealed class OutputBuffer : IBufferWriter<byte>
 
     private void Grow(int room)
     {
-        byte[] larger = Buffers.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), Buffers.Answer));
+        byte[] larger = Buffers.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), least));
         Written.CopyTo(larger);
         Buffers.Return(_array);
         _array = larger;

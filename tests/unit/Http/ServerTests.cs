@@ -364,7 +364,7 @@ public sealed class ServerTests
     [Fact]
     public async Task UnfinishedHeadsShareABoundedMemoryAndTheOldestMakeRoom()
     {
-        using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 40_000 });
+        using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 10_000 });
         var clients = new List<RawClient>();
         for (int i = 0; i < 40; i++)
         {

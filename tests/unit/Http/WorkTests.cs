@@ -1,0 +1,123 @@
+using Couic.Http;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Xunit;
+
+namespace Couic.Tests.Http;
+
+/// <summary>Few requests compute at a time, and none of them keeps the others from it while it waits for its client.</summary>
+public class WorkTests
+{
+    private static readonly int AtOnce = Math.Max(4, 2 * Environment.ProcessorCount);
+
+    [Fact]
+    public async Task SoManyRequestsComputeAtOnceAndTheOthersComeAfterThem()
+    {
+        var goOn = new TaskCompletionSource();
+        int running = 0, most = 0;
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", null, async exchange =>
+        {
+            if (await exchange.LeaveLoopAsync())
+            {
+                most = Math.Max(most, Interlocked.Increment(ref running));
+                await goOn.Task;
+                Interlocked.Decrement(ref running);
+                exchange.AnswerNothing();
+            }
+        }));
+        RawClient[] clients = [.. Enumerable.Range(0, 3 * AtOnce).Select(_ => rig.Connect())];
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync("GET /busy HTTP/1.1\r\n\r\n");
+        }
+
+        for (int i = 0; i < 1000 && Volatile.Read(ref running) < AtOnce; i++)
+        {
+            await Task.Delay(10);
+        }
+
+        await Task.Delay(200);
+        goOn.SetResult();
+        foreach (RawClient client in clients)
+        {
+            Assert.Equal(204, (await client.ReadAnswerAsync()).Status);
+            client.Dispose();
+        }
+
+        Assert.Equal(AtOnce, most);
+    }
+
+    [Fact]
+    public async Task BodiesThatPauseKeepNobodyFromComputing()
+    {
+        using var rig = new ApiRig();
+        string body = $"[{string.Join(',', Enumerable.Range(0, 40).Select(i => $$"""{"cidr":"192.0.2.{{i}}/32","expiration":0}"""))}]";
+        string request = rig.Request("POST", "/v1/drop/bulk", body);
+        RawClient[] clients = [.. Enumerable.Range(0, 2 * AtOnce).Select(_ => rig.Connect())];
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync(request[..^100]);
+        }
+
+        Assert.Equal(200, (await rig.SendAsync("GET", "/v1/stats")).Status);
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync(request[^100..]);
+            Assert.Equal(200, (await client.ReadAnswerAsync()).Status);
+            client.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task ReadersThatPauseKeepNobodyFromComputing()
+    {
+        const int Length = 4_000_000;
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", null, async exchange =>
+        {
+            if (await exchange.LeaveLoopAsync() && await exchange.BeginStreamAsync(200, Length) is { } body)
+            {
+                for (int sent = 0; sent < Length; sent += 40_000)
+                {
+                    body.GetSpan(40_000)[..40_000].Fill((byte)' ');
+                    body.Advance(40_000);
+                    await body.FlushAsync();
+                }
+
+                await body.CompleteAsync();
+            }
+        }));
+        RawClient[] clients = [.. Enumerable.Range(0, 2 * AtOnce).Select(_ => rig.Connect())];
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync("GET /long HTTP/1.1\r\n\r\n");
+        }
+
+        Assert.Equal(200, (await rig.SendAsync("GET", "/v1/stats")).Status);
+        foreach (RawClient client in clients)
+        {
+            Assert.Equal(Length, (await client.ReadAnswerAsync()).Body.Length);
+            client.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task WhoWaitsHoldsAShareOfTheMemoryWithAllThatItHolds()
+    {
+        // A body that waits in the middle takes its buffer; of forty with 50 KB each, four fit.
+        using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 256 * 1024, LargeBodyBytes = 128 * 1024 });
+        string request = rig.Request("POST", "/v1/drop/bulk", $"[{new string(' ', 100_000)}");
+        RawClient[] clients = [.. Enumerable.Range(0, 40).Select(_ => rig.Connect())];
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync(request[..50_000]);
+        }
+
+        for (int i = 0; i < 2000 && rig.Server.ConnectionCount > 5; i++)
+        {
+            await Task.Delay(10);
+        }
+
+        Assert.InRange(rig.Server.ConnectionCount, 1, 5);
+        Array.ForEach(clients, client => client.Dispose());
+    }
+}
