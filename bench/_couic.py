@@ -1,5 +1,5 @@
 """What the benchmarks of many rules share: a daemon in a network namespace of its own, rules, requests, and memory."""
-import contextlib, http.client, ipaddress, os, random, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
+import contextlib, ctypes, http.client, ipaddress, os, random, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.path.abspath(os.environ.get("COUIC_BINARY", os.path.join(ROOT, "out/couic")))
@@ -52,12 +52,24 @@ class Unix(http.client.HTTPConnection):
 @contextlib.contextmanager
 def interruptible():
     """A signal to end is an exception, so that everything is taken down again."""
+    signals = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+
     def stop(number, frame):
+        for again in signals:
+            signal.signal(again, signal.SIG_IGN)  # a second one would cut that short
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in signals:
         signal.signal(number, stop)
     yield
+
+
+def end_with_parent():
+    """A process that was forked ends with the thread that forked it, however that ends: prctl(2), PR_SET_PDEATHSIG."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 class Namespace:

@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, "tests/soak")
+sys.path[:0] = ["tests/soak", "bench"]
+from _couic import end_with_parent, interruptible  # noqa: E402
 from client import Client  # noqa: E402
 
 BINARY = os.path.abspath(os.environ.get("COUIC_BINARY", "out/couic"))
@@ -27,6 +28,10 @@ class Daemon:
         (work / "state").mkdir()
         (work / "couic.toml").write_text(f'ifaces = ["lo"]\nworking_dir = "{work}/state"\nuser = "root"\ngroup = "root"\n'
                                          f'[server]\nsocket = "{self.socket}"\n[logging]\ndir = "{work}/log"\n')
+        self.process = None
+
+    def start(self):
+        work = self.work
         subprocess.run(["ip", "netns", "add", self.space], check=True)
         subprocess.run(["ip", "-n", self.space, "link", "set", "lo", "up"], check=True)
         self.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.space}", BINARY, "-c", str(work / "couic.toml")],
@@ -38,14 +43,20 @@ class Daemon:
     def token(self):
         return (self.work / "state/rbac/clients/couicctl.toml").read_text().split('"')[1]
 
-    def memory(self):
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w") as file:
+            file.write("5")
+
+    def peak(self):
+        """The most that was resident since then, in MB, the kernel's tables included."""
         with open(f"/proc/{self.process.pid}/status") as file:
-            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS"))
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
 
     def remove(self):
-        self.process.kill()
-        self.process.wait()
-        subprocess.run(["ip", "netns", "delete", self.space], check=True)
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        subprocess.run(["ip", "netns", "delete", self.space])
 
 
 def fill(client):
@@ -78,6 +89,7 @@ class Attacker:
         self.pid = os.fork()
         if self.pid == 0:
             try:
+                end_with_parent()
                 attack_forever(kind, daemon)
             finally:
                 os._exit(0)
@@ -123,10 +135,11 @@ def attack_forever(kind, daemon):
 
 
 class Watch:
-    """A client's requests at a constant rate, each timed from when it was due; resident memory meanwhile."""
+    """A client's requests at a constant rate, each timed from when it was due; the most resident memory since it was made."""
 
     def __init__(self, daemon, client):
         self.daemon, self.client, self.times, self.most, self.failed = daemon, client, [], 0, 0
+        daemon.forget_peak()
 
     def run(self, seconds):
         start = time.monotonic()
@@ -139,8 +152,7 @@ class Watch:
             except OSError:
                 self.failed += 1
             self.times.append((time.monotonic() - due) * 1000)
-            if i % 20 == 0:
-                self.most = max(self.most, self.daemon.memory())
+        self.most = self.daemon.peak()
         return self
 
     def line(self, what):
@@ -154,16 +166,20 @@ def main():
     work.chmod(0o755)
     daemon = Daemon(work)
     try:
+        daemon.start()
         client = Client(daemon)
         print(f"{'':<42} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'failed':>6} {'most MB':>8}")
         Watch(daemon, client).run(1).line("empty tables")
         fill(client)
         quiet = Watch(daemon, client).run(SECONDS).line("full tables")
         for kind in KINDS:
+            watch = Watch(daemon, client)
             attacker = Attacker(kind, daemon)
-            time.sleep(1)
-            p99 = Watch(daemon, client).run(SECONDS).line(f"{CONNECTIONS} connections: {kind}")
-            attacker.stop()
+            try:
+                time.sleep(1)
+                p99 = watch.run(SECONDS).line(f"{CONNECTIONS} connections: {kind}")
+            finally:
+                attacker.stop()
             print(f"{'':<10}p99 with : without {p99 / quiet:.1f}")
         time.sleep(12)
         Watch(daemon, client).run(1).line("behind them")
@@ -172,4 +188,5 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
 
 
-main()
+with interruptible():
+    main()

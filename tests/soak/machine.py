@@ -20,12 +20,22 @@ def run(*command, check=True):
     return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
 
+def name_of(side):
+    return f"soak-{os.getpid()}-{side}"
+
+
+def remove_spaces():
+    """Also when only some of it was made."""
+    for side in DEVICE:
+        run("ip", "netns", "delete", name_of(side), check=False)
+
+
 class Space:
     """A named network namespace."""
 
     def __init__(self, side):
         self.side = side
-        self.name = f"soak-{os.getpid()}-{side}"
+        self.name = name_of(side)
         run("ip", "netns", "add", self.name)
         self.ip("link", "set", "lo", "up")
 
@@ -61,9 +71,6 @@ class Space:
             raise made[-1]
         return made[0]
 
-    def remove(self):
-        run("ip", "netns", "delete", self.name, check=False)
-
 
 class Machine:
     """The namespaces and their pair of interfaces, which can be taken away and made again."""
@@ -84,10 +91,6 @@ class Machine:
     def remove_pair(self):
         self.inside.ip("link", "delete", DEVICE["inside"])
 
-    def remove(self):
-        self.inside.remove()
-        self.outside.remove()
-
 
 class Daemon:
     """The shipped program, with a folder of its own."""
@@ -95,7 +98,7 @@ class Daemon:
     def __init__(self, binary, folder, space):
         self.binary, self.home, self.space = binary, pathlib.Path(folder), space
         self.socket = str(self.home / "couic.sock")
-        self.process = None
+        self.process, self.is_over = None, False
 
     def configure(self, extra=""):
         for name in ("", "state", "log"):
@@ -117,6 +120,8 @@ dir = "{self.home}/log"
 """)
 
     def start(self):
+        if self.is_over:
+            raise SystemExit
         self.said = open(self.home / "said", "ab")
         self.process = subprocess.Popen(
             ["nsenter", f"--net={self.space.path}", self.binary, "-c", str(self.home / "couic.toml")],
@@ -163,6 +168,11 @@ dir = "{self.home}/log"
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+    def remove(self):
+        """For good: a fault that is under way does not start it again."""
+        self.is_over = True
+        self.kill()
 
     def kill(self):
         if self.process is not None and self.process.poll() is None:
