@@ -17,7 +17,8 @@ internal sealed class MetricsWriter(ApiServices services, StatsReader stats)
         WriteTags(text, Policy.Ignore, "ignored");
         WriteTables(text);
         WriteRequests(text);
-        WriteProcess(text);
+        ProcessMetrics.Write(text, services.Started);
+        WriteDrift(text);
         foreach (Action<MetricsText> more in services.MoreMetrics)
         {
             more(text);
@@ -92,12 +93,8 @@ internal sealed class MetricsWriter(ApiServices services, StatsReader stats)
         }
     }
 
-    private void WriteProcess(MetricsText text)
+    private void WriteDrift(MetricsText text)
     {
-        text.Family("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.");
-        text.Sample("process_resident_memory_bytes", (ulong)Environment.WorkingSet);
-        text.Family("process_start_time_seconds", "gauge", "When the daemon started, in seconds since 1970.");
-        text.Sample("process_start_time_seconds", (ulong)services.Started.ToUnixTimeSeconds());
         if (services.Facts?.Invoke().Consistency is { } consistency)
         {
             text.Family("couic_drift", "counter", "Differences between kernel and store that were found and mended.");

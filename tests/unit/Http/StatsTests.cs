@@ -91,6 +91,27 @@ public sealed class StatsTests
         Assert.Equal((400, ("bad_request", string.Empty)), (twice.Status, twice.Error));
     }
 
+    /// <summary>The names are those that dashboards for processes and for .NET look for; a collection makes each of them more than nothing.</summary>
+    [Theory]
+    [InlineData("process_resident_memory_bytes ")]
+    [InlineData("process_start_time_seconds ")]
+    [InlineData("process_cpu_seconds_total ")]
+    [InlineData("process_open_fds ")]
+    [InlineData("process_threads ")]
+    [InlineData("dotnet_gc_heap_total_allocated_bytes_total ")]
+    [InlineData("dotnet_gc_collections_total{gc_heap_generation=\"gen2\"} ")]
+    [InlineData("dotnet_gc_pause_time_seconds_total ")]
+    [InlineData("dotnet_gc_last_collection_memory_committed_size_bytes ")]
+    [InlineData("dotnet_gc_last_collection_heap_size_bytes{gc_heap_generation=\"gen2\"} ")]
+    public async Task TheProcessTellsWhatItTakes(string sample)
+    {
+        GC.Collect();
+        using var rig = new ApiRig();
+        string body = (await rig.SendAsync("GET", "/v1/metrics?format=prometheus")).Body;
+        string line = Assert.Single(body.Split('\n'), line => line.StartsWith(sample, StringComparison.Ordinal));
+        Assert.True(double.Parse(line[sample.Length..], System.Globalization.CultureInfo.InvariantCulture) > 0, line);
+    }
+
     [Fact]
     public void LabelsAreEscaped()
     {
