@@ -14,7 +14,13 @@ public sealed partial class BpfDataPlane
 
     public void Plan(ref PlannedChange change)
     {
-        if (change.Change.Kind == RuleChangeKind.Set)
+        if (change.Change.Kind == RuleChangeKind.Remove)
+        {
+            return;
+        }
+
+        change.Refusal = Reach(change.Change);
+        if (change.Refusal is null)
         {
             int counter = _maps.CounterOf(change.Change.Policy, change.Change.Counter);
             change.Rule = !HasRoom(change.Change.Policy, change.Change.Cidr) && _records.TryTake(counter, out uint record)
@@ -26,6 +32,11 @@ public sealed partial class BpfDataPlane
     public void Write(Span<PlannedChange> changes)
     {
         ulong left = ulong.MaxValue >> (RuleStore.MaxTogether - changes.Length);
+        for (int i = 0; i < changes.Length; i++)
+        {
+            left &= changes[i].Refusal is null ? ulong.MaxValue : ~(1ul << i);
+        }
+
         while (left != 0)
         {
             ulong alike = Alike(changes, left);

@@ -49,10 +49,9 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     {
         for (int i = 0; i < changes.Length; i++)
         {
-            Errno errno = changes[i].Kind == RuleChangeKind.Set ? Set(changes[i]) : Remove(changes[i]);
-            if (errno != Errno.None)
+            refusal = changes[i].Kind == RuleChangeKind.Set ? Set(changes[i]) : Remove(changes[i]);
+            if (refusal is not null)
             {
-                refusal = Refusal(changes[i], errno);
                 return i;
             }
         }
@@ -91,8 +90,8 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         _maps.Dispose();
     }
 
-    /// <summary>The trie first, which alone can refuse; then the tables that are nearer to the packet.</summary>
-    private Errno Set(in RuleChange change)
+    /// <summary>The trie first, which can refuse as mapping the other tables can; then these, which are nearer to the packet.</summary>
+    private PlaneRefusal? Set(in RuleChange change)
     {
         ref uint held = ref RuleIn(change);
         int counter = _maps.CounterOf(change.Policy, change.Counter);
@@ -100,10 +99,15 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         {
             // The rule stays the same, and only what it counts under changes.
             _records.Assign(held, counter);
-            return Errno.None;
+            return null;
         }
 
         bool isNew = held == 0;
+        if (isNew && Reach(change) is { } refusal)
+        {
+            return refusal;
+        }
+
         uint rule = (uint)counter;
         if (isNew && !HasRoom(change.Policy, change.Cidr) && _records.TryTake(counter, out uint record))
         {
@@ -114,12 +118,21 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         if (errno != Errno.None)
         {
             Release(rule);
-            return errno;
+            return Refusal(change, errno);
         }
 
         held = rule;
         SetInTables(change, rule, isNew);
-        return Errno.None;
+        return null;
+    }
+
+    /// <summary>Maps what a new rule needs of the tables before anything is changed.</summary>
+    private PlaneRefusal? Reach(in RuleChange change)
+    {
+        Errno errno = change.Cidr.Family == IpFamily.V4
+            ? _tables4[(int)change.Policy].TryReach(change.Cidr)
+            : _tables6[(int)change.Policy].TryReach(change.Cidr);
+        return errno == Errno.None ? null : Refusal(change, "couic_lines", errno);
     }
 
     private void SetInTables(in RuleChange change, uint rule, bool isNew)
@@ -134,15 +147,16 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         }
     }
 
-    private Errno Remove(in RuleChange change)
+    private PlaneRefusal? Remove(in RuleChange change)
     {
         Errno errno = DeleteFromTrie(change);
-        if (errno == Errno.None)
+        if (errno != Errno.None)
         {
-            RemoveFromTables(change);
+            return Refusal(change, errno);
         }
 
-        return errno;
+        RemoveFromTables(change);
+        return null;
     }
 
     /// <summary>A key that somebody else has removed is as absent as it should be.</summary>
@@ -213,9 +227,11 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         return slot < slots.Length ? slots[slot] : 0;
     }
 
-    private static PlaneRefusal Refusal(in RuleChange change, Errno errno)
+    private static PlaneRefusal Refusal(in RuleChange change, Errno errno) =>
+        Refusal(change, PlaneMaps.Names[((int)change.Policy * 2) + (int)change.Cidr.Family], errno);
+
+    private static PlaneRefusal Refusal(in RuleChange change, string table, Errno errno)
     {
-        string table = PlaneMaps.Names[((int)change.Policy * 2) + (int)change.Cidr.Family];
         string hint = errno switch
         {
             Errno.ENOMEM => " (the kernel is out of memory)",

@@ -53,21 +53,22 @@ internal sealed unsafe class MappedMemory : SafeBuffer
         return errno;
     }
 
-    /// <summary>All of it as elements, to be written only where <see cref="Reach"/> was. Valid until disposed, which the owner must not do while others read.</summary>
+    /// <summary>All of it as elements, to be written only where <see cref="TryReach"/> was. Valid until disposed, which the owner must not do while others read.</summary>
     public Span<T> As<T>()
         where T : unmanaged => new((void*)handle, checked((int)(_length / (nuint)sizeof(T))));
 
-    /// <summary>Maps the pieces that hold these bytes.</summary>
-    /// <exception cref="IOException">The kernel does not map them.</exception>
-    public void Reach(long offset, int length)
+    /// <summary>Maps the pieces that hold these bytes. What was reached once stays so.</summary>
+    public Errno TryReach(long offset, long length)
     {
         for (long piece = offset >> PieceBits; piece <= (offset + length - 1) >> PieceBits; piece++)
         {
             if (!Volatile.Read(ref _isMapped[piece]) && TryMapPiece(piece) is var errno and not Errno.None)
             {
-                throw new IOException($"map a piece of the kernel's tables into memory: {errno.Text()}");
+                return errno;
             }
         }
+
+        return Errno.None;
     }
 
     protected override bool ReleaseHandle() => Libc.munmap(handle, _length) == 0;

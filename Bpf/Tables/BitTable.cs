@@ -9,6 +9,10 @@ internal sealed class BitTable(MappedMemory lines, uint firstLine)
 
     private readonly int _first = (int)(firstLine * (Layout.LineSize / sizeof(ulong)));
 
+    /// <summary>Makes bits ready to be changed.</summary>
+    public Errno TryReach(uint index, uint count) =>
+        lines.TryReach(sizeof(ulong) * (_first + (long)(index >> 6)), sizeof(ulong) * (((long)count + 63) >> 6));
+
     public void Set(uint index) => Volatile.Write(ref Word(index), Word(index) | (1ul << (int)(index & 63)));
 
     public void Clear(uint index) => Volatile.Write(ref Word(index), Word(index) & ~(1ul << (int)(index & 63)));
@@ -37,10 +41,5 @@ internal sealed class BitTable(MappedMemory lines, uint firstLine)
         }
     }
 
-    private ref ulong Word(uint index)
-    {
-        int word = _first + (int)(index >> 6);
-        lines.Reach((long)word * sizeof(ulong), sizeof(ulong));
-        return ref lines.As<ulong>()[word];
-    }
+    private ref ulong Word(uint index) => ref lines.As<ulong>()[_first + (int)(index >> 6)];
 }

@@ -12,6 +12,9 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
 
     public ulong this[uint word] => lines.As<ulong>()[_first + (int)word];
 
+    /// <summary>Makes words ready to be changed.</summary>
+    public Errno TryReach(uint word, uint count) => lines.TryReach(sizeof(ulong) * (_first + (long)word), sizeof(ulong) * (long)count);
+
     /// <summary>One rule of a length more, or one less.</summary>
     public void Count(uint word, int bit, bool up)
     {
@@ -29,10 +32,5 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
         Volatile.Write(ref At(word), there ? others | (1ul << bit) : others);
     }
 
-    private ref ulong At(uint word)
-    {
-        int at = _first + (int)word;
-        lines.Reach((long)at * sizeof(ulong), sizeof(ulong));
-        return ref lines.As<ulong>()[at];
-    }
+    private ref ulong At(uint word) => ref lines.As<ulong>()[_first + (int)word];
 }

@@ -33,20 +33,20 @@ internal sealed class RecordTable : IDisposable
     /// <summary>Takes a record that counts under a counter. Without one, an entry is counted by its tag alone.</summary>
     public bool TryTake(int counter, out uint rule)
     {
-        bool taken = _free.TryPop(out uint index);
-        if (!taken && _used < _capacity)
+        rule = 0;
+        if (!_free.TryPop(out uint index))
         {
+            if (_used == _capacity || _memory.TryReach((long)_used * Layout.RecordSize, Layout.RecordSize) != Errno.None)
+            {
+                return false;
+            }
+
             index = _used++;
-            taken = true;
         }
 
         rule = _firstRule + index;
-        if (taken)
-        {
-            this[rule] = new Record { Counter = counter };
-        }
-
-        return taken;
+        this[rule] = new Record { Counter = counter };
+        return true;
     }
 
     public void Return(uint rule) => _free.Push(rule - _firstRule);
@@ -61,15 +61,8 @@ internal sealed class RecordTable : IDisposable
     /// <summary>A quarter of all entries: few find no place, but a set swap holds old and new ones together.</summary>
     private static uint Capacity(StoreLimits limits) => (uint)(limits.MaxDropEntries + limits.MaxIgnoreEntries) / 2;
 
-    private ref Record this[uint rule]
-    {
-        get
-        {
-            int index = (int)(rule - _firstRule);
-            _memory.Reach((long)index * Layout.RecordSize, Layout.RecordSize);
-            return ref _memory.As<Record>()[index];
-        }
-    }
+    /// <summary>A record that is taken.</summary>
+    private ref Record this[uint rule] => ref _memory.As<Record>()[(int)(rule - _firstRule)];
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Record

@@ -27,12 +27,15 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         return (((ulong)address << 1) & ~((size << 1) - 1)) | size;
     }
 
+    /// <summary>Makes ready to be changed what every rule needs: its first bucket, which may have to say that the rule is elsewhere.</summary>
+    public Errno TryReach(ulong key) => TryReachBucket(TableHash.Bucket(key, 0, buckets));
+
     /// <summary>Whether a new rule would find a place.</summary>
     public bool HasRoom(ulong key) => FindFree(lines.As<ulong>(), key, out _) >= 0;
 
     public bool Contains(ulong key) => Find(lines.As<ulong>(), key, out _) >= 0 || _placeless.Contains(key);
 
-    /// <summary>Adds a rule, or replaces one that is there.</summary>
+    /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
     public void Set(ulong key, uint rule, bool isNew)
     {
         Span<ulong> words = lines.As<ulong>();
@@ -107,13 +110,10 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         }
     }
 
-    /// <summary>The first word of a bucket, which may be written from here on.</summary>
-    private int Place(uint bucket)
-    {
-        long line = firstLine + bucket;
-        lines.Reach(line * Layout.LineSize, Layout.LineSize);
-        return (int)line * WordsPerLine;
-    }
+    private Errno TryReachBucket(uint bucket) => lines.TryReach((firstLine + (long)bucket) * Layout.LineSize, Layout.LineSize);
+
+    /// <summary>The first word of a bucket.</summary>
+    private int Place(uint bucket) => (int)(firstLine + bucket) * WordsPerLine;
 
     private int Find(Span<ulong> words, ulong key, out int choice)
     {
@@ -137,14 +137,16 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         return -1;
     }
 
+    /// <summary>A bucket that the kernel has no memory to map is as good as full.</summary>
     private int FindFree(Span<ulong> words, ulong key, out int choice)
     {
         for (choice = 0; choice < Layout.Probes; choice++)
         {
-            int place = Place(TableHash.Bucket(key, choice, buckets));
+            uint bucket = TableHash.Bucket(key, choice, buckets);
+            int place = Place(bucket);
             for (int i = 0; i < Layout.Slots; i++)
             {
-                if ((words[place + (2 * i)] & KeyBits) == 0)
+                if ((words[place + (2 * i)] & KeyBits) == 0 && TryReachBucket(bucket) == Errno.None)
                 {
                     return place + (2 * i);
                 }

@@ -13,10 +13,13 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
     private readonly BitCounts _elsewhere = new();
     private readonly BitCounts _inTrie = new();
 
+    /// <summary>As <see cref="Rules4.TryReach"/>.</summary>
+    public Errno TryReach(in Key6 key) => TryReachBucket(key, 0);
+
     /// <summary>Whether a new rule would find a place.</summary>
     public bool HasRoom(in Key6 key) => TryFindFree(key, out _, out _);
 
-    /// <summary>Adds a rule, or replaces one that is there.</summary>
+    /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
     public void Set(in Key6 key, uint rule, bool isNew)
     {
         if (TryFind(key, out int choice, out int slot))
@@ -94,13 +97,12 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
         }
     }
 
-    /// <summary>A bucket, which may be written from here on.</summary>
-    private Span<uint> Bucket(in Key6 key, int choice)
-    {
-        long line = firstLine + ((long)Layout.Bucket6Lines * TableHash.Bucket(key.Hash, choice, buckets));
-        lines.Reach(line * Layout.LineSize, Layout.Bucket6Lines * Layout.LineSize);
-        return lines.As<uint>().Slice((int)line * HalvesPerLine, Layout.Bucket6Lines * HalvesPerLine);
-    }
+    private long Line(in Key6 key, int choice) => firstLine + ((long)Layout.Bucket6Lines * TableHash.Bucket(key.Hash, choice, buckets));
+
+    private Errno TryReachBucket(in Key6 key, int choice) => lines.TryReach(Line(key, choice) * Layout.LineSize, Layout.Bucket6Lines * Layout.LineSize);
+
+    private Span<uint> Bucket(in Key6 key, int choice) =>
+        lines.As<uint>().Slice((int)Line(key, choice) * HalvesPerLine, Layout.Bucket6Lines * HalvesPerLine);
 
     private bool TryFind(in Key6 key, out int choice, out int slot)
     {
@@ -131,7 +133,8 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
         slot = -1;
         for (choice = 0; choice < Layout.Probes && slot < 0; choice++)
         {
-            slot = Bucket(key, choice).Slice(HalvesPerLine, Layout.Slots).IndexOf(0u);
+            int free = Bucket(key, choice).Slice(HalvesPerLine, Layout.Slots).IndexOf(0u);
+            slot = free >= 0 && TryReachBucket(key, choice) == Errno.None ? free : -1;
         }
 
         choice--;

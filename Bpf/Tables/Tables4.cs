@@ -20,6 +20,19 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     private readonly LengthSets _lengths = new(lines, region.Lengths);
     private readonly Rules4 _rules = new(lines, region.Rules, region.Buckets);
 
+    /// <summary>
+    /// Makes ready to be changed what a new rule needs, so that nothing can fail in the middle of <see cref="Set"/>; what is there
+    /// can be removed without it.
+    /// </summary>
+    public Errno TryReach(Cidr cidr)
+    {
+        uint wide = cidr.V4 >> WideShift;
+        Errno errno = _rules.TryReach(Rules4.Key(cidr.V4, cidr.Length));
+        errno = errno == Errno.None ? _lengths.TryReach(wide, WideBlocks(cidr.Length)) : errno;
+        errno = errno == Errno.None ? _wide.TryReach(wide, WideBlocks(cidr.Length)) : errno;
+        return errno == Errno.None ? _narrow.TryReach(cidr.V4 >> NarrowShift, 1u << Math.Max(0, Layout.Bits4Narrow - cidr.Length)) : errno;
+    }
+
     /// <summary>Whether a new rule would be counted beside its prefix.</summary>
     public bool HasRoom(Cidr cidr) => _rules.HasRoom(Rules4.Key(cidr.V4, cidr.Length));
 

@@ -21,6 +21,27 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
     private readonly LengthSets _lengths = new(lines, region.Lengths);
     private readonly Rules6 _rules = new(lines, region.Rules, region.Buckets);
 
+    /// <summary>As <see cref="Tables4.TryReach"/>.</summary>
+    public Errno TryReach(Cidr cidr)
+    {
+        if (cidr.Length <= BriefLength)
+        {
+            return _brief.TryReach(BriefIndex(cidr), BriefBlocks(cidr.Length));
+        }
+
+        Errno errno = _rules.TryReach(Key6.Of(cidr));
+        for (ulong i = 0; i < WideBlocks(cidr.Length) && errno == Errno.None; i++)
+        {
+            (uint wide, uint narrow) = Hashes(cidr, i);
+            uint block = wide >> (32 - Layout.Bits6Wide);
+            errno = _lengths.TryReach(2 * block, 2);
+            errno = errno == Errno.None ? _wide.TryReach(block, 1) : errno;
+            errno = errno == Errno.None ? _narrow.TryReach(narrow >> (32 - Layout.Bits6Narrow), 1) : errno; // the other bit is in the same line
+        }
+
+        return errno;
+    }
+
     /// <summary>Whether a new rule would be counted beside its prefix; the shortest, which only the trie holds, never are.</summary>
     public bool HasRoom(Cidr cidr) => cidr.Length > BriefLength && _rules.HasRoom(Key6.Of(cidr));
 
@@ -62,15 +83,25 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
             return;
         }
 
-        ulong first = cidr.High >> (64 - WideLength);
-        for (ulong i = 0; i < 1ul << Math.Max(0, WideLength - cidr.Length); i++)
+        for (ulong i = 0; i < WideBlocks(cidr.Length); i++)
         {
-            uint wide = TableHash.Fold(first + i);
-            uint narrow = cidr.Length >= NarrowLength ? TableHash.Fold(cidr.High >> (64 - NarrowLength)) : ~wide;
+            (uint wide, uint narrow) = Hashes(cidr, i);
             CountLength(_lengths, wide >> (32 - Layout.Bits6Wide), cidr.Length, up);
             CountNarrow(narrow, up);
             CountWide(wide >> (32 - Layout.Bits6Wide), up);
         }
+    }
+
+    private static ulong WideBlocks(int length) => 1ul << Math.Max(0, WideLength - length);
+
+    private static uint BriefIndex(Cidr cidr) => (uint)(cidr.High >> (64 - Layout.Bits6Short));
+
+    private static uint BriefBlocks(int length) => 1u << Math.Max(0, Layout.Bits6Short - length);
+
+    private static (uint Wide, uint Narrow) Hashes(Cidr cidr, ulong block)
+    {
+        uint wide = TableHash.Fold((cidr.High >> (64 - WideLength)) + block);
+        return (wide, cidr.Length >= NarrowLength ? TableHash.Fold(cidr.High >> (64 - NarrowLength)) : ~wide);
     }
 
     /// <summary>Two bits of one line for a block.</summary>
@@ -111,8 +142,8 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
     /// <summary>At most 532 prefixes of up to /28 touch one /20, so 16 bits hold their number.</summary>
     private void CountBrief(Cidr cidr, bool up)
     {
-        uint first = (uint)(cidr.High >> (64 - Layout.Bits6Short));
-        for (uint i = 0; i < 1u << Math.Max(0, Layout.Bits6Short - cidr.Length); i++)
+        uint first = BriefIndex(cidr);
+        for (uint i = 0; i < BriefBlocks(cidr.Length); i++)
         {
             ref ushort count = ref _briefCounts[first + i];
             count = (ushort)(count + (up ? 1 : -1));

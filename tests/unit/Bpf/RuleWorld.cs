@@ -108,7 +108,7 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
         Assert.Equal(Errno.None, errno);
         using (memory)
         {
-            memory!.Reach(0, (int)layout.Lines * Layout.LineSize);
+            Assert.Equal(Errno.None, memory!.TryReach(0, (long)layout.Lines * Layout.LineSize));
             ulong[] words = memory.As<ulong>().ToArray();
             foreach (Policy policy in Policies.All)
             {

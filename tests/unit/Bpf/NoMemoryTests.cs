@@ -1,0 +1,99 @@
+using Couic.Bpf;
+using Couic.Native;
+using Couic.Store;
+using Xunit;
+
+namespace Couic.Tests.Bpf;
+
+/// <summary>The pieces of the tables are mapped when they are first needed, which the kernel may refuse.</summary>
+[Collection("bpf")]
+public class NoMemoryTests
+{
+    private const int Few = 20;
+    private const int Many = 400;
+
+    /// <summary>So large that neighbours are in different pieces.</summary>
+    private static readonly PlaneOptions Large = new() { Limits = new StoreLimits(65_536, 16_384, 8) };
+
+    [Theory]
+    [InlineData("203.0.113.9/32", false)]
+    [InlineData("203.0.113.9/32", true)]
+    [InlineData("203.0.0.0/12", false)]
+    [InlineData("203.0.0.0/12", true)]
+    [InlineData("2001:db8:7::9/128", false)]
+    [InlineData("2001:db8:7::9/128", true)]
+    [InlineData("2001:d00::/26", false)]
+    [InlineData("2001:d00::/26", true)]
+    public void ARefusalChangesNothingAndTheNextTrySucceeds(string text, bool together)
+    {
+        using var plane = new PlaneFixture(Large);
+        var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);
+        Cidr cidr = PlaneFixture.Parse(text);
+
+        NoMappings.Run(() =>
+        {
+            Assert.Equal(StoreOutcome.Refused, Add(store, cidr, together));
+            Assert.Equal($"add {cidr} in map \"couic_lines\": cannot allocate memory (the kernel is out of memory)", store.LastRefusal!.Message);
+        });
+        Assert.False(store.TryGet(Policy.Drop, cidr, out _));
+        AssertAgreement(plane, store, [cidr]);
+
+        Assert.Equal(StoreOutcome.Created, Add(store, cidr, together));
+        Assert.True(store.TryGet(Policy.Drop, cidr, out _));
+        AssertAgreement(plane, store, [cidr]);
+        NoMappings.Run(() => Assert.Equal(StoreOutcome.Removed, store.Remove(Policy.Drop, cidr, default, out _)));
+        AssertAgreement(plane, store, [cidr]);
+    }
+
+    /// <summary>Some of what these need is mapped, and some is not; a second attempt for all of them meets what the first one left.</summary>
+    [Theory]
+    [InlineData(IpFamily.V4, false)]
+    [InlineData(IpFamily.V4, true)]
+    [InlineData(IpFamily.V6, false)]
+    [InlineData(IpFamily.V6, true)]
+    public void AmongManySomeAreRefusedAndEachVerdictIsThatOfTheStore(IpFamily family, bool together)
+    {
+        using var plane = new PlaneFixture(Large);
+        var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);
+        var random = new Random(7);
+        List<Cidr> cidrs = [.. Enumerable.Range(0, Few + Many).Select(_ => family == IpFamily.V4
+            ? Cidr.FromV4((uint)random.NextInt64(1u << 31), random.Next(9, 33)).Network
+            : new Cidr(IpFamily.V6, (ulong)random.NextInt64(), (ulong)random.NextInt64(), random.Next(20, 129)).Network).Distinct()];
+        cidrs[..Few].ForEach(cidr => Add(store, cidr, together));
+        int refused = 0;
+        NoMappings.Run(() => refused = cidrs[Few..].Count(cidr => Add(store, cidr, together) == StoreOutcome.Refused));
+        Assert.InRange(refused, 1, Many - 1);
+        AssertAgreement(plane, store, cidrs);
+
+        cidrs.ForEach(cidr => Add(store, cidr, together));
+        AssertAgreement(plane, store, cidrs);
+        NoMappings.Run(() => cidrs.ForEach(cidr => Assert.Equal(StoreOutcome.Removed, store.Remove(Policy.Drop, cidr, default, out _))));
+        AssertAgreement(plane, store, cidrs);
+    }
+
+    private static StoreOutcome Add(RuleStore store, Cidr cidr, bool together)
+    {
+        if (!together)
+        {
+            return store.Add(Policy.Drop, cidr, "t"u8, 0, ConflictMode.Refuse, default, out _);
+        }
+
+        SingleChange[] changes = [new SingleChange { Policy = Policy.Drop, Cidr = cidr, Creator = [] }];
+        store.Apply(changes);
+        return changes[0].Outcome;
+    }
+
+    /// <summary>The tries hold what the store holds, and each address is dropped exactly where it should be.</summary>
+    private static void AssertAgreement(PlaneFixture plane, RuleStore store, IEnumerable<Cidr> cidrs)
+    {
+        Assert.Equal(new DriftReport(0, 0), new DriftCheck(store, plane.Plane, () => { }).Run());
+        foreach (Cidr cidr in cidrs)
+        {
+            string source = cidr.AddressText();
+            Assert.Equal(CidrFault.None, Cidr.TryParse($"{source}/{cidr.MaxLength}", out Cidr host));
+            uint expected = store.Covering(Policy.Drop, host).Count > 0 ? PlaneFixture.Drop : PlaneFixture.Pass;
+            uint verdict = plane.Run(cidr.Family == IpFamily.V4 ? Packets.Ethernet(0x0800, Packets.V4(source)) : Packets.Ethernet(0x86dd, Packets.V6(source)));
+            Assert.True(expected == verdict, $"{cidr}: {verdict}, expected {expected}");
+        }
+    }
+}
