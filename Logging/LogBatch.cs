@@ -3,8 +3,8 @@ using Couic.Config;
 namespace Couic.Logging;
 
 /// <summary>Lines that are ready to be written, in stretches of one day and one state of the settings. Not thread-safe.</summary>
-/// <param name="isJournal">Whether lines for standard output start with a priority.</param>
-internal sealed class LogBatch(int maxBytes, bool isJournal)
+/// <param name="reader">Who reads the lines for standard output.</param>
+internal sealed class LogBatch(int maxBytes, LogReader reader)
 {
     private readonly LineBuffer _output = new();
     private readonly LineBuffer _file = new();
@@ -22,15 +22,15 @@ internal sealed class LogBatch(int maxBytes, bool isJournal)
     public bool TryAppend(in LogRecord record, LoggingSettings settings)
     {
         int output = _output.Length, file = _file.Length;
-        if (isJournal)
+        if (reader == LogReader.Journal)
         {
             _output.Append(Levels.Priority(record.Level));
         }
 
-        Append(_output, record, settings.Dir is null ? settings.Format : LogFormat.Text);
+        Append(_output, record, settings.Dir is null ? settings.Format : LogFormat.Text, saysOnce: reader == LogReader.Person);
         if (settings.Dir is not null && !SharesLines(settings))
         {
-            Append(_file, record, settings.Format);
+            Append(_file, record, settings.Format, saysOnce: false);
         }
 
         if (Math.Max(_output.Length, _file.Length) > maxBytes)
@@ -72,9 +72,9 @@ internal sealed class LogBatch(int maxBytes, bool isJournal)
         Dropped = 0;
     }
 
-    private bool SharesLines(LoggingSettings settings) => settings.Format == LogFormat.Text && !isJournal;
+    private bool SharesLines(LoggingSettings settings) => settings.Format == LogFormat.Text && reader == LogReader.Program;
 
-    private static void Append(LineBuffer lines, in LogRecord record, LogFormat format)
+    private static void Append(LineBuffer lines, in LogRecord record, LogFormat format, bool saysOnce)
     {
         if (format == LogFormat.Json)
         {
@@ -82,7 +82,7 @@ internal sealed class LogBatch(int maxBytes, bool isJournal)
         }
         else
         {
-            TextFormat.Append(lines, record);
+            TextFormat.Append(lines, record, saysOnce);
         }
     }
 

@@ -29,7 +29,7 @@ public sealed class LogFactory : ILoggerFactory
     {
         _time = time;
         _level = (int)settings.Level;
-        _queue = new LogQueue(settings, output.IsJournal, queueBytes);
+        _queue = new LogQueue(settings, output.Reader, queueBytes);
         _writer = new LogWriter(_queue, settings, output, time, stopTime);
     }
 

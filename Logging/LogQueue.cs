@@ -23,12 +23,12 @@ internal sealed class LogQueue
     private LogBatch _spare;
     private long _droppedEver;
 
-    /// <param name="isJournal">Whether lines for standard output start with a priority.</param>
-    public LogQueue(LoggingSettings settings, bool isJournal, int bytes)
+    /// <param name="reader">Who reads the lines for standard output.</param>
+    public LogQueue(LoggingSettings settings, LogReader reader, int bytes)
     {
         _settings = settings;
-        _filling = new LogBatch(bytes, isJournal);
-        _spare = new LogBatch(bytes, isJournal);
+        _filling = new LogBatch(bytes, reader);
+        _spare = new LogBatch(bytes, reader);
         _half = bytes / 2;
     }
 

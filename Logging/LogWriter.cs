@@ -34,7 +34,7 @@ internal sealed partial class LogWriter : IDisposable
         _time = time;
         _stopTime = stopTime;
         _file = new LogFile(time);
-        _own = new LogBatch(LogRecord.MaxBytes, output.IsJournal);
+        _own = new LogBatch(LogRecord.MaxBytes, output.Reader);
         _thread = new Thread(Run) { IsBackground = true, Name = "log" };
         _thread.Start();
     }

@@ -8,10 +8,11 @@ internal sealed class StandardOutput : ILogOutput
 {
     private readonly SafeFileHandle _file = new(1, ownsHandle: false);
 
-    public StandardOutput() => IsJournal = LeadsToJournal(Environment.GetEnvironmentVariable("JOURNAL_STREAM"));
+    public StandardOutput() => Reader = LeadsToJournal(Environment.GetEnvironmentVariable("JOURNAL_STREAM")) ? LogReader.Journal
+        : Console.IsOutputRedirected ? LogReader.Program
+        : LogReader.Person;
 
-    /// <summary>Whether the other end is the systemd journal, which takes a priority at the start of each line (systemd.exec(5)).</summary>
-    public bool IsJournal { get; }
+    public LogReader Reader { get; }
 
     /// <summary>False when lines are lost: nobody reads, or the descriptor is closed.</summary>
     public bool TryWrite(ReadOnlySpan<byte> lines)

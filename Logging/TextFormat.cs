@@ -21,7 +21,8 @@ internal static class TextFormat
     internal static byte[] Ascii(string without) =>
         [.. Enumerable.Range(' ', 0x7f - ' ').Where(c => !without.Contains((char)c, StringComparison.Ordinal)).Select(c => (byte)c)];
 
-    public static void Append(LineBuffer line, in LogRecord record)
+    /// <param name="saysOnce">Whether fields whose values stand in the message are left out.</param>
+    public static void Append(LineBuffer line, in LogRecord record, bool saysOnce)
     {
         line.AppendTime(record.Ticks);
         line.Append((byte)' ');
@@ -39,19 +40,54 @@ internal static class TextFormat
         LogFieldReader fields = record.Fields;
         while (fields.TryRead(out LogField field))
         {
-            if (field.Kind == LogFieldKind.Word && !field.Text.IsEmpty)
+            int start = line.Length;
+            AppendPair(line, field);
+            bool isText = field.Kind is LogFieldKind.Text or LogFieldKind.Word;
+            if (saysOnce && Says(record.Message, isText ? field.Text : line.Written[(start + field.Key.Length + 2)..]))
             {
-                line.Append((byte)' ', field.Key, (byte)'=', field.Text);
-                continue;
+                line.Truncate(start);
             }
-
-            line.Append((byte)' ');
-            line.Append(field.Key);
-            line.Append((byte)'=');
-            AppendField(line, field);
         }
 
         line.Append((byte)'\n');
+    }
+
+    /// <summary>Whether a value stands in a message by itself, and not as a part of a word or of an address.</summary>
+    private static bool Says(ReadOnlySpan<byte> message, ReadOnlySpan<byte> value)
+    {
+        for (int at = 0, next; !value.IsEmpty && (next = message[at..].IndexOf(value)) >= 0; at++)
+        {
+            at += next;
+            if ((at == 0 || !IsOfWord(message[at - 1])) && !StartsWord(message[(at + value.Length)..]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool IsOfWord(byte c) => char.IsAsciiLetterOrDigit((char)c) || c is (byte)'.' or (byte)':' or (byte)'-' or (byte)'/';
+
+    /// <summary>A full stop or a colon behind a value is no part of it, unless something follows at once.</summary>
+    private static bool StartsWord(ReadOnlySpan<byte> rest)
+    {
+        int end = rest.IndexOfAnyExcept((byte)'.', (byte)':', (byte)'-');
+        return end >= 0 && (char.IsAsciiLetterOrDigit((char)rest[end]) || (end == 0 && rest[0] == '/'));
+    }
+
+    private static void AppendPair(LineBuffer line, in LogField field)
+    {
+        if (field.Kind == LogFieldKind.Word && !field.Text.IsEmpty)
+        {
+            line.Append((byte)' ', field.Key, (byte)'=', field.Text);
+            return;
+        }
+
+        line.Append((byte)' ');
+        line.Append(field.Key);
+        line.Append((byte)'=');
+        AppendField(line, field);
     }
 
     private static void AppendField(LineBuffer line, in LogField field)

@@ -56,7 +56,7 @@ public sealed class AllocationTests
 
     private sealed class Nowhere : ILogOutput
     {
-        public bool IsJournal => false;
+        public LogReader Reader => LogReader.Program;
 
         public bool TryWrite(ReadOnlySpan<byte> lines) => true;
 

@@ -38,6 +38,27 @@ public sealed partial class LogFactoryTests : IDisposable
             _output.Lines);
     }
 
+    /// <summary>Only whole values are the same: a 7 in 17 or in 10.0.0.7 is another one.</summary>
+    [Fact]
+    public void ATerminalIsNotToldTwiceAndAFileIs()
+    {
+        MemoryOutput terminal = new() { Reader = LogReader.Person };
+        using (LogFactory logs = new(ToOutput with { Dir = _folder.Path }, terminal, _clock, LogQueue.DefaultBytes, Patience))
+        {
+            Attached(logs.CreateLogger("Couic.Daemon.Start"), "eth0", true, -1);
+            Write(logs.CreateLogger("audit"), "entry 10.0.0.7 of 17 created by web", "web", 7);
+        }
+
+        Assert.Equal(
+            [
+                "2026-01-02T03:04:05.678901Z WARN daemon attached to eth0: True, -1 event=attached again=true",
+                "2026-01-02T03:04:05.678901Z INFO audit entry 10.0.0.7 of 17 created by web event=entry_created expiration=7",
+            ],
+            terminal.Lines);
+        string file = Assert.Single(Directory.GetFiles(_folder.Path));
+        Assert.Contains("attached to eth0: True, -1 event=attached interface=eth0 again=true time_left=-1\n", File.ReadAllText(file), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AJsonLineIsOneObject()
     {
@@ -113,7 +134,7 @@ public sealed partial class LogFactoryTests : IDisposable
     [Fact]
     public void UnderTheJournalEachLineHasItsPriority()
     {
-        MemoryOutput journal = new() { IsJournal = true };
+        MemoryOutput journal = new() { Reader = LogReader.Journal };
         using (var logs = new LogFactory(ToOutput, journal, _clock, LogQueue.DefaultBytes, Patience))
         {
             foreach (LogLevel level in new[] { LogLevel.Information, LogLevel.Warning, LogLevel.Error, LogLevel.Critical })
