@@ -67,24 +67,25 @@ public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
 
     private static string ReadText(string path)
     {
-        byte[] content;
+        // Most are a few KB; what is kept for the largest would lie about until the collector next looks at everything.
+        using var scratch = new ScratchMemory(MaxBytes + 1);
+        int length;
         try
         {
             using FileStream file = File.OpenRead(path);
-            content = new byte[MaxBytes + 1];
-            int length = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
-            content = content[..length];
+            length = file.ReadAtLeast(scratch.Bytes, MaxBytes + 1, throwOnEndOfStream: false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new IOException($"read configuration \"{path}\": {IoErrors.Cause(e)}", e);
         }
 
-        if (content.Length > MaxBytes)
+        if (length > MaxBytes)
         {
             throw new IOException($"read configuration \"{path}\": more than {MaxBytes} bytes");
         }
 
+        ReadOnlySpan<byte> content = scratch.Bytes[..length];
         List<Fault> faults = [];
         if (!System.Text.Unicode.Utf8.IsValid(content))
         {

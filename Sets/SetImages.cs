@@ -1,14 +1,14 @@
 using System.Text;
+using Couic.Native;
 using Couic.Store;
 
 namespace Couic.Sets;
 
 /// <summary>What all set files together want, as it is read from the folder, and what is wrong with them.</summary>
-internal sealed class SetImages(SetDirectory directory)
+internal sealed class SetImages(SetDirectory directory) : IDisposable
 {
     /// <summary>One for all files, so that reading them leaves nothing to collect.</summary>
-    private readonly byte[] _buffer = new byte[SetFile.MaxBytes + 1];
-
+    private readonly ScratchMemory _buffer = new(SetFile.MaxBytes + 1);
 
     public SetImage Ignore { get; private set; } = new(Policy.Ignore);
 
@@ -24,6 +24,8 @@ internal sealed class SetImages(SetDirectory directory)
 
     /// <summary>Whether a file could not be read at all, which is nobody's typing error.</summary>
     public bool HasFailed { get; private set; }
+
+    public void Dispose() => _buffer.Dispose();
 
     public SetImage Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
 
@@ -51,10 +53,10 @@ internal sealed class SetImages(SetDirectory directory)
             int[] counts = new int[2];
             foreach (string name in directory.Names(policy))
             {
-                if (directory.ReadText(policy, name, _buffer, out int length).Outcome == SetOutcome.Ok
-                    && CheckText(policy, name, _buffer.AsSpan(0, length), tell: false))
+                if (directory.ReadText(policy, name, _buffer.Bytes, out int length).Outcome == SetOutcome.Ok
+                    && CheckText(policy, name, _buffer.Bytes[..length], tell: false))
                 {
-                    Fit(policy, name, _buffer.AsSpan(0, length), networks, counts, limits);
+                    Fit(policy, name, _buffer.Bytes[..length], networks, counts, limits);
                 }
             }
         }
@@ -62,8 +64,8 @@ internal sealed class SetImages(SetDirectory directory)
 
     private void ReadSet(Policy policy, string name)
     {
-        SetResult result = directory.ReadText(policy, name, _buffer, out int length);
-        ReadOnlySpan<byte> content = _buffer.AsSpan(0, length);
+        SetResult result = directory.ReadText(policy, name, _buffer.Bytes, out int length);
+        ReadOnlySpan<byte> content = _buffer.Bytes[..length];
         if (result.Outcome == SetOutcome.Absent)
         {
             return; // deleted since the folder was listed

@@ -66,7 +66,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
     private SetReload Load(bool isStart)
     {
-        var images = new SetImages(directory);
+        using var images = new SetImages(directory);
         try
         {
             images.Read();
