@@ -64,6 +64,20 @@ public class PropertyTests
         }
     }
 
+    [Theory]
+    [InlineData(IpFamily.V4, 32)]
+    [InlineData(IpFamily.V6, 128)]
+    public void ARuleAloneIsFoundWhateverItsLength(IpFamily family, int longest)
+    {
+        using var world = new RuleWorld(family, 14, new StoreLimits(64, 64, 8));
+        for (int length = 0; length <= longest; length++)
+        {
+            world.CheckAlone(length);
+        }
+
+        world.AssertTablesAreEmpty();
+    }
+
     /// <summary>A change every tenth packet; half of the sources are of a rule that is or was there. Up to 1,024 tags.</summary>
     [Theory]
     [InlineData(IpFamily.V4, 10, 4_096)]

@@ -56,6 +56,17 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
         }
     }
 
+    /// <summary>Whether a rule is found that is the only one.</summary>
+    public void CheckAlone(int length)
+    {
+        Cidr cidr = SourceIn(Region(8)).WithLength((byte)length);
+        Add(Policy.Drop, cidr);
+        Check(SourceIn(cidr));
+        Check(RandomSource());
+        Remove(Policy.Drop, cidr);
+        Check(SourceIn(cidr));
+    }
+
     public void Check(Cidr source)
     {
         bool listed = Oracle.TryDecide(source, out Policy policy, out Cidr cidr, out int slot);
@@ -110,6 +121,7 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
         {
             Assert.Equal(Errno.None, memory!.TryReach(0, (long)layout.Lines * Layout.LineSize));
             ulong[] words = memory.As<ulong>().ToArray();
+            AssertZero(words, 0, 1, "summary");
             foreach (Policy policy in Policies.All)
             {
                 // Hits and the addresses of IPv6 buckets are scrap once nothing leads to them.
