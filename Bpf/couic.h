@@ -116,8 +116,8 @@ struct couic_line {
 /* The first of couic_lines says what there is at all, so that most questions end in the first-level cache: the lengths of
  * all rules, a set for each policy of IPv4, then two for each of IPv6. Here, where no bucket is meant, IPv6 lengths up to /28
  * are in the second set too; ::/0 shares the bit of ::/1. */
-#define COUIC_SUMMARY4 0		     /* the first among `words`, then one for each policy */
-#define COUIC_SUMMARY6 2		     /* the first, then two for each policy */
+#define COUIC_SUMMARY4 0			    /* the first among `words`, then one for each policy */
+#define COUIC_SUMMARY6 2			    /* the first, then two for each policy */
 #define COUIC_SUMMARY6_BRIEF 0xfffffff000000000ull  /* /0 to /28 */
 #define COUIC_SUMMARY6_SPARSE 0x0000000ffffe0000ull /* /29 to /47 */
 
