@@ -35,7 +35,11 @@ public sealed class PeeringTests : IDisposable
         Eventually.Holds(() => Stats.Count(couic1, "drop") == 0, "the removal comes back");
 
         Eventually.Holds(() => couic1.Ctl("peers").Out.Contains("┆ up ", StringComparison.Ordinal), "the peer is shown as up");
-        Eventually.Holds(() => couic2.Ctl("peers").Out.Contains("┆ yes ", StringComparison.Ordinal), "with the same rules");
+        foreach (Daemon node in (Daemon[])[couic1, couic2])
+        {
+            Eventually.Holds(() => node.Ctl("peers").Out.Contains("┆ yes ", StringComparison.Ordinal), "with the same rules");
+        }
+
         AssertPeersAreShown(couic1);
 
         // Allow-lists stay on their node unless both sides ask for them.
