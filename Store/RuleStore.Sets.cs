@@ -25,8 +25,9 @@ public sealed partial class RuleStore
     /// <summary>
     /// Makes the entries of sets exactly those of the images: what is there under its tag stays as it is, what is there under
     /// another tag is taken over (no expiry, creation now), the rest is added, and set entries that nobody wants any more go.
-    /// `ignore` comes before `drop`. All of it happens or nothing. It is done in slices: a change to some entry that comes
-    /// meanwhile takes its place before or behind that entry's own, and an address that is covered before and after always is.
+    /// `ignore` comes before `drop`. All of it happens or nothing. It is done in slices, but is one step for every other change:
+    /// those that come while it is prepared are before it, those that come later find each network as the swap will leave it
+    /// (<c>RuleStore.SetsMeanwhile.cs</c>). An address that is covered before and after always is.
     /// </summary>
     public SetSwapResult ReplaceSets(SetImage ignore, SetImage drop)
     {
@@ -91,6 +92,7 @@ public sealed partial class RuleStore
             {
                 if (Array.TrueForAll(plans, plan => plan.TryReserve()))
                 {
+                    Array.ForEach(plans, plan => plan.IsRunning = true);
                     return true;
                 }
 
@@ -177,6 +179,17 @@ public sealed partial class RuleStore
         for (int i = plan.Done; n < batch.Length && i < plan.Steps.Count; i++)
         {
             SetSwapStep step = plan.Steps[i];
+            if (step.Removes && !plan.TakesAway(step.Slot))
+            {
+                if (n > 0)
+                {
+                    break;
+                }
+
+                plan.Steps[plan.Done++] = SetSwapStep.None;
+                continue;
+            }
+
             Cidr cidr = plan.CidrOf(step);
             if (step.Removes)
             {
@@ -184,7 +197,7 @@ public sealed partial class RuleStore
                 continue;
             }
 
-            // Somebody may have added or removed it since the plan was made.
+            // Somebody may have added or removed it while the plan was made.
             int slot = category.Entries.Find(cidr);
             if (slot < 0 && category.Entries.Count >= category.Entries.Limit && n > 0)
             {

@@ -9,6 +9,11 @@ public sealed partial class RuleStore
     private SetSwapResult Undo(SetSwapPlan[] plans)
     {
         PlaneRefusal? cause = LastRefusal;
+        using (Enter())
+        {
+            Array.ForEach(plans, plan => plan.IsRunning = false);
+        }
+
         int stuck = 0;
         foreach (SetSwapPlan plan in plans.Reverse())
         {
@@ -33,6 +38,11 @@ public sealed partial class RuleStore
 
     private bool TryUndo(SetSwapPlan plan, SetSwapStep step)
     {
+        if (step.IsNone)
+        {
+            return true;
+        }
+
         if (step.Removes)
         {
             return TryUndoRemove(plan.Category, plan.Past.TakeGone());

@@ -95,7 +95,16 @@ public sealed partial class RuleStore
         }
 
         change.IsPlanned = false;
-        if (change.IsRemoval)
+        if (category.Swap is { IsRunning: true } swap && (swap.Brings(change.Cidr) || (slot >= 0 && swap.TakesAway(slot))))
+        {
+            if (planned > 0)
+            {
+                return false;
+            }
+
+            ChangeAlone(category, ref change);
+        }
+        else if (change.IsRemoval)
         {
             PlanRemoval(category, slot, ref change, ref planned);
         }
@@ -114,13 +123,19 @@ public sealed partial class RuleStore
         }
         else
         {
-            // The rare ways, which may take several steps and touch other entries.
-            change.Outcome = AddAlone(
-                category, change.Cidr, change.Tag, change.Expiration, change.Mode, ContextOf(change), out change.Entry);
-            change.Refusal = change.Outcome == StoreOutcome.Refused ? LastRefusal : null;
+            ChangeAlone(category, ref change);
         }
 
         return true;
+    }
+
+    /// <summary>The rare ways, which may take several steps and touch other entries.</summary>
+    private void ChangeAlone(Category category, ref SingleChange change)
+    {
+        change.Outcome = change.IsRemoval
+            ? RemoveAlone(category, change.Cidr, ChangeOrigin.Api, change.Metadata, out change.Entry)
+            : AddAlone(category, change.Cidr, change.Tag, change.Expiration, change.Mode, ContextOf(change), out change.Entry);
+        change.Refusal = change.Outcome == StoreOutcome.Refused ? LastRefusal : null;
     }
 
     private void PlanAddition(Category category, ref SingleChange change, ref int planned)

@@ -67,23 +67,7 @@ public sealed partial class RuleStore
     {
         using (EnterAlone())
         {
-            Category category = CategoryOf(policy, cidr.Family);
-            int slot = FindLive(category, cidr.Network);
-            if (slot < 0)
-            {
-                entry = default;
-                return StoreOutcome.Absent;
-            }
-
-            entry = Read(category, slot);
-            if (entry.IsOfSet)
-            {
-                return StoreOutcome.OwnedBySet;
-            }
-
-            return TryRemoveSlot(category, slot, RuleEventKind.Deleted, context.Origin, context.Metadata, out entry)
-                ? StoreOutcome.Removed
-                : StoreOutcome.Refused;
+            return RemoveAlone(CategoryOf(policy, cidr.Family), cidr.Network, context.Origin, context.Metadata, out entry);
         }
     }
 
@@ -121,6 +105,11 @@ public sealed partial class RuleStore
         Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
     {
         int slot = category.Entries.Find(cidr);
+        if (category.Swap is { } swap && TryAddBehind(swap, cidr, slot, tag, expiration, mode, context, out StoreOutcome outcome, out entry))
+        {
+            return outcome;
+        }
+
         if (slot >= 0 && IsOver(ref category.Entries[slot]))
         {
             // Its time has come and the timer has not: it goes now, and the addition is a new entry.
@@ -135,6 +124,31 @@ public sealed partial class RuleStore
         return slot < 0
             ? Create(category, cidr, tag, expiration, context, out entry)
             : Renew(category, slot, tag, expiration, mode, context, out entry);
+    }
+
+    private StoreOutcome RemoveAlone(Category category, Cidr cidr, ChangeOrigin origin, byte[]? metadata, out Entry entry)
+    {
+        int slot = FindLive(category, cidr);
+        if (category.Swap is { } swap && TryRemoveBehind(swap, cidr, slot, out StoreOutcome outcome, out entry))
+        {
+            return outcome;
+        }
+
+        if (slot < 0)
+        {
+            entry = default;
+            return StoreOutcome.Absent;
+        }
+
+        entry = Read(category, slot);
+        if (entry.IsOfSet)
+        {
+            return StoreOutcome.OwnedBySet;
+        }
+
+        return TryRemoveSlot(category, slot, RuleEventKind.Deleted, origin, metadata, out entry)
+            ? StoreOutcome.Removed
+            : StoreOutcome.Refused;
     }
 
     /// <summary>The store's lock. Who waits for it is counted, so that a swap of sets can let them in.</summary>
@@ -152,6 +166,13 @@ public sealed partial class RuleStore
     private bool TryExpireFirst(Category category)
     {
         int slot = category.Expiry.First;
+        if (category.Swap is { } swap && swap.Brings(category.Entries[slot].Cidr))
+        {
+            // About to be a set's, and covered until then; should the swap be taken back, its time has come all the same.
+            category.Expiry.Schedule(slot, _time.GetTimestamp() + _time.TimestampFrequency);
+            return false;
+        }
+
         bool gone = TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out _);
         if (!gone)
         {
@@ -220,17 +241,23 @@ public sealed partial class RuleStore
             return StoreOutcome.Refused;
         }
 
+        Rewrite(category, slot, tagId, expiration, context);
+        entry = Read(category, slot);
+        Publish(new RuleEvent(RuleEventKind.Updated, category.Policy, entry, context.Origin, context.Metadata));
+        return StoreOutcome.Updated;
+    }
+
+    /// <summary>Gives an entry that is there another content; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
+    private void Rewrite(Category category, int slot, int tagId, ulong expiration, in ChangeContext context)
+    {
         ref EntryTable.Slot held = ref category.Entries[slot];
-        tags.Release(held.Tag);
+        _tags[(int)category.Policy].Release(held.Tag);
         held.Tag = tagId;
         _creators.Release(held.Creator);
         held.Creator = _creators.Acquire(context.Creator);
         held.Origin = context.Origin;
         held.Expiration = expiration;
         category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
-        entry = Read(category, slot);
-        Publish(new RuleEvent(RuleEventKind.Updated, category.Policy, entry, context.Origin, context.Metadata));
-        return StoreOutcome.Updated;
     }
 
     /// <summary>Takes an entry into the table; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>

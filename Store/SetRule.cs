@@ -59,7 +59,10 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
     }
 
     /// <summary>Whether a network is among them. Only when sorted and without duplicates.</summary>
-    public bool Contains(Cidr network)
+    public bool Contains(Cidr network) => IndexOf(network) >= 0;
+
+    /// <summary>Where a network is, negative when it is not among them. Only when sorted and without duplicates.</summary>
+    public int IndexOf(Cidr network)
     {
         int low = 0, high = Count - 1;
         while (low <= high)
@@ -68,13 +71,13 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
             int order = this[middle].Cidr.CompareTo(network);
             if (order == 0)
             {
-                return true;
+                return middle;
             }
 
             (low, high) = order < 0 ? (middle + 1, high) : (low, middle - 1);
         }
 
-        return false;
+        return -1;
     }
 
     /// <summary>Keeps the first of equal networks. Only when sorted.</summary>

@@ -2,8 +2,8 @@ namespace Couic.Store;
 
 /// <summary>
 /// What has to change in one table so that its set entries are those of an image, in the order in which it is done. It is
-/// made and run in slices, between which others change the table too. They cannot touch entries of sets; what they add or remove
-/// beside them is counted here, so that there is room for all of the plan, and for taking it back.
+/// made and run in slices, between which others change the table too. What they add or remove is counted here, so that there is
+/// room for all of the plan, and for taking it back. While it is made they find the table as it was; once it runs, as it will be.
 /// </summary>
 internal sealed class SetSwapPlan
 {
@@ -50,6 +50,9 @@ internal sealed class SetSwapPlan
     /// <summary>Whether anybody else has changed the table since the plan was begun.</summary>
     public bool IsDisturbed { get; private set; }
 
+    /// <summary>Whether it is being carried out.</summary>
+    public bool IsRunning { get; set; }
+
     /// <summary>Why it cannot be run; null when it can, as far as the plan knows.</summary>
     public (SetSwapStatus Status, string Message)? Obstacle { get; private set; }
 
@@ -59,6 +62,16 @@ internal sealed class SetSwapPlan
     public Cidr CidrOf(SetSwapStep step) => step.Removes ? Category.Entries[step.Slot].Cidr : _rules[step.Rule].Cidr;
 
     public byte[] TagOf(SetSwapStep step) => _image.Tag(_rules[step.Rule].Number);
+
+    /// <summary>Whether a network will be a set's once the plan is carried out. Not while it is made.</summary>
+    public bool Brings(Cidr cidr) => IsRunning && _rules.Contains(cidr);
+
+    /// <summary>Whether the entry in a slot will be gone once the plan is carried out. Not while it is made.</summary>
+    public bool TakesAway(int slot) =>
+        IsRunning && Category.Entries[slot] is { InUse: true, Origin: ChangeOrigin.Set } held && !_rules.Contains(held.Cidr);
+
+    /// <summary>The tag that a network will have that the plan brings.</summary>
+    public byte[] TagOf(Cidr cidr) => _image.Tag(_rules[_rules.IndexOf(cidr)].Number);
 
     /// <summary>Somebody else has added an entry.</summary>
     public void OnAdded()

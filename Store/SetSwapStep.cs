@@ -3,12 +3,17 @@ namespace Couic.Store;
 /// <summary>One change of a swap, in four bytes: there are as many as entries.</summary>
 internal readonly struct SetSwapStep
 {
+    /// <summary>Nothing is to be done: somebody else has made the entry that was to go their own.</summary>
+    public static readonly SetSwapStep None = new(int.MinValue);
+
     private readonly int _number;
 
     private SetSwapStep(int number) => _number = number;
 
     /// <summary>Whether the entry goes; else a network of the image comes, or takes over what is there.</summary>
     public bool Removes => _number < 0;
+
+    public bool IsNone => _number == int.MinValue;
 
     /// <summary>Slot of the entry that goes.</summary>
     public int Slot => ~_number;
