@@ -22,9 +22,6 @@ internal sealed partial class HttpServer
     /// <summary>Connections that are found at a time to make room, one after the other.</summary>
     private const int MaxIdlest = 256;
 
-    /// <summary>Connections taken before those that are open get their turn.</summary>
-    private const int MaxAccepts = 64;
-
     /// <summary>Full answers of the poller that are taken in a row.</summary>
     private const int MaxRounds = 64;
 
@@ -34,7 +31,7 @@ internal sealed partial class HttpServer
     /// <summary>A sleep as short as this was not worth it.</summary>
     private static readonly TimeSpan BriskPause = TimeSpan.FromMicroseconds(50);
 
-    /// <summary>How long connections are served before the poller is asked who else has something to do.</summary>
+    /// <summary>How long connections are served, and new ones taken, before the poller is asked who else has something to do.</summary>
     private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(1);
 
     private readonly ConnectionTable _connections = new();
@@ -46,6 +43,7 @@ internal sealed partial class HttpServer
     private readonly RefusalReport.Share _parkedReports = new();
     private long _nextSweep;
     private bool _listens = true;
+    private bool _isCalled;
     private bool _isBrisk;
     private long _acceptAgain;
     private long _lastTurn;
@@ -63,6 +61,7 @@ internal sealed partial class HttpServer
                 int n = Wait(_connections.Count == 0 && _listens ? IdleMilliseconds : SweepMilliseconds);
                 Volatile.Write(ref _lastTurn, Now);
                 DispatchAll(n);
+                Accept();
                 Serve();
                 if (Volatile.Read(ref _isOverParked))
                 {
@@ -147,7 +146,7 @@ internal sealed partial class HttpServer
 
         if (key == ListenerKey)
         {
-            Accept();
+            _isCalled = true;
         }
         else if (_connections.Find(key) is { } connection)
         {
@@ -190,9 +189,20 @@ internal sealed partial class HttpServer
         }
     }
 
+    /// <summary>
+    /// Takes those that want to connect, if anybody does. A new connection begins with its first requests, so many of them at once would
+    /// keep those that are open waiting.
+    /// </summary>
     private void Accept()
     {
-        for (int i = 0; i < MaxAccepts && !_isStopping; i++)
+        if (!_isCalled)
+        {
+            return;
+        }
+
+        _isCalled = false;
+        long end = Now + Ticks(Slice);
+        while (!_isStopping && Now < end)
         {
             int error = StreamSocket.Accept(_listener!.SafeHandle, out StreamSocket? socket);
             if (socket is not null)
