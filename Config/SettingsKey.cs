@@ -26,7 +26,7 @@ public sealed record SettingsKey(string Name, string Values, string Default, str
         new("limits.max_ignore_entries", "1 to 16777216 entries", "65536", "Entries of `ignore`, for each of IPv4 and IPv6."),
         new("limits.max_tags", "1 to 65000 tags", "4096", "Tags of each policy with counters of their own; further ones share one."),
         new("limits.per_entry_counters", "boolean", "true", "Whether packets and last hit of each entry are kept."),
-        new("limits.max_connections", "1 to 1000000 connections", "12000", "Open connections; beyond it the one that waits longest is closed."),
+        new("limits.max_connections", "1 to 1000000 connections", "12000", "Open connections; beyond it whoever has most of them loses the one that waits longest."),
         new("limits.max_request_line_bytes", "256 to 1048576 bytes", "8192", "Method, target and version of a request; beyond it 414."),
         new("limits.max_header_fields", "8 to 10000 fields", "100", "Header fields of a request; beyond it 431."),
         new("limits.max_header_bytes", "1024 to 16777216 bytes", "32768", "All header fields of a request together; beyond it 431."),

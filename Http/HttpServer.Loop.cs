@@ -16,12 +16,6 @@ internal sealed partial class HttpServer
     /// <summary>How often the loop goes round when there is nothing to do, for whoever watches that it does.</summary>
     private const int IdleMilliseconds = 1000;
 
-    /// <summary>Connections that make room when descriptors have run out: one would be gone again at once.</summary>
-    private const int RoomWithoutDescriptors = 32;
-
-    /// <summary>Connections that are found at a time to make room, one after the other.</summary>
-    private const int MaxIdlest = 256;
-
     /// <summary>Full answers of the poller that are taken in a row.</summary>
     private const int MaxRounds = 64;
 
@@ -36,16 +30,10 @@ internal sealed partial class HttpServer
 
     private readonly ConnectionTable _connections = new();
     private readonly CallerTurns _ready = new();
-    private readonly Queue<(HttpConnection Connection, long Since)> _idlest = new();
     private readonly ConcurrentQueue<HttpConnection> _returning = new();
-    private readonly RefusalReport.Share _fullReports = new();
-    private readonly RefusalReport.Share _acceptReports = new();
     private readonly RefusalReport.Share _parkedReports = new();
     private long _nextSweep;
-    private bool _listens = true;
-    private bool _isCalled;
     private bool _isBrisk;
-    private long _acceptAgain;
     private long _lastTurn;
 
     /// <summary>How long ago the event loop last went round: at most a second, unless it is stuck or has ended.</summary>
@@ -189,109 +177,6 @@ internal sealed partial class HttpServer
         }
     }
 
-    /// <summary>
-    /// Takes those that want to connect, if anybody does. A new connection begins with its first requests, so many of them at once would
-    /// keep those that are open waiting.
-    /// </summary>
-    private void Accept()
-    {
-        if (!_isCalled)
-        {
-            return;
-        }
-
-        _isCalled = false;
-        long end = Now + Ticks(Slice);
-        while (!_isStopping && Now < end)
-        {
-            int error = StreamSocket.Accept(_listener!.SafeHandle, out StreamSocket? socket);
-            if (socket is not null)
-            {
-                Open(socket);
-            }
-            else if (error is StreamSocket.ProcessFull or StreamSocket.SystemFull)
-            {
-                // The connection stays in the backlog, and the listener ready: look away for a moment instead of spinning.
-                for (int k = 0; k < RoomWithoutDescriptors && MakeRoom(); k++)
-                {
-                }
-
-                Listen(false);
-                _acceptAgain = Now + (Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)) / 2);
-                if (_acceptReports.TryTake(_time, 1, out _))
-                {
-                    HttpLog.AcceptFailed(Log, -error);
-                }
-
-                return;
-            }
-            else if (error == StreamSocket.WouldBlock)
-            {
-                return;
-            }
-        }
-    }
-
-    private void Open(StreamSocket socket)
-    {
-        if (_connections.Count >= Limits.MaxConnections && !MakeRoom())
-        {
-            socket.Dispose();
-            return;
-        }
-
-        HttpConnection connection = _connections.Add(socket.PeerProcess(), (key, caller) => new HttpConnection(this, socket, key, caller));
-        try
-        {
-            _poller.Add(socket, ConnectionEvents, connection.Key);
-        }
-        catch (Win32Exception e)
-        {
-            HttpLog.ConnectionFailed(Log, e);
-            _connections.Remove(connection);
-            socket.Dispose();
-            return;
-        }
-
-        _ = connection.RunAsync();
-    }
-
-    /// <summary>Closes the connection that has waited longest for a request. False when none waits.</summary>
-    private bool MakeRoom()
-    {
-        if (_fullReports.TryTake(_time, 1, out long suppressed))
-        {
-            HttpLog.ConnectionsFull(Log, Limits.MaxConnections, suppressed);
-        }
-
-        while (_idlest.Count > 0 || FindIdlest())
-        {
-            (HttpConnection connection, long since) = _idlest.Dequeue();
-            if (connection.IsWaiting && connection.WaitingSince == since)
-            {
-                connection.Evict();
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>Looks once for the many that will have to make room when they come faster than they go.</summary>
-    private bool FindIdlest()
-    {
-        List<HttpConnection> waiting = _connections.Snapshot();
-        waiting.RemoveAll(connection => !connection.IsWaiting);
-        (HttpConnection, long)[] idlest = [.. waiting.Select(connection => (connection, connection.WaitingSince))];
-        Array.Sort(idlest, static (a, b) => a.Item2.CompareTo(b.Item2));
-        foreach ((HttpConnection, long) one in idlest.Take(MaxIdlest))
-        {
-            _idlest.Enqueue(one);
-        }
-
-        return _idlest.Count > 0;
-    }
-
     /// <summary>Ends the connections that have waited longest with memory of their own, until a tenth of it is free.</summary>
     private void ShedParked()
     {
@@ -336,15 +221,6 @@ internal sealed partial class HttpServer
             {
                 connection.CheckDeadline(now);
             }
-        }
-    }
-
-    private void Listen(bool on)
-    {
-        if (_listens != on)
-        {
-            _listens = on;
-            _poller.Modify(_listener!.SafeHandle, on ? PollEvents.Readable : PollEvents.None, ListenerKey);
         }
     }
 

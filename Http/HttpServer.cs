@@ -15,6 +15,9 @@ namespace Couic.Http;
 /// </summary>
 internal sealed partial class HttpServer : IAsyncDisposable
 {
+    /// <summary>Descriptors that are no connections: maps, logs, peers, files.</summary>
+    private const int OtherDescriptors = 256;
+
     private readonly TimeProvider _time;
     private readonly Poller _poller = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -60,8 +63,8 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
     internal Turns LargeBodies { get; }
 
-    /// <summary>Requests that compute away from the event loop. Some wait for the disk, so that they are more than processors.</summary>
-    internal Turns Work { get; } = new(Math.Max(4, 2 * Environment.ProcessorCount));
+    /// <summary>Requests that compute away from the event loop. Some wait for the disk, so that they are a few also on a small machine.</summary>
+    internal Turns Work { get; } = new(Math.Max(3, Environment.ProcessorCount));
 
     internal bool IsStopping => _isStopping;
 
@@ -74,6 +77,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     {
         _listener = listener;
         listener.Blocking = false;
+        Descriptors.Reserve(listener.SafeHandle, Limits.MaxConnections + OtherDescriptors);
         _lastTurn = Now;
         _poller.Add(listener.SafeHandle, PollEvents.Readable, ListenerKey);
         var thread = new Thread(Run) { IsBackground = true, Name = "api" };

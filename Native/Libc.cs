@@ -6,6 +6,7 @@ namespace Couic.Native;
 internal static unsafe partial class Libc
 {
     public const int F_SETFD = 2;
+    public const int F_DUPFD_CLOEXEC = 1030;
     public const int FD_CLOEXEC = 1;
     public const int PROT_READ = 1;
     public const int PROT_WRITE = 2;

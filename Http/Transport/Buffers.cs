@@ -21,8 +21,8 @@ internal static class Buffers
 
     private const int LargestKept = 128 * 1024;
 
-    /// <summary>Bytes in the store; what comes above that is the collector's.</summary>
-    private const int MaxStored = 8 * 1024 * 1024;
+    /// <summary>Bytes in the store, more than all that wait may hold together by default; what comes above that is the collector's.</summary>
+    private const int MaxStored = 20 * 1024 * 1024;
 
     /// <summary>Bytes that are worth a collection, which takes some milliseconds: left alone the collector waits for more.</summary>
     private const int WorthCollection = 16 * 1024 * 1024;

@@ -19,6 +19,33 @@ internal sealed class ConnectionTable
 
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>How many the process has that has most.</summary>
+    public int MostOfOne
+    {
+        get
+        {
+            lock (_gate)
+            {
+                int most = 0;
+                foreach (Caller caller in _callers.Values)
+                {
+                    most = Math.Max(most, caller.Connections);
+                }
+
+                return most;
+            }
+        }
+    }
+
+    /// <summary>How many a process has.</summary>
+    public int CountOf(int process)
+    {
+        lock (_gate)
+        {
+            return _callers.TryGetValue(process, out Caller? caller) ? caller.Connections : 0;
+        }
+    }
+
     /// <param name="process">That opened it.</param>
     public HttpConnection Add(int process, Func<ulong, Caller, HttpConnection> create)
     {

@@ -176,7 +176,8 @@ def main():
             watch = Watch(daemon, client)
             attacker = Attacker(kind, daemon)
             try:
-                time.sleep(1)
+                watch.run(1).line(f"{CONNECTIONS} connections: {kind}, connecting")
+                watch = Watch(daemon, client)
                 p99 = watch.run(SECONDS).line(f"{CONNECTIONS} connections: {kind}")
             finally:
                 attacker.stop()

@@ -51,6 +51,61 @@ public sealed class AttackTests : IDisposable
         }
     }
 
+    [Fact]
+    public void WhoHasAllConnectionsLosesOneToWhoHasNoneAndWhoHasOneKeepsIt()
+    {
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Tables = "[limits]\nmax_connections = 100" });
+        daemon.Api.Add("drop", "10.0.0.1/32");
+        byte[] text = Encoding.ASCII.GetBytes(Text("readers", daemon.Api));
+        var held = new List<Socket>();
+        using var isOver = new CancellationTokenSource();
+        var attack = Task.Run(() =>
+        {
+            while (!isOver.IsCancellationRequested)
+            {
+                Attack(daemon, text, held, 200); // never waits for a request, as its answers wait for it
+            }
+        });
+        try
+        {
+            // Others, in processes of their own: one that keeps its connection, and one that comes again and again.
+            const string Client = """
+                import http.client, socket, sys, time
+                path, token, kept = sys.argv[1], sys.argv[2], sys.argv[3] == "kept"
+                def connect():
+                    one = http.client.HTTPConnection("localhost")
+                    one.sock = socket.socket(socket.AF_UNIX)
+                    one.sock.settimeout(10)
+                    one.sock.connect(path)
+                    return one
+                one, failed = connect(), 0
+                for i in range(40):
+                    try:
+                        one.request("GET", "/v1/drop/10.0.0.1/32", headers={"Authorization": "Bearer " + token})
+                        answer = one.getresponse()
+                        answer.read()
+                        failed += answer.status != 200
+                    except OSError:
+                        failed += 1
+                        one = connect()
+                    time.sleep(0.05)
+                    if not kept:
+                        one = connect()
+                print(failed)
+                """;
+            Eventually.Holds(() => daemon.Said.Contains("api_connections_full", StringComparison.Ordinal), "there is no room left");
+            Task<Shell.Result>[] others = [.. new[] { "kept", "again" }.Select(way =>
+                Task.Run(() => Shell.Run("python3", "-c", Client, daemon.Socket, daemon.Token, way)))];
+            Assert.All(others, other => Assert.Equal(new Shell.Result(0, "0\n", ""), other.Result));
+        }
+        finally
+        {
+            isOver.Cancel();
+            attack.Wait();
+            held.ForEach(socket => socket.Dispose());
+        }
+    }
+
     public void Dispose() => _lab.Dispose();
 
     private static string Text(string kind, ApiClient api) => kind switch
@@ -64,7 +119,7 @@ public sealed class AttackTests : IDisposable
     };
 
     /// <summary>Opens what is missing, sends, and reads nothing.</summary>
-    private static void Attack(Daemon daemon, byte[] text, List<Socket> held)
+    private static void Attack(Daemon daemon, byte[] text, List<Socket> held, int connections = Connections)
     {
         held.RemoveAll(socket =>
         {
@@ -76,7 +131,7 @@ public sealed class AttackTests : IDisposable
 
             return isClosed;
         });
-        while (held.Count < Connections)
+        while (held.Count < connections)
         {
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             held.Add(socket);
@@ -86,8 +141,14 @@ public sealed class AttackTests : IDisposable
 
         foreach (Socket socket in held)
         {
-            socket.Send(text, SocketFlags.None, out _);
+            socket.Send(text, SocketFlags.None, out SocketError error); // whatever there is room for
+            if (error is not (SocketError.Success or SocketError.WouldBlock))
+            {
+                socket.Dispose();
+            }
         }
+
+        held.RemoveAll(socket => socket.SafeHandle.IsClosed);
     }
 
     private static long Peak(Daemon daemon) => long.Parse(
