@@ -10,6 +10,7 @@ public sealed partial class BpfDataPlane
 {
     private readonly byte[] _keys = new byte[RuleStore.MaxTogether * Layout.Key6Size];
     private readonly byte[] _values = new byte[RuleStore.MaxTogether * sizeof(uint)];
+    private readonly PlannedChange[] _alike = new PlannedChange[RuleStore.MaxTogether];
     private bool _knowsBatches = true;
 
     public void Plan(ref PlannedChange change)
@@ -66,6 +67,73 @@ public sealed partial class BpfDataPlane
         }
     }
 
+    /// <summary>How many of the changes go to one trie in one way, as no rule is replaced: at least one.</summary>
+    private int CountAlike(ReadOnlySpan<RuleChange> changes)
+    {
+        RuleChange first = changes[0];
+        int count = 0;
+        while (count < Math.Min(changes.Length, RuleStore.MaxTogether))
+        {
+            RuleChange change = changes[count];
+            bool isAlike = change.Kind == first.Kind && change.Policy == first.Policy && change.Cidr.Family == first.Cidr.Family;
+            if (!isAlike || (change.Kind == RuleChangeKind.Set && RuleIn(change) != 0))
+            {
+                break;
+            }
+
+            count++;
+        }
+
+        return Math.Max(1, count);
+    }
+
+    /// <summary>All of them or, as far as the tables in front of the trie and what they count are concerned, none.</summary>
+    private bool TryApplyTogether(ReadOnlySpan<RuleChange> changes)
+    {
+        if (changes.Length == 1 || !_knowsBatches)
+        {
+            return false;
+        }
+
+        RuleChange first = changes[0];
+        Span<PlannedChange> planned = _alike.AsSpan(0, changes.Length);
+        int count = 0;
+        do
+        {
+            planned[count] = new PlannedChange { Change = changes[count] };
+            Plan(ref planned[count]);
+        }
+        while (planned[count++].Refusal is null && count < planned.Length);
+
+        bool isWritten = planned[count - 1].Refusal is null
+            && TryWriteTogether(planned, ulong.MaxValue >> (RuleStore.MaxTogether - count), first.Kind, _maps.Trie(first.Policy, first.Cidr.Family));
+        foreach (ref readonly PlannedChange change in planned[..count])
+        {
+            if (isWritten)
+            {
+                Finish(change);
+            }
+            else
+            {
+                Release(change.Rule);
+            }
+        }
+
+        return isWritten;
+    }
+
+    /// <summary>Takes out of their trie what a call for many that failed may have left of new rules that are refused.</summary>
+    private void Forget(ReadOnlySpan<RuleChange> refused)
+    {
+        foreach (ref readonly RuleChange change in refused)
+        {
+            if (change.Kind == RuleChangeKind.Set && RuleIn(change) == 0)
+            {
+                DeleteFromTrie(change);
+            }
+        }
+    }
+
     /// <summary>A host that was planned for a place which another one has taken meanwhile gets a record after all.</summary>
     private uint Settle(in RuleChange change, uint rule)
     {
@@ -116,6 +184,7 @@ public sealed partial class BpfDataPlane
             if (errno != Errno.None)
             {
                 change.Refusal = Refusal(change.Change, errno);
+                Forget([change.Change]);
             }
         }
     }

@@ -47,17 +47,41 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
 
     public int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal)
     {
-        for (int i = 0; i < changes.Length; i++)
+        int done = 0;
+        while (done < changes.Length)
         {
-            refusal = changes[i].Kind == RuleChangeKind.Set ? Set(changes[i]) : Remove(changes[i]);
-            if (refusal is not null)
+            int alike = CountAlike(changes[done..]);
+            if (TryApplyTogether(changes.Slice(done, alike)))
             {
-                return i;
+                done += alike;
+                continue;
+            }
+
+            for (int end = done + alike; done < end; done++)
+            {
+                refusal = changes[done].Kind == RuleChangeKind.Set ? Set(changes[done]) : Remove(changes[done]);
+                if (refusal is not null)
+                {
+                    Forget(changes[done..end]);
+                    return done;
+                }
             }
         }
 
         refusal = null;
-        return changes.Length;
+        return done;
+    }
+
+    public void Fetch(Policy policy, Cidr cidr)
+    {
+        if (cidr.Family == IpFamily.V4)
+        {
+            _tables4[(int)policy].Fetch(cidr);
+        }
+        else
+        {
+            _tables6[(int)policy].Fetch(cidr);
+        }
     }
 
     public bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits)

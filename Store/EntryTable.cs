@@ -42,6 +42,17 @@ internal sealed class EntryTable(int limit)
         return -1;
     }
 
+    /// <summary>
+    /// Reads what <see cref="Find"/> looks at first; and in a second round, what that leads to. Of many that are read one after the other the
+    /// processor waits for all at the same time.
+    /// </summary>
+    /// <returns>Nothing of meaning.</returns>
+    public int Touch(Cidr cidr, bool isSecondRound)
+    {
+        int first = _buckets[Bucket(cidr)];
+        return isSecondRound && first >= 0 ? this[first].Length : first;
+    }
+
     /// <summary>The slot that the next <see cref="Insert"/> will use.</summary>
     public int NextSlot => _freeHead >= 0 ? _freeHead : _used;
 

@@ -13,6 +13,11 @@ public interface IDataPlane
     /// </summary>
     int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal);
 
+    /// <summary>A change of this network is about to come, among others: what it needs may be brought near meanwhile.</summary>
+    void Fetch(Policy policy, Cidr cidr)
+    {
+    }
+
     /// <summary>Decides how a change will be held: a new entry, or one to be removed. Under the store's lock.</summary>
     void Plan(ref PlannedChange change);
 

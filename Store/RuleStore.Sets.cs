@@ -175,6 +175,7 @@ public sealed partial class RuleStore
     {
         Category category = plan.Category;
         NameTable tags = _tags[(int)category.Policy];
+        Fetch(plan, batch.Length);
         int n = 0;
         for (int i = plan.Done; n < batch.Length && i < plan.Steps.Count; i++)
         {

@@ -34,6 +34,7 @@ public sealed partial class RuleStore
         int planned = 0;
         using (EnterAlone())
         {
+            Fetch(changes);
             while (count < changes.Length && TryPlan(ref changes[count], ref planned))
             {
                 count++;

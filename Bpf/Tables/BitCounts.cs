@@ -1,3 +1,5 @@
+using Couic.Native;
+
 namespace Couic.Bpf.Tables;
 
 /// <summary>
@@ -11,6 +13,14 @@ internal sealed class BitCounts
     private int _used;
 
     public int this[uint index] => _counts[Find(index)];
+
+    /// <summary>Brings near what a change of a count will look at.</summary>
+    public void Fetch(uint index)
+    {
+        int at = (int)(Home(index) >> 7) & (_keys.Length - 1);
+        Cache.Fetch(ref _counts[at]);
+        Cache.Fetch(ref _keys[at]);
+    }
 
     /// <returns>The count afterwards.</returns>
     public int Increment(uint index)

@@ -15,6 +15,13 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
     /// <summary>Makes words ready to be changed.</summary>
     public Errno TryReach(uint word, uint count) => lines.TryReach(sizeof(ulong) * (_first + (long)word), sizeof(ulong) * (long)count);
 
+    /// <summary>Brings near what <see cref="Count"/> will need.</summary>
+    public void Fetch(uint word, int bit)
+    {
+        Cache.Fetch(ref At(word));
+        _counts.Fetch((word * BitsPerWord) + (uint)bit);
+    }
+
     /// <summary>One rule of a length more, or one less.</summary>
     public void Count(uint word, int bit, bool up)
     {

@@ -30,6 +30,13 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
     /// <summary>Makes ready to be changed what every rule needs: its first bucket, which may have to say that the rule is elsewhere.</summary>
     public Errno TryReach(ulong key) => TryReachBucket(TableHash.Bucket(key, 0, buckets));
 
+    /// <summary>Brings near where a rule is looked for first.</summary>
+    public void Fetch(ulong key)
+    {
+        uint bucket = TableHash.Bucket(key, 0, buckets);
+        Cache.Fetch(ref lines.As<ulong>()[Place(bucket)]);
+    }
+
     /// <summary>Whether a new rule would find a place.</summary>
     public bool HasRoom(ulong key) => FindFree(lines.As<ulong>(), key, out _) >= 0;
 

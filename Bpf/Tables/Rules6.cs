@@ -16,6 +16,14 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
     /// <summary>As <see cref="Rules4.TryReach"/>.</summary>
     public Errno TryReach(in Key6 key) => TryReachBucket(key, 0);
 
+    /// <summary>As <see cref="Rules4.Fetch"/>.</summary>
+    public void Fetch(in Key6 key)
+    {
+        Span<uint> bucket = Bucket(key, 0);
+        Cache.Fetch(ref bucket[0]);
+        Cache.Fetch(ref bucket[HalvesPerLine]);
+    }
+
     /// <summary>Whether a new rule would find a place.</summary>
     public bool HasRoom(in Key6 key) => TryFindFree(key, out _, out _);
 

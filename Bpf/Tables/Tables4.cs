@@ -33,6 +33,15 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
         return errno == Errno.None ? _narrow.TryReach(cidr.V4 >> NarrowShift, 1u << Math.Max(0, Layout.Bits4Narrow - cidr.Length)) : errno;
     }
 
+    /// <summary>Brings near what a change of a rule will need, as far as it is one line of each table.</summary>
+    public void Fetch(Cidr cidr)
+    {
+        _rules.Fetch(Rules4.Key(cidr.V4, cidr.Length));
+        _lengths.Fetch(cidr.V4 >> WideShift, 32 - cidr.Length);
+        _narrow.Fetch(cidr.V4 >> NarrowShift);
+        _narrowCounts.Fetch(cidr.V4 >> NarrowShift);
+    }
+
     /// <summary>Whether a new rule would be counted beside its prefix.</summary>
     public bool HasRoom(Cidr cidr) => _rules.HasRoom(Rules4.Key(cidr.V4, cidr.Length));
 

@@ -42,6 +42,20 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
         return errno;
     }
 
+    /// <summary>As <see cref="Tables4.Fetch"/>.</summary>
+    public void Fetch(Cidr cidr)
+    {
+        if (cidr.Length > BriefLength)
+        {
+            (uint wide, uint narrow) = Hashes(cidr, 0);
+            (uint word, int bit) = Place(wide >> (32 - Layout.Bits6Wide), cidr.Length);
+            _rules.Fetch(Key6.Of(cidr));
+            _lengths.Fetch(word, bit);
+            _narrow.Fetch(narrow >> (32 - Layout.Bits6Narrow));
+            _narrowCounts.Fetch(narrow >> (32 - Layout.Bits6Narrow));
+        }
+    }
+
     /// <summary>Whether a new rule would be counted beside its prefix; the shortest, which only the trie holds, never are.</summary>
     public bool HasRoom(Cidr cidr) => cidr.Length > BriefLength && _rules.HasRoom(Key6.Of(cidr));
 
@@ -124,8 +138,15 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
         }
     }
 
-    private static void CountLength(LengthSets sets, uint block, int length, bool up) =>
-        sets.Count((2 * block) + (length > 64 ? 0u : 1u), length > 64 ? 128 - length : 64 - length, up);
+    private static void CountLength(LengthSets sets, uint block, int length, bool up)
+    {
+        (uint word, int bit) = Place(block, length);
+        sets.Count(word, bit, up);
+    }
+
+    /// <summary>Where a block has the bit of a length: two words, the longer ones first.</summary>
+    private static (uint Word, int Bit) Place(uint block, int length) =>
+        length > 64 ? (2 * block, 128 - length) : ((2 * block) + 1, 64 - length);
 
     private void CountWide(uint index, bool up)
     {

@@ -71,6 +71,45 @@ public class NoMemoryTests
         AssertAgreement(plane, store, cidrs);
     }
 
+    /// <summary>The kernel takes the first ones of a call for many; what it has left of the others is taken out again.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ATrieThatIsFullInTheMiddleOfManyHoldsThoseThatWereTakenAndNoOthers(bool together)
+    {
+        const int Part = RuleStore.MaxTogether - 4; // no divisor of the trie's size
+        using var plane = new PlaneFixture();
+        RuleChange[] changes = [.. Enumerable.Range(0, 700).Select(i =>
+            new RuleChange(RuleChangeKind.Set, Policy.Ignore, Cidr.FromV4((uint)(i * 0x9E3779B1L)), 0, i))];
+        var isTaken = new bool[changes.Length];
+        for (int start = 0; start < changes.Length; start += Part)
+        {
+            RuleChange[] part = changes[start..Math.Min(start + Part, changes.Length)];
+            if (together)
+            {
+                PlannedChange[] planned = [.. part.Select(change => new PlannedChange { Change = change })];
+                plane.Together(planned);
+                planned.Select(change => change.Refusal is null).ToArray().CopyTo(isTaken, start);
+            }
+            else
+            {
+                int done = plane.Plane.Apply(part, out PlaneRefusal? refusal);
+                Assert.Equal(done < part.Length, refusal is not null);
+                isTaken.AsSpan(start, done).Fill(true);
+            }
+        }
+
+        Assert.InRange(isTaken.Count(taken => taken), 256, changes.Length - 1);
+        Assert.Contains(Enumerable.Range(0, changes.Length), i => i % Part > 0 && isTaken[i - 1] && !isTaken[i]);
+        byte[] key = new byte[TrieEntry.KeySize(IpFamily.V4)];
+        for (int i = 0; i < changes.Length; i++)
+        {
+            TrieEntry.Write(changes[i].Cidr, key);
+            Errno found = BpfSyscall.Lookup(plane.Maps.Trie(Policy.Ignore, IpFamily.V4), key, new byte[4]);
+            Assert.Equal(isTaken[i] ? Errno.None : Errno.ENOENT, found);
+        }
+    }
+
     private static StoreOutcome Add(RuleStore store, Cidr cidr, bool together)
     {
         if (!together)
