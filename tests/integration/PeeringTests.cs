@@ -14,16 +14,7 @@ public sealed class PeeringTests : IDisposable
     [Fact]
     public void ARuleAddedOnOneNodeIsListedAndInForceOnTheOther()
     {
-        DaemonOptions one = new() { Name = "couic1" };
-        DaemonOptions two = new() { Name = "couic2", Space = _lab.Outside, Interfaces = [Lab.OuterInterface] };
-        string tokenForTwo = AddClient(one, "couic2");
-        string tokenForOne = AddClient(two, "couic1");
-        string authorityOne = StartProxy(_lab.Inside, "couic1", Lab.InsideV4);
-        string authorityTwo = StartProxy(_lab.Outside, "couic2", Lab.OutsideV4);
-
-        Daemon couic1 = Start(one with { Tables = Peer(Lab.OutsideV4, tokenForOne, authorityTwo) });
-        Daemon couic2 = Start(two with { Tables = Peer(Lab.InsideV4, tokenForTwo, authorityOne) });
-
+        (Daemon couic1, Daemon couic2, _) = StartPair();
         Shell.Result added = couic1.Ctl("drop", "add", "1.1.1.1/32", "-e", "1m");
         Assert.Equal(0, added.ExitCode);
         Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ (59s|1m0s) +│""", added.Out);
@@ -99,15 +90,7 @@ public sealed class PeeringTests : IDisposable
     [Fact]
     public void ANodeThatWasKilledGetsTheRulesBack()
     {
-        DaemonOptions one = new() { Name = "couic1" };
-        DaemonOptions two = new() { Name = "couic2", Space = _lab.Outside, Interfaces = [Lab.OuterInterface] };
-        string tokenForTwo = AddClient(one, "couic2");
-        string tokenForOne = AddClient(two, "couic1");
-        string authorityOne = StartProxy(_lab.Inside, "couic1", Lab.InsideV4);
-        string authorityTwo = StartProxy(_lab.Outside, "couic2", Lab.OutsideV4);
-        Daemon couic1 = Start(one with { Tables = Peer(Lab.OutsideV4, tokenForOne, authorityTwo) });
-        two = two with { Tables = Peer(Lab.InsideV4, tokenForTwo, authorityOne) };
-        Daemon couic2 = Start(two);
+        (Daemon couic1, Daemon couic2, DaemonOptions two) = StartPair();
         string[] requests = [.. Enumerable.Range(0, 1000).Select(i => couic1.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.2.{i / 256}.{i % 256}/32")))];
         Assert.All(couic1.Api.Pipeline(requests), status => Assert.Equal(201, status));
         Eventually.Holds(() => Stats.Count(couic2, "drop") == 1000, "all rules are there");
@@ -125,6 +108,19 @@ public sealed class PeeringTests : IDisposable
         _running.Reverse();
         _running.ForEach(r => r.Dispose());
         _lab.Dispose();
+    }
+
+    /// <summary>Two nodes that know each other; the options are those with which the second one can be started again.</summary>
+    private (Daemon One, Daemon Two, DaemonOptions OptionsOfTwo) StartPair()
+    {
+        DaemonOptions one = new() { Name = "couic1" };
+        DaemonOptions two = new() { Name = "couic2", Space = _lab.Outside, Interfaces = [Lab.OuterInterface] };
+        string tokenForTwo = AddClient(one, "couic2");
+        string tokenForOne = AddClient(two, "couic1");
+        string authorityOne = StartProxy(_lab.Inside, "couic1", Lab.InsideV4);
+        string authorityTwo = StartProxy(_lab.Outside, "couic2", Lab.OutsideV4);
+        two = two with { Tables = Peer(Lab.InsideV4, tokenForTwo, authorityOne) };
+        return (Start(one with { Tables = Peer(Lab.OutsideV4, tokenForOne, authorityTwo) }), Start(two), two);
     }
 
     /// <summary>Starts the node without peers for a moment, as the manual adds the client first and restarts then.</summary>
