@@ -75,8 +75,7 @@ public sealed partial class BpfDataPlane
         while (count < Math.Min(changes.Length, RuleStore.MaxTogether))
         {
             RuleChange change = changes[count];
-            bool isAlike = change.Kind == first.Kind && change.Policy == first.Policy && change.Cidr.Family == first.Cidr.Family;
-            if (!isAlike || (change.Kind == RuleChangeKind.Set && RuleIn(change) != 0))
+            if (!AreAlike(change, first) || (change.Kind == RuleChangeKind.Set && RuleIn(change) != 0))
             {
                 break;
             }
@@ -98,14 +97,15 @@ public sealed partial class BpfDataPlane
         RuleChange first = changes[0];
         Span<PlannedChange> planned = _alike.AsSpan(0, changes.Length);
         int count = 0;
-        do
+        bool isPlanned = true;
+        while (isPlanned && count < planned.Length)
         {
             planned[count] = new PlannedChange { Change = changes[count] };
             Plan(ref planned[count]);
+            isPlanned = planned[count++].Refusal is null;
         }
-        while (planned[count++].Refusal is null && count < planned.Length);
 
-        bool isWritten = planned[count - 1].Refusal is null
+        bool isWritten = isPlanned
             && TryWriteTogether(planned, ulong.MaxValue >> (RuleStore.MaxTogether - count), first.Kind, _maps.Trie(first.Policy, first.Cidr.Family));
         foreach (ref readonly PlannedChange change in planned[..count])
         {
@@ -158,13 +158,14 @@ public sealed partial class BpfDataPlane
         ulong alike = 0;
         for (int i = 0; i < changes.Length; i++)
         {
-            RuleChange change = changes[i].Change;
-            bool isAlike = change.Kind == first.Kind && change.Policy == first.Policy && change.Cidr.Family == first.Cidr.Family;
-            alike |= isAlike ? 1ul << i : 0;
+            alike |= AreAlike(changes[i].Change, first) ? 1ul << i : 0;
         }
 
         return alike & left;
     }
+
+    private static bool AreAlike(in RuleChange a, in RuleChange b) =>
+        a.Kind == b.Kind && a.Policy == b.Policy && a.Cidr.Family == b.Cidr.Family;
 
     private void WriteAlike(Span<PlannedChange> changes, ulong which)
     {

@@ -17,7 +17,7 @@ public sealed partial class RuleStore
             return true;
         }
 
-        if (slot >= 0 && swap.TakesAway(slot))
+        if (swap.TakesAway(slot))
         {
             outcome = Inherit(swap, slot, tag, expiration, context, out entry);
             return true;
@@ -39,7 +39,7 @@ public sealed partial class RuleStore
 
         entry = default;
         outcome = StoreOutcome.Absent;
-        return slot >= 0 && swap.TakesAway(slot);
+        return swap.TakesAway(slot);
     }
 
     /// <summary>An entry of a set that is as good as there.</summary>

@@ -96,7 +96,7 @@ public sealed partial class RuleStore
         }
 
         change.IsPlanned = false;
-        if (category.Swap is { IsRunning: true } swap && (swap.Brings(change.Cidr) || (slot >= 0 && swap.TakesAway(slot))))
+        if (category.Swap is { } swap && (swap.Brings(change.Cidr) || swap.TakesAway(slot)))
         {
             if (planned > 0)
             {

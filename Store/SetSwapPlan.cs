@@ -66,9 +66,9 @@ internal sealed class SetSwapPlan
     /// <summary>Whether a network will be a set's once the plan is carried out. Not while it is made.</summary>
     public bool Brings(Cidr cidr) => IsRunning && _rules.Contains(cidr);
 
-    /// <summary>Whether the entry in a slot will be gone once the plan is carried out. Not while it is made.</summary>
+    /// <summary>Whether the entry in a slot, -1 for none, will be gone once the plan is carried out. Not while it is made.</summary>
     public bool TakesAway(int slot) =>
-        IsRunning && Category.Entries[slot] is { InUse: true, Origin: ChangeOrigin.Set } held && !_rules.Contains(held.Cidr);
+        IsRunning && slot >= 0 && Category.Entries[slot] is { InUse: true, Origin: ChangeOrigin.Set } held && !_rules.Contains(held.Cidr);
 
     /// <summary>The tag that a network will have that the plan brings.</summary>
     public byte[] TagOf(Cidr cidr) => _image.Tag(_rules[_rules.IndexOf(cidr)].Number);

@@ -17,7 +17,7 @@ internal sealed class BitCounts
     /// <summary>Brings near what a change of a count will look at.</summary>
     public void Fetch(uint index)
     {
-        int at = (int)(Home(index) >> 7) & (_keys.Length - 1);
+        int at = Home(index);
         Cache.Fetch(ref _counts[at]);
         Cache.Fetch(ref _keys[at]);
     }
@@ -54,13 +54,14 @@ internal sealed class BitCounts
         return 0;
     }
 
-    private static uint Home(uint index) => index * 0x9e3779b1u;
+    /// <summary>Where an index is looked for first.</summary>
+    private int Home(uint index) => (int)((index * 0x9e3779b1u) >> 7) & (_keys.Length - 1);
 
     /// <summary>The place of an index, or the free one where it would go.</summary>
     private int Find(uint index)
     {
         int mask = _keys.Length - 1;
-        int at = (int)(Home(index) >> 7) & mask;
+        int at = Home(index);
         while (_counts[at] != 0 && _keys[at] != index)
         {
             at = (at + 1) & mask;
@@ -75,7 +76,7 @@ internal sealed class BitCounts
         int mask = _keys.Length - 1;
         for (int at = (gap + 1) & mask; _counts[at] != 0; at = (at + 1) & mask)
         {
-            int home = (int)(Home(_keys[at]) >> 7) & mask;
+            int home = Home(_keys[at]);
             if (((at - home) & mask) >= ((at - gap) & mask))
             {
                 _keys[gap] = _keys[at];

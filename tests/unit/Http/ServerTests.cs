@@ -369,7 +369,8 @@ public sealed class ServerTests
         for (int i = 0; i < 40; i++)
         {
             clients.Add(rig.Connect());
-            await clients[i].SendAsync("GET / HTTP/1.1\r\nA: b\r\n");
+            await clients[i].SendAsync("GET /x HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n");
+            Assert.Equal(404, (await clients[i].ReadAnswerAsync()).Status); // what came with it is read, so they wait in this order
         }
 
         await clients[^1].SendAsync("\r\n");
