@@ -3,6 +3,7 @@ using Couic.Reporting;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Store;
+using Couic.Tests.Support;
 using Xunit;
 
 namespace Couic.Tests.Reporting;
@@ -230,14 +231,13 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
     {
         Add(ReportQueue.Capacity);
         var change = new RuleEvent(RuleEventKind.Created, Policy.Drop, _rig.Get(Host(0)), ChangeOrigin.Api, null);
-        _sender.OnChange(change);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 10_000; i++)
+        Assert.Equal(0, Allocated.ByEachRound(() =>
         {
-            _sender.OnChange(change);
-        }
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            for (int i = 0; i < 10_000; i++)
+            {
+                _sender.OnChange(change);
+            }
+        }));
     }
 
     [Theory]
