@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Couic.Tests.Support;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -6,8 +7,13 @@ namespace Couic.Tests.Cli;
 public sealed class CompletionTests : IDisposable
 {
     private readonly CliRig _rig = new();
+    private readonly TempFolder _folder = new();
 
-    public void Dispose() => _rig.Dispose();
+    public void Dispose()
+    {
+        _rig.Dispose();
+        _folder.Dispose();
+    }
 
     [Theory]
     [InlineData("couicctl ", "drop ignore why sets stats clients peers status reload completion help")]
@@ -29,7 +35,7 @@ public sealed class CompletionTests : IDisposable
     public void BashCompletes(string line, string words) => Assert.Equal(words, InBash(line));
 
     [Fact]
-    public void BashTakesTheScript() => Assert.Equal((0, ""), Run("bash", ["-n"], Script("bash")));
+    public void BashTakesTheScript() => Assert.Equal((0, ""), Bash("-n", Script("bash")));
 
     [Theory]
     [InlineData("bash", "complete -F _couicctl couicctl\n")]
@@ -62,8 +68,8 @@ public sealed class CompletionTests : IDisposable
             echo "${COMPREPLY[*]}"
 
             """;
-        (int status, string output) = Run("bash", ["-u"], test);
-        Assert.Equal(0, status);
+        (int status, string output) = Bash("-u", test);
+        Assert.True(status == 0, $"exit {status}: {output}");
         return string.Join(' ', output.TrimEnd('\n').Split(' ').Where(w => w.Length != 2 || w[0] != '-'));
     }
 
@@ -74,17 +80,17 @@ public sealed class CompletionTests : IDisposable
         return result.Out;
     }
 
-    private static (int Status, string Output) Run(string program, string[] arguments, string input)
+    /// <summary>Has bash read a script; what it said, complaints too.</summary>
+    private (int Status, string Output) Bash(string option, string script)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments)
+        using var process = Process.Start(new ProcessStartInfo("bash", [option, _folder.Write("script", script)])
         {
-            RedirectStandardInput = true,
             RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
-        process.StandardInput.Write(input);
-        process.StandardInput.Close();
+        Task<string> complaints = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return (process.ExitCode, output);
+        return (process.ExitCode, output + complaints.Result);
     }
 }
