@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Couic.Store;
@@ -16,6 +17,8 @@ public sealed class Listing : IDisposable
     /// <summary>Up to so many are ArrayPool's.</summary>
     private const int LargeRows = 16_384;
 
+    private readonly List<byte[]> _tags = [];
+    private int[] _placeOfName = [];
     private ListedEntry[] _rows;
     private int _count;
 
@@ -29,11 +32,42 @@ public sealed class Listing : IDisposable
 
     public Memory<ListedEntry> Rows => _rows.AsMemory(0, _count);
 
+    /// <summary>The tag of a row: UTF-8, empty for none; shared.</summary>
+    public byte[] Tag(in ListedEntry row) => _tags[row.Tag];
+
     public void Dispose()
     {
         GiveBack(_rows);
         _rows = [];
         _count = 0;
+    }
+
+    /// <summary>What a row holds for a tag.</summary>
+    internal int Place(byte[] tag)
+    {
+        _tags.Add(tag);
+        return _tags.Count - 1;
+    }
+
+    /// <summary>What a row holds for a tag of the store's, once for all rows that have it.</summary>
+    /// <param name="tag">As the store gives it.</param>
+    /// <param name="number">The store's number of it, which may be another one's when the store has changed.</param>
+    internal int Place(byte[] tag, int number)
+    {
+        if (number >= _placeOfName.Length)
+        {
+            int known = _placeOfName.Length;
+            Array.Resize(ref _placeOfName, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(number + 1, 16)));
+            _placeOfName.AsSpan(known).Fill(-1);
+        }
+
+        ref int place = ref _placeOfName[number];
+        if (place < 0 || _tags[place] != tag)
+        {
+            place = Place(tag);
+        }
+
+        return place;
     }
 
     internal void Add(in ListedEntry row)

@@ -32,7 +32,7 @@ public sealed partial class RuleStore
         var listing = new Listing(covering.Count);
         foreach (Entry entry in covering)
         {
-            listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.ToArray()));
+            listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, listing.Place(entry.Tag.ToArray())));
         }
 
         return listing;
@@ -49,7 +49,7 @@ public sealed partial class RuleStore
                 ref EntryTable.Slot held = ref category.Entries[slot];
                 if (held.InUse && !IsOver(ref held))
                 {
-                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, tags.Utf8(held.Tag)));
+                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags.Utf8(held.Tag), held.Tag)));
                 }
             }
 

@@ -67,7 +67,7 @@ public sealed partial class RuleStore
                 byte[] tag = tags.Utf8(held.Tag);
                 if (page.Count < limit && !IsOver(ref held) && (wanted is null || wanted(tag)))
                 {
-                    page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, tag));
+                    page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, page.Place(tag, held.Tag)));
                 }
             }
 

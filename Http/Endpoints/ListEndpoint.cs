@@ -53,7 +53,7 @@ internal sealed class ListEndpoint(ApiServices services)
             }
 
             using Listing listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
-            await SendAsync(exchange, policy, Select(listing.Rows, filter), filter.Details);
+            await SendAsync(exchange, policy, listing, Select(listing, filter), filter.Details);
         }
         finally
         {
@@ -77,13 +77,14 @@ internal sealed class ListEndpoint(ApiServices services)
         }
 
         exchange.HandlerBytes = page.Bytes;
-        await SendAsync(exchange, policy, page.Rows, filter.Details);
+        await SendAsync(exchange, policy, page, page.Rows, filter.Details);
         exchange.HandlerBytes = 0;
         return true;
     }
 
-    private static Memory<ListedEntry> Select(Memory<ListedEntry> rows, Filter filter)
+    private static Memory<ListedEntry> Select(Listing listing, Filter filter)
     {
+        Memory<ListedEntry> rows = listing.Rows;
         if (filter.After is { } last)
         {
             // Also where the last one seen is gone meanwhile; covering entries come longest first.
@@ -101,7 +102,7 @@ internal sealed class ListEndpoint(ApiServices services)
             int kept = 0;
             foreach (ListedEntry row in rows.Span)
             {
-                if (pattern.Matches(row.Tag))
+                if (pattern.Matches(listing.Tag(row)))
                 {
                     rows.Span[kept++] = row;
                 }
@@ -113,10 +114,10 @@ internal sealed class ListEndpoint(ApiServices services)
         return rows[..Math.Min(rows.Length, filter.Limit)];
     }
 
-    private async ValueTask SendAsync(Exchange exchange, Policy policy, Memory<ListedEntry> rows, bool details)
+    private async ValueTask SendAsync(Exchange exchange, Policy policy, Listing listing, Memory<ListedEntry> rows, bool details)
     {
         ListedDetails[]? more = details ? ReadDetails(policy, ref rows) : null;
-        if (await exchange.BeginStreamAsync(200, Measure(rows.Span, more)) is not { } body)
+        if (await exchange.BeginStreamAsync(200, Measure(listing, rows.Span, more)) is not { } body)
         {
             return;
         }
@@ -124,26 +125,27 @@ internal sealed class ListEndpoint(ApiServices services)
         body.Raw("["u8);
         for (int i = 0; i < rows.Length; i++)
         {
-            WriteRow(body, rows.Span, more, i);
+            WriteRow(body, listing, rows.Span, more, i);
             if (body.UnflushedBytes >= PieceBytes && (await body.FlushAsync()).IsCompleted)
             {
                 break;
             }
         }
 
+        listing.Dispose(); // before its client sees the end and asks for the next one, which takes the same memory
         body.Raw("]"u8);
         await body.FlushAsync();
         await body.CompleteAsync();
     }
 
     /// <summary>The length of the whole answer, which is made once for this and thrown away.</summary>
-    private static long Measure(ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
+    private static long Measure(Listing listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
     {
         var scratch = new OutputBuffer();
         long length = 2;
         for (int i = 0; i < rows.Length; i++)
         {
-            WriteRow(scratch, rows, details, i);
+            WriteRow(scratch, listing, rows, details, i);
             length += scratch.Length;
             scratch.Clear();
         }
@@ -152,16 +154,17 @@ internal sealed class ListEndpoint(ApiServices services)
         return length;
     }
 
-    private static void WriteRow(IBufferWriter<byte> writer, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
+    private static void WriteRow(IBufferWriter<byte> writer, Listing listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
     {
+        byte[] tag = listing.Tag(rows[index]);
         writer.Raw(index == 0 ? ""u8 : ","u8);
         if (details is null)
         {
-            EntryJson.Write(writer, rows[index]);
+            EntryJson.Write(writer, rows[index], tag);
         }
         else
         {
-            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index]), details[index].Hits);
+            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index], tag), details[index].Hits);
         }
     }
 

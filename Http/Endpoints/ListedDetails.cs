@@ -14,5 +14,5 @@ internal readonly struct ListedDetails(in Entry entry, EntryHits? hits)
     public EntryHits? Hits =>
         _isCounted ? new EntryHits(_packets, _lastHit == 0 ? null : DateTimeOffset.FromUnixTimeSeconds(_lastHit)) : null;
 
-    public Entry ToEntry(in ListedEntry row) => new(row.Cidr, row.Creation, row.Expiration, row.Tag, _creator, ChangeOrigin.Api, 0);
+    public Entry ToEntry(in ListedEntry row, byte[] tag) => new(row.Cidr, row.Creation, row.Expiration, tag, _creator, ChangeOrigin.Api, 0);
 }

@@ -12,9 +12,9 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
-    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry)
+    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry, byte[] tag)
     {
-        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag);
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, tag);
         writer.Raw("}"u8);
     }
 

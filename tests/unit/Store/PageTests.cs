@@ -1,3 +1,4 @@
+using System.Text;
 using Couic.Store;
 using Xunit;
 
@@ -23,7 +24,7 @@ public class PageTests
         for (int round = 0; round < 300; round++)
         {
             Change(rig, random, random.Next(60));
-            ListedEntry[] whole = Rows(rig.Store.List(Policy.Drop));
+            Row[] whole = Rows(rig.Store.List(Policy.Drop));
             Cidr? after = random.Next(4) switch
             {
                 0 => null,
@@ -33,8 +34,8 @@ public class PageTests
             bool picks = random.Next(2) == 0;
             int limit = random.Next(3) == 0 ? 10_000 : random.Next(700);
             Assert.Equal(
-                whole.Where(row => (after is null || row.Cidr > after) && (!picks || row.Tag.Length > 0)).Take(limit).Select(Text),
-                Rows(rig.Store.ListPage(Policy.Drop, after, limit, picks ? tag => tag.Length > 0 : null)!).Select(Text));
+                whole.Where(row => (after is null || row.Cidr > after) && (!picks || row.Tag.Length > 0)).Take(limit),
+                Rows(rig.Store.ListPage(Policy.Drop, after, limit, picks ? tag => tag.Length > 0 : null)!));
         }
     }
 
@@ -59,7 +60,7 @@ public class PageTests
         while (!filling.IsCompleted);
 
         await filling;
-        Assert.Equal(Rows(rig.Store.List(Policy.Drop)).Take(500).Select(Text), Rows(rig.Store.ListPage(Policy.Drop, null, 500, null)!).Select(Text));
+        Assert.Equal(Rows(rig.Store.List(Policy.Drop)).Take(500), Rows(rig.Store.ListPage(Policy.Drop, null, 500, null)!));
     }
 
     private static void Change(StoreRig rig, Random random, int count)
@@ -94,12 +95,29 @@ public class PageTests
         _ => $"2001:db8:{random.Next(8):x}::{random.Next(512):x}/128",
     };
 
-    private static ListedEntry[] Rows(Listing listing)
+    /// <summary>The store gives the number of a tag that nobody has any more to another one, also while it is listed.</summary>
+    [Fact]
+    public void ATagIsKnownByItselfAndNotByItsNumberAlone()
     {
-        ListedEntry[] rows = listing.Rows.ToArray();
-        listing.Dispose();
-        return rows;
+        using var listing = new Listing(4);
+        byte[] scan = [.. "scan"u8], probe = [.. "probe"u8];
+        foreach ((byte[] tag, int number) in new[] { (scan, 3), (scan, 3), (probe, 3), (scan, 40), (probe, 3) })
+        {
+            listing.Add(new ListedEntry(Cidr.FromV4(1), 0, 0, listing.Place(tag, number)));
+        }
+
+        Assert.Equal([scan, scan, probe, scan, probe], listing.Rows.ToArray().Select(row => listing.Tag(row)));
+        Assert.Equal(listing.Rows.Span[0].Tag, listing.Rows.Span[1].Tag);
+        Assert.Equal(listing.Rows.Span[2].Tag, listing.Rows.Span[4].Tag);
     }
 
-    private static string Text(ListedEntry row) => $"{row.Cidr} {row.Creation} {row.Expiration} {System.Text.Encoding.ASCII.GetString(row.Tag)}";
+    private static Row[] Rows(Listing listing)
+    {
+        using (listing)
+        {
+            return [.. listing.Rows.ToArray().Select(row => new Row(row.Cidr, row.Creation, row.Expiration, Encoding.ASCII.GetString(listing.Tag(row))))];
+        }
+    }
+
+    private sealed record Row(Cidr Cidr, ulong Creation, ulong Expiration, string Tag);
 }
