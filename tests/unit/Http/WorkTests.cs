@@ -19,9 +19,17 @@ public class WorkTests
         {
             if (await exchange.LeaveLoopAsync())
             {
-                most = Math.Max(most, Interlocked.Increment(ref running));
+                lock (goOn)
+                {
+                    most = Math.Max(most, ++running);
+                }
+
                 await goOn.Task;
-                Interlocked.Decrement(ref running);
+                lock (goOn)
+                {
+                    running--;
+                }
+
                 exchange.AnswerNothing();
             }
         }));
