@@ -14,7 +14,7 @@ public sealed class Listing : IDisposable
     private static readonly WeakReference<ListedEntry[]?> Spare = new(null);
     private static readonly Lock Gate = new();
 
-    /// <summary>Up to so many are ArrayPool's.</summary>
+    /// <summary>Up to so many are ArrayPool's. More are taken in steps of so many: the next listing, of some entries more, shall find the array large enough.</summary>
     private const int LargeRows = 16_384;
 
     private readonly List<byte[]> _tags = [];
@@ -74,7 +74,7 @@ public sealed class Listing : IDisposable
     {
         if (_count == _rows.Length)
         {
-            ListedEntry[] larger = Take(Math.Max(_count * 3 / 2, 16));
+            ListedEntry[] larger = Take(Math.Clamp(_count * 2, 16, _count + LargeRows));
             Rows.CopyTo(larger);
             GiveBack(_rows);
             _rows = larger;
@@ -114,7 +114,7 @@ public sealed class Listing : IDisposable
             }
         }
 
-        return new ListedEntry[capacity];
+        return new ListedEntry[((capacity / LargeRows) + 1) * LargeRows];
     }
 
     private static void GiveBack(ListedEntry[] rows)
