@@ -52,7 +52,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
         if (exchange.Body.Length > SmallBody)
         {
-            if (!await exchange.LeaveLoopAsync())
+            if (!await exchange.LeaveLoopAsync(Work.Long))
             {
                 return;
             }
@@ -106,7 +106,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync()) // it may read many rules
+        if (!await exchange.LeaveLoopAsync(Work.Long)) // it may read many rules
         {
             return;
         }
@@ -144,7 +144,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
     private async ValueTask ListAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync()) // a link that is applying many rules keeps its status to itself meanwhile
+        if (!await exchange.LeaveLoopAsync(Work.Waiting)) // a link that is applying many rules keeps its status to itself meanwhile
         {
             return;
         }
@@ -163,7 +163,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }

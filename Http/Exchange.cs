@@ -70,12 +70,12 @@ internal sealed partial class Exchange
     /// <summary>
     /// Goes on on a pool thread, for what computes for long or waits for the disk: the event loop serves the other connections
     /// meanwhile. Holds for the rest of this request, also behind reads and writes. What <see cref="Body"/> gave before is invalid then.
-    /// A few requests at a time, the others wait in their clients' lines. False: answered already, as it may not wait.
+    /// A few requests of each kind at a time, the others wait in their clients' lines. False: answered already, as it may not wait.
     /// </summary>
-    public async ValueTask<bool> LeaveLoopAsync()
+    public async ValueTask<bool> LeaveLoopAsync(Work work)
     {
         _connection.IsOffLoop = true;
-        if (await _connection.EnterWorkAsync())
+        if (await _connection.EnterWorkAsync(work))
         {
             return true;
         }
@@ -84,8 +84,11 @@ internal sealed partial class Exchange
         return false;
     }
 
-    /// <summary>Lets another request compute while this one waits; <see cref="LeaveLoopAsync"/> goes on.</summary>
+    /// <summary>Lets another request compute while this one waits; <see cref="LeaveLoopAsync(Work)"/> goes on.</summary>
     public void PauseWork() => _connection.LeaveWork();
+
+    /// <summary>Whether it has computed for so long that it should let those in line go on.</summary>
+    public bool ShouldPauseWork => _connection.HasWorkedLong;
 
     /// <summary>
     /// Waits in the client's line; what <see cref="Body"/> gave is invalid then. The turn is held until <see cref="LetGo"/>, and may be

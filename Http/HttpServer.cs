@@ -18,6 +18,12 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>Descriptors that are no connections: maps, logs, peers, files.</summary>
     private const int OtherDescriptors = 256;
 
+    /// <summary>Requests of <see cref="Work.Waiting"/> at a time.</summary>
+    private const int MaxWaiting = 3;
+
+    /// <summary>Requests of <see cref="Work.Brief"/>, and of <see cref="Work.Long"/>, at a time.</summary>
+    private static readonly int HalfOfProcessors = Math.Max(1, Environment.ProcessorCount / 2);
+
     private readonly TimeProvider _time;
     private readonly Poller _poller = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -63,14 +69,16 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
     internal Turns LargeBodies { get; }
 
-    /// <summary>Requests that compute away from the event loop. Some wait for the disk, so that they are a few also on a small machine.</summary>
-    internal Turns Work { get; } = new(Math.Max(3, Environment.ProcessorCount));
+    /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
+    private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
 
     internal bool IsStopping => _isStopping;
 
     internal long Now => _time.GetTimestamp();
 
     internal long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _time.TimestampFrequency);
+
+    internal Turns TurnsAt(Work work) => _turnsAt[(int)work];
 
     /// <summary>Starts to serve connections of a socket that is bound and listens. The server closes it when it stops.</summary>
     public void Start(Socket listener)
@@ -144,6 +152,9 @@ internal sealed partial class HttpServer : IAsyncDisposable
         Interlocked.Add(ref _parked, -bytes);
         return false;
     }
+
+    /// <summary>Whether less than half of the memory for those that wait is taken.</summary>
+    internal bool HasRoomToPark => Volatile.Read(ref _parked) < Limits.MaxParkedBytes / 2;
 
     internal void Unpark(int bytes) => Interlocked.Add(ref _parked, -bytes);
 

@@ -10,12 +10,15 @@ namespace Couic.Store;
 /// </summary>
 public sealed class Listing : IDisposable
 {
-    /// <summary>Not ArrayPool's: that keeps one for each thread. The collector takes it when nobody listed for a while.</summary>
-    private static readonly WeakReference<ListedEntry[]?> Spare = new(null);
+    /// <summary>Not ArrayPool's: that keeps them for each thread. The collector takes them when nobody listed for a while.</summary>
+    private static readonly WeakReference<ListedEntry[]?>[] Spares = [.. Enumerable.Range(0, MaxSpares).Select(_ => new WeakReference<ListedEntry[]?>(null))];
     private static readonly Lock Gate = new();
 
     /// <summary>Up to so many are ArrayPool's. More are taken in steps of so many: the next listing, of some entries more, shall find the array large enough.</summary>
     private const int LargeRows = 16_384;
+
+    /// <summary>As many as are listed at a time by default.</summary>
+    private const int MaxSpares = 2;
 
     private readonly List<byte[]> _tags = [];
     private int[] _placeOfName = [];
@@ -107,10 +110,13 @@ public sealed class Listing : IDisposable
 
         lock (Gate)
         {
-            if (Spare.TryGetTarget(out ListedEntry[]? spare) && spare.Length >= capacity)
+            foreach (WeakReference<ListedEntry[]?> spare in Spares)
             {
-                Spare.SetTarget(null);
-                return spare;
+                if (spare.TryGetTarget(out ListedEntry[]? rows) && rows.Length >= capacity)
+                {
+                    spare.SetTarget(null);
+                    return rows;
+                }
             }
         }
 
@@ -123,7 +129,7 @@ public sealed class Listing : IDisposable
         {
             lock (Gate)
             {
-                Spare.SetTarget(rows);
+                (Array.Find(Spares, spare => !spare.TryGetTarget(out _)) ?? Spares[0]).SetTarget(rows);
             }
         }
         else if (rows.Length > 0)

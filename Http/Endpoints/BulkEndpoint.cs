@@ -33,7 +33,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Long))
         {
             return;
         }
@@ -81,7 +81,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         while (cause is null && !job.HasEnded)
         {
             ValueTask<ReadResult> reading = body.ReadAsync();
-            bool pauses = !reading.IsCompleted;
+            bool pauses = !reading.IsCompleted || exchange.ShouldPauseWork;
             if (pauses)
             {
                 // What the client has sent is not kept waiting, and neither is anybody else.
@@ -90,7 +90,14 @@ internal sealed class BulkEndpoint(ApiServices services)
             }
 
             ReadResult read = await reading;
-            if (pauses && !await exchange.LeaveLoopAsync())
+            bool goesOn = true;
+            if (pauses)
+            {
+                goesOn = await exchange.LeaveLoopAsync(Work.Long);
+                read = body.ReadAgain();
+            }
+
+            if (!goesOn)
             {
                 cause = ParseFault.NoRoom.Text();
             }

@@ -42,7 +42,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync()) // the file is written and synced
+        if (!await exchange.LeaveLoopAsync(Work.Waiting)) // the file is written and synced
         {
             return;
         }
@@ -118,7 +118,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }

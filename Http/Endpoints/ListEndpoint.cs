@@ -47,7 +47,7 @@ internal sealed class ListEndpoint(ApiServices services)
 
         try
         {
-            if (!await exchange.LeaveLoopAsync())
+            if (!await exchange.LeaveLoopAsync(Work.Long))
             {
                 return;
             }
@@ -64,7 +64,7 @@ internal sealed class ListEndpoint(ApiServices services)
     /// <summary>False, and nothing is answered, where only the whole list is to be had.</summary>
     private async ValueTask<bool> TrySendPageAsync(Exchange exchange, Policy policy, Filter filter)
     {
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Brief))
         {
             return true;
         }

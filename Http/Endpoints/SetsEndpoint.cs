@@ -33,7 +33,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }
@@ -56,7 +56,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }
@@ -82,7 +82,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }
@@ -108,7 +108,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }
@@ -128,7 +128,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }
@@ -142,7 +142,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
     private async ValueTask ReloadAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Waiting))
         {
             return;
         }

@@ -22,7 +22,7 @@ internal sealed class StatsEndpoint(ApiServices services)
 
     private async ValueTask StatsAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync()) // system calls, one or more for each counter
+        if (!await exchange.LeaveLoopAsync(Work.Brief)) // system calls, one or more for each counter
         {
             return;
         }
@@ -41,7 +41,7 @@ internal sealed class StatsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Brief))
         {
             return;
         }
@@ -58,7 +58,7 @@ internal sealed class StatsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync())
+        if (!await exchange.LeaveLoopAsync(Work.Brief))
         {
             return;
         }

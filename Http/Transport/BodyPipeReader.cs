@@ -30,6 +30,9 @@ internal sealed class BodyPipeReader(HttpConnection connection) : PipeReader
         return result.IsCanceled || result.IsCompleted || connection.Input.BodyLength > _examined;
     }
 
+    /// <summary>What was read, where it is now: behind a wait in line.</summary>
+    public ReadResult ReadAgain() => Result();
+
     public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
     /// <summary>What was consumed makes room; what was examined alone is there again at the next read, with more behind it.</summary>

@@ -29,6 +29,8 @@ internal static class Buffers
 
     private static readonly Lock Gate = new();
     private static readonly Stack<byte[]>[] Stored = [.. Enumerable.Range(0, int.Log2(LargestKept / Small) + 1).Select(_ => new Stack<byte[]>())];
+    private static readonly long[] AskedAt = new long[Stored.Length];
+    private static long _asked;
     private static int _storedBytes;
     private static int _droppedBytes;
 
@@ -94,6 +96,7 @@ internal static class Buffers
     {
         lock (Gate)
         {
+            AskedAt[place] = ++_asked;
             if (Stored[place].TryPop(out byte[]? array))
             {
                 _storedBytes -= array.Length;
@@ -107,14 +110,16 @@ internal static class Buffers
     {
         lock (Gate)
         {
-            if (array.Length <= LargestKept && _storedBytes + array.Length <= MaxStored)
+            if (array.Length <= LargestKept && MakeRoom(array.Length))
             {
                 _storedBytes += array.Length;
                 Stored[Place(array.Length)].Push(array);
-                return;
+            }
+            else
+            {
+                _droppedBytes += array.Length;
             }
 
-            _droppedBytes += array.Length;
             if (_droppedBytes < WorthCollection)
             {
                 return;
@@ -124,6 +129,31 @@ internal static class Buffers
         }
 
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
+    }
+
+    /// <summary>What nobody has asked for since arrays of this size were asked for goes first: the sizes of one kind of burst are of no use in the next.</summary>
+    private static bool MakeRoom(int size)
+    {
+        int own = Place(size);
+        while (_storedBytes + size > MaxStored)
+        {
+            int oldest = own;
+            for (int place = 0; place < Stored.Length; place++)
+            {
+                oldest = Stored[place].Count > 0 && AskedAt[place] < AskedAt[oldest] ? place : oldest;
+            }
+
+            if (oldest == own)
+            {
+                return false;
+            }
+
+            int dropped = Stored[oldest].Pop().Length;
+            _storedBytes -= dropped;
+            _droppedBytes += dropped;
+        }
+
+        return true;
     }
 
     /// <summary>A few arrays of one size, for one thread.</summary>

@@ -6,12 +6,16 @@ namespace Couic.Http.Transport;
 // What many want and few can have at a time (memory, a turn at a long list or a large body) is not kept from them by a slow client.
 internal sealed partial class HttpConnection
 {
+    /// <summary>How long a request may compute before it lets others in line go on.</summary>
+    private static readonly TimeSpan LongWork = TimeSpan.FromMilliseconds(50);
+
     /// <summary>How long a client may keep such a connection waiting, all its waits together, while others are in line.</summary>
     private static readonly TimeSpan HolderPatience = TimeSpan.FromSeconds(1);
 
     private volatile Turns? _held;
     private volatile TaskCompletionSource<bool>? _place;
-    private bool _isWorking;
+    private Work? _work;
+    private long _workingSince;
     private int _parkedBytes;
     private long _parkedSince;
     private long _waited;
@@ -43,34 +47,43 @@ internal sealed partial class HttpConnection
     /// Goes on on a pool thread as one of a few: what they have in memory while they compute is in no account. Until <see cref="LeaveWork"/>.
     /// False: its share of the memory was taken away, or its client has gone and changes nothing.
     /// </summary>
-    public async ValueTask<bool> EnterWorkAsync()
+    public async ValueTask<bool> EnterWorkAsync(Work work)
     {
-        _isWorking = _isWorking || await WaitInLineAsync(_server.Work);
+        if (_work is null && await WaitInLineAsync(_server.TurnsAt(work)))
+        {
+            _work = work;
+            _workingSince = _server.Now;
+        }
+
         if (_isAbandoned && _exchange!.Verb is Verb.Get or Verb.Head)
         {
             LeaveWork(); // nobody waits for the answer, and nothing else comes of it
         }
 
-        if (_isWorking && _server.IsOnLoop)
+        if (_work is not null && _server.IsOnLoop)
         {
             await Exchange.YieldAsync();
         }
 
-        return _isWorking;
+        return _work is not null;
     }
 
-    /// <summary>Lets another one compute. False: it did not.</summary>
-    public bool LeaveWork()
+    /// <summary>Lets another one compute. What it did itself; null: nothing.</summary>
+    public Work? LeaveWork()
     {
-        bool worked = _isWorking;
-        _isWorking = false;
-        if (worked)
+        Work? work = _work;
+        _work = null;
+        if (work is { } kind)
         {
-            _server.Work.Release();
+            _server.TurnsAt(kind).Release();
         }
 
-        return worked;
+        return work;
     }
+
+    /// <summary>Whether others wait to compute, it has done so for long, and waiting would cost it nothing: there is memory for those that wait.</summary>
+    public bool HasWorkedLong =>
+        _work is { } kind && _server.Now - _workingSince > _server.Ticks(LongWork) && _server.HasRoomToPark && _server.TurnsAt(kind).HasLine;
 
     private async ValueTask<bool> WaitInLineAsync(Turns turns)
     {

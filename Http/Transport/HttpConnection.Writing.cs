@@ -62,7 +62,7 @@ internal sealed partial class HttpConnection
     {
         int sent = 0;
         long start = 0;
-        bool worked = false;
+        Work? work = null;
         while (sent < bytes.Length && !_isGone)
         {
             int n = _socket.Send(bytes.Span[sent..]);
@@ -81,7 +81,7 @@ internal sealed partial class HttpConnection
             if (start == 0)
             {
                 start = _server.Now;
-                worked = LeaveWork();
+                work = LeaveWork();
                 Input.Shrink(Buffers.Parked);
                 if (!TryPark(HeldBytes + (_out.Length > 0 ? 0 : bytes.Length)))
                 {
@@ -104,7 +104,7 @@ internal sealed partial class HttpConnection
             Unpark();
             _server.Watch(this, writable: false);
             Volatile.Write(ref _deadline, long.MaxValue);
-            _isGone |= worked && !_isGone && !await EnterWorkAsync();
+            _isGone |= work is { } kind && !_isGone && !await EnterWorkAsync(kind);
         }
 
         return !_isGone;

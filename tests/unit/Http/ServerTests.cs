@@ -248,7 +248,7 @@ public sealed class ServerTests
             router.Map(Verb.Get, "/bug", null, _ => throw new InvalidOperationException("at once"));
             router.Map(Verb.Get, "/late", null, async exchange =>
             {
-                await exchange.LeaveLoopAsync();
+                await exchange.LeaveLoopAsync(Work.Brief);
                 throw new InvalidOperationException("later");
             });
             router.Map(Verb.Get, "/silent", null, _ => default);
