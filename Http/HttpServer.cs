@@ -24,6 +24,8 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>Requests of <see cref="Work.Brief"/>, and of <see cref="Work.Long"/>, at a time.</summary>
     private static readonly int HalfOfProcessors = Math.Max(1, Environment.ProcessorCount / 2);
 
+    /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
+    private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
     private readonly TimeProvider _time;
     private readonly Poller _poller = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -68,9 +70,6 @@ internal sealed partial class HttpServer : IAsyncDisposable
     internal RefusalReport Refusals { get; }
 
     internal Turns LargeBodies { get; }
-
-    /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
-    private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
 
     internal bool IsStopping => _isStopping;
 

@@ -14,7 +14,7 @@ internal sealed partial class HttpConnection
 
     private volatile Turns? _held;
     private volatile TaskCompletionSource<bool>? _place;
-    private Work? _work;
+    private Turns? _work;
     private long _workingSince;
     private int _parkedBytes;
     private long _parkedSince;
@@ -47,9 +47,11 @@ internal sealed partial class HttpConnection
     /// Goes on on a pool thread as one of a few: what they have in memory while they compute is in no account. Until <see cref="LeaveWork"/>.
     /// False: its share of the memory was taken away, or its client has gone and changes nothing.
     /// </summary>
-    public async ValueTask<bool> EnterWorkAsync(Work work)
+    public ValueTask<bool> EnterWorkAsync(Work work) => EnterWorkAsync(_server.TurnsAt(work));
+
+    private async ValueTask<bool> EnterWorkAsync(Turns work)
     {
-        if (_work is null && await WaitInLineAsync(_server.TurnsAt(work)))
+        if (_work is null && await WaitInLineAsync(work))
         {
             _work = work;
             _workingSince = _server.Now;
@@ -68,22 +70,18 @@ internal sealed partial class HttpConnection
         return _work is not null;
     }
 
-    /// <summary>Lets another one compute. What it did itself; null: nothing.</summary>
-    public Work? LeaveWork()
+    /// <summary>Lets another one compute. The turn that it had; null: none.</summary>
+    public Turns? LeaveWork()
     {
-        Work? work = _work;
+        Turns? work = _work;
         _work = null;
-        if (work is { } kind)
-        {
-            _server.TurnsAt(kind).Release();
-        }
-
+        work?.Release();
         return work;
     }
 
     /// <summary>Whether others wait to compute, it has done so for long, and waiting would cost it nothing: there is memory for those that wait.</summary>
     public bool HasWorkedLong =>
-        _work is { } kind && _server.Now - _workingSince > _server.Ticks(LongWork) && _server.HasRoomToPark && _server.TurnsAt(kind).HasLine;
+        _work is { } work && _server.Now - _workingSince > _server.Ticks(LongWork) && _server.HasRoomToPark && work.HasLine;
 
     private async ValueTask<bool> WaitInLineAsync(Turns turns)
     {

@@ -62,7 +62,7 @@ internal sealed partial class HttpConnection
     {
         int sent = 0;
         long start = 0;
-        Work? work = null;
+        Turns? work = null;
         while (sent < bytes.Length && !_isGone)
         {
             int n = _socket.Send(bytes.Span[sent..]);
@@ -104,7 +104,7 @@ internal sealed partial class HttpConnection
             Unpark();
             _server.Watch(this, writable: false);
             Volatile.Write(ref _deadline, long.MaxValue);
-            _isGone |= work is { } kind && !_isGone && !await EnterWorkAsync(kind);
+            _isGone |= work is not null && !_isGone && !await EnterWorkAsync(work);
         }
 
         return !_isGone;
