@@ -67,18 +67,19 @@ public sealed class PlaneMaps : IDisposable
             throw Unusable(text, $"{numbers.Length} numbers (expected {5 + Names.Length})");
         }
 
-        FileDescriptor[] maps = [.. numbers[5..].Select(n => new FileDescriptor(n))];
-        for (int i = 0; i < maps.Length; i++)
+        for (int i = 0; i < Names.Length; i++)
         {
-            Errno errno = BpfSyscall.MapInfo(maps[i], out MapDescription map);
+            using var named = new FileDescriptor(numbers[5 + i], ownsHandle: false); // a number that is none of ours stays whose it is
+            Errno errno = BpfSyscall.MapInfo(named, out MapDescription map);
             if (errno != Errno.None || map.Name != bpf_obj_name.From(Names[i]).ToString())
             {
-                throw Unusable(text, $"descriptor {maps[i].Number} is not map \"{Names[i]}\"{(errno != Errno.None ? $": {errno.Text()}" : "")}");
+                throw Unusable(text, $"descriptor {named.Number} is not map \"{Names[i]}\"{(errno != Errno.None ? $": {errno.Text()}" : "")}");
             }
 
-            maps[i].SetInherited(false);
+            named.SetInherited(false);
         }
 
+        FileDescriptor[] maps = [.. numbers[5..].Select(n => new FileDescriptor(n))];
         return new PlaneMaps(new StoreLimits(numbers[0], numbers[1], numbers[2]), numbers[3] != 0, numbers[4], maps);
     }
 

@@ -14,6 +14,12 @@ internal sealed partial class MemoryTrimmer : IDisposable
     /// <summary>Growth that is worth a collection, which stops all threads for some milliseconds.</summary>
     private const long WorthBytes = 24 << 20;
 
+    /// <summary>
+    /// Growth of the oldest generation that is worth a look at leisure: what the one in front of it may leave there at once. Left alone the
+    /// collector waits until it has nearly doubled, so that memory would rise and fall by that.
+    /// </summary>
+    private const long WorthLookBytes = 4 << 20;
+
     /// <summary>Fewer connections than there were, by so many, are as well.</summary>
     private const int WorthConnections = 500;
 
@@ -49,13 +55,14 @@ internal sealed partial class MemoryTrimmer : IDisposable
             _least = Math.Min(_least, resident);
             _most = Math.Max(_most, open);
             _atRest = open > ManyConnections ? _atRest : resident;
+            LookAtLeisure(open);
             return;
         }
 
         Buffers.Trim();
         if (open > ManyConnections && resident < _atRest + WorthMovingBytes)
         {
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
+            Sweep();
         }
         else
         {
@@ -68,6 +75,20 @@ internal sealed partial class MemoryTrimmer : IDisposable
         _most = open;
         Trimmed(resident >> 20, _least >> 20, GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0].TotalMilliseconds);
     }
+
+    /// <summary>What nobody uses any more makes room for what comes, so that a steady load stays within the same memory.</summary>
+    private static void LookAtLeisure(int open)
+    {
+        if (open <= ManyConnections && OldestGeneration(GCKind.Any) > OldestGeneration(GCKind.FullBlocking) + WorthLookBytes)
+        {
+            Sweep();
+        }
+    }
+
+    /// <summary>Bytes in the oldest generation behind the last collection of a kind.</summary>
+    private static long OldestGeneration(GCKind kind) => GC.GetGCMemoryInfo(kind).GenerationInfo[GC.MaxGeneration].SizeAfterBytes;
+
+    private static void Sweep() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
 
     [LoggerMessage(EventName = "memory_trimmed", Level = LogLevel.Debug, Message = "{Before} MB were resident, {After} MB are; {Milliseconds} ms")]
     private partial void Trimmed(long before, long after, double milliseconds);

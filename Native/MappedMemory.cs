@@ -77,6 +77,8 @@ internal sealed unsafe class MappedMemory : SafeBuffer
     {
         lock (_gate)
         {
+            // Behind the end the addresses are somebody else's, and the kernel would put the piece there all the same.
+            ObjectDisposedException.ThrowIf(IsClosed, this);
             if (_isMapped[piece])
             {
                 return Errno.None;

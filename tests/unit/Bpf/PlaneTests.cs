@@ -2,6 +2,7 @@ using Couic.Bpf;
 using Couic.Bpf.Elf;
 using Couic.Native;
 using Couic.Store;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Couic.Tests.Bpf;
@@ -38,6 +39,19 @@ public class PlaneTests
         // Standard input must survive that: it is only looked at.
         BpfException e = Assert.Throws<BpfException>(() => PlaneMaps.FromText(text));
         Assert.StartsWith("take over maps ", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DescriptorsThatAreRefusedStayWhoseTheyAre()
+    {
+        using SafeFileHandle file = Descriptors.MemoryFile("others", "theirs"u8);
+        Refuse((int)file.DangerousGetHandle());
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Assert.Equal(6, RandomAccess.GetLength(file));
+
+        static void Refuse(int number) =>
+            Assert.Throws<BpfException>(() => PlaneMaps.FromText($"1024,256,64,1,2,{string.Join(',', Enumerable.Repeat(number, PlaneMaps.Names.Length))}"));
     }
 
     [Fact]

@@ -39,10 +39,7 @@ public class WorkTests
             await client.SendAsync("GET /busy HTTP/1.1\r\n\r\n");
         }
 
-        for (int i = 0; i < 1000 && Volatile.Read(ref running) < AtOnce; i++)
-        {
-            await Task.Delay(10);
-        }
+        await UntilAsync(() => Volatile.Read(ref running) >= AtOnce);
 
         await Task.Delay(200);
         goOn.SetResult();
@@ -131,10 +128,7 @@ public class WorkTests
             await client.SendAsync("GET /busy HTTP/1.1\r\n\r\n");
         }
 
-        for (int i = 0; i < 1000 && Volatile.Read(ref running) < AtOnce; i++)
-        {
-            await Task.Delay(10);
-        }
+        await UntilAsync(() => Volatile.Read(ref running) >= AtOnce);
 
         await bulk.SendAsync(request[^1500..]);
         await Task.Delay(200); // it is in line
@@ -160,12 +154,13 @@ public class WorkTests
     [Fact]
     public async Task WhoComputesForLongLetsOthersOfItsKindGoOn()
     {
-        int paused = 0, early = 0;
+        int running = 0, paused = 0, early = 0;
         bool ends = false;
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", null, async exchange =>
         {
             await exchange.LeaveLoopAsync(Work.Long);
             early += exchange.ShouldPauseWork ? 1 : 0;
+            Interlocked.Increment(ref running);
             while (!exchange.ShouldPauseWork && !Volatile.Read(ref ends))
             {
                 Thread.Sleep(10);
@@ -184,6 +179,7 @@ public class WorkTests
 
         try
         {
+            await UntilAsync(() => Volatile.Read(ref running) >= AtOnce);
             await Task.Delay(300);
             Assert.Equal(0, paused); // nobody waits
             // On the pool: the threads that tests go on on are a few, and may all be busy for longer than that.
@@ -204,6 +200,15 @@ public class WorkTests
         }
     }
 
+    /// <summary>Waits for it, for twenty seconds at most.</summary>
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        for (int i = 0; i < 2000 && !isSo(); i++)
+        {
+            await Task.Delay(10);
+        }
+    }
+
     private static string Items(string net) =>
         $"[{string.Join(',', Enumerable.Range(0, 40).Select(i => $$"""{"cidr":"{{net}}.{{i}}/32","expiration":0}"""))}]";
 
@@ -219,13 +224,43 @@ public class WorkTests
             await client.SendAsync(request[..50_000]);
         }
 
-        for (int i = 0; i < 2000 && !(rig.Log.Has("api_parked_full") && rig.Server.ConnectionCount <= 5); i++)
-        {
-            await Task.Delay(10);
-        }
+        await UntilAsync(() => rig.Log.Has("api_parked_full") && rig.Server.ConnectionCount <= 5);
 
         Assert.True(rig.Log.Has("api_parked_full"));
         Assert.InRange(rig.Server.ConnectionCount, 1, 5);
         Array.ForEach(clients, client => client.Dispose());
+    }
+
+    [Fact]
+    public async Task WhoWaitsInLineHoldsAShareOfTheMemoryThoughItsRequestIsShort()
+    {
+        // One is at work, and some 4.5 KB each of 64 KB are enough for fourteen in line.
+        var goOn = new TaskCompletionSource();
+        using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 64 * 1024 }, more: router => router.Map(Verb.Get, "/busy", null, async exchange =>
+        {
+            if (await exchange.LeaveLoopAsync(Work.Brief))
+            {
+                await goOn.Task;
+                exchange.AnswerNothing();
+            }
+        }));
+        RawClient[] clients = [.. Enumerable.Range(0, 60).Select(_ => rig.Connect())];
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync("GET /busy HTTP/1.1\r\n\r\n");
+        }
+
+        Assert.Equal(404, (await rig.SendAsync("GET", "/v1/drop/192.0.2.1")).Status); // so all before it are accepted, too
+        await UntilAsync(() => rig.Server.ConnectionCount <= 17 + AtOnce);
+
+        goOn.SetResult();
+        int served = 0;
+        foreach (RawClient client in clients)
+        {
+            served += (await client.ReadAnswerAsync()).Status == 204 ? 1 : 0;
+            client.Dispose();
+        }
+
+        Assert.InRange(served, AtOnce + 5, AtOnce + 17);
     }
 }

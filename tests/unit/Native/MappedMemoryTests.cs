@@ -1,0 +1,19 @@
+using Couic.Native;
+using Couic.Tests.Bpf;
+using Xunit;
+
+namespace Couic.Tests.Native;
+
+[Collection("bpf")]
+public class MappedMemoryTests
+{
+    [Fact]
+    public void NothingIsMappedBehindItsEnd()
+    {
+        using var plane = new PlaneFixture();
+        Assert.Equal(Errno.None, MappedMemory.TryMap(plane.Maps.Lines, 1 << 20, out MappedMemory? memory));
+        Assert.Equal(Errno.None, memory!.TryReach(1 << 17, 1));
+        memory.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => memory.TryReach(1 << 18, 1));
+    }
+}
