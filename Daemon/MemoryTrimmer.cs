@@ -23,11 +23,11 @@ internal sealed partial class MemoryTrimmer : IDisposable
     /// <summary>Fewer connections than there were, by so many, are as well.</summary>
     private const int WorthConnections = 500;
 
-    /// <summary>With more of them open than this, a collection moves nothing: that would stop the threads for longer.</summary>
+    /// <summary>With more of them open than this, a collection stops the threads for longer, and gives less back: most is in use.</summary>
     private const int ManyConnections = 1_000;
 
-    /// <summary>Growth that is worth that nevertheless: what is not moved together is not given back either.</summary>
-    private const long WorthMovingBytes = 96 << 20;
+    /// <summary>Growth above what there was at rest that is worth it nevertheless.</summary>
+    private const long WorthBurstBytes = 80 << 20;
 
     private readonly Func<int> _connections;
     private readonly ILogger _log;
@@ -50,45 +50,46 @@ internal sealed partial class MemoryTrimmer : IDisposable
     {
         long resident = Environment.WorkingSet;
         int open = _connections();
-        if (resident < _least + WorthBytes && open > _most - WorthConnections)
-        {
-            _least = Math.Min(_least, resident);
-            _most = Math.Max(_most, open);
-            _atRest = open > ManyConnections ? _atRest : resident;
-            LookAtLeisure(open);
-            return;
-        }
-
-        Buffers.Trim();
-        if (open > ManyConnections && resident < _atRest + WorthMovingBytes)
-        {
-            Sweep();
-        }
-        else
+        bool isBurst = open > ManyConnections;
+        bool isWorthIt = isBurst
+            ? resident >= Math.Max(_least + WorthBytes, _atRest + WorthBurstBytes)
+            : resident >= _least + WorthBytes || open <= _most - WorthConnections;
+        if (isWorthIt)
         {
             // What is left is moved together, and whole pieces go back to the system.
+            Buffers.Trim();
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            _most = open;
+            _least = Environment.WorkingSet;
+            Trimmed(resident >> 20, _least >> 20, GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0].TotalMilliseconds);
+        }
+        else if (!isBurst)
+        {
+            CompactAtLeisure();
         }
 
-        _least = Environment.WorkingSet;
-        _atRest = open > ManyConnections ? _atRest : _least;
-        _most = open;
-        Trimmed(resident >> 20, _least >> 20, GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0].TotalMilliseconds);
+        _least = Math.Min(_least, resident);
+        _most = Math.Max(_most, open);
+        if (!isBurst)
+        {
+            _atRest = isWorthIt ? _least : resident;
+        }
     }
 
-    /// <summary>What nobody uses any more makes room for what comes, so that a steady load stays within the same memory.</summary>
-    private static void LookAtLeisure(int open)
+    /// <summary>
+    /// What nobody uses any more makes room for what comes, so that a steady load stays within the same memory. It is moved together, as
+    /// what comes would not fit into the holes; nothing is given back to the system, which would have to be asked for again.
+    /// </summary>
+    private static void CompactAtLeisure()
     {
-        if (open <= ManyConnections && OldestGeneration(GCKind.Any) > OldestGeneration(GCKind.FullBlocking) + WorthLookBytes)
+        if (OldestGeneration(GCKind.Any) > OldestGeneration(GCKind.FullBlocking) + WorthLookBytes)
         {
-            Sweep();
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
         }
     }
 
     /// <summary>Bytes in the oldest generation behind the last collection of a kind.</summary>
     private static long OldestGeneration(GCKind kind) => GC.GetGCMemoryInfo(kind).GenerationInfo[GC.MaxGeneration].SizeAfterBytes;
-
-    private static void Sweep() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
 
     [LoggerMessage(EventName = "memory_trimmed", Level = LogLevel.Debug, Message = "{Before} MB were resident, {After} MB are; {Milliseconds} ms")]
     private partial void Trimmed(long before, long after, double milliseconds);

@@ -39,7 +39,7 @@ internal sealed partial class HttpServer
         }
 
         _isCalled = false;
-        long end = Now + Ticks(Slice);
+        long end = Now + Ticks(AcceptSlice);
         while (!_isStopping && Now < end)
         {
             int error = StreamSocket.Accept(_listener!.SafeHandle, out StreamSocket? socket);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.ComponentModel;
+using System.Runtime.InteropServices;
 using Couic.Http.Transport;
 using Couic.Native;
 
@@ -25,13 +26,19 @@ internal sealed partial class HttpServer
     /// <summary>A sleep as short as this was not worth it.</summary>
     private static readonly TimeSpan BriskPause = TimeSpan.FromMicroseconds(50);
 
-    /// <summary>How long connections are served, and new ones taken, before the poller is asked who else has something to do.</summary>
+    /// <summary>How long connections are served before the poller is asked who else has something to do.</summary>
     private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>How long new ones are taken. Each begins with its first requests, and whoever asks meanwhile waits for all of them.</summary>
+    private static readonly TimeSpan AcceptSlice = TimeSpan.FromMicroseconds(250);
 
     private readonly ConnectionTable _connections = new();
     private readonly CallerTurns _ready = new();
     private readonly ConcurrentQueue<HttpConnection> _returning = new();
     private readonly RefusalReport.Share _parkedReports = new();
+    private readonly List<HttpConnection> _sheddable = [];
+    private readonly List<long> _parkedSince = [];
+    private readonly List<HttpConnection> _evicted = [];
     private long _nextSweep;
     private bool _isBrisk;
     private long _lastTurn;
@@ -177,29 +184,60 @@ internal sealed partial class HttpServer
         }
     }
 
-    /// <summary>Ends the connections that have waited longest with memory of their own, until a tenth of it is free.</summary>
+    /// <summary>
+    /// Ends the connections that have waited longest with memory of their own, until a tenth of it is free. What those that were ended
+    /// before are about to give back is free already: else all connections would be gone through again and again until they have.
+    /// </summary>
     private void ShedParked()
     {
         Volatile.Write(ref _isOverParked, false);
         long excess = Volatile.Read(ref _parked) - (Limits.MaxParkedBytes / 10 * 9L);
-        List<HttpConnection> parked = _connections.Snapshot();
-        excess -= parked.Where(connection => connection.IsEvicted).Sum(connection => (long)connection.ParkedBytes); // on their way
-        parked.RemoveAll(connection => connection.ParkedBytes == 0 || connection.IsEvicted);
-        parked.Sort((a, b) => a.ParkedSince.CompareTo(b.ParkedSince));
-        foreach (HttpConnection connection in parked.TakeWhile(_ => excess > 0))
+        ForgetThoseThatLeft();
+        foreach (HttpConnection connection in _evicted)
         {
             excess -= connection.ParkedBytes;
-            connection.Evict();
         }
 
+        if (excess <= 0)
+        {
+            return;
+        }
+
+        foreach (HttpConnection connection in _connections.Snapshot())
+        {
+            if (connection is { ParkedBytes: > 0, IsEvicted: false })
+            {
+                _sheddable.Add(connection);
+                _parkedSince.Add(connection.ParkedSince);
+            }
+        }
+
+        CollectionsMarshal.AsSpan(_parkedSince).Sort(CollectionsMarshal.AsSpan(_sheddable));
+        foreach (HttpConnection connection in _sheddable)
+        {
+            if (excess <= 0)
+            {
+                break;
+            }
+
+            excess -= connection.ParkedBytes;
+            connection.Evict();
+            _evicted.Add(connection);
+        }
+
+        _sheddable.Clear();
+        _parkedSince.Clear();
         if (_parkedReports.TryTake(_time, 1, out long suppressed))
         {
             HttpLog.ParkedFull(Log, Limits.MaxParkedBytes, suppressed);
         }
     }
 
+    private void ForgetThoseThatLeft() => _evicted.RemoveAll(static connection => connection.ParkedBytes == 0);
+
     private void Sweep()
     {
+        ForgetThoseThatLeft();
         long now = Now;
         _nextSweep = now + Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds));
         if (_isStopping)
