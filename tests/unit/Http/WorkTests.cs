@@ -184,7 +184,10 @@ public class WorkTests
             Assert.Equal(0, paused); // nobody waits
             // On the pool: the threads that tests go on on are a few, and may all be busy for longer than that.
             Task<Answer> bulk = Task.Run(() => rig.SendAsync("POST", "/v1/drop/bulk", Items("192.0.2")));
-            Assert.Equal(200, (await bulk.WaitAsync(TimeSpan.FromSeconds(30))).Status);
+            Assert.True(
+                await Task.WhenAny(bulk, Task.Delay(TimeSpan.FromSeconds(10))) == bulk,
+                $"no answer; {paused} have paused, {(rig.Server.TurnsAt(Work.Long).HasLine ? "somebody" : "nobody")} is in line, {rig.Server.ConnectionCount} connections, {bulk.Status}, {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending, {rig.Server.SinceLastTurn.TotalMilliseconds:0} ms");
+            Assert.Equal(200, (await bulk).Status);
             Assert.InRange(paused, 1, AtOnce);
             Assert.Equal(0, early);
         }
