@@ -54,6 +54,17 @@ internal sealed class ApiRig : IDisposable
         Server.Start(listener);
     }
 
+    /// <summary>Waits until it is so, for ten seconds at most.</summary>
+    public static async Task WaitForAsync(Func<bool> condition)
+    {
+        for (int i = 0; i < 1000 && !condition(); i++)
+        {
+            await Task.Delay(10);
+        }
+
+        Assert.True(condition());
+    }
+
     public string SocketPath => _folder["api.sock"];
 
     public ClientDirectory Clients { get; }

@@ -324,7 +324,7 @@ public sealed class ServerTests
                 await client.SendAsync(requests);
             }
         });
-        await WaitForAsync(() => rig.Server.ConnectionCount == 0);
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0);
     }
 
     [Fact]
@@ -332,10 +332,10 @@ public sealed class ServerTests
     {
         using var rig = new ApiRig(new HttpLimits { MaxConnections = 3 });
         using RawClient first = rig.Connect();
-        await WaitForAsync(() => rig.Server.ConnectionCount == 1);
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 1);
         using RawClient second = rig.Connect();
         using RawClient third = rig.Connect();
-        await WaitForAsync(() => rig.Server.ConnectionCount == 3);
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 3);
         using RawClient fourth = rig.Connect();
         await fourth.SendAsync("GET /x HTTP/1.1\r\n\r\n");
         Assert.Equal(404, (await fourth.ReadAnswerAsync()).Status);
@@ -355,10 +355,10 @@ public sealed class ServerTests
         }));
         using RawClient client = rig.Connect();
         await client.SendAsync("GET /stuck HTTP/1.1\r\n\r\n");
-        await WaitForAsync(() => rig.Server.SinceLastTurn > TimeSpan.FromSeconds(1.5));
+        await ApiRig.WaitForAsync(() => rig.Server.SinceLastTurn > TimeSpan.FromSeconds(1.5));
         release.Set();
         Assert.Equal(204, (await client.ReadAnswerAsync()).Status);
-        await WaitForAsync(() => rig.Server.SinceLastTurn < TimeSpan.FromSeconds(1.5));
+        await ApiRig.WaitForAsync(() => rig.Server.SinceLastTurn < TimeSpan.FromSeconds(1.5));
     }
 
     [Fact]
@@ -377,7 +377,7 @@ public sealed class ServerTests
         Assert.Equal(404, (await clients[^1].ReadAnswerAsync()).Status);
         Assert.True(await clients[0].IsClosedAsync());
         clients.ForEach(c => c.Dispose());
-        await WaitForAsync(() => rig.Server.ConnectionCount == 0);
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0);
         Assert.Equal(404, (await rig.SendAsync("GET", "/x")).Status);
     }
 
@@ -447,15 +447,5 @@ public sealed class ServerTests
         }
 
         Assert.Equal(404, (await rig.SendAsync("GET", "/x")).Status);
-    }
-
-    private static async Task WaitForAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 1000 && !condition(); i++)
-        {
-            await Task.Delay(10);
-        }
-
-        Assert.True(condition());
     }
 }

@@ -39,7 +39,7 @@ public class WorkTests
             await client.SendAsync("GET /busy HTTP/1.1\r\n\r\n");
         }
 
-        await UntilAsync(() => Volatile.Read(ref running) >= AtOnce);
+        await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
 
         await Task.Delay(200);
         goOn.SetResult();
@@ -128,7 +128,7 @@ public class WorkTests
             await client.SendAsync("GET /busy HTTP/1.1\r\n\r\n");
         }
 
-        await UntilAsync(() => Volatile.Read(ref running) >= AtOnce);
+        await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
 
         await bulk.SendAsync(request[^1500..]);
         await Task.Delay(200); // it is in line
@@ -179,7 +179,7 @@ public class WorkTests
 
         try
         {
-            await UntilAsync(() => Volatile.Read(ref running) >= AtOnce);
+            await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
             await Task.Delay(300);
             Assert.Equal(0, paused); // nobody waits
             // On the pool: the threads that tests go on on are a few, and may all be busy for longer than that.
@@ -203,15 +203,6 @@ public class WorkTests
         }
     }
 
-    /// <summary>Waits for it, for twenty seconds at most.</summary>
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        for (int i = 0; i < 2000 && !isSo(); i++)
-        {
-            await Task.Delay(10);
-        }
-    }
-
     private static string Items(string net) =>
         $"[{string.Join(',', Enumerable.Range(0, 40).Select(i => $$"""{"cidr":"{{net}}.{{i}}/32","expiration":0}"""))}]";
 
@@ -227,7 +218,7 @@ public class WorkTests
             await client.SendAsync(request[..50_000]);
         }
 
-        await UntilAsync(() => rig.Log.Has("api_parked_full") && rig.Server.ConnectionCount <= 5);
+        await ApiRig.WaitForAsync(() => rig.Log.Has("api_parked_full") && rig.Server.ConnectionCount <= 5);
 
         Assert.True(rig.Log.Has("api_parked_full"));
         Assert.InRange(rig.Server.ConnectionCount, 1, 5);
@@ -254,7 +245,7 @@ public class WorkTests
         }
 
         Assert.Equal(404, (await rig.SendAsync("GET", "/v1/drop/192.0.2.1")).Status); // so all before it are accepted, too
-        await UntilAsync(() => rig.Server.ConnectionCount <= 17 + AtOnce);
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount <= 17 + AtOnce);
 
         goOn.SetResult();
         int served = 0;
