@@ -36,7 +36,7 @@ public sealed record LimitSettings
     /// <summary>One item of a bulk body.</summary>
     public int MaxItemBytes { get; init; } = 256 * 1024;
 
-    /// <summary>Memory of connections that wait in the middle of a request or for a slow reader, all together.</summary>
+    /// <summary>Memory of connections that wait in the middle of a request, for a turn or for a slow reader, all together.</summary>
     public int MaxParkedBytes { get; init; } = 16 * 1024 * 1024;
 
     /// <summary>Seconds to a complete request header.</summary>

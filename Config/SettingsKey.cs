@@ -32,7 +32,7 @@ public sealed record SettingsKey(string Name, string Values, string Default, str
         new("limits.max_header_bytes", "1024 to 16777216 bytes", "32768", "All header fields of a request together; beyond it 431."),
         new("limits.max_body_bytes", "1024 to 1073741824 bytes", "8388608", "A request body that is read as a whole; beyond it 413. Bulk bodies have no limit."),
         new("limits.max_item_bytes", "1024 to 16777216 bytes", "262144", "One item of a bulk body."),
-        new("limits.max_parked_bytes", "1048576 to 1073741824 bytes", "16777216", "Memory of all connections that wait in the middle of a request or for a slow reader; above it those that wait longest are closed."),
+        new("limits.max_parked_bytes", "1048576 to 1073741824 bytes", "16777216", "Memory of all connections that wait in the middle of a request, for a turn or for a slow reader; above it those that wait longest are closed."),
         new("limits.header_timeout_secs", "1 to 86400 seconds", "10", "From a connection's first byte to a complete header; beyond it 408."),
         new("limits.keep_alive_timeout_secs", "1 to 86400 seconds", "75", "Idle time between two requests."),
         new("limits.rate_grace_secs", "1 to 86400 seconds", "10", "How long a body or an answer may stand still before its rate counts."),
