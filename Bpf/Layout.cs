@@ -62,9 +62,9 @@ internal static class Layout
     public const int Summary6 = 2;
 
     public const int Bits4Wide = 16;
-    public const int Bits4Narrow = 24;
+    public const int Bits4Narrow = 22;
     public const int Bits6Wide = 16;
-    public const int Bits6Narrow = 24;
+    public const int Bits6Narrow = 22;
     public const int Bits6Short = 20;
 
     /// <summary>Bytes of struct couic_tables4.</summary>

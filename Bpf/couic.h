@@ -108,9 +108,9 @@ struct couic_line {
 
 /* Bits of an index into the bit tables. */
 #define COUIC_BITS4_WIDE 16   /* IPv4 /16; exact */
-#define COUIC_BITS4_NARROW 24 /* IPv4 /24; exact */
+#define COUIC_BITS4_NARROW 22 /* IPv4 /22; exact */
 #define COUIC_BITS6_WIDE 16   /* IPv6 /32; hashed */
-#define COUIC_BITS6_NARROW 24 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed, two bits of a line each */
+#define COUIC_BITS6_NARROW 22 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed, two bits of a line each */
 #define COUIC_BITS6_SHORT 20  /* IPv6 /20, for prefixes up to /28; exact */
 
 /* The first of couic_lines says what there is at all, so that most questions end in the first-level cache: the lengths of

@@ -14,7 +14,7 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     private readonly BitTable _wide = new(lines, region.Wide);
     private readonly BitTable _narrow = new(lines, region.Narrow);
 
-    /// <summary>Rules longer than /24 by /24; shorter ones are looked for.</summary>
+    /// <summary>Rules longer than /22 by /22; shorter ones are looked for.</summary>
     private readonly BitCounts _narrowCounts = new();
     private readonly LengthSets _summary = new(lines, 0);
     private readonly LengthSets _lengths = new(lines, region.Lengths);

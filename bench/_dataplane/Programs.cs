@@ -10,15 +10,24 @@ namespace Couic.Bench.DataPlane;
 /// <summary>The three programs of a scenario, loaded with the same rules and drawing the same sources.</summary>
 internal sealed class Programs : IDisposable
 {
+    /// <summary>Elements of draw_sources; the first one is left to the program.</summary>
+    private const int Sources = 1 << 18;
+
     private readonly List<IDisposable> _kept = [];
+    private readonly uint[] _sources = [];
     private readonly byte[] _packet;
 
     public Programs(string objects, Scenario scenario)
     {
         _packet = Packet(scenario);
-        Empty = Load(objects, "empty", scenario, out _);
         IReadOnlyCollection<Cidr> drop = RuleSet.Make(scenario.Family, 0, scenario.Rules, scenario.Mixed);
         IReadOnlyCollection<Cidr> ignore = RuleSet.Make(scenario.Family, 1 << 30, scenario.Ignored, mixed: false);
+        if (scenario.NotListed)
+        {
+            _sources = [.. RuleSet.SourcesOutside([.. drop, .. ignore], new Random(1)).Take(Sources)];
+        }
+
+        Empty = Load(objects, "empty", scenario, out _);
 
         TwoTries = Load(objects, "two_tries", scenario, out KernelObjects tries);
         string family = scenario.Family == IpFamily.V4 ? "4" : "6";
@@ -77,11 +86,23 @@ internal sealed class Programs : IDisposable
         SetNumber(spec, "draw_mixed", scenario.Mixed ? 1 : 0);
         SetNumber(spec, "draw_offset", 14 + TagBytes(scenario) + (scenario.Family == IpFamily.V4 ? 12 : 8));
         SetNumber(spec, "draw_size", scenario.Family == IpFamily.V4 ? 4 : 16);
+        SetNumber(spec, "draw_given", scenario.NotListed ? 1 : 0);
         made = KernelObjects.Make(spec);
         _kept.Add(made);
+        GiveSources(made);
         FileDescriptor program = made.TakeProgram();
         _kept.Add(program);
         return program;
+    }
+
+    private void GiveSources(KernelObjects made)
+    {
+        FileDescriptor map = made.TakeMap("draw_sources");
+        _kept.Add(map);
+        for (int i = 1; i < _sources.Length; i++)
+        {
+            Check(BpfSyscall.Update(map, MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in i)), MemoryMarshal.AsBytes(new ReadOnlySpan<uint>(in _sources[i]))));
+        }
     }
 
     private static void SetNumber(ObjectSpec spec, string name, int value) =>

@@ -23,6 +23,22 @@ internal static class RuleSet
         return rules;
     }
 
+    /// <summary>Random IPv4 sources that no rule covers.</summary>
+    public static IEnumerable<uint> SourcesOutside(IReadOnlyCollection<Cidr> rules, Random random)
+    {
+        var known = rules.ToHashSet();
+        int[] lengths = [.. known.Select(rule => (int)rule.Length).Distinct()];
+        while (true)
+        {
+            uint source = (uint)random.NextInt64(1L << 32);
+            Cidr host = Cidr.FromV4(source);
+            if (!lengths.Any(length => known.Contains(host.WithLength(length))))
+            {
+                yield return source;
+            }
+        }
+    }
+
     private static int Length(IpFamily family, uint i) => (i & 3) switch
     {
         < 2 => family == IpFamily.V4 ? 32 : 128,

@@ -15,6 +15,9 @@ internal sealed record Scenario
     /// <summary>Whether sources are those of drop's rules, else any.</summary>
     public bool Listed { get; init; }
 
+    /// <summary>Whether sources are any that no rule covers: a part of all IPv4 addresses is in short prefixes, if there are many.</summary>
+    public bool NotListed { get; init; }
+
     /// <summary>Rules of ignore; none is the source of a packet.</summary>
     public uint Ignored { get; init; }
 
@@ -30,7 +33,7 @@ internal sealed record Scenario
     public string FamilyName => Family == IpFamily.V4 ? "IPv4" : "IPv6";
 
     public string Name =>
-        $"{FamilyName} {Rules:N0} {(Mixed ? "mixed" : "hosts")}, {(Listed ? "listed" : "any source")}"
+        $"{FamilyName} {Rules:N0} {(Mixed ? "mixed" : "hosts")}, {(Listed ? "listed" : NotListed ? "not listed" : "any source")}"
         + (Ignored > 0 ? $", {Ignored:N0} ignored" : "") + (Tags > 1 ? $", {Tags:N0} tags" : "")
         + (VlanTags > 0 ? $", {VlanTags} VLAN tags" : "") + (PerEntryCounters ? "" : ", not counted per entry");
 
@@ -59,6 +62,11 @@ internal sealed record Scenario
             }
 
             yield return new Scenario { Family = family, Rules = Full, Mixed = true };
+            if (family == IpFamily.V4)
+            {
+                yield return new Scenario { Family = family, Rules = Full, Mixed = true, NotListed = true };
+            }
+
             yield return new Scenario { Family = family, Rules = Full, Mixed = true, Listed = true };
             yield return new Scenario { Family = family, Rules = Full, Listed = true, PerEntryCounters = false };
             yield return new Scenario { Family = family, Rules = Full, Mixed = true, Listed = true, PerEntryCounters = false };

@@ -2,15 +2,39 @@
  *
  * Gives each packet of a test run another source, at the same cost in every program. Rule number i has an address that
  * is a mix of i, so that a listed source is drawn without a table that would push others out of the caches. RuleSet.cs
- * draws the same rules.
+ * draws the same rules. Sources that no rule covers are drawn beforehand, and read one behind the other.
  */
 #ifndef DRAW_H
 #define DRAW_H
 
 const volatile __u32 draw_rules;  /* sources of rules below this number; 0: any source */
 const volatile __u32 draw_mixed;  /* whether rules have several lengths */
+const volatile __u32 draw_given;  /* whether sources are those of draw_sources */
 const volatile __u32 draw_offset; /* of the source in the frame */
 const volatile __u32 draw_size;	  /* 4 or 16 bytes */
+
+#define DRAW_SOURCES (1 << 18)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, DRAW_SOURCES); /* the first says which one was the last */
+} draw_sources SEC(".maps");
+
+static __always_inline __u32 next_source(void)
+{
+	__u32 index = 0;
+	__u32 *last = bpf_map_lookup_elem(&draw_sources, &index);
+
+	if (!last)
+		return 0;
+	index = *last = *last % (DRAW_SOURCES - 1) + 1;
+
+	__u32 *source = bpf_map_lookup_elem(&draw_sources, &index);
+
+	return source ? *source : 0;
+}
 
 static __always_inline __u32 mix(__u32 x)
 {
@@ -70,7 +94,7 @@ static __always_inline void draw(struct xdp_md *ctx)
 	if (source + 16 > end)
 		return;
 	if (draw_size == 4) {
-		*(__u32 *)source = bpf_htonl(draw4(random));
+		*(__u32 *)source = bpf_htonl(draw_given ? next_source() : draw4(random));
 	} else {
 		__u64 high, low;
 
