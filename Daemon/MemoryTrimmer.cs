@@ -15,10 +15,16 @@ internal sealed partial class MemoryTrimmer : IDisposable
     private const long WorthBytes = 24 << 20;
 
     /// <summary>
-    /// Growth of the oldest generation that is worth a look at leisure: what the one in front of it may leave there at once. Left alone the
-    /// collector waits until it has nearly doubled, so that memory would rise and fall by that.
+    /// Growth that is worth one at leisure. Left alone the collector waits until its oldest generation has nearly doubled, so that under a
+    /// steady load memory would rise and fall by that, over hours.
     /// </summary>
-    private const long WorthLookBytes = 4 << 20;
+    private const long WorthLeisureBytes = 2 << 20;
+
+    /// <summary>The least time between two at leisure.</summary>
+    private static readonly TimeSpan Leisure = TimeSpan.FromMinutes(1);
+
+    /// <summary>A collection of a large heap takes long, and is rarer: all at leisure together stop the threads for at most this share of the time.</summary>
+    private const int LeisureShare = 2_000;
 
     /// <summary>Fewer connections than there were, by so many, are as well.</summary>
     private const int WorthConnections = 500;
@@ -34,6 +40,7 @@ internal sealed partial class MemoryTrimmer : IDisposable
     private readonly Timer _timer;
     private long _least = Environment.WorkingSet;
     private long _atRest = Environment.WorkingSet;
+    private long _leisureAt = Environment.TickCount64 + (long)Leisure.TotalMilliseconds;
     private int _most;
 
     /// <param name="connections">How many are open now.</param>
@@ -51,45 +58,33 @@ internal sealed partial class MemoryTrimmer : IDisposable
         long resident = Environment.WorkingSet;
         int open = _connections();
         bool isBurst = open > ManyConnections;
-        bool isWorthIt = isBurst
-            ? resident >= Math.Max(_least + WorthBytes, _atRest + WorthBurstBytes)
-            : resident >= _least + WorthBytes || open <= _most - WorthConnections;
-        if (isWorthIt)
+        if (isBurst ? resident >= Math.Max(_least + WorthBytes, _atRest + WorthBurstBytes) : IsWorthIt(resident, open))
         {
-            // What is left is moved together, and whole pieces go back to the system.
-            Buffers.Trim();
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-            _most = open;
-            _least = Environment.WorkingSet;
-            Trimmed(resident >> 20, _least >> 20, GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0].TotalMilliseconds);
-        }
-        else if (!isBurst)
-        {
-            CompactAtLeisure();
+            Trim(resident, open);
         }
 
         _least = Math.Min(_least, resident);
         _most = Math.Max(_most, open);
         if (!isBurst)
         {
-            _atRest = isWorthIt ? _least : resident;
+            _atRest = Environment.WorkingSet;
         }
     }
 
-    /// <summary>
-    /// What nobody uses any more makes room for what comes, so that a steady load stays within the same memory. It is moved together, as
-    /// what comes would not fit into the holes; nothing is given back to the system, which would have to be asked for again.
-    /// </summary>
-    private static void CompactAtLeisure()
+    private bool IsWorthIt(long resident, int open) =>
+        resident >= _least + WorthBytes || open <= _most - WorthConnections || (resident >= _least + WorthLeisureBytes && Environment.TickCount64 >= _leisureAt);
+
+    /// <summary>What is left is moved together, and whole pieces go back to the system.</summary>
+    private void Trim(long resident, int open)
     {
-        if (OldestGeneration(GCKind.Any) > OldestGeneration(GCKind.FullBlocking) + WorthLookBytes)
-        {
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
-        }
+        Buffers.Trim();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        TimeSpan pause = GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0];
+        _leisureAt = Environment.TickCount64 + (long)Math.Max(Leisure.TotalMilliseconds, pause.TotalMilliseconds * LeisureShare);
+        _most = open;
+        _least = Environment.WorkingSet;
+        Trimmed(resident >> 20, _least >> 20, pause.TotalMilliseconds);
     }
-
-    /// <summary>Bytes in the oldest generation behind the last collection of a kind.</summary>
-    private static long OldestGeneration(GCKind kind) => GC.GetGCMemoryInfo(kind).GenerationInfo[GC.MaxGeneration].SizeAfterBytes;
 
     [LoggerMessage(EventName = "memory_trimmed", Level = LogLevel.Debug, Message = "{Before} MB were resident, {After} MB are; {Milliseconds} ms")]
     private partial void Trimmed(long before, long after, double milliseconds);
