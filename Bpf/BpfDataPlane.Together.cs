@@ -127,7 +127,7 @@ public sealed partial class BpfDataPlane
     {
         foreach (ref readonly RuleChange change in refused)
         {
-            if (change.Kind == RuleChangeKind.Set && RuleIn(change) == 0)
+            if (change.Kind == RuleChangeKind.Set && RuleIn(change.Policy, change.Cidr.Family, change.Slot) == 0)
             {
                 DeleteFromTrie(change);
             }

@@ -2,14 +2,18 @@ namespace Couic.Store;
 
 // Single changes that are made together. Each is decided and reserved under the lock, the kernel has its share of all of them
 // in few calls without the lock, and under the lock again they are held and told to the feeds. A reserved entry is changed by
-// nobody else meanwhile: who wants to change anything waits for those microseconds, who only reads does not.
+// nobody else meanwhile: who wants to change anything waits for that, some microseconds a change, who only reads does not.
 public sealed partial class RuleStore
 {
     /// <summary>Changes that are made in one go.</summary>
     public const int MaxTogether = 64;
 
     private readonly Lock _together = new();
-    private readonly PlannedChange[] _planned = new PlannedChange[MaxTogether];
+    private readonly Errand _writing;
+    private Stretch _present = new();
+    private Stretch _next = new();
+
+    /// <summary>Changes that are planned and not finished.</summary>
     private int _inFlight;
 
     /// <summary>
@@ -20,36 +24,52 @@ public sealed partial class RuleStore
     {
         lock (_together)
         {
-            while (changes.Length > 0)
+            // While the kernel has its share of one stretch, the next is decided and the one before it finished.
+            for (int done = 0; done < changes.Length || _present.Count > 0;)
             {
-                changes = changes[ApplyStretch(changes[..Math.Min(changes.Length, MaxTogether)])..];
+                done = Plan(changes, done, _next);
+                bool isAlone = done == changes.Length && _present.Count == 0;
+                _writing.Complete();
+                (_present, _next) = (_next, _present);
+                WritePresent(isAlone);
+                Finish(changes, _next);
             }
         }
     }
 
-    /// <summary>Makes the first changes, up to one that has to wait for them. Returns how many.</summary>
-    private int ApplyStretch(Span<SingleChange> changes)
+    /// <summary>Decides the changes from one on, up to one that has to wait for others. Returns which one that is.</summary>
+    private int Plan(Span<SingleChange> changes, int first, Stretch stretch)
     {
-        int count = 0;
-        int planned = 0;
-        using (EnterAlone())
+        int end = Math.Min(changes.Length, first + MaxTogether);
+        stretch.Begin(first);
+        if (first == end)
         {
-            Fetch(changes);
-            while (count < changes.Length && TryPlan(ref changes[count], ref planned))
+            return end;
+        }
+
+        using (_inFlight == 0 ? EnterAlone() : Enter())
+        {
+            Fetch(changes[first..end]);
+            while (first + stretch.Count < end && TryPlan(ref changes[first + stretch.Count], stretch))
             {
-                count++;
+                stretch.Count++;
             }
-
-            _inFlight = planned;
         }
 
-        if (planned > 0)
+        return first + stretch.Count;
+    }
+
+    /// <summary>Has the present stretch written by another thread, or here if there is nothing to do meanwhile.</summary>
+    private void WritePresent(bool isAlone)
+    {
+        if (isAlone)
         {
-            Write(_planned.AsSpan(0, planned));
-            Finish(changes[..count]);
+            Write(_present.Planned);
         }
-
-        return count;
+        else if (!_present.Planned.IsEmpty)
+        {
+            _writing.Offer();
+        }
     }
 
     /// <summary>After a bug, what was written is unknown: nothing of it counts, and the next comparison with the kernel mends that.</summary>
@@ -57,7 +77,10 @@ public sealed partial class RuleStore
     {
         try
         {
-            _plane.Write(planned);
+            if (!planned.IsEmpty)
+            {
+                _plane.Write(planned);
+            }
         }
         catch (Exception e)
         {
@@ -86,7 +109,7 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Decides a change. False when those before it have to be made first.</summary>
-    private bool TryPlan(ref SingleChange change, ref int planned)
+    private bool TryPlan(ref SingleChange change, Stretch stretch)
     {
         Category category = CategoryOf(change.Policy, change.Cidr.Family);
         int slot = category.Entries.Find(change.Cidr);
@@ -98,7 +121,7 @@ public sealed partial class RuleStore
         change.IsPlanned = false;
         if (category.Swap is { } swap && (swap.Brings(change.Cidr) || swap.TakesAway(slot)))
         {
-            if (planned > 0)
+            if (_inFlight > 0)
             {
                 return false;
             }
@@ -107,18 +130,18 @@ public sealed partial class RuleStore
         }
         else if (change.IsRemoval)
         {
-            PlanRemoval(category, slot, ref change, ref planned);
+            PlanRemoval(category, slot, ref change, stretch);
         }
         else if (slot < 0 && !category.IsFull)
         {
-            PlanAddition(category, ref change, ref planned);
+            PlanAddition(category, ref change, stretch);
         }
         else if (slot >= 0 && change.Mode == ConflictMode.Refuse && !IsOver(ref category.Entries[slot]))
         {
             change.Entry = Read(category, slot);
             change.Outcome = StoreOutcome.Conflict;
         }
-        else if (planned > 0)
+        else if (_inFlight > 0)
         {
             return false;
         }
@@ -139,17 +162,17 @@ public sealed partial class RuleStore
         change.Refusal = change.Outcome == StoreOutcome.Refused ? LastRefusal : null;
     }
 
-    private void PlanAddition(Category category, ref SingleChange change, ref int planned)
+    private void PlanAddition(Category category, ref SingleChange change, Stretch stretch)
     {
         int tagId = _tags[(int)category.Policy].Acquire(change.Tag);
         int slot = Insert(category, change.Cidr, tagId, change.Expiration, ContextOf(change));
         category.Swap?.OnAdded();
         change.Outcome = StoreOutcome.Created;
         change.Entry = Read(category, slot);
-        Plan(category, slot, RuleChangeKind.Set, ref change, ref planned);
+        Plan(category, slot, RuleChangeKind.Set, ref change, stretch);
     }
 
-    private void PlanRemoval(Category category, int slot, ref SingleChange change, ref int planned)
+    private void PlanRemoval(Category category, int slot, ref SingleChange change, Stretch stretch)
     {
         if (slot < 0 || IsOver(ref category.Entries[slot]))
         {
@@ -161,37 +184,46 @@ public sealed partial class RuleStore
         change.Outcome = change.Entry.IsOfSet ? StoreOutcome.OwnedBySet : StoreOutcome.Removed;
         if (change.Outcome == StoreOutcome.Removed)
         {
-            Plan(category, slot, RuleChangeKind.Remove, ref change, ref planned);
+            Plan(category, slot, RuleChangeKind.Remove, ref change, stretch);
         }
     }
 
-    private void Plan(Category category, int slot, RuleChangeKind kind, ref SingleChange change, ref int planned)
+    private void Plan(Category category, int slot, RuleChangeKind kind, ref SingleChange change, Stretch stretch)
     {
         ref EntryTable.Slot held = ref category.Entries[slot];
         held.IsBusy = true;
         change.Slot = slot;
         change.IsPlanned = true;
-        ref PlannedChange plan = ref _planned[planned++];
+        ref PlannedChange plan = ref stretch.Add();
         plan = new PlannedChange { Change = new RuleChange(kind, change.Policy, change.Cidr, CounterOf(held.Tag), slot) };
         _plane.Plan(ref plan);
+        _inFlight++;
     }
 
     /// <summary>What the data plane has taken is held and told, what it refused is as it was.</summary>
-    private void Finish(Span<SingleChange> changes)
+    private void Finish(Span<SingleChange> changes, Stretch stretch)
     {
+        if (stretch.Planned.IsEmpty)
+        {
+            stretch.Clear();
+            return;
+        }
+
         using (Enter())
         {
-            _inFlight = 0;
+            _inFlight -= stretch.Planned.Length;
             int next = 0;
-            foreach (ref SingleChange change in changes)
+            foreach (ref SingleChange change in changes.Slice(stretch.First, stretch.Count))
             {
                 if (change.IsPlanned)
                 {
                     CategoryOf(change.Policy, change.Cidr.Family).Entries[change.Slot].IsBusy = false;
-                    Finish(ref change, _planned[next++]);
+                    Finish(ref change, stretch.Planned[next++]);
                 }
             }
         }
+
+        stretch.Clear();
     }
 
     private void Finish(ref SingleChange change, in PlannedChange plan)

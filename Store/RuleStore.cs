@@ -23,6 +23,7 @@ public sealed partial class RuleStore
         _limits = limits;
         _time = time;
         BetweenSlices = GiveWay;
+        _writing = new Errand(() => Write(_present.Planned));
         _tags = [new NameTable(limits.MaxTags), new NameTable(limits.MaxTags)];
         _categories = [
             new Category(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),

@@ -46,6 +46,23 @@ public class TogetherTests
     }
 
     [Fact]
+    public void OfManyThoseThatAreRefusedAreAsTheyWere()
+    {
+        _rig.Plane.Refuses = change => change.Cidr.V4 % 7 == 0;
+        SingleChange[] changes = [.. Enumerable.Range(0, 250).Select(i => Addition($"10.0.0.{i}/32"))];
+        for (int round = 0; round < 20; round++)
+        {
+            _rig.Store.Apply(changes);
+            Assert.All(changes, change => Assert.Equal(change.Cidr.V4 % 7 == 0 ? StoreOutcome.Refused : StoreOutcome.Created, change.Outcome));
+            _rig.AssertPlaneAgrees();
+            SingleChange[] removals = [.. changes.Where(change => change.Outcome == StoreOutcome.Created).Select(change => Removal(change.Cidr.ToString()))];
+            _rig.Store.Apply(removals);
+            Assert.All(removals, change => Assert.Equal(StoreOutcome.Removed, change.Outcome));
+            _rig.AssertPlaneAgrees();
+        }
+    }
+
+    [Fact]
     public void RoomThatAChangeMakesIsThereForTheNext()
     {
         var full = new StoreRig(new StoreLimits(MaxDropEntries: 1, MaxIgnoreEntries: 1, MaxTags: 8));
@@ -89,18 +106,19 @@ public class TogetherTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void TogetherTheyEndAsOneByOne(int seed)
+    [InlineData(1, 150, 2)]
+    [InlineData(2, 150, 2)]
+    [InlineData(3, 700, 250)]
+    public void TogetherTheyEndAsOneByOne(int seed, int most, int networks)
     {
         var random = new Random(seed);
         var alone = new StoreRig(_rig.Limits);
         for (int round = 0; round < 400; round++)
         {
-            var changes = new SingleChange[random.Next(1, 150)];
+            var changes = new SingleChange[random.Next(1, most)];
             foreach (ref SingleChange change in changes.AsSpan())
             {
-                string cidr = random.Next(3) == 0 ? $"2001:db8::{random.Next(400):x}/128" : $"10.0.{random.Next(2)}.{random.Next(256)}/{random.Next(30, 33)}";
+                string cidr = random.Next(3) == 0 ? $"2001:db8::{random.Next(400):x}/128" : $"10.0.{random.Next(networks)}.{random.Next(256)}/{random.Next(30, 33)}";
                 ulong expiration = random.Next(3) == 0 ? _rig.Clock.Seconds + (ulong)random.Next(1, 4) : 0;
                 change = random.Next(5) < 2
                     ? Removal(cidr)

@@ -1,0 +1,31 @@
+namespace Couic.Store;
+
+/// <summary>Successive changes that go to the data plane together.</summary>
+internal sealed class Stretch
+{
+    private readonly PlannedChange[] _planned = new PlannedChange[RuleStore.MaxTogether];
+    private int _plannedCount;
+
+    /// <summary>Which of all changes it begins with.</summary>
+    public int First { get; private set; }
+
+    /// <summary>Changes that were decided, whether the data plane has a share in them or not.</summary>
+    public int Count { get; set; }
+
+    /// <summary>What is for the data plane.</summary>
+    public Span<PlannedChange> Planned => _planned.AsSpan(0, _plannedCount);
+
+    public void Begin(int first)
+    {
+        First = first;
+        Clear();
+    }
+
+    public ref PlannedChange Add() => ref _planned[_plannedCount++];
+
+    public void Clear()
+    {
+        Count = 0;
+        _plannedCount = 0;
+    }
+}
