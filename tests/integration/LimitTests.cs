@@ -46,7 +46,7 @@ public sealed class LimitTests
         const string Small = "[limits]\nmax_drop_entries = 16384\nmax_ignore_entries = 1024\nmax_tags = 64\n";
         using Daemon small = Daemon.Start(lab, new DaemonOptions { Name = "small", Tables = Small });
         Assert.InRange(full, 30_000_000, 80_000_000);
-        Assert.InRange(KernelMemory(small), 8_000_000, 20_000_000);
+        Assert.InRange(KernelMemory(small), 4_000_000, 10_000_000);
     }
 
     private static long KernelMemory(Daemon daemon) => daemon.Api.Get("/v1/status").Json.GetProperty("kernel_memory_bytes").GetInt64();
