@@ -183,7 +183,7 @@ static __always_inline __u32 hash6(__u64 bits)
 	return bits >> 32;
 }
 
-/* Two bits, as in a Bloom filter, of one line: one in some hundred sources that are not listed gets past them when the table
+/* Two bits, as in a Bloom filter, of one line: one in some seventy sources that are not listed gets past them when the table
  * is full. */
 static __always_inline int narrow6(__u32 table, __u32 hash)
 {
