@@ -174,7 +174,7 @@ internal sealed partial class DaemonHost : IDisposable
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
-        using var trimmer = new MemoryTrimmer(() => _server.ConnectionCount, _log);
+        using var trimmer = new MemoryTrimmer(_server, _log);
         using var watchdog = new Watchdog(_systemd, () => expiry.SinceLastRun, () => _server.SinceLastTurn);
         _stop.Wait();
     }

@@ -59,6 +59,9 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>Open connections.</summary>
     public int ConnectionCount => _connections.Count;
 
+    /// <summary>Connections that were ever opened.</summary>
+    public long ConnectionsOpened => _connections.Opened;
+
     internal Router Router { get; }
 
     internal ClientDirectory Clients { get; }

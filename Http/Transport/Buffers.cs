@@ -24,7 +24,7 @@ internal static class Buffers
     /// <summary>Bytes in the store, more than all that wait may hold together by default; what comes above that is the collector's.</summary>
     private const int MaxStored = 20 * 1024 * 1024;
 
-    /// <summary>Bytes that are worth a collection, which takes some milliseconds: left alone the collector waits for more.</summary>
+    /// <summary>Bytes that are worth a collection: left alone the collector waits for more.</summary>
     private const int WorthCollection = 16 * 1024 * 1024;
 
     private static readonly Lock Gate = new();
@@ -128,7 +128,7 @@ internal static class Buffers
             _droppedBytes = 0;
         }
 
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false, compacting: false);
     }
 
     /// <summary>What nobody has asked for since arrays of this size were asked for goes first: the sizes of one kind of burst are of no use in the next.</summary>

@@ -19,6 +19,9 @@ internal sealed class ConnectionTable
 
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>How many were ever added.</summary>
+    public long Opened => (long)Volatile.Read(ref _next);
+
     /// <summary>How many the process has that has most.</summary>
     public int MostOfOne
     {
