@@ -18,6 +18,7 @@ from client import Client  # noqa: E402
 BINARY = os.path.abspath(os.environ.get("COUIC_BINARY", "out/couic"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "10000"))
 SECONDS = float(os.environ.get("SECONDS_EACH", "3"))
+STEAL = float(os.environ.get("STEAL", "0"))  # of every millisecond of each processor
 KINDS = os.environ.get("KINDS", "idle heads bodies readers lists pages flood").split()
 RATE = 200
 
@@ -80,6 +81,35 @@ def say(kind, client):
             "lists": get("/v1/drop"),
             "pages": get("/v1/drop?limit=1000") * 3,
             "flood": get("/v1/drop/10.0.0.0/32") * 50}[kind]
+
+
+class Thief:
+    """Takes that share from all others, as a host that is too full does to its guests."""
+
+    def __init__(self, share):
+        self.pids = [self.steal(cpu, share) for cpu in sorted(os.sched_getaffinity(0))] if share else []
+
+    @staticmethod
+    def steal(cpu, share):
+        if pid := os.fork():
+            os.sched_setaffinity(pid, {cpu})
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+            return pid
+        try:
+            end_with_parent()
+            begin = time.monotonic()
+            while True:
+                while time.monotonic() < begin + share / 1000:
+                    pass
+                time.sleep(max(0, begin + 0.001 - time.monotonic()))
+                begin = time.monotonic()
+        finally:
+            os._exit(0)
+
+    def stop(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 class Attacker:
@@ -164,7 +194,7 @@ class Watch:
 def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="attack-"))
     work.chmod(0o755)
-    daemon = Daemon(work)
+    daemon, thief = Daemon(work), Thief(STEAL)
     try:
         daemon.start()
         client = Client(daemon)
@@ -185,6 +215,7 @@ def main():
         time.sleep(12)
         Watch(daemon, client).run(1).line("behind them")
     finally:
+        thief.stop()
         daemon.remove()
         shutil.rmtree(work, ignore_errors=True)
 
