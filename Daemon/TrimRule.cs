@@ -56,7 +56,8 @@ internal sealed class TrimRule(long resident, TimeProvider time)
         _open = open;
         _opened = opened;
         _most = Math.Max(_most, open);
-        Note(resident);
+        _least = Math.Min(_least, resident);
+        NoteRest(resident);
         return isDue;
     }
 
@@ -67,15 +68,14 @@ internal sealed class TrimRule(long resident, TimeProvider time)
         _leisureAt = Now + TimeSpan.FromTicks(Math.Max(Leisure.Ticks, pause.Ticks * LeisureShare));
         _most = _open;
         _least = resident;
-        Note(resident);
+        NoteRest(resident);
     }
 
     private bool IsDueAtRest(long resident, int open) =>
         resident >= _least + WorthBytes || open <= _most - WorthConnections || (resident >= _least + WorthLeisureBytes && Now >= _leisureAt);
 
-    private void Note(long resident)
+    private void NoteRest(long resident)
     {
-        _least = Math.Min(_least, resident);
         if (Now >= _calmAt)
         {
             _atRest = resident;

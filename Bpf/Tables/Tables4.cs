@@ -9,6 +9,7 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
 {
     private const int WideShift = 32 - Layout.Bits4Wide;
     private const int NarrowShift = 32 - Layout.Bits4Narrow;
+
     /// <summary>64 at least, as whole words of bits are cleared at once.</summary>
     private const uint BlocksPerWide = 1 << (WideShift - NarrowShift);
 
