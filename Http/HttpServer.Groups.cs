@@ -6,13 +6,19 @@ namespace Couic.Http;
 // client that waits for several of the answers is woken once. All on the event loop's thread.
 internal sealed partial class HttpServer
 {
-    /// <summary>Connections, or requests of one connection, of a group: few enough that clients and server work at the same time.</summary>
+    /// <summary>Connections of a group, or requests of one that is alone: few enough that clients and server work at the same time.</summary>
     public const int GroupSize = 8;
+
+    /// <summary>Requests of a group of several connections: each of their clients has others that wait, and work to do meanwhile.</summary>
+    private const int GroupRequests = 4 * GroupSize;
 
     private List<HttpConnection> _joined = new(GroupSize);
     private List<HttpConnection> _leaving = new(GroupSize);
     private IGroupWork? _work;
     private int _loopThread;
+
+    /// <summary>Requests that were deferred and are not answered.</summary>
+    private int _deferred;
 
     /// <summary>Whether the caller is the event loop's thread.</summary>
     internal bool IsOnLoop => Environment.CurrentManagedThreadId == _loopThread;
@@ -25,6 +31,8 @@ internal sealed partial class HttpServer
             RunWork();
             _work = work;
         }
+
+        _deferred++;
     }
 
     /// <summary>Does what was deferred; afterwards all answers to it are there.</summary>
@@ -32,8 +40,12 @@ internal sealed partial class HttpServer
     {
         IGroupWork? work = _work;
         _work = null;
+        _deferred = 0;
         work?.Run();
     }
+
+    /// <summary>Whether a connection that has deferred so many requests should see them answered before it reads more.</summary>
+    internal bool IsEnough(int deferred) => deferred >= GroupSize && (_ready.IsEmpty || _deferred >= GroupRequests);
 
     /// <summary>Puts a connection with answers to send into the group. False where there is none: elsewhere than on the loop.</summary>
     internal bool TryJoin(HttpConnection connection)

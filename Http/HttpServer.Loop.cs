@@ -156,7 +156,7 @@ internal sealed partial class HttpServer
         while (_ready.TryTake(out HttpConnection? connection))
         {
             connection.GoOn();
-            if (_joined.Count >= GroupSize)
+            if (_joined.Count >= GroupSize || _deferred >= GroupRequests)
             {
                 FinishGroup();
             }

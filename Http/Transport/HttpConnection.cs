@@ -187,7 +187,7 @@ internal sealed partial class HttpConnection
                 {
                     ValueTask<bool> handling = HandleAsync();
                     bool goesOn = handling.IsCompletedSuccessfully ? handling.Result : await handling;
-                    if (!goesOn || ((_out.Length >= FlushAt || _deferred >= HttpServer.GroupSize) && !await FlushAsync()))
+                    if (!goesOn || ((_out.Length >= FlushAt || _server.IsEnough(_deferred)) && !await FlushAsync()))
                     {
                         break;
                     }

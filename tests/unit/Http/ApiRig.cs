@@ -19,7 +19,7 @@ internal sealed class ApiRig : IDisposable
     private readonly TempFolder _folder = new();
     private readonly Dictionary<Group, Client> _clients = [];
 
-    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, Func<Cidr, LockOut?>? guard = null)
+    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, Func<Cidr, LockOut?>? guard = null, TimeProvider? loopTime = null)
     {
         var wanted = new List<Client>();
         foreach (Group group in Enum.GetValues<Group>())
@@ -47,7 +47,7 @@ internal sealed class ApiRig : IDisposable
         };
         Router = Api.CreateRouter(Services);
         more?.Invoke(Router);
-        Server = new HttpServer(Services.Limits, Router, Clients, TimeProvider.System, Log.CreateLogger("api"), Services.Counters);
+        Server = new HttpServer(Services.Limits, Router, Clients, loopTime ?? TimeProvider.System, Log.CreateLogger("api"), Services.Counters);
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
         listener.Listen(1024);

@@ -1,3 +1,4 @@
+using Couic.Http.Protocol;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Xunit;
@@ -93,5 +94,74 @@ public sealed class GroupTests : IDisposable
         Assert.Contains(_rig.Log.Lines, line => line.Event == "entry_failed" && line.Text.Contains("as the test wants", StringComparison.Ordinal));
         _rig.Plane.Refuses = null;
         Assert.Equal(201, (await _rig.SendAsync("POST", "/v1/drop", """{"cidr":"198.51.100.1/32","expiration":0}""")).Status);
+    }
+
+    [Fact]
+    public async Task RequestsOfSeveralConnectionsAreMadeTogether()
+    {
+        // The fifth leaves its sixteen to the group, and the sixth is the last: nobody else waits, so it has every eight answered.
+        Assert.Equal((int[])[32, 32, 24, 8], await SizesOfGroupsAsync(connections: 6, requests: 16));
+    }
+
+    [Fact]
+    public async Task RequestsOfConnectionsWithFewEachAreMadeTogether() => Assert.Equal((int[])[35, 7], await SizesOfGroupsAsync(connections: 6, requests: 7));
+
+    [Fact]
+    public async Task AConnectionThatIsAloneHasItsAnswersInEights() => Assert.Equal((int[])[8, 8, 4], await SizesOfGroupsAsync(connections: 1, requests: 20));
+
+    [Fact]
+    public async Task EightConnectionsAreAGroup() => Assert.Equal((int[])[8, 8, 4], await SizesOfGroupsAsync(connections: 20, requests: 1));
+
+    /// <summary>How many additions the data plane is given at once, when all of them were sent before the event loop looks.</summary>
+    private static async Task<int[]> SizesOfGroupsAsync(int connections, int requests)
+    {
+        using var begun = new SemaphoreSlim(0);
+        using var all = new ManualResetEventSlim();
+        using var rig = new ApiRig(loopTime: new StoppedClock(), more: router => router.Map(Verb.Get, "/hold", null, exchange =>
+        {
+            begun.Release();
+            all.Wait(TimeSpan.FromSeconds(20));
+            exchange.AnswerNothing();
+            return default;
+        }));
+        RawClient[] clients = [.. Enumerable.Range(0, connections + 1).Select(_ => rig.Connect())];
+        foreach (RawClient client in clients)
+        {
+            await client.SendAsync(rig.Request("GET", "/v1/drop"));
+            Assert.Equal(200, (await client.ReadAnswerAsync()).Status);
+        }
+
+        var sizes = new List<int>();
+        int before = 0;
+        rig.Plane.AfterWrite = () =>
+        {
+            sizes.Add(rig.Plane.Applied - before);
+            before = rig.Plane.Applied;
+        };
+        await clients[^1].SendAsync(rig.Request("GET", "/hold"));
+        Assert.True(await begun.WaitAsync(TimeSpan.FromSeconds(20)));
+        for (int i = 0; i < connections; i++)
+        {
+            await clients[i].SendAsync(string.Concat(Enumerable.Range(0, requests).Select(
+                k => rig.Request("POST", "/v1/drop", $$"""{"cidr":"10.0.{{i}}.{{k}}/32","expiration":0}"""))));
+        }
+
+        all.Set();
+        foreach (RawClient client in clients[..^1])
+        {
+            for (int k = 0; k < requests; k++)
+            {
+                Assert.Equal(201, (await client.ReadAnswerAsync()).Status);
+            }
+        }
+
+        Array.ForEach(clients, client => client.Dispose());
+        return [.. sizes];
+    }
+
+    /// <summary>For a turn of the event loop that is not over before everybody was served, however busy the machine is.</summary>
+    private sealed class StoppedClock : TimeProvider
+    {
+        public override long GetTimestamp() => 0;
     }
 }
