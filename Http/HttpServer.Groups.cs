@@ -65,9 +65,10 @@ internal sealed partial class HttpServer
         while (_joined.Count > 0)
         {
             (_joined, _leaving) = (_leaving, _joined);
+            long now = Now;
             foreach (HttpConnection connection in _leaving)
             {
-                connection.Leave();
+                connection.Leave(now);
             }
 
             _leaving.Clear();

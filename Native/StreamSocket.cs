@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// A connected stream socket that never blocks and never raises SIGPIPE. Calls return a count, or a negative errno.
+/// A connected stream socket that never blocks and never raises SIGPIPE. Calls return a count, or a negative errno. Who disposes it is
+/// who reads and writes: a call does not keep the descriptor open.
 /// </summary>
 internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
 {
@@ -47,20 +48,12 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     {
         fixed (byte* pointer = destination)
         {
-            while (true)
+            nint n = recv((int)handle, pointer, destination.Length, 0);
+            while (n < 0 && (n = RecvOrError((int)handle, pointer, destination.Length, 0)) == -EINTR)
             {
-                int n = (int)recv(this, pointer, destination.Length, 0);
-                if (n >= 0)
-                {
-                    return n;
-                }
-
-                int errno = Marshal.GetLastPInvokeError();
-                if (errno != EINTR)
-                {
-                    return -errno;
-                }
             }
+
+            return (int)n;
         }
     }
 
@@ -69,20 +62,12 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     {
         fixed (byte* pointer = source)
         {
-            while (true)
+            nint n = send((int)handle, pointer, source.Length, MSG_NOSIGNAL);
+            while (n < 0 && (n = SendOrError((int)handle, pointer, source.Length, MSG_NOSIGNAL)) == -EINTR)
             {
-                int n = (int)send(this, pointer, source.Length, MSG_NOSIGNAL);
-                if (n >= 0)
-                {
-                    return n;
-                }
-
-                int errno = Marshal.GetLastPInvokeError();
-                if (errno != EINTR)
-                {
-                    return -errno;
-                }
             }
+
+            return (int)n;
         }
     }
 
@@ -94,11 +79,31 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     [LibraryImport("libc", SetLastError = true)]
     private static partial int accept4(SafeHandle listener, void* address, void* length, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint recv(SafeHandle socket, byte* buffer, nint length, int flags);
+    // To keep errno over the return into managed code takes calls of its own, before and after. So a call that fails is made again in that
+    // way: it did nothing, and a connection that was reset is at its end the second time.
+    [LibraryImport("libc")]
+    private static partial nint recv(int socket, byte* buffer, nint length, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint send(SafeHandle socket, byte* buffer, nint length, int flags);
+    [LibraryImport("libc")]
+    private static partial nint send(int socket, byte* buffer, nint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
+    private static partial nint recv_errno(int socket, byte* buffer, nint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
+    private static partial nint send_errno(int socket, byte* buffer, nint length, int flags);
+
+    private static nint RecvOrError(int socket, byte* buffer, nint length, int flags)
+    {
+        nint n = recv_errno(socket, buffer, length, flags);
+        return n < 0 ? -Marshal.GetLastPInvokeError() : n;
+    }
+
+    private static nint SendOrError(int socket, byte* buffer, nint length, int flags)
+    {
+        nint n = send_errno(socket, buffer, length, flags);
+        return n < 0 ? -Marshal.GetLastPInvokeError() : n;
+    }
 
     [LibraryImport("libc")]
     private static partial int getsockopt(SafeHandle socket, int level, int name, void* value, uint* length);

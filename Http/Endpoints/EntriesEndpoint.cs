@@ -149,7 +149,7 @@ internal sealed class EntriesEndpoint
             exchange.AddFault("tag", tag);
         }
 
-        if (EntryRules.ExpirationFault(request.Expiration, _services.Now) is { } expiration)
+        if (request.Expiration != 0 && EntryRules.ExpirationFault(request.Expiration, _services.Now) is { } expiration)
         {
             exchange.AddFault("expiration", expiration);
         }

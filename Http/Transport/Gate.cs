@@ -1,4 +1,4 @@
-using System.Threading.Tasks.Sources;
+using System.Runtime.CompilerServices;
 
 namespace Couic.Http.Transport;
 
@@ -6,25 +6,17 @@ namespace Couic.Http.Transport;
 /// One waiter for one kind of event, as the event loop sees it: an event before the wait is kept, the waiter goes on inside
 /// <see cref="Signal"/> on the thread that calls it. Allocates nothing.
 /// </summary>
-internal sealed class Gate : IValueTaskSource
+internal sealed class Gate
 {
     private const int Closed = 0, Open = 1, Awaited = 2;
 
-    private ManualResetValueTaskSourceCore<bool> _core;
+    private Action? _waiter;
     private int _state;
 
-    /// <summary>Waits for the next event. One waiter at a time.</summary>
-    public ValueTask WaitAsync()
-    {
-        _core.Reset();
-        if (Interlocked.CompareExchange(ref _state, Awaited, Closed) == Closed)
-        {
-            return new ValueTask(this, _core.Version);
-        }
+    public bool IsOpen => Volatile.Read(ref _state) == Open;
 
-        Volatile.Write(ref _state, Closed);
-        return ValueTask.CompletedTask;
-    }
+    /// <summary>Waits for the next event. One waiter at a time.</summary>
+    public Waiting WaitAsync() => new(this);
 
     public void Signal()
     {
@@ -37,16 +29,39 @@ internal sealed class Gate : IValueTaskSource
                 case Closed when Interlocked.CompareExchange(ref _state, Open, Closed) == Closed:
                     return;
                 case Awaited when Interlocked.CompareExchange(ref _state, Closed, Awaited) == Awaited:
-                    _core.SetResult(true);
+                    _waiter!();
                     return;
             }
         }
     }
 
-    void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
+    /// <summary>To be awaited at once, and once.</summary>
+    public readonly struct Waiting(Gate gate) : ICriticalNotifyCompletion
+    {
+        public bool IsCompleted => Volatile.Read(ref gate._state) == Open && gate.TakeEvent();
 
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _core.GetStatus(token);
+        public Waiting GetAwaiter() => this;
 
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _core.OnCompleted(continuation, state, token, flags & ~ValueTaskSourceOnCompletedFlags.FlowExecutionContext);
+        public void GetResult()
+        {
+        }
+
+        public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+        public void UnsafeOnCompleted(Action continuation)
+        {
+            gate._waiter = continuation;
+            if (Interlocked.CompareExchange(ref gate._state, Awaited, Closed) == Open)
+            {
+                gate.TakeEvent(); // it came meanwhile
+                continuation();
+            }
+        }
+    }
+
+    private bool TakeEvent()
+    {
+        Volatile.Write(ref _state, Closed); // nobody else takes it, and another one changes nothing
+        return true;
+    }
 }

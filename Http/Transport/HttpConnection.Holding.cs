@@ -137,7 +137,7 @@ internal sealed partial class HttpConnection
         return !_isGone;
     }
 
-    private ValueTask WaitForTurnAsync()
+    private Gate.Waiting WaitForTurnAsync()
     {
         _waitsForTurn = true;
         _server.ServeLater(this);
@@ -167,8 +167,13 @@ internal sealed partial class HttpConnection
     private bool TryPark(int bytes)
     {
         Unpark();
+        if (bytes == 0)
+        {
+            return true;
+        }
+
         Volatile.Write(ref _parkedSince, _server.Now);
-        if (bytes > 0 && !_server.TryPark(bytes))
+        if (!_server.TryPark(bytes))
         {
             return false;
         }
@@ -179,8 +184,11 @@ internal sealed partial class HttpConnection
 
     private void Unpark()
     {
-        _server.Unpark(_parkedBytes);
-        Volatile.Write(ref _parkedBytes, 0);
+        if (_parkedBytes != 0)
+        {
+            _server.Unpark(_parkedBytes);
+            Volatile.Write(ref _parkedBytes, 0);
+        }
     }
 
     private void BeginWaitForClient() => Volatile.Write(ref _waitingForClientSince, _server.Now);

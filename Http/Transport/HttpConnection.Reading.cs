@@ -109,47 +109,38 @@ internal sealed partial class HttpConnection
         return true;
     }
 
-    /// <summary>Waits for the first or for further bytes of a head. False: the connection is over.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> ReceiveHeadAsync()
+    /// <summary>Receives the first or further bytes of a head. False: the connection is over; null: it has to wait for them.</summary>
+    private bool? ReceiveHead()
     {
-        _hasWaited = false;
-        while (true)
+        if (_hasWaited && _expired)
         {
-            if (!_drained)
-            {
-                int n = Receive();
-                if (n != StreamSocket.WouldBlock)
-                {
-                    _isGone = n <= 0; // a request that broke off gets no answer
-                    return n > 0;
-                }
-            }
-
-            if (!BeginWait())
-            {
-                return false;
-            }
-
-            await _readable.WaitAsync();
-            Unpark();
-            _hasWaited = true;
-            _isWaiting = false;
-            _drained = false;
-            if (_expired)
-            {
-                return ExpireHead();
-            }
+            return ExpireHead();
         }
+
+        int n = _drained ? StreamSocket.WouldBlock : Receive();
+        if (n != StreamSocket.WouldBlock)
+        {
+            _isGone = n <= 0; // a request that broke off gets no answer
+            return n > 0;
+        }
+
+        return BeginWait(_server.Now) ? null : false;
+    }
+
+    private void EndWait()
+    {
+        Unpark();
+        _hasWaited = true;
+        _isWaiting = false;
+        _drained = false;
     }
 
     /// <summary>Gives back memory, takes a share for what stays, and sets the deadline. False: it may not wait.</summary>
-    private bool BeginWait()
+    private bool BeginWait(long now)
     {
         Input.Shrink(Buffers.Parked);
         _out.Release();
         _exchange?.ReleaseBuffers();
-        long now = _server.Now;
         if (Input.IsEmpty && _isOld)
         {
             Volatile.Write(ref _deadline, now + _server.Ticks(Limits.KeepAliveTimeout));

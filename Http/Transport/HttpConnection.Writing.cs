@@ -38,20 +38,20 @@ internal sealed partial class HttpConnection
             return new ValueTask<bool>(!_isGone);
         }
 
-        int sent = _socket.Send(_out.Written);
-        if (sent == _out.Length)
-        {
-            _out.Clear();
-            return new ValueTask<bool>(true);
-        }
+        return TrySend() ? new ValueTask<bool>(true) : FlushRestAsync();
+    }
 
-        return FlushRestAsync(Math.Max(sent, 0));
+    /// <summary>Sends what there is room for; whether that was all.</summary>
+    private bool TrySend()
+    {
+        _out.RemoveFirst(Math.Max(0, _socket.Send(_out.Written)));
+        return _out.Length == 0;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> FlushRestAsync(int sent)
+    private async ValueTask<bool> FlushRestAsync()
     {
-        bool all = await SendSlowlyAsync(_out.WrittenMemory[sent..]);
+        bool all = await SendSlowlyAsync(_out.WrittenMemory);
         _out.Clear();
         return all;
     }

@@ -31,6 +31,7 @@ internal sealed partial class HttpConnection
     private volatile bool _isEvicted;
     private volatile bool _waitsForTurn;
     private bool _drained;
+    private bool _rests;
     private bool _isGone;
     private bool _lingers;
     private int _deferred;
@@ -87,7 +88,7 @@ internal sealed partial class HttpConnection
             _isAbandoned = true; // both directions are closed
         }
 
-        if ((events & ~PollEvents.Writable) != 0)
+        if ((events & ~PollEvents.Writable) != 0 && !EndRest())
         {
             _readable.Signal();
         }
@@ -104,8 +105,29 @@ internal sealed partial class HttpConnection
         }
     }
 
-    /// <summary>The group's work is done: the answers go out.</summary>
-    public void Leave() => _turn.Signal();
+    /// <summary>The group's work is done: the answers go out. Mostly that is all, and the connection rests until more comes.</summary>
+    public void Leave(long now)
+    {
+        bool isSent = !_isGone && TrySend() && Input.IsEmpty && _drained && !_readable.IsOpen;
+        _rests = isSent && BeginWait(now);
+        if (!_rests)
+        {
+            _turn.Signal();
+        }
+    }
+
+    private bool EndRest()
+    {
+        bool rested = _rests;
+        if (rested)
+        {
+            _rests = false;
+            EndWait();
+            _turn.Signal();
+        }
+
+        return rested;
+    }
 
     /// <summary>Ends it if its deadline has passed, or if others wait for what it holds.</summary>
     public void CheckDeadline(long now)
@@ -133,6 +155,7 @@ internal sealed partial class HttpConnection
         _expired = true;
         _readable.Signal();
         _writable.Signal();
+        EndRest();
     }
 
     /// <summary>Serves the connection until it ends.</summary>
@@ -203,12 +226,24 @@ internal sealed partial class HttpConnection
                 }
             }
 
+            _hasWaited = false;
             if ((_deferred > 0 || _out.Length > 0) && _server.TryJoin(this))
             {
                 await _turn.WaitAsync();
             }
 
-            if (!await FlushAsync() || !await ReceiveHeadAsync())
+            if (!await FlushAsync())
+            {
+                break;
+            }
+
+            bool? received;
+            for (; (received = ReceiveHead()) is null; EndWait())
+            {
+                await _readable.WaitAsync();
+            }
+
+            if (received == false)
             {
                 break;
             }

@@ -39,6 +39,12 @@ internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<b
 
     public void Clear() => Length = 0;
 
+    public void RemoveFirst(int count)
+    {
+        Length -= count;
+        _array.AsSpan(count, Length).CopyTo(_array);
+    }
+
     /// <summary>Forgets the bytes from a place on.</summary>
     public void Truncate(int length) => Length = length;
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Couic.Http.Protocol;
 using Couic.Store;
 using Couic.Tests.Fakes;
@@ -95,6 +96,51 @@ public sealed class GroupTests : IDisposable
         _rig.Plane.Refuses = null;
         Assert.Equal(201, (await _rig.SendAsync("POST", "/v1/drop", """{"cidr":"198.51.100.1/32","expiration":0}""")).Status);
     }
+
+    [Fact]
+    public async Task AnswersThatFindNoRoomAtOnceArriveInOrder()
+    {
+        const int Requests = 4000; // more bytes of answers than a socket holds
+        using RawClient client = _rig.Connect();
+        Task sending = client.SendAsync(string.Concat(Enumerable.Range(0, Requests).Select(
+            i => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"10.0.{{i >> 8}}.{{i & 255}}/32","expiration":0}"""))));
+        await ApiRig.WaitForAsync(() => _rig.Store.Count(Policy.Drop) > 100);
+        await Task.Delay(100);
+        Assert.True(_rig.Store.Count(Policy.Drop) < Requests);
+        for (int i = 0; i < Requests; i++)
+        {
+            Answer answer = await client.ReadAnswerAsync();
+            Assert.Equal(201, answer.Status);
+            Assert.Contains($"\"cidr\":\"10.0.{i >> 8}.{i & 255}/32\"", answer.Body, StringComparison.Ordinal);
+        }
+
+        await sending;
+    }
+
+    [Fact]
+    public async Task AnswersThatFindRoomInPartArriveWhole()
+    {
+        const int Requests = 100;
+        int answered = 0;
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/large", null, exchange =>
+        {
+            IBufferWriter<byte> body = exchange.Answer(200);
+            body.GetSpan(LargeLength(answered))[..LargeLength(answered)].Fill((byte)('a' + (answered % 26)));
+            body.Advance(LargeLength(answered++));
+            return default;
+        }));
+        using RawClient client = rig.Connect();
+        await client.SendAsync(string.Concat(Enumerable.Repeat(rig.Request("GET", "/large"), Requests)));
+        await ApiRig.WaitForAsync(() => answered > 0);
+        await Task.Delay(100);
+        Assert.True(answered < Requests);
+        for (int i = 0; i < Requests; i++)
+        {
+            Assert.Equal(new string((char)('a' + (i % 26)), LargeLength(i)), (await client.ReadAnswerAsync()).Body);
+        }
+    }
+
+    private static int LargeLength(int i) => 40_000 + (i * 17);
 
     [Fact]
     public async Task RequestsOfSeveralConnectionsAreMadeTogether()

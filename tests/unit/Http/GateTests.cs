@@ -1,0 +1,68 @@
+using Couic.Http.Transport;
+using Xunit;
+
+namespace Couic.Tests.Http;
+
+/// <summary>One waiter, one kind of event: none is lost, and none is seen twice.</summary>
+public sealed class GateTests
+{
+    private const int Rounds = 200_000;
+
+    private readonly Gate _there = new();
+    private readonly Gate _back = new();
+
+    [Fact]
+    public async Task AnEventBeforeTheWaitIsKeptOnce()
+    {
+        _there.Signal();
+        _there.Signal();
+        Assert.True(_there.IsOpen);
+        await _there.WaitAsync();
+        Assert.False(_there.IsOpen);
+        Task second = WaitAsync();
+        Assert.False(second.IsCompleted);
+        _there.Signal();
+        Assert.True(second.IsCompleted);
+    }
+
+    [Fact]
+    public void TheWaiterGoesOnInsideTheSignal()
+    {
+        int thread = 0;
+        _ = GoOnAsync();
+        _there.Signal();
+        Assert.Equal(Environment.CurrentManagedThreadId, thread);
+
+        async Task GoOnAsync()
+        {
+            await _there.WaitAsync();
+            thread = Environment.CurrentManagedThreadId;
+        }
+    }
+
+    [Fact]
+    public async Task NoEventIsLostBetweenTwoThreads()
+    {
+        // Each waits while the other signals, so an event comes before, in the middle of, and behind the beginning of a wait.
+        Task one = Task.Run(() => BounceAsync(_there, _back));
+        Task other = Task.Run(() => BounceAsync(_back, _there));
+        _there.Signal();
+        await Task.WhenAny(one, other).WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    private static async Task BounceAsync(Gate from, Gate to)
+    {
+        for (int i = 0; i < Rounds; i++)
+        {
+            await from.WaitAsync();
+            if (i % 64 == 0)
+            {
+                await Task.Yield(); // off the other's stack
+            }
+
+            to.Signal();
+        }
+    }
+
+    private async Task WaitAsync() => await _there.WaitAsync();
+}
