@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 		return 2;
 
 	// Another part of 10.0.0.0/8 in each run: what the last one left there is in nobody's way.
-	next_address = (uint32_t)(now_ns() / 1000000 % 4096) << 11;
+	next_address = (uint32_t)(now_ns() / 1000000 % 16384) << 11;
 	int poll = epoll_create1(0);
 	struct connection *all = calloc((size_t)count, sizeof *all);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
