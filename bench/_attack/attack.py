@@ -167,7 +167,8 @@ def attack_forever(kind, daemon):
 class Watch:
     """A client's requests at a constant rate, each timed from when it was due; the most resident memory since it was made."""
 
-    def __init__(self, daemon, client):
+    def __init__(self, daemon, client, expected=200):
+        self.expected = expected
         self.daemon, self.client, self.times, self.most, self.failed = daemon, client, [], 0, 0
         daemon.forget_peak()
 
@@ -177,7 +178,7 @@ class Watch:
             due = start + i / RATE
             time.sleep(max(0, due - time.monotonic()))
             try:
-                if self.client.request("GET", "/v1/drop/10.0.0.0/32")[0] != 200:
+                if self.client.request("GET", "/v1/drop/10.0.0.0/32")[0] != self.expected:
                     self.failed += 1
             except OSError:
                 self.failed += 1
@@ -199,7 +200,7 @@ def main():
         daemon.start()
         client = Client(daemon)
         print(f"{'':<42} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'failed':>6} {'most MB':>8}")
-        Watch(daemon, client).run(1).line("empty tables")
+        Watch(daemon, client, expected=404).run(1).line("empty tables")
         fill(client)
         quiet = Watch(daemon, client).run(SECONDS).line("full tables")
         for kind in KINDS:
