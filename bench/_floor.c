@@ -1,6 +1,7 @@
 // The least that a server can do for single additions and deletions: it receives a request, writes a rule into a longest-prefix
 // trie or takes it out, and sends a constant answer. It checks nothing, knows no client and keeps neither rules nor log. As
-// couic does, it calls bpf() once for the requests of eight connections and then answers them.
+// couic does, it takes the requests of eight connections together: one call of bpf() for their additions, one for their
+// deletions, and then the answers.
 //
 //   _floor SOCKET        needs CAP_BPF; ends with a signal
 #include <arpa/inet.h>

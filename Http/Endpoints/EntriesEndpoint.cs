@@ -149,6 +149,7 @@ internal sealed class EntriesEndpoint
             exchange.AddFault("tag", tag);
         }
 
+        // Most never expire, and need no look at the clock.
         if (request.Expiration != 0 && EntryRules.ExpirationFault(request.Expiration, _services.Now) is { } expiration)
         {
             exchange.AddFault("expiration", expiration);

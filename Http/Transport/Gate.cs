@@ -38,7 +38,7 @@ internal sealed class Gate
     /// <summary>To be awaited at once, and once.</summary>
     public readonly struct Waiting(Gate gate) : ICriticalNotifyCompletion
     {
-        public bool IsCompleted => Volatile.Read(ref gate._state) == Open && gate.TakeEvent();
+        public bool IsCompleted => gate.IsOpen && gate.TakeEvent();
 
         public Waiting GetAwaiter() => this;
 
