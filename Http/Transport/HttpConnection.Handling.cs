@@ -9,12 +9,13 @@ internal sealed partial class HttpConnection
 
     /// <summary>
     /// Leaves the present request to the group, if nothing about it is out of the ordinary: the next ones may be read before its
-    /// answer is there.
+    /// answer is there. Else what those before it have left is done.
     /// </summary>
     public bool TryDefer(IGroupWork work)
     {
         if (IsOffLoop || !_body.IsComplete || !Head.KeepAlive || Head.IsHttp10 || _holdsLargeBody || _server.IsStopping || !_server.IsOnLoop)
         {
+            Settle();
             return false;
         }
 

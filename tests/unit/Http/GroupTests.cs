@@ -49,6 +49,19 @@ public sealed class GroupTests : IDisposable
     }
 
     [Fact]
+    public async Task AChangeThatEndsItsConnectionIsMadeAfterThoseBeforeIt()
+    {
+        using RawClient client = _rig.Connect();
+        string post = _rig.Request("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
+        string delete = _rig.Request("DELETE", "/v1/drop/192.0.2.1/32");
+        await client.SendAsync(post + delete[..^2] + "Connection: close\r\n\r\n");
+        Assert.Equal(201, (await client.ReadAnswerAsync()).Status);
+        Answer last = await client.ReadAnswerAsync();
+        Assert.Equal((204, "close"), (last.Status, last["connection"]));
+        Assert.Equal(0, _rig.Store.Count(Policy.Drop));
+    }
+
+    [Fact]
     public async Task WhatTheKernelRefusesIsAnsweredSoAndTheOthersAreMade()
     {
         _rig.Plane.Refuses = change => change.Cidr.V4 % 5 == 0;
