@@ -7,18 +7,18 @@ namespace Couic.Http;
 /// <summary>What was done over the API, and by whom. Event names are stable; lines about entries allocate nothing.</summary>
 internal static partial class AuditLog
 {
-    private static readonly EventId Created = new(1, "entry_created");
-    private static readonly EventId Updated = new(2, "entry_updated");
-    private static readonly EventId Deleted = new(3, "entry_deleted");
+    private static readonly LogEvent Created = new(1, "entry_created", "entry created");
+    private static readonly LogEvent Updated = new(2, "entry_updated", "entry updated");
+    private static readonly LogEvent Deleted = new(3, "entry_deleted", "entry deleted");
 
     public static void EntryCreated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
-        Write(log, Created, "entry created"u8, policy, entry, client);
+        Write(log, Created, policy, entry, client);
 
     public static void EntryUpdated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
-        Write(log, Updated, "entry updated"u8, policy, entry, client);
+        Write(log, Updated, policy, entry, client);
 
     public static void EntryDeleted(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
-        Write(log, Deleted, "entry deleted"u8, policy, entry, client);
+        Write(log, Deleted, policy, entry, client);
 
     [LoggerMessage(EventName = "entry_failed", Level = LogLevel.Error, Message = "change of entry {policy} {cidr} by client {client} failed: {cause}")]
     public static partial void EntryFailed(ILogger log, string policy, Cidr cidr, string client, string cause);
@@ -60,7 +60,7 @@ internal static partial class AuditLog
     [LoggerMessage(EventName = "bulk_broken", Level = LogLevel.Error, Message = "bulk {action} of {policy} by client {client} broke off: {cause}")]
     public static partial void BulkBroken(ILogger log, string action, string policy, string client, string cause);
 
-    private static void Write(ILogger log, EventId id, ReadOnlySpan<byte> message, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    private static void Write(ILogger log, LogEvent what, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
     {
         if (!log.IsEnabled(LogLevel.Information))
         {
@@ -74,6 +74,6 @@ internal static partial class AuditLog
         fields.AddWord("cidr"u8, cidr[..entry.Cidr.Format(cidr)]);
         fields.AddWord("tag"u8, entry.Tag.Span);
         fields.Add("expiration"u8, entry.Expiration);
-        log.Write(LogLevel.Information, id, message, in fields);
+        log.Write(LogLevel.Information, what, in fields);
     }
 }

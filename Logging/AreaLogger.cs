@@ -19,11 +19,11 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
-    public void Write(LogLevel level, EventId eventId, ReadOnlySpan<byte> message, ref readonly LogFields fields)
+    public void Write(LogLevel level, LogEvent what, ref readonly LogFields fields)
     {
         if (IsEnabled(level))
         {
-            Queue(level, eventId.Name, message, fields.Encoded);
+            queue.Write(new LogRecord(time.GetUtcNow().Ticks, level, _area, what, fields));
         }
     }
 
@@ -50,7 +50,7 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
 
             Span<byte> message = buffer.AsSpan(LogRecord.MaxBytes / 2);
             System.Text.Unicode.Utf8.FromUtf16(formatter(state, exception), message, out _, out int length);
-            Queue(logLevel, eventId.Name, message[..length], fields.Encoded);
+            Queue(logLevel, eventId.Name, message[..length], fields);
         }
         finally
         {
@@ -58,7 +58,7 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
         }
     }
 
-    private void Queue(LogLevel level, string? eventName, ReadOnlySpan<byte> message, ReadOnlySpan<byte> fields)
+    private void Queue(LogLevel level, string? eventName, ReadOnlySpan<byte> message, LogFields fields)
     {
         Span<byte> name = stackalloc byte[3 * MaxEventName];
         int length = Encoding.UTF8.GetBytes(eventName.AsSpan(0, Math.Min(eventName?.Length ?? 0, MaxEventName)), name);

@@ -26,7 +26,7 @@ internal static class JsonFormat
             AppendText(line, record.Event);
         }
 
-        LogFieldReader fields = record.Fields;
+        LogFieldReader fields = record.Fields.Read();
         while (fields.TryRead(out LogField field))
         {
             line.Append(",\""u8);
@@ -48,24 +48,15 @@ internal static class JsonFormat
         switch (field.Kind)
         {
             case LogFieldKind.Text:
-                AppendText(line, field.Text);
+                AppendText(line, field.Value);
                 break;
             case LogFieldKind.Word:
                 line.Append((byte)'"');
-                line.Append(field.Text);
+                line.Append(field.Value);
                 line.Append((byte)'"');
                 break;
-            case LogFieldKind.Number:
-                line.Append(field.Bits);
-                break;
-            case LogFieldKind.Natural:
-                line.Append((ulong)field.Bits);
-                break;
-            case LogFieldKind.Truth:
-                line.Append(field.Bits != 0 ? "true"u8 : "false"u8);
-                break;
-            case LogFieldKind.Fraction when double.IsFinite(field.Fraction):
-                line.Append(field.Fraction);
+            case LogFieldKind.Value:
+                line.Append(field.Value);
                 break;
             default:
                 line.Append("null"u8);

@@ -33,17 +33,6 @@ internal sealed class LineBuffer
         Length += text.Length;
     }
 
-    /// <summary>A key and its value with what stands before and between them, all of it as it is.</summary>
-    public void Append(byte before, ReadOnlySpan<byte> key, byte between, ReadOnlySpan<byte> value)
-    {
-        Span<byte> room = Room(key.Length + value.Length + 2);
-        room[0] = before;
-        key.CopyTo(room[1..]);
-        room[key.Length + 1] = between;
-        value.CopyTo(room[(key.Length + 2)..]);
-        Length += key.Length + value.Length + 2;
-    }
-
     /// <summary>UTC with microseconds: <c>2026-01-02T03:04:05.678901Z</c>.</summary>
     public void AppendTime(long ticks)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Couic.Config;
 
 namespace Couic.Logging;
@@ -41,18 +42,24 @@ internal sealed class LogBatch(int maxBytes, LogReader reader)
             return false;
         }
 
-        long day = record.Ticks / TimeSpan.TicksPerDay;
-        Stretch last = _stretches.Count > 0 ? _stretches[^1] : default;
-        if (last.Lines > 0 && last.Day == day && last.Settings == settings)
-        {
-            _stretches[^1] = last with { OutputEnd = _output.Length, FileEnd = _file.Length, Lines = last.Lines + 1 };
-        }
-        else
+        Note(record.Ticks / TimeSpan.TicksPerDay, settings, output, file);
+        return true;
+    }
+
+    /// <summary>The line from these places on belongs to the last stretch, or begins another.</summary>
+    private void Note(long day, LoggingSettings settings, int output, int file)
+    {
+        Span<Stretch> stretches = CollectionsMarshal.AsSpan(_stretches);
+        if (stretches.IsEmpty || stretches[^1].Day != day || stretches[^1].Settings != settings)
         {
             _stretches.Add(new Stretch(settings, day, output, _output.Length, file, _file.Length, 1));
+            return;
         }
 
-        return true;
+        ref Stretch last = ref stretches[^1];
+        last.OutputEnd = _output.Length;
+        last.FileEnd = _file.Length;
+        last.Lines++;
     }
 
     /// <summary>One stretch: what goes to standard output, and what goes to the file.</summary>
@@ -87,6 +94,6 @@ internal sealed class LogBatch(int maxBytes, LogReader reader)
     }
 
     /// <param name="Day">Since year 1 (UTC).</param>
-    internal readonly record struct Stretch(
+    internal record struct Stretch(
         LoggingSettings Settings, long Day, int OutputStart, int OutputEnd, int FileStart, int FileEnd, int Lines);
 }

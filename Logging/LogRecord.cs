@@ -9,20 +9,21 @@ internal readonly ref struct LogRecord
     /// <summary>Bytes; a longer message is cut off and longer fields are left out, so that one line cannot fill the queue.</summary>
     public const int MaxBytes = 16 * 1024;
 
-    private readonly ReadOnlySpan<byte> _fields;
-
     /// <param name="ticks">UTC, in units of 100 ns since year 1.</param>
-    /// <param name="fields">As <see cref="LogFields.Encoded"/> has them.</param>
     public LogRecord(
-        long ticks, LogLevel level, ReadOnlySpan<byte> area, ReadOnlySpan<byte> eventName, ReadOnlySpan<byte> message, ReadOnlySpan<byte> fields)
+        long ticks, LogLevel level, ReadOnlySpan<byte> area, ReadOnlySpan<byte> eventName, ReadOnlySpan<byte> message, LogFields fields)
     {
         Ticks = ticks;
         Level = level;
         Area = area[..Math.Min(area.Length, byte.MaxValue)];
         Event = eventName;
         Message = message[..Math.Min(message.Length, MaxBytes / 2)];
-        _fields = fields.Length <= MaxBytes - Message.Length ? fields : default; // fields are not cut: their reader trusts their form
+        Fields = fields.Text.Length <= MaxBytes - Message.Length ? fields : default; // fields are not cut: their reader trusts their form
     }
+
+    /// <inheritdoc cref="LogRecord(long, LogLevel, ReadOnlySpan{byte}, ReadOnlySpan{byte}, ReadOnlySpan{byte}, LogFields)"/>
+    public LogRecord(long ticks, LogLevel level, ReadOnlySpan<byte> area, LogEvent what, LogFields fields)
+        : this(ticks, level, area, what.Name, what.Message, fields) => Text = what.Text;
 
     public long Ticks { get; }
 
@@ -34,5 +35,8 @@ internal readonly ref struct LogRecord
 
     public ReadOnlySpan<byte> Message { get; }
 
-    public LogFieldReader Fields => new(_fields);
+    /// <summary>Message and event as a line for people has them; empty where they are not known to be safe for it.</summary>
+    public ReadOnlySpan<byte> Text { get; }
+
+    public LogFields Fields { get; }
 }

@@ -102,6 +102,6 @@ internal sealed partial class LogWriter
 
         _own.Clear();
         _own.TryAppend(
-            new LogRecord(_time.GetUtcNow().Ticks, level, "log"u8, Encoding.ASCII.GetBytes(eventName), message, fields.Encoded), _inForce);
+            new LogRecord(_time.GetUtcNow().Ticks, level, "log"u8, Encoding.ASCII.GetBytes(eventName), message, fields), _inForce);
     }
 }

@@ -25,31 +25,62 @@ internal static class TextFormat
     public static void Append(LineBuffer line, in LogRecord record, bool saysOnce)
     {
         line.AppendTime(record.Ticks);
-        line.Append((byte)' ');
         line.Append(Levels.Upper(record.Level));
-        line.Append((byte)' ');
         line.Append(record.Area);
         line.Append((byte)' ');
+        AppendMessage(line, record);
+        LogFields all = record.Fields;
+        if (all.IsPlain && !saysOnce)
+        {
+            line.Append(all.Text);
+        }
+        else
+        {
+            LogFieldReader fields = all.Read();
+            while (fields.TryRead(out LogField field))
+            {
+                AppendField(line, field, saysOnce ? record.Message : default);
+            }
+        }
+
+        line.Append((byte)'\n');
+    }
+
+    private static void AppendMessage(LineBuffer line, in LogRecord record)
+    {
+        if (!record.Text.IsEmpty)
+        {
+            line.Append(record.Text);
+            return;
+        }
+
         AppendEscaped(line, record.Message, isQuoted: false);
         if (!record.Event.IsEmpty)
         {
             line.Append(" event="u8);
             AppendValue(line, record.Event);
         }
+    }
 
-        LogFieldReader fields = record.Fields;
-        while (fields.TryRead(out LogField field))
+    /// <summary>Unless the message says it.</summary>
+    private static void AppendField(LineBuffer line, in LogField field, ReadOnlySpan<byte> message)
+    {
+        if (Says(message, field.Value))
         {
-            int start = line.Length;
-            AppendPair(line, field);
-            bool isText = field.Kind is LogFieldKind.Text or LogFieldKind.Word;
-            if (saysOnce && Says(record.Message, isText ? field.Text : line.Written[(start + field.Key.Length + 2)..]))
-            {
-                line.Truncate(start);
-            }
+            return;
         }
 
-        line.Append((byte)'\n');
+        line.Append((byte)' ');
+        line.Append(field.Key);
+        line.Append((byte)'=');
+        if (field.Kind == LogFieldKind.Text)
+        {
+            AppendValue(line, field.Value);
+        }
+        else
+        {
+            line.Append(field.Value.IsEmpty ? "\"\""u8 : field.Value);
+        }
     }
 
     /// <summary>Whether a value stands in a message by itself, and not as a part of a word or of an address.</summary>
@@ -74,42 +105,6 @@ internal static class TextFormat
     {
         int end = rest.IndexOfAnyExcept((byte)'.', (byte)':', (byte)'-');
         return end >= 0 && (char.IsAsciiLetterOrDigit((char)rest[end]) || (end == 0 && rest[0] == '/'));
-    }
-
-    private static void AppendPair(LineBuffer line, in LogField field)
-    {
-        if (field.Kind == LogFieldKind.Word && !field.Text.IsEmpty)
-        {
-            line.Append((byte)' ', field.Key, (byte)'=', field.Text);
-            return;
-        }
-
-        line.Append((byte)' ');
-        line.Append(field.Key);
-        line.Append((byte)'=');
-        AppendField(line, field);
-    }
-
-    private static void AppendField(LineBuffer line, in LogField field)
-    {
-        switch (field.Kind)
-        {
-            case LogFieldKind.Text or LogFieldKind.Word:
-                AppendValue(line, field.Text);
-                break;
-            case LogFieldKind.Number:
-                line.Append(field.Bits);
-                break;
-            case LogFieldKind.Natural:
-                line.Append((ulong)field.Bits);
-                break;
-            case LogFieldKind.Truth:
-                line.Append(field.Bits != 0 ? "true"u8 : "false"u8);
-                break;
-            default:
-                line.Append(field.Fraction);
-                break;
-        }
     }
 
     /// <summary>As it is where that cannot be misread, else in quotes.</summary>
@@ -175,10 +170,10 @@ internal static class Levels
 {
     public static ReadOnlySpan<byte> Upper(LogLevel level) => level switch
     {
-        <= LogLevel.Debug => "DEBUG"u8,
-        LogLevel.Information => "INFO"u8,
-        LogLevel.Warning => "WARN"u8,
-        _ => "ERROR"u8,
+        <= LogLevel.Debug => " DEBUG "u8,
+        LogLevel.Information => " INFO "u8,
+        LogLevel.Warning => " WARN "u8,
+        _ => " ERROR "u8,
     };
 
     /// <summary>The words of the configuration.</summary>

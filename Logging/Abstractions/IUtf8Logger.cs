@@ -11,23 +11,21 @@ namespace Couic.Logging.Abstractions;
 public interface IUtf8Logger : ILogger
 {
     /// <summary>Queues the line and returns; drops and counts it when the queue is full. Thread-safe.</summary>
-    /// <param name="eventId">Its name is the line's <c>event</c>: stable, in lower_snake_case; make it once.</param>
-    /// <param name="message">Fixed text; values belong in the fields.</param>
-    void Write(LogLevel level, EventId eventId, ReadOnlySpan<byte> message, ref readonly LogFields fields);
+    void Write(LogLevel level, LogEvent what, ref readonly LogFields fields);
 }
 
 public static class Utf8LoggerExtensions
 {
     /// <summary><see cref="IUtf8Logger.Write"/> where the logger can do it, else the same line as a string. Nothing when the level is off.</summary>
-    public static void Write(this ILogger logger, LogLevel level, EventId eventId, ReadOnlySpan<byte> message, ref readonly LogFields fields)
+    public static void Write(this ILogger logger, LogLevel level, LogEvent what, ref readonly LogFields fields)
     {
         if (logger is IUtf8Logger fast)
         {
-            fast.Write(level, eventId, message, in fields);
+            fast.Write(level, what, in fields);
         }
         else if (logger.IsEnabled(level))
         {
-            logger.Log(level, eventId, $"{Encoding.UTF8.GetString(message)} {fields.ToString()}", null, static (text, _) => text);
+            logger.Log(level, what.Id, $"{Encoding.UTF8.GetString(what.Message)} {fields.ToString()}", null, static (text, _) => text);
         }
     }
 }

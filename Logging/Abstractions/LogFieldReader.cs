@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Text;
 
 namespace Couic.Logging.Abstractions;
@@ -7,64 +6,46 @@ namespace Couic.Logging.Abstractions;
 /// <summary>One field as it was added.</summary>
 public readonly ref struct LogField
 {
-    internal LogField(LogFieldKind kind, ReadOnlySpan<byte> key, ReadOnlySpan<byte> text, long bits)
+    internal LogField(LogFieldKind kind, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         Kind = kind;
         Key = key;
-        Text = text;
-        Bits = bits;
+        Value = value;
     }
 
     public LogFieldKind Kind { get; }
 
     public ReadOnlySpan<byte> Key { get; }
 
-    /// <summary>For <see cref="LogFieldKind.Text"/>: what was given, not checked; for <see cref="LogFieldKind.Word"/> what needs no check.</summary>
-    public ReadOnlySpan<byte> Text { get; }
-
-    /// <summary>For the other kinds.</summary>
-    public long Bits { get; }
-
-    public double Fraction => BitConverter.Int64BitsToDouble(Bits);
-
-    public override string ToString() => Kind switch
-    {
-        LogFieldKind.Text or LogFieldKind.Word => Encoding.UTF8.GetString(Text),
-        LogFieldKind.Number => Bits.ToString(CultureInfo.InvariantCulture),
-        LogFieldKind.Natural => ((ulong)Bits).ToString(CultureInfo.InvariantCulture),
-        LogFieldKind.Truth => Bits != 0 ? "true" : "false",
-        _ => Fraction.ToString(CultureInfo.InvariantCulture),
-    };
+    /// <summary>For <see cref="LogFieldKind.Text"/>: what was given, not checked; for the others what stands in any format as it is.</summary>
+    public ReadOnlySpan<byte> Value { get; }
 }
 
-/// <summary>Walks over <see cref="LogFields.Encoded"/>.</summary>
-public ref struct LogFieldReader(ReadOnlySpan<byte> encoded)
+/// <summary>Walks over <see cref="LogFields"/>.</summary>
+public ref struct LogFieldReader
 {
-    private ReadOnlySpan<byte> _rest = encoded;
+    private ReadOnlySpan<byte> _text;
+    private ReadOnlySpan<byte> _marks;
+
+    internal LogFieldReader(ReadOnlySpan<byte> text, ReadOnlySpan<byte> marks)
+    {
+        _text = text;
+        _marks = marks;
+    }
 
     public bool TryRead(out LogField field)
     {
-        if (_rest.IsEmpty)
+        if (_marks.IsEmpty)
         {
             field = default;
             return false;
         }
 
-        var kind = (LogFieldKind)_rest[0];
-        ReadOnlySpan<byte> key = _rest.Slice(2, _rest[1]);
-        _rest = _rest[(2 + key.Length)..];
-        if (kind is LogFieldKind.Text or LogFieldKind.Word)
-        {
-            int length = BinaryPrimitives.ReadUInt16LittleEndian(_rest);
-            field = new LogField(kind, key, _rest.Slice(2, length), 0);
-            _rest = _rest[(2 + length)..];
-        }
-        else
-        {
-            field = new LogField(kind, key, default, BinaryPrimitives.ReadInt64LittleEndian(_rest));
-            _rest = _rest[sizeof(long)..];
-        }
-
+        ReadOnlySpan<byte> mark = _marks[^LogFields.MarkBytes..];
+        _marks = _marks[..^LogFields.MarkBytes];
+        int key = mark[1], value = BinaryPrimitives.ReadUInt16LittleEndian(mark[2..]);
+        field = new LogField((LogFieldKind)mark[0], _text.Slice(1, key), _text.Slice(key + 2, value));
+        _text = _text[(key + value + 2)..];
         return true;
     }
 }

@@ -14,7 +14,7 @@ public sealed partial class LogFactoryTests : IDisposable
     private static readonly LoggingSettings ToOutput = new(Dir: null);
     /// <summary>However busy the machine: what is written is looked at after the writer has ended.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-    private static readonly EventId Created = new(1, "entry_created");
+    private static readonly LogEvent Created = new(1, "entry_created", "x");
 
     private readonly TestClock _clock = new(new DateTime(2026, 1, 2, 3, 4, 5, 678, 901, DateTimeKind.Utc));
     private readonly MemoryOutput _output = new();
@@ -87,16 +87,48 @@ public sealed partial class LogFactoryTests : IDisposable
         Run(ToOutput, logs =>
         {
             ILogger log = logs.CreateLogger("audit");
-            Write(log, "x\ny\u001b[31m", "a b\r\n\u0085\u202e\"=\\", 0);
+            Write(log, "x", "a b\r\n\u0085\u202e\"=\\", 0);
+            Named(log, "y\u001b[31m\n");
             Write(log, "x", string.Empty, 0);
             var fields = new LogFields(new byte[100]);
             fields.Add("client"u8, [0xff, (byte)'a', 0xc3]);
-            log.Write(LogLevel.Error, Created, "x"u8, in fields);
+            log.Write(LogLevel.Error, Created, in fields);
         });
-        Assert.Equal(3, _output.Lines.Count);
-        Assert.EndsWith("x\\ny\\u{1b}[31m event=entry_created client=\"a b\\u{d}\\n\\u{85}\\u{202e}\\\"=\\\\\" expiration=0", _output.Lines[0], StringComparison.Ordinal);
-        Assert.EndsWith("client=\"\" expiration=0", _output.Lines[1], StringComparison.Ordinal);
-        Assert.EndsWith("client=\"\ufffda\ufffd\"", _output.Lines[2], StringComparison.Ordinal);
+        Assert.Equal(4, _output.Lines.Count);
+        Assert.EndsWith("x event=entry_created client=\"a b\\u{d}\\n\\u{85}\\u{202e}\\\"=\\\\\" expiration=0", _output.Lines[0], StringComparison.Ordinal);
+        Assert.EndsWith("named y\\u{1b}[31m\\n event=named client=\"y\\u{1b}[31m\\n\"", _output.Lines[1], StringComparison.Ordinal);
+        Assert.EndsWith("client=\"\" expiration=0", _output.Lines[2], StringComparison.Ordinal);
+        Assert.EndsWith("client=\"\ufffda\ufffd\"", _output.Lines[3], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("created", "x\ny")]
+    [InlineData("created", "x\u001b[31m")]
+    [InlineData("created", "é")]
+    [InlineData("Created", "x")]
+    [InlineData("a b", "x")]
+    [InlineData("", "x")]
+    public void WhatIsTheSameInEachLineIsKnownToBeSafe(string name, string message) =>
+        Assert.Throws<ArgumentException>(() => new LogEvent(1, name, message));
+
+    [Fact]
+    public void NumbersAreTheSameInBothFormatsButForThoseThatJsonLacks()
+    {
+        foreach (LogFormat format in new[] { LogFormat.Text, LogFormat.Json })
+        {
+            Run(ToOutput with { Format = format }, logs =>
+            {
+                var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
+                fields.Add("a"u8, -1.5);
+                fields.Add("b"u8, long.MinValue);
+                fields.Add("c"u8, true);
+                fields.Add("d"u8, double.NegativeInfinity);
+                logs.CreateLogger("a").Write(LogLevel.Information, Created, in fields);
+            });
+        }
+
+        Assert.EndsWith(" a=-1.5 b=-9223372036854775808 c=true d=-Infinity", _output.Lines[0], StringComparison.Ordinal);
+        Assert.EndsWith(",\"a\":-1.5,\"b\":-9223372036854775808,\"c\":true,\"d\":null}", _output.Lines[1], StringComparison.Ordinal);
     }
 
     [Theory]
@@ -110,7 +142,7 @@ public sealed partial class LogFactoryTests : IDisposable
             fields.AddWord("client"u8, "web"u8);
             fields.AddWord("tag"u8, default);
             Assert.Equal("client=web tag=", fields.ToString());
-            logs.CreateLogger("audit").Write(LogLevel.Information, Created, "x"u8, in fields);
+            logs.CreateLogger("audit").Write(LogLevel.Information, Created, in fields);
         });
         Assert.EndsWith(end, _output.Text, StringComparison.Ordinal);
     }
@@ -140,7 +172,7 @@ public sealed partial class LogFactoryTests : IDisposable
             foreach (LogLevel level in new[] { LogLevel.Information, LogLevel.Warning, LogLevel.Error, LogLevel.Critical })
             {
                 var fields = new LogFields([]);
-                logs.CreateLogger("a").Write(level, default, "x"u8, in fields);
+                logs.CreateLogger("a").Write(level, Created, in fields);
             }
         }
 
@@ -192,7 +224,7 @@ public sealed partial class LogFactoryTests : IDisposable
             fields.Add("client"u8, "web"u8);
             fields.Add("name"u8, "text");
             fields.Add("expiration"u8, 7ul);
-            log.Write(LogLevel.Information, Created, "entry created"u8, in fields);
+            log.Write(LogLevel.Information, Created, in fields);
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
@@ -205,7 +237,7 @@ public sealed partial class LogFactoryTests : IDisposable
         fields.Add("a"u8, new string('x', 100));
         fields.Add("b"u8, 1L);
         fields.Add("c"u8, "y"u8);
-        Assert.Equal("a=" + new string('x', 15), fields.ToString());
+        Assert.Equal("a=" + new string('x', 13), fields.ToString());
     }
 
     [Fact]
@@ -294,7 +326,7 @@ public sealed partial class LogFactoryTests : IDisposable
         var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
         fields.Add("client"u8, client);
         fields.Add("expiration"u8, expiration);
-        log.Write(LogLevel.Information, Created, Encoding.UTF8.GetBytes(message), in fields);
+        log.Write(LogLevel.Information, new LogEvent(1, "entry_created", message), in fields);
     }
 
     private void Run(LoggingSettings settings, Action<LogFactory> body)
@@ -305,6 +337,9 @@ public sealed partial class LogFactoryTests : IDisposable
 
     [LoggerMessage(EventName = "attached", Level = LogLevel.Warning, Message = "attached to {Interface}: {again}, {timeLeft}")]
     private static partial void Attached(ILogger log, string @interface, bool again, int timeLeft);
+
+    [LoggerMessage(EventName = "named", Level = LogLevel.Information, Message = "named {client}")]
+    private static partial void Named(ILogger log, string client);
 
     [LoggerMessage(EventName = "failed", Level = LogLevel.Critical, Message = "failed: {message}")]
     private static partial void Failed(ILogger log, string message, Exception exception);
