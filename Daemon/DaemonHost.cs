@@ -59,19 +59,19 @@ internal sealed partial class DaemonHost : IDisposable
         _socket = new Socket(new SafeSocketHandle(handover.Socket, ownsHandle: true));
         _logs = new LogFactory(settings.Logging);
         _log = _logs.CreateLogger("couic");
-        _plane = BpfDataPlane.FromDescriptors(handover.Plane, TimeProvider.System);
-        _store = new RuleStore(_plane, _plane.Limits, TimeProvider.System);
+        _plane = BpfDataPlane.FromDescriptors(handover.Plane, MomentClock.Instance);
+        _store = new RuleStore(_plane, _plane.Limits, MomentClock.Instance);
         _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients();
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current);
-        _sets = new SetLoader(files, _store, TimeProvider.System, _logs.CreateLogger("sets"));
-        _reports = new ReportSender(ProductVersion.Text, TimeProvider.System, _logs.CreateLogger("reporting"));
+        _sets = new SetLoader(files, _store, MomentClock.Instance, _logs.CreateLogger("sets"));
+        _reports = new ReportSender(ProductVersion.Text, MomentClock.Instance, _logs.CreateLogger("reporting"));
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
-        _peering = new PeeringService(_store, TimeProvider.System, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
+        _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
         _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering);
         _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles());
-        var services = new ApiServices(_store, clients, _plane, TimeProvider.System, _logs)
+        var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
         {
             Limits = SettingsMap.Http(settings.Limits),
             SetFiles = files,

@@ -1,4 +1,5 @@
 using Couic.Http.Transport;
+using Couic.Native;
 
 namespace Couic.Http;
 
@@ -38,10 +39,17 @@ internal sealed partial class HttpServer
     /// <summary>Does what was deferred; afterwards all answers to it are there.</summary>
     internal void RunWork()
     {
-        IGroupWork? work = _work;
+        if (_work is not { } work)
+        {
+            return;
+        }
+
         _work = null;
         _deferred = 0;
-        work?.Run();
+        using (MomentClock.Keep())
+        {
+            work.Run();
+        }
     }
 
     /// <summary>Whether a connection that has deferred so many requests should see them answered before it reads more.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Couic.Config;
+using Couic.Native;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Logging;
@@ -21,7 +22,7 @@ public sealed class LogFactory : ILoggerFactory
     private int _isDisposed;
 
     public LogFactory(LoggingSettings settings)
-        : this(settings, new StandardOutput(), TimeProvider.System, LogQueue.DefaultBytes, StopTime)
+        : this(settings, new StandardOutput(), MomentClock.Instance, LogQueue.DefaultBytes, StopTime)
     {
     }
 

@@ -79,14 +79,15 @@ public readonly partial struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
     public override bool Equals(object? obj) => obj is Cidr other && Equals(other);
 
     /// <summary>
-    /// Seeded per process, as addresses come from outside; two wide multiplications, so that networks whose low bits are
-    /// all zero (every block list) spread as well as hosts do.
+    /// Seeded per process, as addresses come from outside. A product's upper bits depend on all bits of its factors: they are taken down
+    /// each time, so that networks whose low bits are all zero (every block list) spread as well as hosts do.
     /// </summary>
     public override int GetHashCode()
     {
-        ulong high = Math.BigMul(High ^ HashSeed.First, Low ^ HashSeed.Second, out ulong low);
-        high = Math.BigMul(high ^ low ^ Length, 0x9e3779b97f4a7c15, out low);
-        return (int)(high ^ low);
+        ulong hash = ((High ^ HashSeed.First) * HashSeed.Second) ^ Low ^ Length;
+        hash = (hash ^ (hash >> 32)) * HashSeed.Third;
+        hash = (hash ^ (hash >> 29)) * HashSeed.Second;
+        return (int)(hash >> 32);
     }
 
     /// <summary>IPv4 first, then by address, then by length.</summary>
@@ -123,5 +124,6 @@ public readonly partial struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
     {
         public static readonly ulong First = (ulong)Random.Shared.NextInt64();
         public static readonly ulong Second = (ulong)Random.Shared.NextInt64() | 1;
+        public static readonly ulong Third = (ulong)Random.Shared.NextInt64() | 1;
     }
 }

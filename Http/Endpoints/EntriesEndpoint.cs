@@ -76,17 +76,15 @@ internal sealed class EntriesEndpoint
             return;
         }
 
-        var change = new SingleChange
-        {
-            Policy = policy,
-            Cidr = request.Cidr.Network,
-            Tag = request.Tag,
-            Expiration = request.Expiration,
-            Mode = exchange.Query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse,
-            Creator = exchange.Client!.Utf8Name,
-            Metadata = request.Metadata,
-        };
-        _changes.Make(exchange, change, lockOut);
+        ref SingleChange change = ref _changes.Begin(exchange, lockOut);
+        change.Policy = policy;
+        change.Cidr = request.Cidr.Network;
+        change.Tag = request.Tag;
+        change.Expiration = request.Expiration;
+        change.Mode = exchange.Query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse;
+        change.Creator = exchange.Client!.Utf8Name;
+        change.Metadata = request.Metadata;
+        _changes.Make(exchange, ref change, lockOut);
     }
 
     /// <summary>Logs and answers what became of a change.</summary>
@@ -188,8 +186,12 @@ internal sealed class EntriesEndpoint
             return default;
         }
 
-        var change = new SingleChange { IsRemoval = true, Policy = policy, Cidr = cidr.Network, Creator = exchange.Client!.Utf8Name };
-        _changes.Make(exchange, change, null);
+        ref SingleChange change = ref _changes.Begin(exchange, lockOut: null);
+        change.IsRemoval = true;
+        change.Policy = policy;
+        change.Cidr = cidr.Network;
+        change.Creator = exchange.Client!.Utf8Name;
+        _changes.Make(exchange, ref change, lockOut: null);
         return default;
     }
 

@@ -15,25 +15,33 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
 
     public delegate void Completion(Exchange exchange, in SingleChange change, LockOut? lockOut);
 
-    /// <summary>Has the change made: with others and answered later, or at once.</summary>
-    public void Make(Exchange exchange, in SingleChange change, LockOut? lockOut)
+    /// <summary>The place of a change, to be filled at once and then made (<see cref="Make"/>): with others and answered later, or by itself.</summary>
+    public ref SingleChange Begin(Exchange exchange, LockOut? lockOut)
     {
-        if (exchange.TryDefer(this))
+        if (!exchange.TryDefer(this))
         {
-            if (_count == _changes.Length)
-            {
-                Run();
-            }
-
-            _late ??= exchange.Sibling();
-            _requests[_count] = (exchange.Deferred, lockOut);
-            _changes[_count++] = change;
-            return;
+            var alone = new SingleChange[1];
+            return ref alone[0];
         }
 
-        SingleChange alone = change;
-        store.Apply(new Span<SingleChange>(ref alone));
-        complete(exchange, alone, lockOut);
+        if (_count == _changes.Length)
+        {
+            Run();
+        }
+
+        _late ??= exchange.Sibling();
+        _requests[_count] = (exchange.Deferred, lockOut);
+        return ref _changes[_count++];
+    }
+
+    /// <summary>Makes and answers a change that is not made with others.</summary>
+    public void Make(Exchange exchange, ref SingleChange change, LockOut? lockOut)
+    {
+        if (!exchange.IsDeferred)
+        {
+            store.Apply(new Span<SingleChange>(ref change));
+            complete(exchange, change, lockOut);
+        }
     }
 
     public void Run()

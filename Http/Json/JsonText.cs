@@ -21,21 +21,27 @@ internal static class JsonText
     /// <summary>A string with its quotes.</summary>
     public static void String(this IBufferWriter<byte> writer, ReadOnlySpan<byte> utf8)
     {
-        writer.Raw("\""u8);
-        while (true)
+        int plain = utf8.IndexOfAny(Escaped);
+        if (plain < 0)
         {
-            int plain = utf8.IndexOfAny(Escaped);
-            if (plain < 0)
-            {
-                writer.Raw(utf8);
-                writer.Raw("\""u8);
-                return;
-            }
+            Span<byte> room = writer.GetSpan(utf8.Length + 2);
+            room[0] = (byte)'"';
+            utf8.CopyTo(room[1..]);
+            room[utf8.Length + 1] = (byte)'"';
+            writer.Advance(utf8.Length + 2);
+            return;
+        }
 
+        writer.Raw("\""u8);
+        for (; plain >= 0; plain = utf8.IndexOfAny(Escaped))
+        {
             writer.Raw(utf8[..plain]);
             writer.Escape(utf8[plain]);
             utf8 = utf8[(plain + 1)..];
         }
+
+        writer.Raw(utf8);
+        writer.Raw("\""u8);
     }
 
     /// <summary>A string with its quotes; a lone surrogate becomes U+FFFD.</summary>

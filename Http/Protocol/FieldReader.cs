@@ -10,25 +10,25 @@ internal static class FieldReader
     {
         switch (name.Length)
         {
-            case 4 when Grammar.Same(name, "host"u8):
+            case 4 when Grammar.IsNamed(name, "host"u8):
                 return ReadHost(value, head);
-            case 6 when Grammar.Same(name, "expect"u8):
+            case 6 when Grammar.IsNamed(name, "expect"u8):
                 head.ExpectsContinue |= Grammar.Same(value, "100-continue"u8);
                 break;
-            case 10 when Grammar.Same(name, "connection"u8):
+            case 10 when Grammar.IsNamed(name, "connection"u8):
                 ReadConnection(value, head);
                 break;
-            case 12 when Grammar.Same(name, "content-type"u8):
+            case 12 when Grammar.IsNamed(name, "content-type"u8):
                 head.ContentType = new Slice(offset, value.Length);
                 head.ContentTypeCount++;
                 break;
-            case 13 when Grammar.Same(name, "authorization"u8):
+            case 13 when Grammar.IsNamed(name, "authorization"u8):
                 head.Authorization = new Slice(offset, value.Length);
                 head.AuthorizationCount++;
                 break;
-            case 14 when Grammar.Same(name, "content-length"u8):
+            case 14 when Grammar.IsNamed(name, "content-length"u8):
                 return ReadContentLength(value, head);
-            case 17 when Grammar.Same(name, "transfer-encoding"u8):
+            case 17 when Grammar.IsNamed(name, "transfer-encoding"u8):
                 ReadTransferEncoding(value, head);
                 break;
         }

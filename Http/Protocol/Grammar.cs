@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 
 namespace Couic.Http.Protocol;
 
@@ -66,6 +67,36 @@ internal static class Grammar
     /// <summary>Whether two ASCII texts are equal but for case.</summary>
     public static bool Same(ReadOnlySpan<byte> text, ReadOnlySpan<byte> word) =>
         text.Length == word.Length && System.Text.Ascii.EqualsIgnoreCase(text, word);
+
+    /// <summary>
+    /// <see cref="Same"/> for a token and a word of the same length, four bytes at least, of small letters and hyphens: a bit of each byte
+    /// makes small letters of large ones, and no other token character one of these.
+    /// </summary>
+    public static bool IsNamed(ReadOnlySpan<byte> token, ReadOnlySpan<byte> word)
+    {
+        if (word.Length < sizeof(ulong))
+        {
+            const uint Small = 0x2020_2020;
+            return ((Read4(token) | Small) == Read4(word)) & ((Read4(token[^4..]) | Small) == Read4(word[^4..]));
+        }
+
+        for (int at = 0; ; at = Math.Min(at + sizeof(ulong), word.Length - sizeof(ulong)))
+        {
+            if ((Read8(token[at..]) | 0x2020_2020_2020_2020) != Read8(word[at..]))
+            {
+                return false;
+            }
+
+            if (at == word.Length - sizeof(ulong))
+            {
+                return true;
+            }
+        }
+    }
+
+    private static uint Read4(ReadOnlySpan<byte> text) => BinaryPrimitives.ReadUInt32LittleEndian(text);
+
+    private static ulong Read8(ReadOnlySpan<byte> text) => BinaryPrimitives.ReadUInt64LittleEndian(text);
 
     /// <summary>A quoted string at the start of the text (RFC 9110 §5.6.4): its length with quotes, or 0.</summary>
     public static int QuotedLength(ReadOnlySpan<byte> text)

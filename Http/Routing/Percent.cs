@@ -8,8 +8,15 @@ internal static class Percent
     /// <summary>Decodes into a buffer of at least the same length. Returns the decoded length.</summary>
     public static int Decode(ReadOnlySpan<byte> text, Span<byte> decoded)
     {
-        int n = 0;
-        for (int i = 0; i < text.Length; i++)
+        int n = text.IndexOf((byte)'%');
+        if (n < 0)
+        {
+            text.CopyTo(decoded);
+            return text.Length;
+        }
+
+        text[..n].CopyTo(decoded);
+        for (int i = n; i < text.Length; i++)
         {
             if (text[i] == '%' && i + 2 < text.Length && Hex(text[i + 1]) is >= 0 and int high && Hex(text[i + 2]) is >= 0 and int low)
             {

@@ -91,7 +91,7 @@ internal sealed class Router
     {
         public byte[] Word { get; } = word;
 
-        public List<Node> Literals { get; } = [];
+        public Node[] Literals { get; private set; } = [];
 
         public Node? Parameter { get; set; }
 
@@ -99,11 +99,11 @@ internal sealed class Router
 
         public Node Literal(byte[] wanted)
         {
-            Node? found = Literals.Find(node => node.Word.AsSpan().SequenceEqual(wanted));
+            Node? found = Array.Find(Literals, node => node.Word.AsSpan().SequenceEqual(wanted));
             if (found is null)
             {
                 found = new Node(wanted);
-                Literals.Add(found);
+                Literals = [.. Literals, found];
             }
 
             return found;

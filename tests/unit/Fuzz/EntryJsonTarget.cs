@@ -25,14 +25,24 @@ internal sealed class EntryJsonTarget : FuzzTarget
 
     private static string Read(byte[] input)
     {
+        bool isPlain = PlainEntry.TryRead(input, out EntryRequest plain);
         EntryRequest request;
         try
         {
-            request = EntryRequest.Read(input);
+            request = EntryRequest.ReadAnyForm(input);
         }
         catch (JsonException e)
         {
+            Require(!isPlain, "taken as plain, and refused otherwise");
             return e.BytePositionInLine is null ? e.Message : "syntax";
+        }
+
+        if (isPlain)
+        {
+            Require((plain.CidrFault, plain.Cidr) == (request.CidrFault, request.Cidr), "another cidr when read as plain");
+            Require(plain.Tag.SequenceEqual(request.Tag), "another tag when read as plain");
+            Require(plain.Expiration == request.Expiration, "another expiration when read as plain");
+            Require(request.Metadata is null, "metadata lost when read as plain");
         }
 
         using JsonDocument document = JsonDocument.Parse(input, new JsonDocumentOptions { MaxDepth = 128 });
@@ -53,6 +63,6 @@ internal sealed class EntryJsonTarget : FuzzTarget
             Require(kept.RootElement.ValueKind == JsonValueKind.Object, "metadata that is no object");
         }
 
-        return $"{isArray} {fault} {request.Tag.Length > 0} {request.Expiration > 0} {request.Metadata is null}";
+        return $"{isPlain} {isArray} {fault} {request.Tag.Length > 0} {request.Expiration > 0} {request.Metadata is null}";
     }
 }
