@@ -17,7 +17,6 @@ internal sealed partial class Exchange
     private HttpConnection _connection;
     private readonly Slice[] _parameters = new Slice[Router.MaxParameters];
     private readonly OutputBuffer _decoded = new(Buffers.Small);
-    private readonly Slice[] _decodedParameters = new Slice[Router.MaxParameters];
     private int _parameterCount;
 
     public Exchange(HttpConnection connection)
@@ -44,7 +43,8 @@ internal sealed partial class Exchange
     public Query Query => new(Head.Query.Of(_connection.Input.Request));
 
     /// <summary>A parameter of the path, decoded; valid UTF-8.</summary>
-    public ReadOnlySpan<byte> Parameter(int index) => _decodedParameters[index].Of(_decoded.Written);
+    public ReadOnlySpan<byte> Parameter(int index) =>
+        _parameters[index].Of(_decoded.Length > 0 ? _decoded.Written : Head.Path.Of(_connection.Input.Request));
 
     public string ParameterText(int index) => Encoding.UTF8.GetString(Parameter(index));
 
@@ -181,13 +181,22 @@ internal sealed partial class Exchange
     private bool DecodeParameters()
     {
         ReadOnlySpan<byte> path = Head.Path.Of(_connection.Input.Request);
+        if (_parameterCount > 0 && path.Contains((byte)'%'))
+        {
+            Span<byte> decoded = _decoded.GetSpan(path.Length);
+            int end = 0;
+            foreach (ref Slice parameter in _parameters.AsSpan(0, _parameterCount))
+            {
+                int length = Percent.Decode(parameter.Of(path), decoded[end..]);
+                parameter = new Slice(end, length);
+                end += length;
+            }
+
+            _decoded.Advance(end);
+        }
+
         for (int i = 0; i < _parameterCount; i++)
         {
-            ReadOnlySpan<byte> text = _parameters[i].Of(path);
-            int start = _decoded.Length;
-            int length = Percent.Decode(text, _decoded.GetSpan(text.Length));
-            _decoded.Advance(length);
-            _decodedParameters[i] = new Slice(start, length);
             if (!System.Text.Unicode.Utf8.IsValid(Parameter(i)))
             {
                 Fail(400, ErrorCode.BadRequest, "the path is not UTF-8 once decoded");

@@ -53,7 +53,10 @@ internal sealed partial class HttpServer
     }
 
     /// <summary>Whether a connection that has deferred so many requests should see them answered before it reads more.</summary>
-    internal bool IsEnough(int deferred) => deferred >= GroupSize && (_ready.IsEmpty || _deferred >= GroupRequests);
+    internal bool IsEnough(int deferred) => deferred >= GroupSize && (!HasOthers || _deferred >= GroupRequests);
+
+    /// <summary>Whether connections wait for their turn.</summary>
+    private bool HasOthers => _served < _taken.Count || !_ready.IsEmpty;
 
     /// <summary>Puts a connection with answers to send into the group. False where there is none: elsewhere than on the loop.</summary>
     internal bool TryJoin(HttpConnection connection)

@@ -27,6 +27,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
     private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
     private readonly TimeProvider _time;
+    private readonly double _timestampsPerTick;
     private readonly Poller _poller = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isStopping;
@@ -46,6 +47,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
         Clients = clients;
         Log = log;
         _time = time;
+        _timestampsPerTick = time.TimestampFrequency / (double)TimeSpan.TicksPerSecond;
         Date = new DateHeader(time);
         Refusals = new RefusalReport(log, time);
         Counters = counters ?? new StatusCounters();
@@ -78,7 +80,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
     internal long Now => _time.GetTimestamp();
 
-    internal long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _time.TimestampFrequency);
+    internal long Ticks(TimeSpan time) => (long)(time.Ticks * _timestampsPerTick);
 
     internal Turns TurnsAt(Work work) => _turnsAt[(int)work];
 

@@ -9,7 +9,7 @@ internal sealed class EntryTable(int limit)
     private const int ChunkBits = 12;
     private const int ChunkSize = 1 << ChunkBits;
 
-    private readonly List<Slot[]> _chunks = [];
+    private Slot[][] _chunks = [];
     private int[] _buckets = NewBuckets(1024);
     private int _used;
     private int _freeHead = -1;
@@ -117,9 +117,9 @@ internal sealed class EntryTable(int limit)
             return slot;
         }
 
-        if (_used >> ChunkBits == _chunks.Count)
+        if (_used >> ChunkBits == _chunks.Length)
         {
-            _chunks.Add(new Slot[ChunkSize]);
+            _chunks = [.. _chunks, new Slot[ChunkSize]];
         }
 
         return _used++;

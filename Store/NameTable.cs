@@ -13,6 +13,9 @@ internal sealed class NameTable(int pinned)
     private readonly List<Name> _names = [new Name([], string.Empty)];
     private readonly Stack<int> _free = new();
 
+    /// <summary>The number that was found last: the next name is mostly the same one.</summary>
+    private int _last;
+
     /// <summary>Highest number given so far.</summary>
     public int Last => _names.Count - 1;
 
@@ -24,8 +27,15 @@ internal sealed class NameTable(int pinned)
     public int Holders(int id) => _names[id].Holders;
 
     /// <summary>The number of a name that is known; 0 for the empty one, -1 for an unknown one.</summary>
-    public int Find(ReadOnlySpan<byte> name) =>
-        name.IsEmpty ? 0 : _ids.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(name, out int id) ? id : -1;
+    public int Find(ReadOnlySpan<byte> name)
+    {
+        if (name.SequenceEqual(_names[_last].Utf8))
+        {
+            return _last;
+        }
+
+        return name.IsEmpty ? 0 : _ids.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(name, out int id) ? _last = id : -1;
+    }
 
     /// <summary>The number of a name, given now if it is new, and one more holder.</summary>
     public int Acquire(ReadOnlySpan<byte> name)
@@ -50,6 +60,7 @@ internal sealed class NameTable(int pinned)
         {
             _ids.Remove(name.Utf8);
             _free.Push(id);
+            _last = 0;
         }
     }
 

@@ -161,7 +161,8 @@ internal static class Buffers
     {
         private const int Places = 4 * HttpServer.GroupSize;
 
-        private readonly byte[]?[] _arrays = new byte[Places][];
+        // In a structure: else each array that is put in would be asked whether it is one of bytes.
+        private readonly (byte[]? Array, nint)[] _places = new (byte[]?, nint)[Places];
         private int _count;
 
         public byte[]? TryTake()
@@ -171,8 +172,9 @@ internal static class Buffers
                 return null;
             }
 
-            byte[]? array = _arrays[--_count];
-            _arrays[_count] = null;
+            ref byte[]? place = ref _places[--_count].Array;
+            byte[]? array = place;
+            place = null;
             return array;
         }
 
@@ -183,7 +185,7 @@ internal static class Buffers
                 return false;
             }
 
-            _arrays[_count++] = array;
+            _places[_count++].Array = array;
             return true;
         }
     }

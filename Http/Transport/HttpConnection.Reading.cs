@@ -185,12 +185,19 @@ internal sealed partial class HttpConnection
     /// <summary>Receives what is there, once.</summary>
     private int Receive()
     {
-        Span<byte> free = Input.Free();
-        int n = _socket.Receive(free);
+        int n = _ahead, room = _aheadRoom;
+        _aheadRoom = 0;
+        if (room == 0)
+        {
+            Span<byte> free = Input.Free();
+            room = free.Length;
+            n = _socket.Receive(free);
+        }
+
         if (n > 0)
         {
             // On a stream a short read means that nothing is left (epoll(7)), unless the end of the stream is.
-            _drained = n < free.Length && !_hungUp;
+            _drained = n < room && !_hungUp;
             Input.Received(n);
         }
 

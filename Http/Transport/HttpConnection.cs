@@ -32,6 +32,8 @@ internal sealed partial class HttpConnection
     private volatile bool _waitsForTurn;
     private bool _drained;
     private bool _rests;
+    private int _ahead;
+    private int _aheadRoom;
     private bool _isGone;
     private bool _lingers;
     private int _deferred;
@@ -102,6 +104,17 @@ internal sealed partial class HttpConnection
         {
             _waitsForTurn = false;
             _turn.Signal();
+        }
+    }
+
+    /// <summary>Receives, if it rests, what <see cref="GoOn"/> is going to ask for.</summary>
+    public void ReceiveAhead()
+    {
+        if (_rests && (Pending & PollEvents.Readable) != 0)
+        {
+            Span<byte> free = Input.Free();
+            _aheadRoom = free.Length;
+            _ahead = _socket.Receive(free);
         }
     }
 

@@ -96,8 +96,12 @@ internal sealed class InputBuffer
 
     public void Release()
     {
-        Buffers.Return(_array);
-        _array = [];
+        if (_array.Length > 0)
+        {
+            Buffers.Return(_array);
+            _array = [];
+        }
+
         _start = _headEnd = _bodyStart = _bodyEnd = _raw = _end = 0;
     }
 

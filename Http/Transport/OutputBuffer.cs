@@ -51,8 +51,12 @@ internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<b
     /// <summary>Gives the memory back.</summary>
     public void Release()
     {
-        Buffers.Return(_array);
-        _array = [];
+        if (_array.Length > 0)
+        {
+            Buffers.Return(_array);
+            _array = [];
+        }
+
         Length = 0;
     }
 
