@@ -7,11 +7,14 @@ namespace Couic.Http;
 // client that waits for several of the answers is woken once. All on the event loop's thread.
 internal sealed partial class HttpServer
 {
-    /// <summary>Connections of a group, or requests of one that is alone: few enough that clients and server work at the same time.</summary>
-    public const int GroupSize = 8;
+    /// <summary>Connections of a group.</summary>
+    public const int GroupSize = 16;
 
     /// <summary>Requests of a group of several connections: each of their clients has others that wait, and work to do meanwhile.</summary>
-    private const int GroupRequests = 4 * GroupSize;
+    private const int GroupRequests = 32;
+
+    /// <summary>Requests of a connection that is alone: few enough that its client and the server work at the same time.</summary>
+    private const int AloneRequests = 8;
 
     private List<HttpConnection> _joined = new(GroupSize);
     private List<HttpConnection> _leaving = new(GroupSize);
@@ -53,7 +56,7 @@ internal sealed partial class HttpServer
     }
 
     /// <summary>Whether a connection that has deferred so many requests should see them answered before it reads more.</summary>
-    internal bool IsEnough(int deferred) => deferred >= GroupSize && (!HasOthers || _deferred >= GroupRequests);
+    internal bool IsEnough(int deferred) => deferred >= AloneRequests && (!HasOthers || _deferred >= GroupRequests);
 
     /// <summary>Whether connections wait for their turn.</summary>
     private bool HasOthers => _served < _taken.Count || !_ready.IsEmpty;

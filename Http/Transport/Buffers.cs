@@ -159,7 +159,7 @@ internal static class Buffers
     /// <summary>A few arrays of one size, for one thread.</summary>
     private sealed class Shelf
     {
-        private const int Places = 4 * HttpServer.GroupSize;
+        private const int Places = 2 * HttpServer.GroupSize;
 
         // In a structure: else each array that is put in would be asked whether it is one of bytes.
         private readonly (byte[]? Array, nint)[] _places = new (byte[]?, nint)[Places];

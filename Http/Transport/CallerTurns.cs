@@ -8,8 +8,8 @@ namespace Couic.Http.Transport;
 /// </summary>
 internal sealed class CallerTurns
 {
-    /// <summary>Connections of a process that are served in a row: a group, whose work is done together.</summary>
-    private const int TurnSize = HttpServer.GroupSize;
+    /// <summary>Connections of a process that are served in a row.</summary>
+    public const int TurnSize = HttpServer.GroupSize / 2;
 
     private readonly Queue<Caller> _next = new();
     private int _leftOfTurn = TurnSize;

@@ -25,7 +25,7 @@ public sealed class CallerTurnsTests : IDisposable
         turns.Enter(modest, PollEvents.Readable);
         HttpConnection[] order = [.. Taken(turns)];
         Assert.Equal(1_001, order.Length);
-        Assert.Equal(HttpServer.GroupSize, Array.IndexOf(order, modest));
+        Assert.Equal(CallerTurns.TurnSize, Array.IndexOf(order, modest));
     }
 
     [Fact]

@@ -169,7 +169,7 @@ public sealed class GroupTests : IDisposable
     public async Task AConnectionThatIsAloneHasItsAnswersInEights() => Assert.Equal((int[])[8, 8, 4], await SizesOfGroupsAsync(connections: 1, requests: 20));
 
     [Fact]
-    public async Task EightConnectionsAreAGroup() => Assert.Equal((int[])[8, 8, 4], await SizesOfGroupsAsync(connections: 20, requests: 1));
+    public async Task SixteenConnectionsAreAGroup() => Assert.Equal((int[])[16, 16, 8], await SizesOfGroupsAsync(connections: 40, requests: 1));
 
     /// <summary>How many additions the data plane is given at once, when all of them were sent before the event loop looks.</summary>
     private static async Task<int[]> SizesOfGroupsAsync(int connections, int requests)
