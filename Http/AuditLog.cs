@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
@@ -60,6 +61,7 @@ internal static partial class AuditLog
     [LoggerMessage(EventName = "bulk_broken", Level = LogLevel.Error, Message = "bulk {action} of {policy} by client {client} broke off: {cause}")]
     public static partial void BulkBroken(ILogger log, string action, string policy, string client, string cause);
 
+    [SkipLocalsInit] // what is read was written
     private static void Write(ILogger log, LogEvent what, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
     {
         if (!log.IsEnabled(LogLevel.Information))

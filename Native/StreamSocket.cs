@@ -20,6 +20,8 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     private const int SOCK_NONBLOCK = 0x800;
     private const int SOCK_CLOEXEC = 0x80000;
     private const int SHUT_WR = 1;
+    private static readonly nint ReceiveNumber = SystemCalls.Number("recvfrom", RuntimeInformation.ProcessArchitecture)!.Value;
+    private static readonly nint SendNumber = SystemCalls.Number("sendto", RuntimeInformation.ProcessArchitecture)!.Value;
     private const int SOL_SOCKET = 1;
     private const int SO_PEERCRED = 17;
 
@@ -48,8 +50,8 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     {
         fixed (byte* pointer = destination)
         {
-            nint n = recv((int)handle, pointer, destination.Length, 0);
-            while (n < 0 && (n = RecvOrError((int)handle, pointer, destination.Length, 0)) == -EINTR)
+            nint n = syscall(ReceiveNumber, (int)handle, pointer, destination.Length, 0, 0, 0);
+            while (n < 0 && (n = OrError(recv((int)handle, pointer, destination.Length, 0))) == -EINTR)
             {
             }
 
@@ -62,8 +64,8 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     {
         fixed (byte* pointer = source)
         {
-            nint n = send((int)handle, pointer, source.Length, MSG_NOSIGNAL);
-            while (n < 0 && (n = SendOrError((int)handle, pointer, source.Length, MSG_NOSIGNAL)) == -EINTR)
+            nint n = syscall(SendNumber, (int)handle, pointer, source.Length, MSG_NOSIGNAL, 0, 0);
+            while (n < 0 && (n = OrError(send((int)handle, pointer, source.Length, MSG_NOSIGNAL))) == -EINTR)
             {
             }
 
@@ -79,31 +81,20 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     [LibraryImport("libc", SetLastError = true)]
     private static partial int accept4(SafeHandle listener, void* address, void* length, int flags);
 
-    // To keep errno over the return into managed code takes calls of its own, before and after. So a call that fails is made again in that
-    // way: it did nothing, and a connection that was reset is at its end the second time.
+    // Two calls a request. They never block, so the collector can wait for them, and nothing has to be noted before and after; the C library's
+    // own functions note for each whether the thread may be cancelled. As errno is lost in this way, a call that fails is made again: it did
+    // nothing, and a connection that was reset is at its end the second time.
     [LibraryImport("libc")]
+    [SuppressGCTransition]
+    private static partial nint syscall(nint number, nint socket, byte* buffer, nint length, nint flags, nint address, nint addressLength);
+
+    [LibraryImport("libc", SetLastError = true)]
     private static partial nint recv(int socket, byte* buffer, nint length, int flags);
 
-    [LibraryImport("libc")]
+    [LibraryImport("libc", SetLastError = true)]
     private static partial nint send(int socket, byte* buffer, nint length, int flags);
 
-    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
-    private static partial nint recv_errno(int socket, byte* buffer, nint length, int flags);
-
-    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
-    private static partial nint send_errno(int socket, byte* buffer, nint length, int flags);
-
-    private static nint RecvOrError(int socket, byte* buffer, nint length, int flags)
-    {
-        nint n = recv_errno(socket, buffer, length, flags);
-        return n < 0 ? -Marshal.GetLastPInvokeError() : n;
-    }
-
-    private static nint SendOrError(int socket, byte* buffer, nint length, int flags)
-    {
-        nint n = send_errno(socket, buffer, length, flags);
-        return n < 0 ? -Marshal.GetLastPInvokeError() : n;
-    }
+    private static nint OrError(nint result) => result < 0 ? -Marshal.GetLastPInvokeError() : result;
 
     [LibraryImport("libc")]
     private static partial int getsockopt(SafeHandle socket, int level, int name, void* value, uint* length);

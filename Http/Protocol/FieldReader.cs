@@ -5,6 +5,33 @@ namespace Couic.Http.Protocol;
 /// <summary>The header fields that mean something to the server itself.</summary>
 internal static class FieldReader
 {
+    private const int LongestName = 17;
+
+    /// <summary>
+    /// The length of the name, with a colon behind it, that some bytes start with, if it is one of these and as far as no control character
+    /// is in it; else 0, which also stands for "too few bytes to tell".
+    /// </summary>
+    public static int KnownLength(ReadOnlySpan<byte> text)
+    {
+        if (text.Length < LongestName + 3)
+        {
+            return 0;
+        }
+
+        ReadOnlySpan<byte> name = (text[0] | 0x20) switch
+        {
+            'a' => "authorization"u8,
+            'c' when text[10] == ':' => "connection"u8,
+            'c' when text[12] == ':' => "content-type"u8,
+            'c' => "content-length"u8,
+            'e' => "expect"u8,
+            'h' => "host"u8,
+            't' => "transfer-encoding"u8,
+            _ => default,
+        };
+        return !name.IsEmpty && text[name.Length] == ':' && Grammar.IsNamed(text[..name.Length], name) ? name.Length : 0;
+    }
+
     /// <param name="offset">Where the value starts in the request.</param>
     public static ParseFault Read(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, int offset, RequestHead head)
     {

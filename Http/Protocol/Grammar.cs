@@ -31,6 +31,13 @@ internal static class Grammar
     /// <summary>Visible ASCII but "#": what RFC 3986 does not allow is forgiven where it cannot mislead.</summary>
     public static bool IsTarget(ReadOnlySpan<byte> text) => !text.ContainsAnyExcept(TargetBytes);
 
+    /// <summary>How many characters of a field's value the text starts with.</summary>
+    public static int FieldValueLength(ReadOnlySpan<byte> text)
+    {
+        int end = text.IndexOfAnyExcept(ValueBytes);
+        return end < 0 ? text.Length : end;
+    }
+
     /// <summary>No control character but the tab.</summary>
     public static bool IsFieldValue(ReadOnlySpan<byte> text) => !text.ContainsAnyExcept(ValueBytes);
 

@@ -14,6 +14,16 @@ internal static class RequestParser
         fault = ParseFault.None;
         while (true)
         {
+            if (head.HasRequestLine && head.Scanned == head.LineStart && TryReadUsualField(request, limits, head, out fault))
+            {
+                if (fault != ParseFault.None)
+                {
+                    return false;
+                }
+
+                continue;
+            }
+
             int found = request[head.Scanned..].IndexOf((byte)'\n');
             if (found < 0)
             {
@@ -118,6 +128,35 @@ internal static class RequestParser
         _ when method.SequenceEqual("PUT"u8) => Verb.Put,
         _ => Verb.Other,
     };
+
+    /// <summary>
+    /// Reads the next line if it is as nearly all are: complete, a field that means something to the server, in a usual form. Else nothing
+    /// has happened. One look at its bytes finds the end of the line and whatever may not be in it.
+    /// </summary>
+    private static bool TryReadUsualField(ReadOnlySpan<byte> request, HttpLimits limits, RequestHead head, out ParseFault fault)
+    {
+        fault = ParseFault.None;
+        ReadOnlySpan<byte> rest = request[head.LineStart..];
+        int name = FieldReader.KnownLength(rest);
+        if (name == 0 || head.FieldCount == limits.MaxHeaderFields)
+        {
+            return false;
+        }
+
+        int end = Grammar.FieldValueLength(rest);
+        int start = name + (rest[name + 1] == ' ' ? 2 : 1);
+        if (end <= start || end + 1 >= rest.Length || rest[end] != '\r' || rest[end + 1] != '\n'
+            || Grammar.IsBlank(rest[start]) || Grammar.IsBlank(rest[end - 1])
+            || CheckRoom(head, limits, head.LineStart + end + 1) != ParseFault.None)
+        {
+            return false;
+        }
+
+        fault = FieldReader.Read(rest[..name], rest[start..end], head.LineStart + start, head);
+        head.FieldCount++;
+        head.LineStart = head.Scanned = head.LineStart + end + 2;
+        return true;
+    }
 
     private static ParseFault ReadField(ReadOnlySpan<byte> request, Slice line, HttpLimits limits, RequestHead head)
     {

@@ -61,7 +61,8 @@ internal sealed class Router
 
         ReadOnlySpan<byte> segment = path.Slice(start, length);
         int depth = count;
-        foreach (Node literal in node.Literals)
+        ReadOnlySpan<Node> literals = node.MayBeLiteral(segment[0]) ? node.Literals : [];
+        foreach (Node literal in literals)
         {
             if (segment.SequenceEqual(literal.Word))
             {
@@ -89,6 +90,9 @@ internal sealed class Router
 
     private sealed class Node(byte[] word)
     {
+        /// <summary>A bit for each byte that a literal begins with: most segments are parameters, and need no look at any of them.</summary>
+        private ulong _firsts;
+
         public byte[] Word { get; } = word;
 
         public Node[] Literals { get; private set; } = [];
@@ -97,6 +101,8 @@ internal sealed class Router
 
         public Route? Route { get; set; }
 
+        public bool MayBeLiteral(byte first) => (_firsts >> (first & 63) & 1) != 0;
+
         public Node Literal(byte[] wanted)
         {
             Node? found = Array.Find(Literals, node => node.Word.AsSpan().SequenceEqual(wanted));
@@ -104,6 +110,7 @@ internal sealed class Router
             {
                 found = new Node(wanted);
                 Literals = [.. Literals, found];
+                _firsts |= 1ul << (wanted[0] & 63);
             }
 
             return found;
