@@ -22,11 +22,12 @@ internal sealed partial class Exchange
     /// <summary>The text of a refusal.</summary>
     internal string Message => _message;
 
-    internal ReadOnlySpan<byte> ContentType => _contentType switch
+    /// <summary>With the end of the line in front of it and its own.</summary>
+    internal ReadOnlySpan<byte> ContentTypeLine => _contentType switch
     {
-        AnswerType.OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8"u8,
-        AnswerType.Binary => "application/octet-stream"u8,
-        _ => "application/json"u8,
+        AnswerType.OpenMetrics => "\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"u8,
+        AnswerType.Binary => "\r\ncontent-type: application/octet-stream\r\n"u8,
+        _ => "\r\ncontent-type: application/json\r\n"u8,
     };
 
     internal OutputBuffer AnswerBody => _body;

@@ -181,19 +181,21 @@ internal sealed partial class Exchange
     private bool DecodeParameters()
     {
         ReadOnlySpan<byte> path = Head.Path.Of(_connection.Input.Request);
-        if (_parameterCount > 0 && path.Contains((byte)'%'))
+        if (!path.Contains((byte)'%'))
         {
-            Span<byte> decoded = _decoded.GetSpan(path.Length);
-            int end = 0;
-            foreach (ref Slice parameter in _parameters.AsSpan(0, _parameterCount))
-            {
-                int length = Percent.Decode(parameter.Of(path), decoded[end..]);
-                parameter = new Slice(end, length);
-                end += length;
-            }
-
-            _decoded.Advance(end);
+            return true; // visible ASCII, as the parser has seen
         }
+
+        Span<byte> decoded = _decoded.GetSpan(path.Length);
+        int end = 0;
+        foreach (ref Slice parameter in _parameters.AsSpan(0, _parameterCount))
+        {
+            int length = Percent.Decode(parameter.Of(path), decoded[end..]);
+            parameter = new Slice(end, length);
+            end += length;
+        }
+
+        _decoded.Advance(end);
 
         for (int i = 0; i < _parameterCount; i++)
         {

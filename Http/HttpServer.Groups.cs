@@ -79,10 +79,9 @@ internal sealed partial class HttpServer
         while (_joined.Count > 0)
         {
             (_joined, _leaving) = (_leaving, _joined);
-            long now = Now;
             foreach (HttpConnection connection in _leaving)
             {
-                connection.Leave(now);
+                connection.Leave(_lastTurn);
             }
 
             _leaving.Clear();

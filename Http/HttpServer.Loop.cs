@@ -57,16 +57,17 @@ internal sealed partial class HttpServer
             while (!_isEnding || (_connections.Count > 0 && Now < _endBy))
             {
                 int n = Wait(_connections.Count == 0 && _listens ? IdleMilliseconds : SweepMilliseconds);
-                Volatile.Write(ref _lastTurn, Now);
+                long now = Now;
+                Volatile.Write(ref _lastTurn, now);
                 DispatchAll(n);
                 Accept();
-                Serve();
+                Serve(now + Ticks(Slice));
                 if (Volatile.Read(ref _isOverParked))
                 {
                     ShedParked();
                 }
 
-                if (Now >= _nextSweep || _isStopping)
+                if (now >= _nextSweep || _isStopping)
                 {
                     Sweep();
                 }
@@ -156,9 +157,8 @@ internal sealed partial class HttpServer
     /// Lets connections go on that have something to do. A few of them receive one after the other before they are handled one after the
     /// other: kernel and server each find their code in the processor's cache, which has no room for both.
     /// </summary>
-    private void Serve()
+    private void Serve(long end)
     {
-        long end = Now + Ticks(Slice);
         while (TakeReady())
         {
             foreach (HttpConnection connection in _taken)
@@ -175,7 +175,7 @@ internal sealed partial class HttpServer
                 }
             }
 
-            if (Now >= end)
+            if (!_ready.IsEmpty && Now >= end)
             {
                 break;
             }
@@ -284,6 +284,7 @@ internal sealed partial class HttpServer
             }
             else
             {
+                connection.CoolDown(now - Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)));
                 connection.CheckDeadline(now);
             }
         }

@@ -24,6 +24,9 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>Requests of <see cref="Work.Brief"/>, and of <see cref="Work.Long"/>, at a time.</summary>
     private static readonly int HalfOfProcessors = Math.Max(1, Environment.ProcessorCount / 2);
 
+    /// <summary>Connections that keep their buffers while they rest: 20 KiB each, in no account.</summary>
+    private const int MaxWarm = 64;
+
     /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
     private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
     private readonly TimeProvider _time;
@@ -34,6 +37,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     private volatile bool _isEnding;
     private Socket? _listener;
     private long _parked;
+    private int _warm;
     private bool _isOverParked;
     private long _endBy;
 
@@ -156,6 +160,20 @@ internal sealed partial class HttpServer : IAsyncDisposable
         Interlocked.Add(ref _parked, -bytes);
         return false;
     }
+
+    /// <summary>Lets one more connection keep its buffers while it rests, until <see cref="Cool"/>.</summary>
+    internal bool TryWarm()
+    {
+        if (Volatile.Read(ref _warm) >= MaxWarm)
+        {
+            return false;
+        }
+
+        Interlocked.Increment(ref _warm);
+        return true;
+    }
+
+    internal void Cool() => Interlocked.Decrement(ref _warm);
 
     /// <summary>Whether less than half of the memory for those that wait is taken.</summary>
     internal bool HasRoomToPark => Volatile.Read(ref _parked) < Limits.MaxParkedBytes / 2;

@@ -1,9 +1,13 @@
+using System.Buffers.Binary;
 using System.Text;
 
 namespace Couic.Store;
 
 public readonly partial struct Cidr
 {
+    /// <summary>The texts of all numbers that an address has: a dozen are written with each request.</summary>
+    private static readonly uint[] Decimals = MakeDecimals();
+
     /// <summary>Writes the canonical text (RFC 5952, dotted tails only in <c>::ffff:0:0/96</c>). Returns its length.</summary>
     /// <param name="destination">At least <see cref="MaxTextLength"/> bytes.</param>
     public int Format(Span<byte> destination)
@@ -102,21 +106,31 @@ public readonly partial struct Cidr
         return n;
     }
 
+    /// <param name="destination">At least four bytes: what stands behind the digits may change.</param>
     private static int WriteDecimal(byte value, Span<byte> destination)
     {
-        int n = 0;
-        if (value >= 100)
+        uint text = Decimals[value];
+        BinaryPrimitives.WriteUInt32LittleEndian(destination, text);
+        return (int)(text >> 24);
+    }
+
+    /// <summary>Up to three digits each, the first in the lowest byte, and in the highest how many they are.</summary>
+    private static uint[] MakeDecimals()
+    {
+        var texts = new uint[256];
+        for (int i = 0; i < texts.Length; i++)
         {
-            destination[n++] = (byte)('0' + (value / 100));
+            uint digits = 0, count = 0;
+            for (int rest = i; count == 0 || rest > 0; rest /= 10)
+            {
+                digits = (digits << 8) | (uint)('0' + (rest % 10));
+                count++;
+            }
+
+            texts[i] = digits | (count << 24);
         }
 
-        if (value >= 10)
-        {
-            destination[n++] = (byte)('0' + (value / 10 % 10));
-        }
-
-        destination[n++] = (byte)('0' + (value % 10));
-        return n;
+        return texts;
     }
 
     private static int WriteHex(int value, Span<byte> destination)

@@ -22,6 +22,7 @@ internal sealed partial class HttpConnection
     private volatile TaskCompletionSource<bool>? _place;
     private Turns? _work;
     private long _workingSince;
+    private bool _isWarm;
     private int _parkedBytes;
     private long _parkedSince;
     private long _waited;
@@ -142,6 +143,30 @@ internal sealed partial class HttpConnection
         _waitsForTurn = true;
         _server.ServeLater(this);
         return _turn.WaitAsync();
+    }
+
+    /// <summary>Whether it keeps its buffers although it rests: its next request is expected at once.</summary>
+    private bool TryStayWarm() =>
+        Input.Capacity <= Buffers.Working && _out.Capacity <= Buffers.Answer && (_isWarm || (_isWarm = _server.TryWarm()));
+
+    /// <summary>Gives the buffers back that it has kept, if it has rested since then.</summary>
+    public void CoolDown(long since)
+    {
+        if (_isWarm && _rests && WaitingSince < since)
+        {
+            Cool();
+            Input.Release();
+            _out.Release();
+        }
+    }
+
+    private void Cool()
+    {
+        if (_isWarm)
+        {
+            _isWarm = false;
+            _server.Cool();
+        }
     }
 
     /// <summary>Gives the turn to the next one.</summary>

@@ -124,7 +124,7 @@ internal sealed partial class HttpConnection
             return n > 0;
         }
 
-        return BeginWait(_server.Now) ? null : false;
+        return BeginWait(_server.Now, rests: false) ? null : false;
     }
 
     private void EndWait()
@@ -135,11 +135,17 @@ internal sealed partial class HttpConnection
         _drained = false;
     }
 
-    /// <summary>Gives back memory, takes a share for what stays, and sets the deadline. False: it may not wait.</summary>
-    private bool BeginWait(long now)
+    /// <summary>
+    /// Gives back memory, unless it rests and may keep its buffers, takes a share for what stays, and sets the deadline. False: it may not wait.
+    /// </summary>
+    private bool BeginWait(long now, bool rests)
     {
-        Input.Shrink(Buffers.Parked);
-        _out.Release();
+        if (!rests || !TryStayWarm())
+        {
+            Input.Shrink(Buffers.Parked);
+            _out.Release();
+        }
+
         _exchange?.ReleaseBuffers();
         if (Input.IsEmpty && _isOld)
         {
@@ -159,7 +165,7 @@ internal sealed partial class HttpConnection
             return false;
         }
 
-        if (!TryPark(Input.Capacity))
+        if (!TryPark(rests ? 0 : Input.Capacity))
         {
             _isWaiting = false;
             Refuse(ParseFault.NoRoom);

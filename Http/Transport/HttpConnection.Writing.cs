@@ -117,13 +117,15 @@ internal sealed partial class HttpConnection
         {
             _out.Append("content-length: "u8);
             _out.Number(contentLength);
-            _out.Append("\r\ncontent-type: "u8);
-            _out.Append(exchange.ContentType);
-            _out.Append("\r\n"u8);
+            _out.Append(exchange.ContentTypeLine);
         }
 
         _out.Append(_server.Date.Line);
-        _out.Append(exchange.AnswerHeaders.Written);
+        if (exchange.AnswerHeaders.Length > 0)
+        {
+            _out.Append(exchange.AnswerHeaders.Written);
+        }
+
         if (closes)
         {
             _out.Append("connection: close\r\n"u8);

@@ -122,7 +122,7 @@ internal sealed partial class HttpConnection
     public void Leave(long now)
     {
         bool isSent = !_isGone && TrySend() && Input.IsEmpty && _drained && !_readable.IsOpen;
-        _rests = isSent && BeginWait(now);
+        _rests = isSent && BeginWait(now, rests: true);
         if (!_rests)
         {
             _turn.Signal();
@@ -196,6 +196,7 @@ internal sealed partial class HttpConnection
     /// <summary>Gives all memory back.</summary>
     private void Release()
     {
+        Cool();
         Input.Release();
         _out.Release();
         _exchange?.ReleaseBuffers();
