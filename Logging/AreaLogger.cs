@@ -23,7 +23,7 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
     {
         if (IsEnabled(level))
         {
-            queue.Write(new LogRecord(time.GetUtcNow().Ticks, level, _area, what, fields));
+            queue.Write(new LogRecord(time.GetUtcNow().UtcTicks, level, _area, what, fields));
         }
     }
 
@@ -62,7 +62,7 @@ internal sealed class AreaLogger(LogFactory factory, LogQueue queue, TimeProvide
     {
         Span<byte> name = stackalloc byte[3 * MaxEventName];
         int length = Encoding.UTF8.GetBytes(eventName.AsSpan(0, Math.Min(eventName?.Length ?? 0, MaxEventName)), name);
-        queue.Write(new LogRecord(time.GetUtcNow().Ticks, level, _area, name[..length], message, fields));
+        queue.Write(new LogRecord(time.GetUtcNow().UtcTicks, level, _area, name[..length], message, fields));
     }
 
     private static void AddAll(ref LogFields fields, IReadOnlyList<KeyValuePair<string, object?>> pairs)

@@ -25,7 +25,7 @@ internal sealed class MomentClock : TimeProvider
     /// <summary>Time stands still for this thread until the moment is disposed. To be held for less than a millisecond, and not twice.</summary>
     public static Moment Keep()
     {
-        _kept = System.GetUtcNow().Ticks;
+        _kept = System.GetUtcNow().UtcTicks;
         return default;
     }
 

@@ -28,10 +28,20 @@ public sealed partial class RuleStore
             for (int done = 0; done < changes.Length || _present.Count > 0;)
             {
                 done = Plan(changes, done, _next);
-                bool isAlone = done == changes.Length && _present.Count == 0;
+                if (done == changes.Length && _present.Count == 0)
+                {
+                    Write(_next.Planned); // all of them: there is nothing to do meanwhile
+                    Finish(changes, _next);
+                    return;
+                }
+
                 _writing.Complete();
                 (_present, _next) = (_next, _present);
-                WritePresent(isAlone);
+                if (!_present.Planned.IsEmpty)
+                {
+                    _writing.Offer();
+                }
+
                 Finish(changes, _next);
             }
         }
@@ -57,19 +67,6 @@ public sealed partial class RuleStore
         }
 
         return first + stretch.Count;
-    }
-
-    /// <summary>Has the present stretch written by another thread, or here if there is nothing to do meanwhile.</summary>
-    private void WritePresent(bool isAlone)
-    {
-        if (isAlone)
-        {
-            Write(_present.Planned);
-        }
-        else if (!_present.Planned.IsEmpty)
-        {
-            _writing.Offer();
-        }
     }
 
     /// <summary>After a bug, what was written is unknown: nothing of it counts, and the next comparison with the kernel mends that.</summary>

@@ -15,7 +15,7 @@ internal sealed class DateHeader(TimeProvider time)
         get
         {
             DateTimeOffset now = time.GetUtcNow();
-            long second = now.Ticks / TimeSpan.TicksPerSecond;
+            long second = now.UtcTicks / TimeSpan.TicksPerSecond;
             if (second != Volatile.Read(ref _second))
             {
                 Volatile.Write(ref _line, Encoding.ASCII.GetBytes($"date: {now.ToString("R", CultureInfo.InvariantCulture)}\r\n"));

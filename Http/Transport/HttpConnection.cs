@@ -32,6 +32,9 @@ internal sealed partial class HttpConnection
     private volatile bool _waitsForTurn;
     private bool _drained;
     private bool _rests;
+    private int _handled;
+    private Step _left;
+    private ValueTask<bool> _handling;
     private int _ahead;
     private int _aheadRoom;
     private bool _isGone;
@@ -90,7 +93,7 @@ internal sealed partial class HttpConnection
             _isAbandoned = true; // both directions are closed
         }
 
-        if ((events & ~PollEvents.Writable) != 0 && !EndRest())
+        if ((events & ~PollEvents.Writable) != 0 && !TryServeAtRest() && !EndRest())
         {
             _readable.Signal();
         }
@@ -206,68 +209,145 @@ internal sealed partial class HttpConnection
     private async ValueTask ServeAsync()
     {
         Head.Reset();
-        int work = 0;
-        while (true)
+        Step step = Step.Receive;
+        while (step != Step.End)
         {
-            if (work >= MaxWork)
+            bool goesOn;
+            switch (step)
             {
-                work = 0;
-                if (!await FlushAsync() || !await GiveWayAsync())
-                {
+                case Step.Handle:
+                    ValueTask<bool> handling = _handling;
+                    _handling = default;
+                    goesOn = await handling;
                     break;
-                }
-            }
-
-            if (!Input.IsEmpty)
-            {
-                if (RequestParser.TryParse(Input.Request, Limits, Head, out ParseFault fault))
-                {
-                    ValueTask<bool> handling = HandleAsync();
-                    bool goesOn = handling.IsCompletedSuccessfully ? handling.Result : await handling;
-                    if (!goesOn || ((_out.Length >= FlushAt || _server.IsEnough(_deferred)) && !await FlushAsync()))
+                case Step.Flush:
+                    goesOn = await FlushAsync();
+                    break;
+                case Step.GiveWay:
+                    _handled = 0;
+                    goesOn = await FlushAsync() && await GiveWayAsync();
+                    break;
+                default:
+                    _hasWaited = false;
+                    if ((_deferred > 0 || _out.Length > 0) && _server.TryJoin(this))
                     {
-                        break;
+                        await _turn.WaitAsync();
+                        if (_left != Step.None)
+                        {
+                            (step, _left) = (_left, Step.None);
+                            continue;
+                        }
                     }
 
-                    work++;
-                    continue;
-                }
+                    bool? received = false;
+                    for (bool isSent = await FlushAsync(); isSent && (received = ReceiveHead()) is null; EndWait())
+                    {
+                        await _readable.WaitAsync();
+                    }
 
-                if (fault != ParseFault.None)
-                {
-                    Refuse(fault);
+                    goesOn = received == true;
+                    _handled = _hasWaited ? 0 : _handled + ReceiptWork;
                     break;
-                }
             }
 
-            _hasWaited = false;
-            if ((_deferred > 0 || _out.Length > 0) && _server.TryJoin(this))
-            {
-                await _turn.WaitAsync();
-            }
-
-            if (!await FlushAsync())
-            {
-                break;
-            }
-
-            bool? received;
-            for (; (received = ReceiveHead()) is null; EndWait())
-            {
-                await _readable.WaitAsync();
-            }
-
-            if (received == false)
-            {
-                break;
-            }
-
-            work = _hasWaited ? 0 : work + ReceiptWork;
+            step = goesOn ? ServeInput() : Step.End;
         }
 
         if (!_isGone && await FlushAsync())
         {
             await LingerAsync();
+        }
+    }
+
+    /// <summary>Handles the requests that are there, up to one for which something has to be waited for.</summary>
+    private Step ServeInput()
+    {
+        if (NeedsFlush)
+        {
+            return Step.Flush;
+        }
+
+        while (_handled < MaxWork)
+        {
+            if (Input.IsEmpty)
+            {
+                return Step.Receive;
+            }
+
+            if (!RequestParser.TryParse(Input.Request, Limits, Head, out ParseFault fault))
+            {
+                if (fault == ParseFault.None)
+                {
+                    return Step.Receive;
+                }
+
+                Refuse(fault);
+                return Step.End;
+            }
+
+            _handled++;
+            ValueTask<bool> handling = HandleAsync();
+            if (!handling.IsCompletedSuccessfully)
+            {
+                _handling = handling;
+                return Step.Handle;
+            }
+
+            if (!handling.Result)
+            {
+                return Step.End;
+            }
+
+            if (NeedsFlush)
+            {
+                return Step.Flush;
+            }
+        }
+
+        return Step.GiveWay;
+    }
+
+    private bool NeedsFlush => _out.Length >= FlushAt || _server.IsEnough(_deferred);
+
+    /// <summary>
+    /// Serves a connection that rests and has received, without waking what waits for its turn: mostly the answers leave with the group, and
+    /// it rests again.
+    /// </summary>
+    private bool TryServeAtRest()
+    {
+        if (!_rests || _expired || _aheadRoom == 0 || _ahead <= 0)
+        {
+            return false;
+        }
+
+        _rests = false;
+        EndWait();
+        Receive();
+        _handled = 0;
+        Step step = TryServeInput();
+        if (step == Step.Receive && (_deferred > 0 || _out.Length > 0))
+        {
+            _hasWaited = false;
+            return _server.TryJoin(this);
+        }
+
+        _left = step;
+        _turn.Signal();
+        return true;
+    }
+
+    /// <summary>A bug ends the connection, not the event loop.</summary>
+    private Step TryServeInput()
+    {
+        try
+        {
+            return ServeInput();
+        }
+        catch (Exception e)
+        {
+            HttpLog.ConnectionFailed(_server.Log, e);
+            _isGone = true;
+            return Step.End;
         }
     }
 
@@ -280,5 +360,26 @@ internal sealed partial class HttpConnection
         exchange.Refuse(fault);
         _lingers = true;
         Conclude(exchange);
+    }
+
+    /// <summary>What a connection does next that may have to wait.</summary>
+    private enum Step : byte
+    {
+        None,
+
+        /// <summary>Have its answers sent with the group's, and receive.</summary>
+        Receive,
+
+        /// <summary>Wait for the handler of a request.</summary>
+        Handle,
+
+        /// <summary>Have its answers made and sent.</summary>
+        Flush,
+
+        /// <summary>Let others go on.</summary>
+        GiveWay,
+
+        /// <summary>End, behind the answers that are there.</summary>
+        End,
     }
 }

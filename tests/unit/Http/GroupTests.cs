@@ -61,6 +61,65 @@ public sealed class GroupTests : IDisposable
         Assert.Equal(0, _rig.Store.Count(Policy.Drop));
     }
 
+    /// <summary>A connection whose changes were answered with a group rests in a way of its own.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public async Task AConnectionThatRestedGoesOnWithWhateverComes(int connections)
+    {
+        RawClient[] clients = [.. Enumerable.Range(0, connections).Select(_ => _rig.Connect())];
+        string post = _rig.Request("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
+        string delete = _rig.Request("DELETE", "/v1/drop/192.0.2.1/32");
+        string get = _rig.Request("GET", "/v1/drop/192.0.2.1/32");
+        string list = _rig.Request("GET", "/v1/drop");
+        int cut = post.IndexOf('{', StringComparison.Ordinal) + 5;
+        (string[] Pieces, int[] Statuses)[] turns =
+        [
+            ([post], [201]),
+            ([get], [200]),
+            ([list], [200]),
+            ([delete[..20], delete[20..]], [204]),
+            ([post[..cut], post[cut..]], [201]),
+            ([delete + post + delete], [204, 201, 204]),
+            ([post + get + delete + list + get], [201, 200, 204, 200, 404]),
+            ([string.Concat(Enumerable.Repeat(post + delete, 50))], [.. Enumerable.Repeat((int[])[201, 204], 50).SelectMany(pair => pair)]),
+            ([post, "no request\r\n\r\n"], [201, 400]),
+        ];
+        foreach (RawClient client in clients)
+        {
+            foreach ((string[] pieces, int[] statuses) in turns)
+            {
+                foreach (string piece in pieces)
+                {
+                    await client.SendAsync(piece);
+                    await Task.Delay(5);
+                }
+
+                foreach (int status in statuses)
+                {
+                    Assert.Equal(status, (await client.ReadAnswerAsync()).Status);
+                }
+            }
+
+            Assert.True(await client.IsClosedAsync());
+            Assert.Equal(204, (await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.1/32")).Status);
+        }
+    }
+
+    [Fact]
+    public async Task AConnectionThatRestsEndsWithItsClient()
+    {
+        using RawClient other = _rig.Connect();
+        for (int i = 0; i < 3; i++)
+        {
+            using RawClient client = _rig.Connect();
+            await client.SendAsync(_rig.Request("POST", "/v1/drop", $$"""{"cidr":"192.0.2.{{i}}/32","expiration":0}"""));
+            Assert.Equal(201, (await client.ReadAnswerAsync()).Status);
+        }
+
+        await ApiRig.WaitForAsync(() => _rig.Server.ConnectionCount == 1);
+    }
+
     [Fact]
     public async Task WhatTheKernelRefusesIsAnsweredSoAndTheOthersAreMade()
     {
