@@ -38,9 +38,11 @@ internal sealed partial class HttpServer
     private readonly RefusalReport.Share _parkedReports = new();
     private readonly List<HttpConnection> _sheddable = [];
     private readonly List<long> _parkedSince = [];
+    private readonly List<HttpConnection> _evicted = [];
+
+    /// <summary>Those that are served together, and how many of them have been.</summary>
     private readonly List<HttpConnection> _taken = new(GroupSize);
     private int _served;
-    private readonly List<HttpConnection> _evicted = [];
     private long _nextSweep;
     private bool _isBrisk;
     private long _lastTurn;

@@ -25,7 +25,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     private static readonly int HalfOfProcessors = Math.Max(1, Environment.ProcessorCount / 2);
 
     /// <summary>Connections that keep their buffers while they rest: 20 KiB each, in no account.</summary>
-    private const int MaxWarm = 64;
+    internal const int MaxWarm = 64;
 
     /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
     private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
@@ -161,10 +161,13 @@ internal sealed partial class HttpServer : IAsyncDisposable
         return false;
     }
 
+    /// <summary>Connections that keep their buffers while they rest.</summary>
+    internal int WarmConnections => Volatile.Read(ref _warm);
+
     /// <summary>Lets one more connection keep its buffers while it rests, until <see cref="Cool"/>.</summary>
     internal bool TryWarm()
     {
-        if (Volatile.Read(ref _warm) >= MaxWarm)
+        if (WarmConnections >= MaxWarm)
         {
             return false;
         }

@@ -32,11 +32,16 @@ internal sealed partial class HttpConnection
     private volatile bool _waitsForTurn;
     private bool _drained;
     private bool _rests;
+
+    /// <summary>Requests and receipts since others had their turn.</summary>
     private int _handled;
+
+    /// <summary>What was left to be waited for when it was served at rest.</summary>
     private Step _left;
     private ValueTask<bool> _handling;
-    private int _ahead;
-    private int _aheadRoom;
+
+    /// <summary>What was received ahead, and the room that there was for it; no room: nothing was.</summary>
+    private int _ahead, _aheadRoom;
     private bool _isGone;
     private bool _lingers;
     private int _deferred;

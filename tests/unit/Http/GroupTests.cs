@@ -1,4 +1,5 @@
 using System.Buffers;
+using Couic.Http;
 using Couic.Http.Protocol;
 using Couic.Store;
 using Couic.Tests.Fakes;
@@ -104,6 +105,33 @@ public sealed class GroupTests : IDisposable
             Assert.True(await client.IsClosedAsync());
             Assert.Equal(204, (await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.1/32")).Status);
         }
+    }
+
+    [Fact]
+    public async Task AFewConnectionsKeepTheirBuffersAndNotForLong()
+    {
+        var clock = new ManualClock();
+        using var rig = new ApiRig(loopTime: clock);
+        RawClient[] clients = [.. Enumerable.Range(0, HttpServer.MaxWarm + 6).Select(_ => rig.Connect())];
+        for (int round = 0; round < 2; round++)
+        {
+            for (int i = 0; i < clients.Length; i++)
+            {
+                await clients[i].SendAsync(rig.Request("POST", "/v1/drop", $$"""{"cidr":"10.{{round}}.0.{{i}}/32","expiration":0}"""));
+                Assert.Equal(201, (await clients[i].ReadAnswerAsync()).Status);
+            }
+
+            await ApiRig.WaitForAsync(() => rig.Server.WarmConnections == HttpServer.MaxWarm);
+            clock.Advance(TimeSpan.FromSeconds(0.5));
+            await ApiRig.WaitForAsync(() => rig.Server.WarmConnections == 0);
+        }
+
+        await clients[0].SendAsync(rig.Request("DELETE", "/v1/drop/10.0.0.0/32"));
+        Assert.Equal(204, (await clients[0].ReadAnswerAsync()).Status);
+        await ApiRig.WaitForAsync(() => rig.Server.WarmConnections == 1);
+        Array.ForEach(clients, client => client.Dispose());
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0); // the server's clock does not go on while it waits for them
+        Assert.Equal(0, rig.Server.WarmConnections);
     }
 
     [Fact]

@@ -1,0 +1,33 @@
+using Couic.Native;
+using Xunit;
+
+namespace Couic.Tests.Native;
+
+public class MomentClockTests
+{
+    [Fact]
+    public void AThreadMayKeepTheTimeOfDayAndNoOtherNoticesIt()
+    {
+        TimeProvider clock = MomentClock.Instance;
+        DateTimeOffset kept, elsewhere = default;
+        long timestamp;
+        using (MomentClock.Keep())
+        {
+            kept = clock.GetUtcNow();
+            timestamp = clock.GetTimestamp();
+            var other = new Thread(() =>
+            {
+                Thread.Sleep(2);
+                elsewhere = clock.GetUtcNow();
+            });
+            other.Start();
+            other.Join();
+            Assert.Equal(kept, clock.GetUtcNow());
+            Assert.True(clock.GetTimestamp() > timestamp);
+        }
+
+        Assert.True(elsewhere > kept);
+        Assert.True(clock.GetUtcNow() >= elsewhere);
+        Assert.InRange(clock.GetUtcNow() - TimeProvider.System.GetUtcNow(), TimeSpan.FromSeconds(-1), TimeSpan.FromSeconds(1));
+    }
+}
