@@ -6,7 +6,7 @@ namespace Couic.Http.Json;
 /// <summary>
 /// Reads the body of an entry in the form in which nearly all are sent: an object of <c>cidr</c>, <c>tag</c> and <c>expiration</c> in any
 /// order, in printable ASCII without escapes. Leaves everything else, faults too, to <see cref="EntryRequest"/>, which says the same
-/// of these in three times as long.
+/// of these, more slowly.
 /// </summary>
 internal ref struct PlainEntry
 {

@@ -113,7 +113,7 @@ public ref struct LogFields
         }
     }
 
-    /// <summary>Room for a value behind its key; none where not even an empty one fits.</summary>
+    /// <summary>Room for a value behind its key; none where not a byte of one would fit.</summary>
     private readonly Span<byte> RoomFor(scoped ReadOnlySpan<byte> key)
     {
         int start = _length + key.Length + 2;
