@@ -11,7 +11,7 @@ RID     ?= linux-x64
 
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 FOLDERS := Native Bpf Store Http Peering Access Reporting Config Logging Cli Daemon Sets Demo
-SOURCES := Program.cs couic.csproj Directory.Build.props $(shell find $(FOLDERS) -type f 2>/dev/null)
+SOURCES := Program.cs couic.csproj Directory.Build.props $(shell find $(FOLDERS) -type f 2>/dev/null | LC_ALL=C sort)
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
@@ -26,9 +26,14 @@ all: out/couic out/couicctl out/couic-report
 # make clang warn, and that is neither our code nor ours to mend. Our own C is compiled with -Werror, elsewhere. Its assertions
 # name their source, which lies in the builder's home.
 PACKAGES := $(or $(NUGET_PACKAGES),$(HOME)/.nuget/packages)
-export CFLAGS := -O2 -Wno-unused-value -ffile-prefix-map=$(PACKAGES)/=
+export CFLAGS := -O2 -Wno-unused-value "-ffile-prefix-map=$(PACKAGES)/="
 
-out/couic: $(SOURCES)
+# What the executable is made from, by content: a checkout of another commit, a file that has gone, or another target is noticed
+# whatever the times of files say.
+INPUTS := $(shell mkdir -p out && { echo '$(RID)'; cat $(SOURCES) Makefile | sha256sum; echo '$(SOURCES)'; } >out/.inputs.new && \
+  { cmp -s out/.inputs.new out/.inputs || cp out/.inputs.new out/.inputs; rm -f out/.inputs.new; })
+
+out/couic: out/.inputs
 	@tools/setup build
 	@rm -rf out/publish
 	@dotnet publish couic.csproj -c Release -r $(RID) -o out/publish -v q --tl:off \
@@ -36,6 +41,7 @@ out/couic: $(SOURCES)
 	@mkdir -p out
 	@mv -f out/publish/couic.dbg out/couic.dbg
 	@mv -f out/publish/couic out/couic
+	@cp "$$(find obj -path '*/$(RID)/linked-files.txt' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)" out/linked-files.txt
 	@rm -rf out/publish
 	@echo "out/couic: couic $(VERSION), $$(stat -c %s out/couic) bytes"
 
@@ -43,9 +49,9 @@ out/couicctl out/couic-report: out/couic
 	@ln -sf couic $@
 
 # Manual pages and completion scripts: docs/man and the tables that the program itself reads.
-out/man/.made: out/couic $(wildcard docs/man/*.md tools/man/*.cs tools/man/*.csproj)
+out/man/.made: out/couic tools/licenses $(wildcard docs/man/*.md tools/man/*.cs tools/man/*.csproj)
 	@dotnet run --project tools/man -c Release -v q -- docs/man out
-	@tools/licenses '$(PACKAGES)'
+	@tools/licenses out/linked-files.txt
 	@touch $@
 
 manual: out/man/.made
