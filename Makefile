@@ -15,6 +15,9 @@ SOURCES := Program.cs couic.csproj Directory.Build.props $(shell find $(FOLDERS)
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
+# Messages of the tools are read by scripts: one language, whatever that of the user is.
+export DOTNET_CLI_UI_LANGUAGE := en
+export LC_ALL := C.UTF-8
 export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
@@ -40,7 +43,7 @@ out/couic: out/.inputs
 	  | { grep -vE 'CMake warning|^ *\[ *[0-9]+%\]|Built target|^ *-- |^ *Generating native code|^ *$$' || true; }
 	@mkdir -p out
 	@mv -f out/publish/couic.dbg out/couic.dbg
-	@mv -f out/publish/couic out/couic
+	@install -m 755 out/publish/couic out/couic
 	@cp "$$(find obj -path '*/$(RID)/linked-files.txt' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)" out/linked-files.txt
 	@rm -rf out/publish
 	@echo "out/couic: couic $(VERSION), $$(stat -c %s out/couic) bytes"

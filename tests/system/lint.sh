@@ -44,6 +44,3 @@ matches 'a namespace that is not the folder is named' "$(lint)" "namespace is no
 
 tree Store/A.cs <<<$'namespace Couic.Store;\n// using Couic.Native; would be wrong'
 check 'a comment is not code' lint
-
-{ echo 'namespace Couic.Store;'; yes '// line' | head -n 600; } | tree Store/A.cs
-matches 'a file of 600 lines is named' "$(lint)" 'Store/A.cs: 601 lines'
