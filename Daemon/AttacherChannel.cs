@@ -15,20 +15,19 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
     /// <summary>What was last said of each interface.</summary>
     public IReadOnlyList<InterfaceState> States { get; private set; } = [];
 
+    /// <summary>Whether the attacher has ended: what is attached stays so, and what changes is not attached again.</summary>
+    public bool IsLost { get; private set; }
+
     /// <summary>Has the attacher attach whatever is not attached. Null when the attacher is gone.</summary>
     public IReadOnlyList<InterfaceState>? Look()
     {
         lock (_gate)
         {
             var links = new List<SafeFileHandle>();
-            if (!channel.Send("look"u8))
-            {
-                return null;
-            }
-
-            int length = channel.Receive(_buffer, links);
+            int length = channel.Send("look"u8) ? channel.Receive(_buffer, links) : 0;
             if (length == 0)
             {
+                IsLost = true;
                 return null;
             }
 

@@ -98,7 +98,7 @@ internal sealed class AttacherProcess : IDisposable
         }
         catch (BpfException e)
         {
-            return [new InterfaceState("", 0, "", e.Message)];
+            return [InterfaceState.Refused("", "", 0, e)];
         }
     }
 
@@ -130,14 +130,14 @@ internal sealed class AttacherProcess : IDisposable
         }
         catch (BpfException e)
         {
-            return new InterfaceState(name, now.Index, "", e.Message);
+            return InterfaceState.Refused(name, name, now.Index, e);
         }
     }
 
     private InterfaceState State(string name)
     {
         AttachedInterface attached = _attached[name];
-        return new InterfaceState(name, attached.Index, attached.Mode.ToString().ToLowerInvariant(), "");
+        return InterfaceState.Attached(name, name, attached.Index, attached.Mode);
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -77,11 +77,13 @@ internal sealed partial class DaemonHost : IDisposable
             SetFiles = files,
             Sets = _sets,
             Facts = () => new StatusFacts(
-                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status),
+                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status,
+                _attacher.IsLost ? "lost" : "running"),
             Guard = network => _guard.Objection(network),
             Reload = actor => Task.FromResult(ReloadNow(actor)),
         };
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
+        services.MoreMetrics.Add(text => InterfaceMetrics.Write(text, _attacher, settings.OperationMode));
         services.MoreMetrics.Add(text => LogMetrics.Write(text, _logs));
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
@@ -153,7 +155,7 @@ internal sealed partial class DaemonHost : IDisposable
             ?? throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
         if (states.FirstOrDefault(s => !s.IsAttached) is { } failed)
         {
-            throw new StartException(failed.Fault);
+            throw new StartException(failed.Error);
         }
 
         foreach (InterfaceState state in states)

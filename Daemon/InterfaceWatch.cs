@@ -85,14 +85,14 @@ internal sealed partial class InterfaceWatch : IDisposable
         {
             if (before is { IsAttached: true })
             {
-                Detached(now.Name, now.Fault);
+                Detached(now.Name, now.Error);
             }
-            else if (_lastFault.GetValueOrDefault(now.Name) != now.Fault)
+            else if (_lastFault.GetValueOrDefault(now.Name) != now.Error)
             {
-                StillMissing(now.Name, now.Fault);
+                StillMissing(now.Name, now.Error);
             }
 
-            _lastFault[now.Name] = now.Fault;
+            _lastFault[now.Name] = now.Error;
         }
     }
 

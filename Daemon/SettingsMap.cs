@@ -34,7 +34,8 @@ internal static class SettingsMap
 
     /// <summary>For the status: the interfaces as the attacher last saw them.</summary>
     public static IReadOnlyList<InterfaceStatus> Interfaces(IEnumerable<InterfaceState> states) =>
-        [.. states.Select(s => new InterfaceStatus(s.Name, s.Mode, s.IsAttached ? "attached" : s.Fault))];
+        [.. states.Select(s => new InterfaceStatus(
+            s.Configured, s.Name, s.IsAttached ? s.Mode : null, s.State.ToString().ToLowerInvariant(), s.IsAttached ? null : s.Error))];
 
     public static Peering.PeeringSettings Peering(Config.PeeringSettings settings)
     {

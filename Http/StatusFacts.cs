@@ -8,7 +8,8 @@ internal sealed record StatusFacts(
     IReadOnlyList<string> Match,
     IReadOnlyList<InterfaceStatus> Interfaces,
     PeersStatus? Peers = null,
-    ConsistencyStatus? Consistency = null);
+    ConsistencyStatus? Consistency = null,
+    string? Attacher = null);
 
 /// <summary>How a reload of configuration and sets ended.</summary>
 /// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>

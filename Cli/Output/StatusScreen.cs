@@ -14,7 +14,8 @@ internal static class StatusScreen
         Line(output, "Version", Printable.Escape(status.Version));
         Line(output, "Uptime", ExpirationCell.Left(status.UptimeSecs));
         Line(output, "Match", status.Match is null ? null : Printable.Escape(string.Join(", ", status.Match)));
-        Lines(output, "Interfaces", status.Interfaces, i => Printable.Escape($"{i.Name}: {i.Mode}, {i.State}"));
+        Lines(output, "Interfaces", status.Interfaces, i => Printable.Escape(Interface(i)));
+        Line(output, "Attacher", status.Attacher == "lost" ? "LOST: interfaces that change are not attached again (restart couic)" : null);
         Lines(output, "Tables", status.Tables, t => Printable.Escape($"{t.Policy} {t.Family}: ") + Use(t.Entries, t.Limit));
         Lines(output, "Tags", status.Tags, t => Printable.Escape($"{t.Policy}: ") + Use(t.Used, t.Limit));
         Line(output, "Memory", Memory(status));
@@ -25,6 +26,15 @@ internal static class StatusScreen
         Line(output, "Last reload", status.LastReload is { } r
             ? Ago.Text(r.At, now) + (r.Ok ? ", good" : $", failed: {Printable.Escape(r.Message ?? "")}")
             : "none since the start");
+    }
+
+    /// <summary>Both names where they differ; the mode where it is attached, the cause where it is not.</summary>
+    private static string Interface(InterfaceStatus shown)
+    {
+        string name = shown.Configured is { } configured && configured != shown.Name ? $"{configured} ({shown.Name})" : shown.Name;
+        string state = shown.State == "attached" ? shown.State : shown.State.ToUpperInvariant();
+        string detail = shown.State == "attached" ? shown.Mode ?? "" : shown.Error ?? "";
+        return detail.Length == 0 ? $"{name}: {state}" : $"{name}: {state}, {detail}";
     }
 
     private static string? Memory(StatusRecord status)

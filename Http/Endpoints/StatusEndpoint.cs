@@ -77,16 +77,33 @@ internal sealed class StatusEndpoint(ApiServices services)
         for (int i = 0; i < facts.Interfaces.Count; i++)
         {
             InterfaceStatus shown = facts.Interfaces[i];
-            body.Raw(i == 0 ? "{\"name\":"u8 : ",{\"name\":"u8);
+            body.Raw(i == 0 ? "{\"configured\":"u8 : ",{\"configured\":"u8);
+            body.String(shown.Configured ?? shown.Name);
+            body.Raw(",\"name\":"u8);
             body.String(shown.Name);
             body.Raw(",\"mode\":"u8);
-            body.String(shown.Mode);
+            WriteText(body, shown.Mode);
             body.Raw(",\"state\":"u8);
             body.String(shown.State);
+            body.Raw(",\"error\":"u8);
+            WriteText(body, shown.Error);
             body.Raw("}"u8);
         }
 
-        body.Raw("]"u8);
+        body.Raw("],\"attacher\":"u8);
+        WriteText(body, facts.Attacher);
+    }
+
+    private static void WriteText(IBufferWriter<byte> body, string? text)
+    {
+        if (text is null)
+        {
+            body.Raw("null"u8);
+        }
+        else
+        {
+            body.String(text);
+        }
     }
 
     private void WriteTables(IBufferWriter<byte> body)

@@ -3,6 +3,7 @@ namespace Couic.Http.Wire;
 /// <summary>The answer of <c>GET /v1/status</c>: the daemon on one screen. Times are seconds since 1970.</summary>
 /// <param name="UptimeSecs">Since the start of the daemon.</param>
 /// <param name="Match">What is looked up: <c>source</c>, <c>destination</c>.</param>
+/// <param name="Attacher">Whether the process that attaches is there: <c>running</c> or <c>lost</c>.</param>
 /// <param name="LastReload">Null when there was none since the start.</param>
 /// <param name="Peers">Null when peering is off.</param>
 /// <param name="Consistency">Whether kernel and store agree.</param>
@@ -11,6 +12,7 @@ public sealed record StatusRecord(
     ulong UptimeSecs,
     string[]? Match,
     InterfaceStatus[]? Interfaces,
+    string? Attacher,
     TableStatus[]? Tables,
     TagStatus[]? Tags,
     ulong? KernelMemoryBytes,
@@ -19,9 +21,12 @@ public sealed record StatusRecord(
     ReloadStatus? LastReload,
     ConsistencyStatus? Consistency);
 
-/// <param name="Mode"><c>generic</c>, <c>native</c> or <c>offloaded</c>.</param>
-/// <param name="State"><c>attached</c>, <c>missing</c> and the like.</param>
-public sealed record InterfaceStatus(string Name, string Mode, string State);
+/// <param name="Configured">As the configuration names it.</param>
+/// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>
+/// <param name="Mode"><c>generic</c>, <c>native</c> or <c>offloaded</c>; null when it is not attached.</param>
+/// <param name="State"><c>attached</c>, <c>missing</c>, <c>taken</c> (it has another XDP program) or <c>failed</c>.</param>
+/// <param name="Error">Why it is not attached; null when it is.</param>
+public sealed record InterfaceStatus(string? Configured, string Name, string? Mode, string State, string? Error = null);
 
 /// <param name="Family"><c>ipv4</c> or <c>ipv6</c>.</param>
 public sealed record TableStatus(string Policy, string Family, ulong Entries, ulong Limit);

@@ -13,7 +13,9 @@ public sealed class StatusCommandTests : IDisposable
     {
         _rig.Answering(200, """
             {"version":"2.0.0","uptime_secs":93784,"match":["source"],
-            "interfaces":[{"name":"eth0","mode":"native","state":"attached"},{"name":"eth1","mode":"generic","state":"missing"}],
+            "interfaces":[{"configured":"eth0","name":"eth0","mode":"native","state":"attached","error":null},
+            {"configured":"uplink","name":"enp1s0","mode":"generic","state":"attached","error":null},
+            {"configured":"wg0","name":"wg0","mode":null,"state":"missing","error":"no such interface"}],"attacher":"lost",
             "tables":[{"policy":"drop","family":"ipv4","entries":131072,"limit":262144},{"policy":"drop","family":"ipv6","entries":0,"limit":262144}],
             "tags":[{"policy":"drop","used":3,"limit":4096}],"kernel_memory_bytes":83361792,"resident_memory_bytes":41943040,
             "peers":{"configured":2,"up":1,"in_sync":1,"queued":1234},"last_reload":{"at":1772366390,"ok":false,"message":"a.couic: line 3"},
@@ -23,8 +25,10 @@ public sealed class StatusCommandTests : IDisposable
             Version:      2.0.0
             Uptime:       1d 2h3m4s
             Match:        source
-            Interfaces:   eth0: native, attached
-                          eth1: generic, missing
+            Interfaces:   eth0: attached, native
+                          uplink (enp1s0): attached, generic
+                          wg0: MISSING, no such interface
+            Attacher:     LOST: interfaces that change are not attached again (restart couic)
             Tables:       drop ipv4: 131,072 of 262,144 (50 %)
                           drop ipv6: 0 of 262,144 (0 %)
             Tags:         drop: 3 of 4,096 (0.1 %)
