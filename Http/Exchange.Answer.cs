@@ -26,6 +26,7 @@ internal sealed partial class Exchange
     internal ReadOnlySpan<byte> ContentTypeLine => _contentType switch
     {
         AnswerType.OpenMetrics => "\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"u8,
+        AnswerType.PlainMetrics => "\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n"u8,
         AnswerType.Binary => "\r\ncontent-type: application/octet-stream\r\n"u8,
         _ => "\r\ncontent-type: application/json\r\n"u8,
     };
@@ -152,5 +153,6 @@ internal enum AnswerType : byte
 {
     Json,
     OpenMetrics,
+    PlainMetrics,
     Binary,
 }

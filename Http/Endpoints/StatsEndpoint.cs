@@ -8,7 +8,7 @@ using Couic.Store;
 
 namespace Couic.Http.Endpoints;
 
-/// <summary>Statistics of actions and tags, alone and together, as JSON and as OpenMetrics text.</summary>
+/// <summary>Statistics of actions and tags, alone and together, as JSON and as text for Prometheus.</summary>
 internal sealed class StatsEndpoint(ApiServices services)
 {
     private readonly StatsReader _stats = new(services.Store, services.Plane);
@@ -65,8 +65,7 @@ internal sealed class StatsEndpoint(ApiServices services)
 
         if (format == "prometheus")
         {
-            var text = new MetricsText(exchange.Answer(200, AnswerType.OpenMetrics));
-            new MetricsWriter(services, _stats).Write(text);
+            WriteMetrics(exchange);
             return;
         }
 
@@ -78,6 +77,27 @@ internal sealed class StatsEndpoint(ApiServices services)
         body.Raw(",\"ignore_tags\":"u8);
         WriteTags(body, Policy.Ignore);
         body.Raw("}"u8);
+    }
+
+    private void WriteMetrics(Exchange exchange)
+    {
+        MetricsForm form = FormFor(exchange);
+        IBufferWriter<byte> body = exchange.Answer(200, form == MetricsForm.Plain ? AnswerType.PlainMetrics : AnswerType.OpenMetrics);
+        exchange.AddHeader("vary"u8, "accept"u8);
+        new MetricsWriter(services, _stats).Write(new MetricsText(body, form));
+    }
+
+    /// <summary>OpenMetrics, unless the client likes the older form better.</summary>
+    private static MetricsForm FormFor(Exchange exchange)
+    {
+        if (!exchange.TryGetHeader("accept"u8, out ReadOnlySpan<byte> accept))
+        {
+            return MetricsForm.OpenMetrics;
+        }
+
+        int open = AcceptReader.Weight(accept, "application"u8, "openmetrics-text"u8, "1.0.0"u8);
+        int plain = AcceptReader.Weight(accept, "text"u8, "plain"u8, "0.0.4"u8);
+        return plain > open ? MetricsForm.Plain : MetricsForm.OpenMetrics;
     }
 
     private void WriteStats(IBufferWriter<byte> body)

@@ -5,22 +5,28 @@ using Couic.Http.Json;
 
 namespace Couic.Http.Metrics;
 
-/// <summary>Writes the OpenMetrics text form: HELP, TYPE, then samples; the end is <see cref="End"/>.</summary>
-internal sealed class MetricsText(IBufferWriter<byte> writer)
+/// <summary>Writes the text form of metrics: HELP, TYPE, then samples; the end is <see cref="End"/>.</summary>
+internal sealed class MetricsText(IBufferWriter<byte> writer, MetricsForm form)
 {
+    private const string CounterSuffix = "_total";
+
     /// <summary>
-    /// Starts a family. The name of a counter ends in <c>_total</c> here as in its samples: the families of 1.x have it so, and
-    /// readers of the older text form (promtool) find the help of a sample by its full name.
+    /// Starts a family; the name of a counter may be given with or without <c>_total</c>. OpenMetrics has the suffix in samples
+    /// only, and the older form in both, as couic 1.x had it.
     /// </summary>
     public void Family(string name, string type, string help)
     {
-        if (type == "counter" && !name.EndsWith("_total", StringComparison.Ordinal))
+        if (type == "counter")
         {
-            name += "_total";
+            bool hasSuffix = name.EndsWith(CounterSuffix, StringComparison.Ordinal);
+            name = form == MetricsForm.OpenMetrics
+                ? hasSuffix ? name[..^CounterSuffix.Length] : name
+                : hasSuffix ? name : name + CounterSuffix;
         }
 
-        Text($"# HELP {name} {help}\n");
-        Text($"# TYPE {name} {type}\n");
+        Text($"# HELP {name} ");
+        Text(Escape(help, quotes: form == MetricsForm.OpenMetrics));
+        Text($"\n# TYPE {name} {type}\n");
     }
 
     public void Sample(string name, ulong value)
@@ -62,8 +68,14 @@ internal sealed class MetricsText(IBufferWriter<byte> writer)
     {
         Text(name);
         writer.Raw("=\""u8);
-        Text(value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal));
+        Text(Escape(value, quotes: true));
         writer.Raw("\""u8);
+    }
+
+    private static string Escape(string text, bool quotes)
+    {
+        text = text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        return quotes ? text.Replace("\"", "\\\"", StringComparison.Ordinal) : text;
     }
 
     private void Value(ulong value)

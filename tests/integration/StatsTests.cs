@@ -90,6 +90,37 @@ public sealed class StatsTests
         Assert.Equal(400, daemon.Api.Get("/v1/metrics?format=a&format=b").Status);
     }
 
+    /// <summary>With Debian's client library, whose OpenMetrics parser refuses what the specification does not allow.</summary>
+    [Theory]
+    [InlineData("*/*", "openmetrics.parser")]
+    [InlineData("application/openmetrics-text; version=1.0.0", "openmetrics.parser")]
+    [InlineData("text/plain; version=0.0.4", "parser")]
+    public void MetricsText_WithPeersAndReporting_IsTakenByAStrictParser(string accept, string parser)
+    {
+        const string Script = """
+            import importlib, sys
+            parser = importlib.import_module("prometheus_client." + sys.argv[1])
+            for family in parser.text_string_to_metric_families(sys.stdin.read()):
+                for sample in family.samples:
+                    print(family.name, family.type, sample.name)
+            """;
+        using Cluster cluster = new(2);
+        ApiClient api = cluster[0]!.Api;
+        api.Add("drop", "198.51.100.7/32", "scan");
+        string request = api.Text("GET", "/v1/metrics?format=prometheus").Replace("Host:", $"Accept: {accept}\r\nHost:", StringComparison.Ordinal);
+        Shell.Result result = Shell.Run(
+            null,
+            new System.Diagnostics.ProcessStartInfo("/usr/bin/python3", ["-c", Script, parser]), api.Exchange(request).Expect(200).Body);
+        Assert.True(result.ExitCode == 0, result.Error);
+        foreach (string family in (string[])["couic_stats_rx_packets", "couic_drop_tag_rx_packets", "couic_peer_jobs", "couic_reports_sent", "couic_log_lines_lost"])
+        {
+            Assert.Contains($"{family} counter {family}_total\n", result.Out, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("couic_drop_cidr_total gauge couic_drop_cidr_total\n", result.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain(" unknown ", result.Out, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void MalformedFramesPassAndAreCounted()
     {

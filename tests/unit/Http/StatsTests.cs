@@ -43,8 +43,9 @@ public sealed class StatsTests
         using var rig = new ApiRig();
         Add(rig, 1, "b");
         Add(rig, 2, "A");
-        Answer answer = await rig.SendAsync("GET", "/v1/metrics?format=prom%65theus", group: Group.Monitoring);
-        Assert.Equal("application/openmetrics-text; version=1.0.0; charset=utf-8", answer["content-type"]);
+        await MetricsAsync(rig, "text/plain"); // so that an answer is counted
+        Answer answer = await MetricsAsync(rig, "text/plain");
+        Assert.Equal("text/plain; version=0.0.4; charset=utf-8", answer["content-type"]);
         Assert.StartsWith(
             """
             # HELP couic_drop_cidr_total Current number of CIDR dropped by couic.
@@ -87,8 +88,56 @@ public sealed class StatsTests
         Assert.EndsWith("\n# EOF\n", answer.Body, StringComparison.Ordinal);
         Assert.DoesNotContain("\r", answer.Body, StringComparison.Ordinal);
         Assert.Contains("couic_table_limit{policy=\"ignore\",family=\"ipv6\"} 65536\n", answer.Body, StringComparison.Ordinal);
+        Answer open = await rig.SendAsync("GET", "/v1/metrics?format=prom%65theus", group: Group.Monitoring);
+        Assert.Equal("application/openmetrics-text; version=1.0.0; charset=utf-8", open["content-type"]);
+        Assert.Equal(Samples(answer.Body), Samples(open.Body));
         Answer twice = await rig.SendAsync("GET", "/v1/metrics?format=prometheus&format=prometheus");
         Assert.Equal((400, ("bad_request", string.Empty)), (twice.Status, twice.Error));
+    }
+
+    [Fact]
+    public async Task OpenMetrics_EveryCounter_NamesItsFamilyWithoutTheSuffixOfItsSamples()
+    {
+        using var rig = new ApiRig();
+        rig.Services.MoreMetrics.Add(static text =>
+        {
+            text.Family("with_total", "counter", "A \"quoted\" word, a \\ and\na line.");
+            text.Family("without", "counter", "A \"quoted\" word, a \\ and\na line.");
+        });
+        string open = (await MetricsAsync(rig, "application/openmetrics-text")).Body, plain = (await MetricsAsync(rig, "text/plain")).Body;
+        const string Quoted = "A \\\"quoted\\\" word, a \\\\ and\\na line.", Plain = "A \"quoted\" word, a \\\\ and\\na line.";
+        Assert.Contains($"# HELP with {Quoted}\n# TYPE with counter\n# HELP without {Quoted}\n# TYPE without counter\n", open, StringComparison.Ordinal);
+        Assert.Contains($"# HELP with_total {Plain}\n# TYPE with_total counter\n# HELP without_total {Plain}\n", plain, StringComparison.Ordinal);
+        Assert.DoesNotContain("_total counter\n", open, StringComparison.Ordinal);
+        Assert.Contains("# TYPE couic_drop_cidr_total gauge\n", open, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("*/*", false)]
+    [InlineData("application/json", false)]
+    [InlineData("text/plain", true)]
+    [InlineData("TEXT/Plain", true)]
+    [InlineData("text/*", true)]
+    [InlineData("text/plain;version=0.0.4", true)]
+    [InlineData("text/plain; Version=\"0.0.4\"; charset=utf-8", true)]
+    [InlineData("text/plain;version=1.0.0", false)]
+    [InlineData("application/openmetrics-text, text/plain", false)]
+    [InlineData("text/plain, application/openmetrics-text;q=0.5", true)]
+    [InlineData("application/openmetrics-text;version=0.0.1, text/plain;q=0.1", true)]
+    [InlineData("application/openmetrics-text;version=0.0.1;q=1,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", true)]
+    [InlineData("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", false)]
+    [InlineData("*/*;q=0.9, application/openmetrics-text;q=0", true)]
+    [InlineData("text/plain;q=0, */*", false)]
+    [InlineData("text/plain;q=x, application/openmetrics-text;q=0.5", false)]
+    [InlineData("x/y;a=\"text/plain, z\", text/plain;q=0.2", true)]
+    [InlineData(",,; text/plain =", false)]
+    public async Task MetricsText_AcceptHeader_DecidesTheForm(string accept, bool isPlain)
+    {
+        using var rig = new ApiRig();
+        Answer answer = await MetricsAsync(rig, accept);
+        string type = isPlain ? "text/plain; version=0.0.4" : "application/openmetrics-text; version=1.0.0";
+        Assert.Equal((type + "; charset=utf-8", "accept"), (answer["content-type"], answer["vary"]));
     }
 
     /// <summary>The names are those that dashboards for processes and for .NET look for; a collection makes each of them more than nothing.</summary>
@@ -116,7 +165,7 @@ public sealed class StatsTests
     public void LabelsAreEscaped()
     {
         var output = new Couic.Http.Transport.OutputBuffer();
-        new MetricsText(output).Sample("x", "a", "q\"\\\n", 1);
+        new MetricsText(output, MetricsForm.OpenMetrics).Sample("x", "a", "q\"\\\n", 1);
         Assert.Equal("x{a=\"q\\\"\\\\\\n\"} 1\n", System.Text.Encoding.UTF8.GetString(output.Written));
     }
 
@@ -134,6 +183,18 @@ public sealed class StatsTests
 
         Assert.Equal(401, (await rig.SendAsync("GET", "/v1/status", group: null)).Status);
     }
+
+    private static async Task<Answer> MetricsAsync(ApiRig rig, string accept)
+    {
+        using RawClient client = rig.Connect();
+        string header = accept.Length == 0 ? string.Empty : $"Accept: {accept}\r\n";
+        await client.SendAsync($"GET /v1/metrics?format=prometheus HTTP/1.1\r\n{rig.Bearer(Group.Monitoring)}{header}\r\n");
+        return await client.ReadAnswerAsync();
+    }
+
+    /// <summary>The names of all samples, with their labels.</summary>
+    private static IEnumerable<string> Samples(string text) =>
+        text.Split('\n').Where(line => line.Length > 0 && line[0] != '#').Select(line => line[..line.LastIndexOf(' ')]);
 
     private static void Add(ApiRig rig, uint address, string tag) => rig.Store.Add(
         Policy.Drop, Cidr.FromV4(address), System.Text.Encoding.ASCII.GetBytes(tag), 0, ConflictMode.Refuse, new ChangeContext(ChangeOrigin.Api, "x"u8), out _);
