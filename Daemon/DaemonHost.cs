@@ -70,7 +70,7 @@ internal sealed partial class DaemonHost : IDisposable
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
         _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering);
-        _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles());
+        _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles(_logs.CreateLogger("guard")));
         var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
         {
             Limits = SettingsMap.Http(settings.Limits),

@@ -2,78 +2,124 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Couic.Native;
 using Couic.Store;
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Daemon;
 
 /// <summary>
-/// What the system's own files say of addresses. A file that is not there, or not as expected, says nothing.
+/// The addresses that the system's own files name. A file that is absent names none; one that cannot be read is reported once, and
+/// again when it changes. Only regular files are read, and only up to a limit. Not thread-safe but for <see cref="Unreadable"/>.
 /// </summary>
-/// <param name="root">In front of every path; empty but in tests.</param>
-internal sealed class SystemFiles(string root = "")
+/// <param name="log">Null logs nothing.</param>
+/// <param name="root">Precedes every path; empty except in tests.</param>
+internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
 {
+    /// <summary>Bytes of one file; a longer one is read up to here, and reported.</summary>
+    private const int MaxBytes = 1 << 20;
+
+    /// <summary>Sessions that are looked at.</summary>
+    private const int MaxSessions = 4096;
+
+    /// <summary>Routes to an eighth of a family or more serve as default routes (0.0.0.0/1 with 128.0.0.0/1, 2000::/3).</summary>
+    private const int MaxDefaultLength = 3;
+
     // struct utmp of glibc (bits/utmp.h): x86-64 keeps the session and the time in 32 bits, arm64 in 64.
     private const int UserProcess = 7;
     private static readonly bool IsArm64 = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
     private static readonly int UtmpSize = IsArm64 ? 400 : 384;
     private static readonly int UtmpAddressOffset = IsArm64 ? 360 : 348;
 
-    /// <summary>Where the users who are logged in come from: utmp(5), and logind's files. A mere connection is no session.</summary>
+    private readonly SortedDictionary<string, string> _causes = new(StringComparer.Ordinal);
+    private volatile KeyValuePair<string, string>[] _unreadable = [];
+
+    /// <summary>The sources that could not be read at the last look, with the cause. Thread-safe.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Unreadable => _unreadable;
+
+    /// <summary>Where the users who are logged in come from: utmp(5), and logind's files. A mere connection is not a session.</summary>
     public List<Cidr> Sessions()
     {
         var hosts = new List<Cidr>();
-        byte[] utmp = Read("/run/utmp");
-        for (int start = 0; start + UtmpSize <= utmp.Length; start += UtmpSize)
+        const string Utmp = "/run/utmp";
+        Note(Utmp, Read(Utmp, follow: true, out byte[] records));
+        for (int start = 0; start + UtmpSize <= records.Length; start += UtmpSize)
         {
-            ReadOnlySpan<byte> record = utmp.AsSpan(start, UtmpSize);
+            ReadOnlySpan<byte> record = records.AsSpan(start, UtmpSize);
             if (BinaryPrimitives.ReadInt16LittleEndian(record) == UserProcess && Address(record.Slice(UtmpAddressOffset, 16)) is { } host)
             {
                 hosts.Add(host);
             }
         }
 
-        foreach (string file in List("/run/systemd/sessions"))
-        {
-            foreach (string line in Lines(file).Where(l => l.StartsWith("REMOTE_HOST=", StringComparison.Ordinal)))
-            {
-                AddText(hosts, line["REMOTE_HOST=".Length..]);
-            }
-        }
-
+        AddLogindSessions(hosts);
         return hosts;
     }
 
-    /// <summary>The next hops of the routes to everything (route tables of proc(5)).</summary>
+    /// <summary>The next hops of the routes to everything, or to half of it (route tables of proc(5)).</summary>
     public List<Cidr> Gateways()
     {
+        // Not /proc/net: the unit's ProcSubset=pid leaves only the folders of processes.
+        const string V4 = "/proc/self/net/route", V6 = "/proc/self/net/ipv6_route";
         var hosts = new List<Cidr>();
-        foreach (string[] f in Fields("/proc/net/route").Where(f => f.Length > 7 && f[1] == "00000000" && f[7] == "00000000" && f[2] != "00000000"))
+        string? cause = Read(V4, follow: true, out byte[] routes);
+        Note(V4, cause is null && routes.Length == 0 ? "no such file" : cause);
+        foreach (string[] f in Fields(routes).Where(f => f.Length > 7))
         {
-            if (uint.TryParse(f[2], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint gateway))
+            if (TryHex(f[2], out uint gateway) && gateway != 0 && TryHex(f[7], out uint mask) && uint.PopCount(mask) <= MaxDefaultLength)
             {
                 hosts.Add(Cidr.FromV4(BinaryPrimitives.ReverseEndianness(gateway)));
             }
         }
 
+        // Absent where the kernel has no IPv6.
+        Note(V6, Read(V6, follow: true, out routes));
         string none = new('0', 32);
-        foreach (string[] f in Fields("/proc/net/ipv6_route").Where(f => f.Length > 4 && f[0] == none && f[1] == "00" && f[4] != none && f[4].Length == 32))
+        foreach (string[] f in Fields(routes).Where(f => f.Length > 4 && f[4].Length == 32 && f[4] != none))
         {
-            hosts.Add(Cidr.FromV6(Convert.FromHexString(f[4])));
+            if (TryHex(f[1], out uint length) && length <= MaxDefaultLength && f[4].All(char.IsAsciiHexDigit))
+            {
+                hosts.Add(Cidr.FromV6(Convert.FromHexString(f[4])));
+            }
         }
 
-        return hosts;
+        return [.. hosts.Distinct()];
     }
 
-    /// <summary>The name servers of resolv.conf(5), but for those on this machine.</summary>
+    /// <summary>The name servers of resolv.conf(5), except those on this machine.</summary>
     public List<Cidr> Resolvers()
     {
+        const string Path = "/etc/resolv.conf";
         var hosts = new List<Cidr>();
-        foreach (string[] f in Fields("/etc/resolv.conf").Where(f => f.Length > 1 && f[0] == "nameserver"))
+        Note(Path, Read(Path, follow: true, out byte[] text)); // mostly a link into /run
+        foreach (string[] f in Fields(text).Where(f => f.Length > 1 && f[0] == "nameserver"))
         {
             AddText(hosts, f[1]);
         }
 
         return hosts;
+    }
+
+    private void AddLogindSessions(List<Cidr> hosts)
+    {
+        const string Folder = "/run/systemd/sessions";
+        string? cause = null;
+        foreach (string name in List(Folder, ref cause))
+        {
+            // Besides each session lies a pipe of that name with ".ref", which must not be opened.
+            if (Read($"{Folder}/{name}", follow: false, out byte[] text, onlyRegular: true) is { } fault)
+            {
+                cause ??= $"{name}: {fault}";
+            }
+
+            foreach (string line in Lines(text).Where(l => l.StartsWith("REMOTE_HOST=", StringComparison.Ordinal)))
+            {
+                AddText(hosts, line["REMOTE_HOST=".Length..].Trim('"'));
+            }
+        }
+
+        Note(Folder, cause);
     }
 
     private static void AddText(List<Cidr> hosts, string text)
@@ -97,42 +143,121 @@ internal sealed class SystemFiles(string root = "")
         return isOwn ? null : host;
     }
 
-    private IEnumerable<string[]> Fields(string path) =>
-        Lines(root + path).Select(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    private static bool TryHex(string text, out uint value) =>
+        uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
 
-    private static string[] Lines(string path)
+    private static IEnumerable<string[]> Fields(byte[] text) =>
+        Lines(text).Select(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+    private static string[] Lines(byte[] text) => Encoding.UTF8.GetString(text).Split('\n', StringSplitOptions.TrimEntries);
+
+    private List<string> List(string folder, ref string? cause)
     {
+        var names = new List<string>();
         try
         {
-            return File.ReadAllLines(path);
+            names.AddRange(Directory.EnumerateFiles(root + folder).Take(MaxSessions).Select(path => Path.GetFileName(path)));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // No logind here.
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return [];
+            cause = Cli.SystemErrors.Text(e);
+        }
+
+        return names;
+    }
+
+    /// <summary>Reads a file as far as the limit. What is not there is empty.</summary>
+    /// <param name="follow">Whether the name may be a link.</param>
+    /// <param name="onlyRegular">Whether anything but a regular file is as good as absent.</param>
+    /// <returns>Null, or why it could not be read or not to its end.</returns>
+    private string? Read(string path, bool follow, out byte[] content, bool onlyRegular = false)
+    {
+        content = [];
+        path = root + path;
+
+        // Looked at before it is opened: opening a device or a pipe can have effects of its own.
+        Errno error = follow ? Files.TryStatTarget(path, out FileState state) : Files.TryStat(path, out state);
+        if (error == Errno.None && state.Kind != FileKind.Regular)
+        {
+            return onlyRegular ? null : "is not a regular file";
+        }
+
+        SafeFileHandle? file = null;
+        error = error != Errno.None ? error : follow ? Files.TryOpenTarget(path, out file) : Files.TryOpenRead(path, out file);
+        using (file)
+        {
+            if (error == Errno.None)
+            {
+                error = Files.TryStat(file!, out state);
+            }
+
+            if (error == Errno.None && state.Kind != FileKind.Regular)
+            {
+                return "is not a regular file"; // exchanged in between
+            }
+
+            byte[] buffer = error == Errno.None ? new byte[Math.Clamp(state.Size + 1, 4096, MaxBytes + 1)] : [];
+            int length = 0;
+            while (error == Errno.None)
+            {
+                error = Files.TryRead(file!, buffer.AsSpan(length), out int count);
+                length += count;
+                if (error != Errno.None || length < buffer.Length || length > MaxBytes)
+                {
+                    break;
+                }
+
+                Array.Resize(ref buffer, Math.Min(buffer.Length * 2, MaxBytes + 1)); // files of /proc say nothing of their size
+            }
+
+            content = buffer.AsSpan(0, Math.Min(length, MaxBytes)).ToArray();
+            return error is Errno.None or Errno.ENOENT
+                ? (length > MaxBytes ? $"more than {MaxBytes} bytes; what follows is not looked at" : null)
+                : error.Text();
         }
     }
 
-    private string[] List(string folder)
+    /// <summary>Remembers how reading a source ended, and logs what is new.</summary>
+    private void Note(string source, string? cause)
     {
-        try
+        if (_causes.GetValueOrDefault(source) == cause)
         {
-            return Directory.GetFiles(root + folder);
+            return;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+
+        if (cause is null)
         {
-            return [];
+            _causes.Remove(source);
+        }
+        else
+        {
+            _causes[source] = cause;
+        }
+
+        _unreadable = [.. _causes];
+        if (log is null)
+        {
+            return;
+        }
+
+        if (cause is null)
+        {
+            SourceReadable(log, source);
+        }
+        else
+        {
+            SourceUnreadable(log, source, cause);
         }
     }
 
-    private byte[] Read(string path)
-    {
-        try
-        {
-            return File.ReadAllBytes(root + path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
-    }
+    [LoggerMessage(EventName = "guard_source_unreadable", Level = LogLevel.Warning,
+        Message = "read \"{source}\": {cause} (the guard does not know the addresses it names)")]
+    private static partial void SourceUnreadable(ILogger log, string source, string cause);
+
+    [LoggerMessage(EventName = "guard_source_readable", Level = LogLevel.Information, Message = "read \"{source}\": it is readable again")]
+    private static partial void SourceReadable(ILogger log, string source);
 }

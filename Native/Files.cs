@@ -27,6 +27,10 @@ public static partial class Files
     public static Errno TryOpenRead(string path, out SafeFileHandle? file) =>
         Open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, out file);
 
+    /// <summary>Opens for reading what the name leads to, through links; a pipe without a writer does not block.</summary>
+    public static Errno TryOpenTarget(string path, out SafeFileHandle? file) =>
+        Open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, out file);
+
     /// <summary>Makes a new file for writing; whatever is there already, a dangling link included, is EEXIST.</summary>
     public static Errno TryCreate(string path, int mode, out SafeFileHandle? file) =>
         Open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, (uint)mode, out file);

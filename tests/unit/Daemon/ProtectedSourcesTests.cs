@@ -30,16 +30,16 @@ public sealed class ProtectedSourcesTests : IDisposable
         Write("run/systemd/sessions/4", "UID=0\nREMOTE=1\nREMOTE_HOST=192.0.2.9\n"u8.ToArray());
         Write("run/systemd/sessions/5", "UID=0\nREMOTE=0\n"u8.ToArray());
         Assert.Equal(
-            ["192.0.2.1", "2001:db8::7", "192.0.2.3", "192.0.2.9"], new SystemFiles(_root.Path).Sessions().Select(host => host.AddressText()));
+            ["192.0.2.1", "2001:db8::7", "192.0.2.3", "192.0.2.9"], new SystemFiles(root: _root.Path).Sessions().Select(host => host.AddressText()));
     }
 
     [Fact]
     public void GatewaysAndResolversAreRead()
     {
-        Write("proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"u8.ToArray());
-        Write("proc/net/ipv6_route", "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\nfe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001 eth0\n"u8.ToArray());
+        Write("proc/self/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"u8.ToArray());
+        Write("proc/self/net/ipv6_route", "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\nfe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001 eth0\n"u8.ToArray());
         Write("etc/resolv.conf", "# x\nnameserver 192.0.2.53\nnameserver fe80::53%eth0\nnameserver 127.0.0.53\nsearch x\n"u8.ToArray());
-        var files = new SystemFiles(_root.Path);
+        var files = new SystemFiles(root: _root.Path);
         Assert.Equal(["192.0.2.1", "fe80::1"], files.Gateways().Select(host => host.AddressText()));
         Assert.Equal(["192.0.2.53", "fe80::53"], files.Resolvers().Select(host => host.AddressText()));
     }
@@ -47,14 +47,85 @@ public sealed class ProtectedSourcesTests : IDisposable
     [Fact]
     public void FilesThatAreMissingOrNonsenseSayNothing()
     {
-        var files = new SystemFiles(_root.Path);
+        var files = new SystemFiles(root: _root.Path);
         Assert.Empty(files.Sessions().Concat(files.Gateways()).Concat(files.Resolvers()));
-        foreach (string path in new[] { "run/utmp", "run/systemd/sessions/1", "proc/net/route", "proc/net/ipv6_route", "etc/resolv.conf" })
+        foreach (string path in new[] { "run/utmp", "run/systemd/sessions/1", "proc/self/net/route", "proc/self/net/ipv6_route", "etc/resolv.conf" })
         {
             Write(path, [.. Enumerable.Range(0, 1000).Select(i => (byte)(i * 7))]);
         }
 
         Assert.Empty(files.Gateways().Concat(files.Resolvers()));
+    }
+
+    [Theory]
+    [InlineData("010200C0", "00000080", "192.0.2.1")] // 0.0.0.0/1, half of a split default route
+    [InlineData("010200C0", "000000E0", "192.0.2.1")]
+    [InlineData("010200C0", "000000F0", null)] // a route to a sixteenth is not a default route
+    [InlineData("00000000", "00000000", null)] // a default route on the link has no gateway
+    public void Gateways_OfIPv4_AreThoseOfRoutesToAnEighthOrMore(string gateway, string mask, string? expected)
+    {
+        Write("proc/self/net/route", System.Text.Encoding.ASCII.GetBytes($"Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nppp0\t00000000\t{gateway}\t0003\t0\t0\t0\t{mask}\n"));
+        Assert.Equal(expected, new SystemFiles(root: _root.Path).Gateways().Select(host => host.AddressText()).SingleOrDefault());
+    }
+
+    [Theory]
+    [InlineData("20000000000000000000000000000000 03", "fe80::1")] // 2000::/3, all global unicast
+    [InlineData("80000000000000000000000000000000 01", "fe80::1")]
+    [InlineData("20010db8000000000000000000000000 20", null)]
+    public void Gateways_OfIPv6_AreThoseOfRoutesToAnEighthOrMore(string destination, string? expected)
+    {
+        Write("proc/self/net/ipv6_route", System.Text.Encoding.ASCII.GetBytes($"{destination} 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\n"));
+        Assert.Equal(expected, new SystemFiles(root: _root.Path).Gateways().Select(host => host.AddressText()).SingleOrDefault());
+    }
+
+    [Theory]
+    [InlineData("run/utmp")]
+    [InlineData("run/systemd/sessions/4.ref")]
+    [InlineData("run/systemd/sessions/5")]
+    [InlineData("proc/self/net/route")]
+    [InlineData("etc/resolv.conf")]
+    public async Task APipe_InPlaceOfASource_IsNotOpened(string path)
+    {
+        Write(path, []);
+        File.Delete(_root[path]);
+        using var make = System.Diagnostics.Process.Start("mkfifo", _root[path]);
+        await make.WaitForExitAsync();
+        Write("run/systemd/sessions/6", "REMOTE_HOST=192.0.2.9\n"u8.ToArray());
+        var files = new SystemFiles(root: _root.Path);
+        Task<int> reading = Task.Run(() => files.Sessions().Count + files.Gateways().Count + files.Resolvers().Count);
+        Assert.Equal(1, await reading.WaitAsync(TimeSpan.FromSeconds(20))); // opened, a pipe would wait for its other end
+        Assert.Equal(!path.Contains("sessions", StringComparison.Ordinal), files.Unreadable.Any(source => source.Key == "/" + path));
+    }
+
+    [Fact]
+    public void ASource_ThatCannotBeReadToItsEnd_IsReportedOnceAndOnceMoreWhenItChanges()
+    {
+        var log = new ListLogger();
+        var files = new SystemFiles(log, _root.Path);
+        Write("etc/resolv.conf", [.. "nameserver 192.0.2.53\n"u8, .. new byte[2 << 20]]);
+        Assert.Equal(["192.0.2.53"], files.Resolvers().Select(host => host.AddressText()));
+        _ = files.Resolvers();
+        Assert.Equal("/etc/resolv.conf", Assert.Single(files.Unreadable).Key);
+        Assert.Single(log.Lines);
+        Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
+        _ = files.Resolvers();
+        _ = files.Resolvers();
+        Assert.Empty(files.Unreadable);
+        Assert.Equal(2, log.Lines.Count);
+    }
+
+    [Fact]
+    public void ResolvConf_IsReadThroughALink_ASessionIsNot()
+    {
+        Write("run/resolve/stub.conf", "nameserver 192.0.2.53\n"u8.ToArray());
+        Directory.CreateDirectory(_root["etc"]);
+        Directory.CreateDirectory(_root["run/systemd/sessions"]);
+        File.CreateSymbolicLink(_root["etc/resolv.conf"], "../run/resolve/stub.conf");
+        Write("run/elsewhere", "REMOTE_HOST=192.0.2.9\n"u8.ToArray());
+        File.CreateSymbolicLink(_root["run/systemd/sessions/1"], "../../elsewhere");
+        var files = new SystemFiles(root: _root.Path);
+        Assert.Equal(["192.0.2.53"], files.Resolvers().Select(host => host.AddressText()));
+        Assert.Empty(files.Sessions());
     }
 
     [Theory]
@@ -68,7 +139,7 @@ public sealed class ProtectedSourcesTests : IDisposable
         Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
         Settings settings = NewSettings(mode);
         var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
-        using var sources = new ProtectedSources(store, () => settings, new SystemFiles(_root.Path));
+        using var sources = new ProtectedSources(store, () => settings, new SystemFiles(root: _root.Path));
         sources.Look();
         Assert.Equal(objection is null ? null : new LockOut(objection, refused), sources.Objection(Parse(network)));
         var context = new ChangeContext(ChangeOrigin.Api, "x"u8);
