@@ -26,8 +26,7 @@ internal sealed class KernelObjects : IDisposable
                 objects.MakeMap(map);
             }
 
-            objects.MakeConstants(spec);
-            objects.LoadProgram(spec.Program);
+            objects._program = objects.LoadVariant(spec, spec.Program.Name);
             return objects;
         }
         catch
@@ -48,6 +47,43 @@ internal sealed class KernelObjects : IDisposable
         FileDescriptor program = _program!;
         _program = null;
         return program;
+    }
+
+    /// <summary>Loads the program once more, with the constants that the object has now.</summary>
+    /// <exception cref="BpfException">The kernel refused.</exception>
+    public FileDescriptor LoadVariant(ObjectSpec spec, string name)
+    {
+        FileDescriptor? constants = MakeConstants(spec);
+        try
+        {
+            Errno errno = Load(spec, name, constants, 0, out FileDescriptor program, out string log);
+            if (errno != Errno.None)
+            {
+                program.Dispose();
+                string summary = VerifierLog.Summarize(log);
+                throw new BpfException($"load xdp program \"{name}\": {errno.Text()}{(summary.Length > 0 ? $": {summary}" : "")}{Hint(errno)}", errno, log);
+            }
+
+            return program;
+        }
+        finally
+        {
+            constants?.Dispose(); // the loaded program keeps the map
+        }
+    }
+
+    /// <summary>As <see cref="LoadVariant"/>; null where the kernel does not know these flags.</summary>
+    public FileDescriptor? TryLoadVariant(ObjectSpec spec, string name, uint flags)
+    {
+        using FileDescriptor? constants = MakeConstants(spec);
+        Errno errno = Load(spec, name, constants, flags, out FileDescriptor program, out _);
+        if (errno == Errno.None)
+        {
+            return program;
+        }
+
+        program.Dispose();
+        return null;
     }
 
     public void Dispose()
@@ -72,7 +108,9 @@ internal sealed class KernelObjects : IDisposable
         _btf = btf;
     }
 
-    private void MakeMap(MapSpec spec)
+    private void MakeMap(MapSpec spec) => _maps.Add(spec.Name, CreateMap(spec));
+
+    private FileDescriptor CreateMap(MapSpec spec)
     {
         var request = new MapRequest(spec.Name, spec.Type, spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags, _btf, spec.BtfKeyType, spec.BtfValueType);
         Errno errno = BpfSyscall.MapCreate(request, out FileDescriptor map);
@@ -84,21 +122,23 @@ internal sealed class KernelObjects : IDisposable
             errno = BpfSyscall.MapCreate(request, out map);
         }
 
-        _maps.Add(spec.Name, map);
         if (errno != Errno.None)
         {
+            map.Dispose();
             throw new BpfException($"create map \"{spec.Name}\" of {spec.MaxEntries} entries: {errno.Text()}{Hint(errno)}", errno);
         }
+
+        return map;
     }
 
-    private void MakeConstants(ObjectSpec spec)
+    private FileDescriptor? MakeConstants(ObjectSpec spec)
     {
         if (spec.Constants.Length == 0)
         {
-            return;
+            return null;
         }
 
-        MakeMap(new MapSpec
+        FileDescriptor map = CreateMap(new MapSpec
         {
             Name = ObjectSpec.ConstantsName,
             Type = BpfSyscall.BPF_MAP_TYPE_ARRAY,
@@ -109,24 +149,22 @@ internal sealed class KernelObjects : IDisposable
             BtfKeyType = 0,
             BtfValueType = spec.Types.Find(BtfKind.Section, ObjectSpec.ConstantsName),
         });
-        FileDescriptor map = _maps[ObjectSpec.ConstantsName];
         Errno errno = BpfSyscall.Update(map, [0, 0, 0, 0], spec.Constants);
         errno = errno != Errno.None ? errno : BpfSyscall.Freeze(map);
         if (errno != Errno.None)
         {
+            map.Dispose();
             throw new BpfException($"write constants of the xdp program: {errno.Text()}", errno);
         }
+
+        return map;
     }
 
-    private void LoadProgram(ProgramSpec spec)
+    private Errno Load(ObjectSpec spec, string name, FileDescriptor? constants, uint flags, out FileDescriptor program, out string log)
     {
-        var request = new ProgramRequest(spec.Name, spec.Link(name => _maps[name].Number), spec.License, _btf, spec.Functions, spec.Lines);
-        Errno errno = BpfSyscall.ProgramLoad(request, out _program, out string log);
-        if (errno != Errno.None)
-        {
-            string summary = VerifierLog.Summarize(log);
-            throw new BpfException($"load xdp program \"{spec.Name}\": {errno.Text()}{(summary.Length > 0 ? $": {summary}" : "")}{Hint(errno)}", errno, log);
-        }
+        byte[] code = spec.Program.Link(map => map == ObjectSpec.ConstantsName ? constants!.Number : _maps[map].Number);
+        var request = new ProgramRequest(name, code, spec.Program.License, _btf, spec.Program.Functions, spec.Program.Lines, flags);
+        return BpfSyscall.ProgramLoad(request, out program, out log);
     }
 
     private static string Hint(Errno errno) => errno switch

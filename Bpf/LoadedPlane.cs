@@ -2,24 +2,24 @@ using Couic.Native;
 
 namespace Couic.Bpf;
 
-/// <summary>What <see cref="XdpLoader"/> has made: a program to attach, and the maps that it reads.</summary>
+/// <summary>What <see cref="XdpLoader"/> has made: the programs to attach, and the maps that they read.</summary>
 public sealed class LoadedPlane : IDisposable
 {
-    internal LoadedPlane(FileDescriptor program, PlaneMaps maps)
+    internal LoadedPlane(XdpPrograms programs, PlaneMaps maps)
     {
-        Program = program;
+        Programs = programs;
         Maps = maps;
     }
 
     /// <summary>For <see cref="XdpAttacher"/>.</summary>
-    public FileDescriptor Program { get; }
+    public XdpPrograms Programs { get; }
 
     /// <summary>For <see cref="BpfDataPlane"/>.</summary>
     public PlaneMaps Maps { get; }
 
     public void Dispose()
     {
-        Program.Dispose();
+        Programs.Dispose();
         Maps.Dispose();
     }
 }

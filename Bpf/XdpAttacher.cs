@@ -2,12 +2,12 @@ using Couic.Native;
 
 namespace Couic.Bpf;
 
-/// <summary>Attaches a loaded program to interfaces. Needs CAP_NET_ADMIN (and CAP_BPF for links). Stateless and thread-safe.</summary>
+/// <summary>Attaches the variant of the program that an interface needs. Needs CAP_NET_ADMIN (and CAP_BPF for links). Stateless and thread-safe.</summary>
 public static class XdpAttacher
 {
     /// <summary>Attaches to all of the interfaces or to none.</summary>
     /// <exception cref="BpfException">One cannot be attached to; the message names it, what is there, and what exists.</exception>
-    public static IReadOnlyList<AttachedInterface> AttachAll(FileDescriptor program, IReadOnlyList<string> names, XdpMode mode)
+    public static IReadOnlyList<AttachedInterface> AttachAll(XdpPrograms programs, IReadOnlyList<string> names, XdpMode mode)
     {
         List<NetworkInterface> have = ReadInterfaces();
         NetworkInterface[] wanted = [.. names.Distinct().Select(name => Check(name, have))];
@@ -16,7 +16,7 @@ public static class XdpAttacher
         {
             foreach (NetworkInterface target in wanted)
             {
-                attached.Add(Attach(program, target, mode));
+                attached.Add(Attach(programs, target, mode));
             }
 
             return attached;
@@ -30,8 +30,8 @@ public static class XdpAttacher
 
     /// <summary>Attaches to one interface, as when it has come back.</summary>
     /// <exception cref="BpfException">It cannot be attached to.</exception>
-    public static AttachedInterface Attach(FileDescriptor program, string name, XdpMode mode) =>
-        Attach(program, Check(name, ReadInterfaces()), mode);
+    public static AttachedInterface Attach(XdpPrograms programs, string name, XdpMode mode) =>
+        Attach(programs, Check(name, ReadInterfaces()), mode);
 
     /// <summary>The interfaces of this network namespace, with what XDP they carry.</summary>
     /// <exception cref="BpfException">The kernel does not say.</exception>
@@ -54,27 +54,46 @@ public static class XdpAttacher
         return found.Name is null
             ? throw Failure(name, $"no such interface (have: {string.Join(", ", have.Select(i => i.Name))})", Errno.ENODEV)
             : !found.IsUp ? throw Failure(name, $"the interface is down (ip link set dev {name} up)", Errno.ENETDOWN)
-            : !found.IsEthernet ? throw Failure(name, $"its frames have no Ethernet header (hardware type {found.HardwareType})", Errno.EOPNOTSUPP)
+            : !found.IsEthernet && !found.IsIp ? throw Failure(name, $"its frames begin with neither an Ethernet nor an IP header (hardware type {found.HardwareType})", Errno.EOPNOTSUPP)
             : found.XdpAttached != 0 ? throw Occupied(found)
             : found;
     }
 
-    private static AttachedInterface Attach(FileDescriptor program, NetworkInterface target, XdpMode mode)
+    private static AttachedInterface Attach(XdpPrograms programs, NetworkInterface target, XdpMode mode)
     {
         if (mode != XdpMode.Auto)
         {
-            Errno errno = TryAttach(program, target, mode, out AttachedInterface? attached, out string explanation);
+            Errno errno = TryVariants(programs, target, mode, out AttachedInterface? attached, out string explanation);
             return attached ?? throw Failure(target, mode, errno, explanation);
         }
 
-        Errno native = TryAttach(program, target, XdpMode.Native, out AttachedInterface? result, out _);
-        if (native == Errno.EPERM || native == Errno.EBUSY || native == Errno.EEXIST || native == Errno.ENODEV)
+        Errno native = TryVariants(programs, target, XdpMode.Native, out AttachedInterface? result, out _);
+        if (IsFinal(native))
         {
             throw Failure(target, XdpMode.Native, native, "");
         }
 
-        return result ?? Attach(program, target, XdpMode.Generic);
+        return result ?? Attach(programs, target, XdpMode.Generic);
     }
+
+    /// <summary>
+    /// The variant for one buffer first, which costs less per packet; a driver whose MTU needs several buffers refuses it.
+    /// Generic mode makes every frame one buffer.
+    /// </summary>
+    private static Errno TryVariants(XdpPrograms programs, NetworkInterface target, XdpMode mode, out AttachedInterface? attached, out string explanation)
+    {
+        Errno errno = TryAttach(target.IsIp ? programs.Ip : programs.Ethernet, target, mode, out attached, out explanation);
+        if (attached is not null || IsFinal(errno) || mode != XdpMode.Native || target.IsIp || programs.Fragments is null)
+        {
+            return errno;
+        }
+
+        _ = TryAttach(programs.Fragments, target, mode, out attached, out _);
+        return attached is null ? errno : Errno.None;
+    }
+
+    /// <summary>Whether another variant or mode would be refused for the same reason.</summary>
+    private static bool IsFinal(Errno errno) => errno is Errno.EPERM or Errno.EBUSY or Errno.EEXIST or Errno.ENODEV;
 
     private static Errno TryAttach(FileDescriptor program, NetworkInterface target, XdpMode mode, out AttachedInterface? attached, out string explanation)
     {
@@ -126,11 +145,16 @@ public static class XdpAttacher
         {
             Errno.EPERM or Errno.EACCES => $"{text} (needs CAP_NET_ADMIN: start as root or through the service)",
             Errno.ENODEV => "the interface has just gone",
+            Errno.ERANGE when mode == XdpMode.Native => MtuTooLarge(target, text),
+            Errno.EOPNOTSUPP or Errno.EINVAL when mode == XdpMode.Native && text.Contains("MTU", StringComparison.OrdinalIgnoreCase) => MtuTooLarge(target, text),
             Errno.EOPNOTSUPP or Errno.EINVAL when mode == XdpMode.Offloaded => $"the card does not take offloaded programs: {text} (operation_mode = \"native\" or \"auto\")",
             Errno.EOPNOTSUPP or Errno.EINVAL when mode == XdpMode.Native => $"the driver does not take native programs: {text} (operation_mode = \"generic\" or \"auto\")",
             _ => $"{word} mode: {text}",
         }, errno);
     }
+
+    private static string MtuTooLarge(NetworkInterface target, string text) =>
+        $"the MTU ({target.Mtu}; of a veth pair also the peer's) is too large for native mode: {text} (ip link set dev {target.Name} mtu 1500, or operation_mode = \"generic\" or \"auto\")";
 
     private static BpfException Occupied(NetworkInterface target)
     {

@@ -7,7 +7,7 @@ using Couic.Store;
 namespace Couic.Bpf;
 
 /// <summary>
-/// Makes the kernel's objects: types, maps, program. Needs CAP_BPF and CAP_NET_ADMIN (CAP_SYS_ADMIN below Linux 5.8), and
+/// Makes the kernel's objects: types, maps, programs. Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (CAP_SYS_ADMIN below Linux 5.8), and
 /// nothing that is made here needs them afterwards.
 /// </summary>
 public static class XdpLoader
@@ -17,6 +17,8 @@ public static class XdpLoader
 
     private const string Resource = "couic.bpf.o";
     private const string ProgramSection = "xdp";
+    private const string FragmentsName = "couic_xdp_frags";
+    private const string IpName = "couic_xdp_ip";
 
     /// <exception cref="BpfException">The kernel refused; the message says which object, why and what to do.</exception>
     public static LoadedPlane Load(PlaneOptions options)
@@ -70,7 +72,19 @@ public static class XdpLoader
     private static LoadedPlane Load(ObjectSpec spec, PlaneOptions options)
     {
         using KernelObjects objects = KernelObjects.Make(spec);
+        XdpPrograms programs = LoadVariants(spec, objects);
         FileDescriptor[] maps = [.. PlaneMaps.Names.Select(objects.TakeMap)];
-        return new LoadedPlane(objects.TakeProgram(), new PlaneMaps(options.Limits, options.PerEntryCounters, PossibleCpus.Count(), maps));
+        return new LoadedPlane(programs, new PlaneMaps(options.Limits, options.PerEntryCounters, PossibleCpus.Count(), maps));
+    }
+
+    /// <summary>The same code with other constants, so that the verifier removes what a variant does not need.</summary>
+    private static XdpPrograms LoadVariants(ObjectSpec spec, KernelObjects objects)
+    {
+        FileDescriptor ethernet = objects.TakeProgram();
+        spec.SetConstant("in_fragments", true);
+        FileDescriptor? fragments = objects.TryLoadVariant(spec, FragmentsName, BpfSyscall.BPF_F_XDP_HAS_FRAGS);
+        spec.SetConstant("in_fragments", false);
+        spec.SetConstant("has_ethernet", false);
+        return new XdpPrograms(ethernet, fragments, objects.LoadVariant(spec, IpName));
     }
 }

@@ -37,6 +37,8 @@ const volatile __u8 match_source = 1;
 const volatile __u8 match_destination = 0;
 const volatile __u8 count_hits = 1;
 const volatile __u8 coarse_clock = 1;  /* Linux 5.11 */
+const volatile __u8 has_ethernet = 1;  /* 0: packets begin with the IP header */
+const volatile __u8 in_fragments = 0;  /* a frame may lie in several buffers (Linux 5.18); headers are in the first */
 const volatile __u32 counters_end = 0; /* number of elements of couic_counters */
 
 #include "tables.bpf.h"
@@ -88,6 +90,24 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 } couic_records SEC(".maps");
 
+/* The verifier reads a global function once, for any arguments; an inlined one again on each path that leads to it. */
+GLOBAL search4_ignore(__u32 address, __u64 lengths)
+{
+	return search4(COUIC_IGNORE, &couic_ipv4_ignore, address, lengths);
+}
+GLOBAL search4_drop(__u32 address, __u64 lengths)
+{
+	return search4(COUIC_DROP, &couic_ipv4_drop, address, lengths);
+}
+GLOBAL search6_ignore(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief)
+{
+	return search6(COUIC_IGNORE, &couic_ipv6_ignore, high, low, longer, shorter, brief);
+}
+GLOBAL search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief)
+{
+	return search6(COUIC_DROP, &couic_ipv6_drop, high, low, longer, shorter, brief);
+}
+
 struct vlan_header {
 	__be16 tag;
 	__be16 protocol;
@@ -110,7 +130,7 @@ static __always_inline int count(struct xdp_md *ctx, __u32 index, int verdict)
 
 	if (counter) {
 		counter->packets++;
-		counter->bytes += ctx->data_end - ctx->data;
+		counter->bytes += in_fragments ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
 	}
 	return verdict;
 }
@@ -141,16 +161,16 @@ static __always_inline int filter4(struct xdp_md *ctx, void *header, void *end)
 	__u32 destination = bpf_ntohl(ip->daddr);
 
 	if (match_source)
-		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, source);
+		rule = find4(COUIC_IGNORE, source);
 	if (match_destination && !rule)
-		rule = find4(COUIC_IGNORE, &couic_ipv4_ignore, destination);
+		rule = find4(COUIC_IGNORE, destination);
 	if (rule)
 		return count_rule(ctx, rule, XDP_PASS);
 
 	if (match_source)
-		rule = find4(COUIC_DROP, &couic_ipv4_drop, source);
+		rule = find4(COUIC_DROP, source);
 	if (match_destination && !rule)
-		rule = find4(COUIC_DROP, &couic_ipv4_drop, destination);
+		rule = find4(COUIC_DROP, destination);
 	if (rule)
 		return count_rule(ctx, rule, XDP_DROP);
 
@@ -200,17 +220,17 @@ static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
 	if (match_source)
-		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->saddr, 0), half(&ip->saddr, 1));
+		rule = find6(COUIC_IGNORE, half(&ip->saddr, 0), half(&ip->saddr, 1));
 	if (match_destination && !rule)
-		rule = find6(COUIC_IGNORE, &couic_ipv6_ignore, half(&ip->daddr, 0), half(&ip->daddr, 1));
+		rule = find6(COUIC_IGNORE, half(&ip->daddr, 0), half(&ip->daddr, 1));
 	if (rule)
 		return count_rule(ctx, rule, XDP_PASS);
 
 	if (!is_neighbour_discovery(ip, end)) {
 		if (match_source)
-			rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->saddr, 0), half(&ip->saddr, 1));
+			rule = find6(COUIC_DROP, half(&ip->saddr, 0), half(&ip->saddr, 1));
 		if (match_destination && !rule)
-			rule = find6(COUIC_DROP, &couic_ipv6_drop, half(&ip->daddr, 0), half(&ip->daddr, 1));
+			rule = find6(COUIC_DROP, half(&ip->daddr, 0), half(&ip->daddr, 1));
 		if (rule)
 			return count_rule(ctx, rule, XDP_DROP);
 	}
@@ -218,7 +238,22 @@ static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
 	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
 }
 
-static __always_inline int filter(struct xdp_md *ctx)
+static __always_inline int filter_ip(struct xdp_md *ctx)
+{
+	void *end = (void *)(long)ctx->data_end;
+	void *at = (void *)(long)ctx->data;
+	struct iphdr *ip = at;
+
+	if (at + 1 > end)
+		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+	if (ip->version == 4)
+		return filter4(ctx, at, end);
+	if (ip->version == 6)
+		return filter6(ctx, at, end);
+	return count(ctx, COUIC_COUNTER_NOT_IP, XDP_PASS);
+}
+
+static __always_inline int filter_ethernet(struct xdp_md *ctx)
 {
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *ethernet = (void *)(long)ctx->data;
@@ -246,6 +281,11 @@ static __always_inline int filter(struct xdp_md *ctx)
 	if (protocol == bpf_htons(ETH_P_IPV6))
 		return filter6(ctx, at, end);
 	return count(ctx, COUIC_COUNTER_NOT_IP, XDP_PASS);
+}
+
+static __always_inline int filter(struct xdp_md *ctx)
+{
+	return has_ethernet ? filter_ethernet(ctx) : filter_ip(ctx);
 }
 
 /* bpf_ktime_get_coarse_ns() may only be called by programs under a licence that is compatible with the kernel's. */

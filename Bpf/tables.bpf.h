@@ -26,6 +26,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 } couic_lines SEC(".maps");
 
+#define GLOBAL SEC("xdp") __attribute__((noinline)) __u64
 #define LOAD(place) (*(volatile typeof(place) *)&(place))
 
 static __always_inline struct couic_line *line_at(__u32 index)
@@ -86,8 +87,7 @@ static __always_inline void count_hit(__u64 *hit)
 /* Which of four equals, without branches: which it is cannot be foreseen, and to guess wrongly costs more than all of it. */
 #define SLOT_OF(equal) (((equal) >> 1) - ((equal) >> 3))
 
-/* Not inlined and not static: so the verifier looks at it once, and not once for each length and each way that led there. */
-SEC("xdp") __attribute__((noinline)) __u64 exact4(__u64 key, __u32 rules, __u32 buckets)
+GLOBAL exact4(__u64 key, __u32 rules, __u32 buckets)
 {
 	__u64 state = 0;
 
@@ -138,17 +138,31 @@ static __always_inline __u64 smallest(__u64 lengths)
 /* Where all rules have one length, nothing needs to be read to know it. */
 #define IS_SINGLE(lengths) (!((lengths) & ((lengths)-1)))
 
-static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 address)
+/* search4() and search6() for each policy, defined where the tries are. */
+__u64 search4_drop(__u32 address, __u64 lengths);
+__u64 search4_ignore(__u32 address, __u64 lengths);
+__u64 search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief);
+__u64 search6_ignore(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief);
+
+static __always_inline __u32 find4(enum couic_policy policy, __u32 address)
 {
 	const volatile struct couic_tables4 *tables = &tables4[policy];
 	struct couic_line *line = line_at(0);
 	__u64 lengths = line ? LOAD(line->words[COUIC_SUMMARY4 + policy]) : 0;
-	__u32 known = 0;
 
 	if (!lengths)
 		return 0;
 	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) || !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
 		return 0;
+
+	return policy == COUIC_DROP ? search4_drop(address, lengths) : search4_ignore(address, lengths);
+}
+
+/* What follows the bit tables: the lengths, longest first, and then the trie, for which there is one place after the loop. */
+static __always_inline __u64 search4(enum couic_policy policy, void *trie, __u32 address, __u64 lengths)
+{
+	const volatile struct couic_tables4 *tables = &tables4[policy];
+	struct couic_line *line;
 
 	if (!IS_SINGLE(lengths)) {
 		line = line_at(tables->lengths + (address >> 19));
@@ -156,25 +170,31 @@ static __always_inline __u32 find4(enum couic_policy policy, void *trie, __u32 a
 	}
 
 #pragma clang loop unroll(disable)
-	for (int i = 0; i <= COUIC_MAX_LENGTHS + 1 && lengths; i++) {
+	for (int i = 0; i <= COUIC_MAX_LENGTHS; i++) {
+		if (!lengths)
+			return 0;
+
 		__u64 size = smallest(lengths);
 		__u64 found = exact4(((__u64)address << 1 & -(size << 1)) | size, tables->rules, tables->buckets);
 
 		if (found & COUIC_RULE)
 			return found & COUIC_RULE;
 		lengths ^= size;
-		if ((found != IN_TRIE && i != COUIC_MAX_LENGTHS) || known)
-			continue;
-
-		__u32 value = trie4(trie, address);
-
-		/* The longest of all; it is not counted in the trie if it has a place of its own. */
-		known = value & COUIC_RULE;
-		if (!known || known >= counters_end)
-			return known;
-		lengths = 1ull << ((32 - (value >> COUIC_RULE_LENGTH_SHIFT)) & 63);
+		if (found == IN_TRIE)
+			break;
 	}
-	return known;
+
+	__u32 value = trie4(trie, address);
+	__u32 known = value & COUIC_RULE;
+
+	/* The longest of all; it is not counted in the trie if it has a place of its own. */
+	if (!known || known >= counters_end)
+		return known;
+
+	__u64 size = 1ull << ((32 - (value >> COUIC_RULE_LENGTH_SHIFT)) & 63);
+	__u64 found = exact4(((__u64)address << 1 & -(size << 1)) | size, tables->rules, tables->buckets);
+
+	return found & COUIC_RULE ? found & COUIC_RULE : known;
 }
 
 static __always_inline __u32 hash6(__u64 bits)
@@ -210,7 +230,7 @@ static __always_inline int maybe6(const volatile struct couic_tables6 *tables, _
 }
 
 /* As exact4(). The kind is already shifted to where it stands. */
-SEC("xdp") __attribute__((noinline)) __u64 exact6(__u64 high, __u64 low, __u32 kind, __u32 rules, __u32 buckets)
+GLOBAL exact6(__u64 high, __u64 low, __u32 kind, __u32 rules, __u32 buckets)
 {
 	__u64 key = high ^ (low * 0xff51afd7ed558ccd) ^ (low >> 29);
 	__u32 state = 0;
@@ -257,17 +277,35 @@ SEC("xdp") __attribute__((noinline)) __u64 exact6(__u64 high, __u64 low, __u32 k
 	return state & COUIC_IN_TRIE6 ? IN_TRIE : 0;
 }
 
-static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 high, __u64 low)
+static __always_inline __u64 probe6(const volatile struct couic_tables6 *tables, __u64 high, __u64 low, int is_longer, __u64 size)
+{
+	__u64 key_high = is_longer ? high : high & -size;
+	__u64 key_low = is_longer ? (low & -size) | size >> 1 : size;
+	__u32 kind = !is_longer ? COUIC_KIND_SHORT : size == 1 ? COUIC_KIND_HOST : COUIC_KIND_LONG;
+
+	return exact6(key_high, key_low, kind << COUIC_KIND_SHIFT, tables->rules, tables->buckets);
+}
+
+static __always_inline __u32 find6(enum couic_policy policy, __u64 high, __u64 low)
 {
 	const volatile struct couic_tables6 *tables = &tables6[policy];
 	struct couic_line *line = line_at(0);
 	__u64 longer = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy]) : 0;
 	__u64 shorter = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy + 1]) : 0;
-	__u32 known = 0;
 	int brief;
 
 	if (!(longer | shorter) || !maybe6(tables, high, shorter, &brief))
 		return 0;
+
+	return policy == COUIC_DROP ? search6_drop(high, low, longer, shorter, brief)
+				    : search6_ignore(high, low, longer, shorter, brief);
+}
+
+static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 longer, __u64 shorter,
+				     int brief)
+{
+	const volatile struct couic_tables6 *tables = &tables6[policy];
+	struct couic_line *line;
 
 	if (shorter || !IS_SINGLE(longer)) {
 		/* Four pairs of words a line. */
@@ -279,12 +317,12 @@ static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 h
 	}
 
 #pragma clang loop unroll(disable)
-	for (int i = 0; i <= COUIC_MAX_LENGTHS + 1 && (longer || shorter); i++) {
+	for (int i = 0; i <= COUIC_MAX_LENGTHS; i++) {
+		if (!(longer | shorter))
+			return brief ? trie6(trie, high, low) & COUIC_RULE : 0;
+
 		__u64 size = smallest(longer ? longer : shorter);
-		__u64 key_high = longer ? high : high & -size;
-		__u64 key_low = longer ? (low & -size) | size >> 1 : size;
-		__u32 kind = !longer ? COUIC_KIND_SHORT : size == 1 ? COUIC_KIND_HOST : COUIC_KIND_LONG;
-		__u64 found = exact6(key_high, key_low, kind << COUIC_KIND_SHIFT, tables->rules, tables->buckets);
+		__u64 found = probe6(tables, high, low, longer != 0, size);
 
 		if (found & COUIC_RULE)
 			return found & COUIC_RULE;
@@ -292,19 +330,20 @@ static __always_inline __u32 find6(enum couic_policy policy, void *trie, __u64 h
 			longer ^= size;
 		else
 			shorter ^= size;
-		if ((found != IN_TRIE && i != COUIC_MAX_LENGTHS) || known)
-			continue;
-
-		__u32 value = trie6(trie, high, low);
-		__u32 length = value >> COUIC_RULE_LENGTH_SHIFT;
-
-		known = value & COUIC_RULE;
-		if (!known || known >= counters_end)
-			return known;
-		longer = length > 64 ? 1ull << ((128 - length) & 63) : 0;
-		shorter = length > 64 ? 0 : 1ull << ((64 - length) & 63);
+		if (found == IN_TRIE)
+			break;
 	}
-	return known || !brief ? known : trie6(trie, high, low) & COUIC_RULE;
+
+	__u32 value = trie6(trie, high, low);
+	__u32 length = value >> COUIC_RULE_LENGTH_SHIFT;
+	__u32 known = value & COUIC_RULE;
+
+	if (!known || known >= counters_end)
+		return known;
+
+	__u64 found = probe6(tables, high, low, length > 64, 1ull << (((length > 64 ? 128 : 64) - length) & 63));
+
+	return found & COUIC_RULE ? found & COUIC_RULE : known;
 }
 
 #endif

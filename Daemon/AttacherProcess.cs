@@ -14,33 +14,32 @@ internal sealed class AttacherProcess : IDisposable
 {
     public const string Verb = "attacher";
 
-    private readonly FileDescriptor _program;
+    private readonly XdpPrograms _programs;
     private readonly MessageChannel _channel;
     private readonly XdpMode _mode;
     private readonly string[] _names;
     private readonly Dictionary<string, AttachedInterface> _attached = [];
     private bool _started;
 
-    private AttacherProcess(FileDescriptor program, MessageChannel channel, XdpMode mode, string[] names)
+    private AttacherProcess(XdpPrograms programs, MessageChannel channel, XdpMode mode, string[] names)
     {
-        _program = program;
+        _programs = programs;
         _channel = channel;
         _mode = mode;
         _names = names;
     }
 
     /// <summary>The command line that <see cref="Run"/> reads.</summary>
-    public static string[] Arguments(int program, int channel, XdpMode mode, IEnumerable<string> names) =>
-        ["couic", Verb, Text(program), Text(channel), mode.ToString(), .. names];
+    public static string[] Arguments(XdpPrograms programs, int channel, XdpMode mode, IEnumerable<string> names) =>
+        ["couic", Verb, programs.ToText(), Text(channel), mode.ToString(), .. names];
 
     /// <summary>The process from start to end.</summary>
     public static int Run(ReadOnlySpan<string> arguments)
     {
         Prctl.SetThreadName("couic-attacher"u8);
-        int program = int.Parse(arguments[0], CultureInfo.InvariantCulture);
         int channel = int.Parse(arguments[1], CultureInfo.InvariantCulture);
         using var process = new AttacherProcess(
-            new FileDescriptor(program),
+            XdpPrograms.FromText(arguments[0]),
             new MessageChannel(new SafeFileHandle(channel, ownsHandle: true)),
             Enum.Parse<XdpMode>(arguments[2]),
             arguments[3..].ToArray());
@@ -65,7 +64,7 @@ internal sealed class AttacherProcess : IDisposable
             attached.Dispose();
         }
 
-        _program.Dispose();
+        _programs.Dispose();
         _channel.Dispose();
     }
 
@@ -88,7 +87,7 @@ internal sealed class AttacherProcess : IDisposable
     {
         try
         {
-            foreach (AttachedInterface attached in XdpAttacher.AttachAll(_program, _names, _mode))
+            foreach (AttachedInterface attached in XdpAttacher.AttachAll(_programs, _names, _mode))
             {
                 _attached.Add(attached.Name, attached);
             }
@@ -125,7 +124,7 @@ internal sealed class AttacherProcess : IDisposable
 
         try
         {
-            _attached.Add(name, XdpAttacher.Attach(_program, name, _mode));
+            _attached.Add(name, XdpAttacher.Attach(_programs, name, _mode));
             return State(name);
         }
         catch (BpfException e)

@@ -34,7 +34,7 @@ internal static class AttacherService
             Settings settings = Read(config);
             LoadedPlane plane = XdpLoader.Load(SettingsMap.Plane(settings));
             channel.Send(Encoding.UTF8.GetBytes(plane.Maps.ToText()), [.. plane.Maps.All.Select(map => map.Number)]);
-            string[] arguments = AttacherProcess.Arguments(plane.Program.Number, Connection, SettingsMap.Mode(settings), settings.Ifaces);
+            string[] arguments = AttacherProcess.Arguments(plane.Programs, Connection, SettingsMap.Mode(settings), settings.Ifaces);
             int status = AttacherProcess.Run(arguments.AsSpan(2));
             GC.KeepAlive(plane);
             return status;

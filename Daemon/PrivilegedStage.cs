@@ -92,11 +92,11 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
     private void SplitOffAttacher(LoadedPlane plane, MessageChannel theirs)
     {
         int channel = (int)theirs.Handle.DangerousGetHandle();
-        plane.Program.SetInherited(true);
+        plane.Programs.SetInherited(true);
         Descriptors.SetInherited(channel, true);
-        string[] arguments = AttacherProcess.Arguments(plane.Program.Number, channel, SettingsMap.Mode(settings), settings.Ifaces);
+        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, SettingsMap.Mode(settings), settings.Ifaces);
         Exec.Spawn(Exec.OwnPath(), arguments, Exec.Environ([]));
-        plane.Program.Dispose();
+        plane.Programs.Dispose();
         theirs.Dispose();
     }
 

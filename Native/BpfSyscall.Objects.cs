@@ -99,6 +99,7 @@ internal static unsafe partial class BpfSyscall
                 log_level = log.IsEmpty ? 0u : 1u,
                 log_size = (uint)log.Length,
                 log_buf = (ulong)logBuffer,
+                prog_flags = request.Flags,
                 prog_name = bpf_obj_name.From(request.Name),
                 expected_attach_type = BPF_XDP,
             };
@@ -124,8 +125,9 @@ internal readonly record struct MapRequest(
 
 /// <param name="Functions">Records of struct bpf_func_info; used when there is BTF.</param>
 /// <param name="Lines">Records of struct bpf_line_info; used when there is BTF.</param>
+/// <param name="Flags">BPF_F_* of a program.</param>
 internal readonly record struct ProgramRequest(
-    string Name, ReadOnlyMemory<byte> Instructions, string License, FileDescriptor? Btf, ReadOnlyMemory<byte> Functions, ReadOnlyMemory<byte> Lines);
+    string Name, ReadOnlyMemory<byte> Instructions, string License, FileDescriptor? Btf, ReadOnlyMemory<byte> Functions, ReadOnlyMemory<byte> Lines, uint Flags = 0);
 
 /// <summary>What the kernel says of a map. Sizes in bytes.</summary>
 internal readonly record struct MapDescription(string Name, uint Id, uint Type, uint KeySize, uint ValueSize, uint MaxEntries);

@@ -11,6 +11,7 @@ internal static unsafe partial class BpfSyscall
     public const uint BPF_F_NO_PREALLOC = 1;
     public const uint BPF_F_RDONLY_PROG = 1 << 7;
     public const uint BPF_F_MMAPABLE = 1 << 10;
+    public const uint BPF_F_XDP_HAS_FRAGS = 1 << 5;
     public const uint BPF_PROG_TYPE_XDP = 6;
     public const uint BPF_XDP = 37;
     public const uint XDP_FLAGS_UPDATE_IF_NOEXIST = 1;

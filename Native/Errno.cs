@@ -24,6 +24,7 @@ public enum Errno
     EINVAL = 22,
     ENOSPC = 28,
     EROFS = 30,
+    ERANGE = 34,
     ENAMETOOLONG = 36,
     ENOSYS = 38,
     ELOOP = 40,

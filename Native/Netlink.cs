@@ -23,6 +23,7 @@ internal static class Netlink
     public const ushort NLM_F_CREATE = 0x400;
 
     public const ushort IFLA_IFNAME = 3;
+    public const ushort IFLA_MTU = 4;
     public const ushort IFLA_LINKINFO = 18;
     public const ushort IFLA_NET_NS_FD = 28;
     public const ushort IFLA_NUM_TX_QUEUES = 31;
@@ -99,6 +100,7 @@ internal static class Netlink
 
         string name = "";
         uint program = 0;
+        uint mtu = 0;
         byte attached = 0;
         ReadOnlySpan<byte> list = payload[LinkHeaderSize..];
         while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
@@ -106,6 +108,10 @@ internal static class Netlink
             if (type == IFLA_IFNAME)
             {
                 name = System.Text.Encoding.UTF8.GetString(value.TrimEnd((byte)0));
+            }
+            else if (type == IFLA_MTU && value.Length == sizeof(uint))
+            {
+                mtu = BinaryPrimitives.ReadUInt32LittleEndian(value);
             }
             else if (type == IFLA_XDP)
             {
@@ -119,7 +125,8 @@ internal static class Netlink
             BinaryPrimitives.ReadUInt16LittleEndian(payload[2..]),
             (BinaryPrimitives.ReadUInt32LittleEndian(payload[8..]) & IFF_UP) != 0,
             attached,
-            program);
+            program,
+            mtu);
         return name.Length > 0 && link.Index > 0;
     }
 

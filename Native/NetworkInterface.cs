@@ -1,14 +1,27 @@
 namespace Couic.Native;
 
 /// <summary>An interface of this network namespace.</summary>
-/// <param name="HardwareType">ARPHRD_* of linux/if_arp.h: 1 Ethernet, 772 loopback.</param>
+/// <param name="HardwareType">ARPHRD_* of linux/if_arp.h: 1 Ethernet, 772 loopback, 65534 none (tun, WireGuard).</param>
 /// <param name="XdpAttached">XDP_ATTACHED_* of linux/if_link.h: 0 none, 1 native, 2 generic, 3 offloaded, 4 several.</param>
 /// <param name="XdpProgram">Id of the XDP program; 0 for none, or for several.</param>
-public readonly record struct NetworkInterface(string Name, int Index, ushort HardwareType, bool IsUp, byte XdpAttached, uint XdpProgram)
+/// <param name="Mtu">Bytes of the largest packet.</param>
+public readonly record struct NetworkInterface(string Name, int Index, ushort HardwareType, bool IsUp, byte XdpAttached, uint XdpProgram, uint Mtu)
 {
     private const ushort ARPHRD_ETHER = 1;
+    private const ushort ARPHRD_PPP = 512;
+    private const ushort ARPHRD_RAWIP = 519;
+    private const ushort ARPHRD_TUNNEL = 768;
+    private const ushort ARPHRD_TUNNEL6 = 769;
     private const ushort ARPHRD_LOOPBACK = 772;
+    private const ushort ARPHRD_SIT = 776;
+    private const ushort ARPHRD_IPGRE = 778;
+    private const ushort ARPHRD_IP6GRE = 823;
+    private const ushort ARPHRD_NONE = 0xfffe;
 
     /// <summary>Whether its frames begin with an Ethernet header.</summary>
     public bool IsEthernet => HardwareType is ARPHRD_ETHER or ARPHRD_LOOPBACK;
+
+    /// <summary>Whether its packets begin with the IP header.</summary>
+    public bool IsIp => HardwareType is ARPHRD_PPP or ARPHRD_RAWIP or ARPHRD_TUNNEL or ARPHRD_TUNNEL6 or ARPHRD_SIT or ARPHRD_IPGRE or ARPHRD_IP6GRE
+        or ARPHRD_NONE;
 }

@@ -23,7 +23,9 @@ internal sealed class PlaneFixture : IDisposable
 
     public BpfDataPlane Plane { get; }
 
-    public FileDescriptor Program => _loaded.Program;
+    public XdpPrograms Programs => _loaded.Programs;
+
+    public FileDescriptor Program => _loaded.Programs.Ethernet;
 
     public PlaneMaps Maps => _loaded.Maps;
 

@@ -19,7 +19,7 @@ public class PlaneTests
         Assert.Equal(PlaneFixture.Small.Limits, plane.Limits);
         Assert.Equal(1, plane.Apply([new RuleChange(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 0, 0)], out _));
         byte[] packet = Packets.Ethernet(0x0800, Packets.V4("192.0.2.9"));
-        Assert.Equal(Errno.None, BpfSyscall.TestRun(loaded.Program, packet, 1, out uint verdict, out _));
+        Assert.Equal(Errno.None, BpfSyscall.TestRun(loaded.Programs.Ethernet, packet, 1, out uint verdict, out _));
         Assert.Equal(PlaneFixture.Drop, verdict);
 
         // Both stand for the same descriptors here; the process that loads them does not live on.

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Couic.Bpf;
 using Couic.Native;
+using Couic.Tests.Support;
 using Xunit;
 
 namespace Couic.Tests.Bpf;
@@ -16,7 +17,7 @@ public class XdpAttacherTests
     {
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
-        using (AttachedInterface attached = XdpAttacher.AttachAll(plane.Program, ["v0"], asked).Single())
+        using (AttachedInterface attached = XdpAttacher.AttachAll(plane.Programs, ["v0"], asked).Single())
         {
             Assert.Equal(effective, attached.Mode);
             Assert.Equal("v0", attached.Name);
@@ -34,7 +35,7 @@ public class XdpAttacherTests
     public void AutoIsGenericWhereTheDriverHasNoNativeMode() => InNamespace(plane =>
     {
         Ip("link set lo up");
-        using AttachedInterface attached = XdpAttacher.Attach(plane.Program, "lo", XdpMode.Auto);
+        using AttachedInterface attached = XdpAttacher.Attach(plane.Programs, "lo", XdpMode.Auto);
         Assert.Equal(XdpMode.Generic, attached.Mode);
     });
 
@@ -50,21 +51,87 @@ public class XdpAttacherTests
         AssertRefused(plane, "lo", XdpMode.Generic, "attach xdp program to \"lo\": the interface is down (ip link set dev lo up)"));
 
     [Fact]
-    public void AnInterfaceWithoutEthernetHeadersIsRefused() => InNamespace(plane =>
+    public void ATunDevice_HasNoEthernetHeader_CarriesTheVariantForIp() => InNamespace(plane =>
     {
         Ip("tuntap add dev t0 mode tun");
         Ip("link set t0 up");
-        AssertRefused(plane, "t0", XdpMode.Generic, "attach xdp program to \"t0\": its frames have no Ethernet header (hardware type 65534)");
+        using AttachedInterface attached = XdpAttacher.Attach(plane.Programs, "t0", XdpMode.Auto);
+        Assert.Equal(XdpMode.Generic, attached.Mode);
+        Assert.Equal(IdOf(plane.Programs.Ip), Interface("t0").XdpProgram);
     });
+
+    [Fact]
+    public void AnEthernetDevice_CarriesTheVariantForEthernet() => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        Ip("link set v0 up");
+        using AttachedInterface attached = XdpAttacher.Attach(plane.Programs, "v0", XdpMode.Native);
+        Assert.Equal(IdOf(plane.Programs.Ethernet), Interface("v0").XdpProgram);
+    });
+
+    [Fact]
+    public void AJumboMtu_NativeMode_CarriesTheVariantForFragments() => InNamespace(plane =>
+    {
+        Ip("link add v0 mtu 9000 type veth peer name v1 mtu 9000");
+        Ip("link set v0 up");
+        using AttachedInterface attached = XdpAttacher.Attach(plane.Programs, "v0", XdpMode.Native);
+        Assert.Equal(IdOf(plane.Programs.Fragments!), Interface("v0").XdpProgram);
+    });
+
+    [Fact]
+    public void AJumboMtu_WithoutTheVariantForFragments_IsNamedWithWhatToDo() => InNamespace(plane =>
+    {
+        Ip("link add v0 mtu 9000 type veth peer name v1 mtu 9000");
+        Ip("link set v0 up");
+        var old = new XdpPrograms(plane.Programs.Ethernet, null, plane.Programs.Ip);
+        BpfException e = Assert.Throws<BpfException>(() => XdpAttacher.Attach(old, "v0", XdpMode.Native));
+        Assert.Equal(
+            "attach xdp program to \"v0\": the MTU (9000; of a veth pair also the peer's) is too large for native mode: numerical result out of range "
+            + "(ip link set dev v0 mtu 1500, or operation_mode = \"generic\" or \"auto\")",
+            e.Message);
+        using AttachedInterface generic = XdpAttacher.Attach(old, "v0", XdpMode.Auto);
+        Assert.Equal(XdpMode.Generic, generic.Mode);
+    });
+
+    [Fact]
+    public void AnInterfaceWithAnotherHeaderIsRefused() => InNamespace(plane =>
+    {
+        using var folder = new TempFolder();
+        CompiledC.Execute(folder, InfiniBandDevice, "");
+        Ip("link set t0 up");
+        AssertRefused(plane, "t0", XdpMode.Generic, "attach xdp program to \"t0\": its frames begin with neither an Ethernet nor an IP header (hardware type 32)");
+    });
+
+    [Theory]
+    [InlineData(1, true, false)] // Ethernet
+    [InlineData(772, true, false)] // loopback
+    [InlineData(65534, false, true)] // tun, WireGuard, xfrm
+    [InlineData(512, false, true)] // ppp
+    [InlineData(519, false, true)] // raw IP: mobile modems
+    [InlineData(768, false, true)] // ipip, vti
+    [InlineData(769, false, true)] // ip6tnl
+    [InlineData(776, false, true)] // sit
+    [InlineData(778, false, true)] // gre
+    [InlineData(823, false, true)] // ip6gre
+    [InlineData(32, false, false)] // InfiniBand
+    [InlineData(824, false, false)] // netlink monitor
+    [InlineData(801, false, false)] // 802.11 frames
+    [InlineData(280, false, false)] // CAN
+    public void AHardwareType_SaysWithWhichHeaderFramesBegin(ushort type, bool ethernet, bool ip)
+    {
+        var device = new NetworkInterface("x", 1, type, IsUp: true, XdpAttached: 0, XdpProgram: 0, Mtu: 1500);
+
+        Assert.Equal((ethernet, ip), (device.IsEthernet, device.IsIp));
+    }
 
     [Fact]
     public void ModesThatADriverLacksAreRefusedWithWhatToDo() => InNamespace(plane =>
     {
         Ip("link set lo up");
-        BpfException native = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Program, "lo", XdpMode.Native));
+        BpfException native = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Programs, "lo", XdpMode.Native));
         Assert.StartsWith("attach xdp program to \"lo\": the driver does not take native programs: ", native.Message, StringComparison.Ordinal);
         Assert.EndsWith("(operation_mode = \"generic\" or \"auto\")", native.Message, StringComparison.Ordinal);
-        BpfException offloaded = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Program, "lo", XdpMode.Offloaded));
+        BpfException offloaded = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Programs, "lo", XdpMode.Offloaded));
         Assert.StartsWith("attach xdp program to \"lo\": the card does not take offloaded programs: ", offloaded.Message, StringComparison.Ordinal);
     });
 
@@ -76,11 +143,11 @@ public class XdpAttacherTests
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
         using var other = new PlaneFixture();
-        using AttachedInterface there = XdpAttacher.Attach(other.Program, "v0", mode);
+        using AttachedInterface there = XdpAttacher.Attach(other.Programs, "v0", mode);
         uint id = Interface("v0").XdpProgram;
         foreach (XdpMode ours in (XdpMode[])[XdpMode.Generic, XdpMode.Native, XdpMode.Auto])
         {
-            BpfException e = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Program, "v0", ours));
+            BpfException e = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Programs, "v0", ours));
             Assert.StartsWith($"attach xdp program to \"v0\": another xdp program is there already: {word} mode, id {id}, \"couic_xdp\" (", e.Message, StringComparison.Ordinal);
         }
 
@@ -96,10 +163,10 @@ public class XdpAttacherTests
             Ip($"link set {name} up");
         }
 
-        Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Program, ["v0", "v1", "lo"], XdpMode.Native));
+        Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Programs, ["v0", "v1", "lo"], XdpMode.Native));
         Assert.All(XdpAttacher.ReadInterfaces(), i => Assert.Equal(0, i.XdpAttached));
 
-        IReadOnlyList<AttachedInterface> attached = XdpAttacher.AttachAll(plane.Program, ["v0", "lo", "v0"], XdpMode.Auto);
+        IReadOnlyList<AttachedInterface> attached = XdpAttacher.AttachAll(plane.Programs, ["v0", "lo", "v0"], XdpMode.Auto);
         Assert.Equal([XdpMode.Native, XdpMode.Generic], attached.Select(a => a.Mode));
         Assert.All(attached, a => a.Dispose());
     });
@@ -126,17 +193,39 @@ public class XdpAttacherTests
     {
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
-        using AttachedInterface before = XdpAttacher.Attach(plane.Program, "v0", XdpMode.Generic);
+        using AttachedInterface before = XdpAttacher.Attach(plane.Programs, "v0", XdpMode.Generic);
         Ip("link del v0");
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
-        using AttachedInterface after = XdpAttacher.Attach(plane.Program, "v0", XdpMode.Generic);
+        using AttachedInterface after = XdpAttacher.Attach(plane.Programs, "v0", XdpMode.Generic);
         Assert.NotEqual(before.Index, after.Index);
         Assert.NotEqual(0u, Interface("v0").XdpProgram);
     });
 
+    private const string InfiniBandDevice = """
+        #include <fcntl.h>
+        #include <linux/if_tun.h>
+        #include <net/if.h>
+        #include <string.h>
+        #include <sys/ioctl.h>
+
+        int main(void)
+        {
+            int tun = open("/dev/net/tun", O_RDWR);
+            struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+            strcpy(request.ifr_name, "t0");
+            return ioctl(tun, TUNSETIFF, &request) || ioctl(tun, TUNSETPERSIST, 1) || ioctl(tun, TUNSETLINK, 32);
+        }
+        """;
+
+    private static uint IdOf(FileDescriptor program)
+    {
+        Assert.Equal(Errno.None, BpfSyscall.ProgramInfo(program, out _, out uint id));
+        return id;
+    }
+
     private static void AssertRefused(PlaneFixture plane, string name, XdpMode mode, string message) =>
-        Assert.Equal(message, Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Program, [name], mode)).Message);
+        Assert.Equal(message, Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Programs, [name], mode)).Message);
 
     private static NetworkInterface Interface(string name) => XdpAttacher.ReadInterfaces().Single(i => i.Name == name);
 

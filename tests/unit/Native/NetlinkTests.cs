@@ -8,14 +8,16 @@ public class NetlinkTests
 {
     private static readonly byte[] Eth0 = Link(1, 2, 1,
         Attribute(Netlink.IFLA_IFNAME, "eth0\0"u8.ToArray()),
-        Attribute(4, [1, 2, 3]),
+        Attribute(Netlink.IFLA_MTU, [0xdc, 5, 0, 0]),
+        Attribute(Netlink.IFLA_MTU, [1, 2, 3]), // too short: not read
+        Attribute(5, [1, 2, 3]),
         Attribute(Netlink.IFLA_XDP | Netlink.NLA_F_NESTED, [.. Attribute(Netlink.IFLA_XDP_ATTACHED, [2]), .. Attribute(Netlink.IFLA_XDP_PROG_ID, [7, 1, 0, 0])]));
 
     [Fact]
     public void ALinkIsReadWithItsXdp()
     {
         Assert.True(Netlink.TryReadLink(Eth0, out NetworkInterface link));
-        Assert.Equal(new NetworkInterface("eth0", 2, 1, true, 2, 263), link);
+        Assert.Equal(new NetworkInterface("eth0", 2, 1, true, 2, 263, 1500), link);
         Assert.True(link.IsEthernet);
     }
 

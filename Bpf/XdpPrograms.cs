@@ -1,0 +1,65 @@
+using System.Globalization;
+using Couic.Native;
+
+namespace Couic.Bpf;
+
+/// <summary>
+/// The XDP program in each variant that interfaces need. All of them read the same maps. They may be handed to another program
+/// of this process: <see cref="SetInherited"/>, then <see cref="ToText"/> as an argument, then <see cref="FromText"/> there.
+/// </summary>
+public sealed class XdpPrograms : IDisposable
+{
+    private const string Absent = "-";
+
+    internal XdpPrograms(FileDescriptor ethernet, FileDescriptor? fragments, FileDescriptor ip)
+    {
+        Ethernet = ethernet;
+        Fragments = fragments;
+        Ip = ip;
+    }
+
+    /// <summary>For frames with an Ethernet header.</summary>
+    public FileDescriptor Ethernet { get; }
+
+    /// <summary>The same for frames in several buffers, as native mode has them with a large MTU; null below Linux 5.18.</summary>
+    public FileDescriptor? Fragments { get; }
+
+    /// <summary>For packets that begin with the IP header, as tun, WireGuard and ppp devices have them.</summary>
+    public FileDescriptor Ip { get; }
+
+    /// <summary>Descriptors, separated by commas.</summary>
+    public string ToText() => string.Join(',', Number(Ethernet), Fragments is null ? Absent : Number(Fragments), Number(Ip));
+
+    /// <summary>Takes over the descriptors that a text of <see cref="ToText"/> names.</summary>
+    /// <exception cref="FormatException">The text is not of this version.</exception>
+    public static XdpPrograms FromText(string text)
+    {
+        string[] parts = text.Split(',');
+        return parts.Length == 3
+            ? new XdpPrograms(Adopt(parts[0]), parts[1] == Absent ? null : Adopt(parts[1]), Adopt(parts[2]))
+            : throw new FormatException($"\"{text}\" names {parts.Length} programs (expected 3)");
+    }
+
+    /// <summary>Whether a program that this process starts or turns into keeps the descriptors.</summary>
+    public void SetInherited(bool inherited)
+    {
+        foreach (FileDescriptor? program in All)
+        {
+            program?.SetInherited(inherited);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (FileDescriptor? program in All)
+        {
+            program?.Dispose();
+        }
+    }
+
+    private FileDescriptor?[] All => [Ethernet, Fragments, Ip];
+
+    private static string Number(FileDescriptor program) => program.Number.ToString(CultureInfo.InvariantCulture);
+
+    private static FileDescriptor Adopt(string number) => new(int.Parse(number, NumberStyles.None, CultureInfo.InvariantCulture));
+}
