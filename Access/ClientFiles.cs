@@ -18,11 +18,7 @@ public static class ClientFiles
     /// <exception cref="IOException">The folder cannot be read, or <c>couicctl.toml</c> is not good or cannot be made.</exception>
     public static ClientDirectory Open(string folder, FileOwner owner, out IReadOnlyList<Fault> faults)
     {
-        foreach (string leftover in Names(folder).Where(GuardedFile.IsTemporary))
-        {
-            _ = Files.TryUnlink(Path.Combine(folder, leftover));
-        }
-
+        GuardedFile.RemoveLeftovers(folder);
         string path = ClientFile.PathOf(folder, ClientDirectory.DefaultClient);
         if (Files.TryStat(path, out _) == Errno.ENOENT)
         {

@@ -33,6 +33,12 @@ public sealed record LimitSettings
     /// <summary>A request body that is read as a whole; bulk bodies have no limit.</summary>
     public int MaxBodyBytes { get; init; } = 8 * 1024 * 1024;
 
+    /// <summary>One set file; null for 48 bytes per entry of the larger table, at least the 5 MiB of couic 1.x.</summary>
+    public int? MaxSetFileBytes { get; init; }
+
+    /// <summary>Set files of each policy.</summary>
+    public int MaxSetFiles { get; init; } = 4_096;
+
     /// <summary>One item of a bulk body.</summary>
     public int MaxItemBytes { get; init; } = 256 * 1024;
 

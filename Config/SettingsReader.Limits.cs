@@ -21,6 +21,8 @@ public sealed partial class SettingsReader
             MaxHeaderFields = table.Number("max_header_fields", defaults.MaxHeaderFields, 8, 10_000),
             MaxHeaderBytes = table.Number("max_header_bytes", defaults.MaxHeaderBytes, KiB, 16 * MiB),
             MaxBodyBytes = table.Number("max_body_bytes", defaults.MaxBodyBytes, KiB, 1024 * MiB),
+            MaxSetFileBytes = table.Has("max_set_file_bytes") ? table.Number("max_set_file_bytes", 0, KiB, 1024 * MiB) : null,
+            MaxSetFiles = table.Number("max_set_files", defaults.MaxSetFiles, 1, 100_000),
             MaxItemBytes = table.Number("max_item_bytes", defaults.MaxItemBytes, KiB, 16 * MiB),
             MaxParkedBytes = table.Number("max_parked_bytes", defaults.MaxParkedBytes, MiB, 1024 * MiB),
             HeaderTimeout = Seconds(table, "header_timeout_secs", defaults.HeaderTimeout),

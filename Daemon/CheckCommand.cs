@@ -65,41 +65,17 @@ internal static class CheckCommand
     private static int CheckSets(Settings settings, FileOwner owner, List<Fault> faults)
     {
         string folder = Path.Combine(settings.WorkingDir, "sets");
-        var sets = new SetDirectory(folder, owner);
-        int count = 0;
+        using var images = new SetImages(new SetDirectory(folder, owner, SettingsMap.Sets(settings.Limits)), SettingsMap.Limits(settings));
         foreach (Policy policy in Policies.All)
         {
-            if (!Directory.Exists(Path.Combine(folder, policy.Name())))
+            if (Directory.Exists(Path.Combine(folder, policy.Name())))
             {
-                continue; // made at the first start
-            }
-
-            foreach (string name in sets.Names(policy))
-            {
-                count++;
-                CheckSet(sets, policy, name, faults);
+                images.Read(policy); // one that is missing is made at the first start
             }
         }
 
-        return count;
-    }
-
-    private static void CheckSet(SetDirectory sets, Policy policy, string name, List<Fault> faults)
-    {
-        string path = sets.PathOf(policy, name);
-        SetResult result = sets.ReadText(policy, name, out byte[] content);
-        if (result.Outcome != SetOutcome.Ok)
-        {
-            faults.Add(new Fault(path, result.Message));
-        }
-        else if (!SetFile.IsText(content))
-        {
-            faults.Add(new Fault(path, SetFile.FindBadText(content), 0, "is not UTF-8"));
-        }
-        else
-        {
-            SetFile.Read(content, out List<SetFault> lines);
-            faults.AddRange(lines.Select(line => new Fault(path, line.Line, 0, $"\"{line.Text}\": {line.Message}")));
-        }
+        faults.AddRange(images.Faults.Select(fault => new Fault(
+            fault.File, fault.Line, 0, fault.Text.Length == 0 ? fault.Message : $"\"{fault.Text}\": {fault.Message}")));
+        return images.Count;
     }
 }

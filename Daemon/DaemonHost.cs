@@ -63,7 +63,8 @@ internal sealed partial class DaemonHost : IDisposable
         _store = new RuleStore(_plane, _plane.Limits, MomentClock.Instance);
         _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients();
-        var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current);
+        var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
+        files.RemoveLeftovers();
         _sets = new SetLoader(files, _store, MomentClock.Instance, _logs.CreateLogger("sets"));
         _reports = new ReportSender(ProductVersion.Text, MomentClock.Instance, _logs.CreateLogger("reporting"));
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);

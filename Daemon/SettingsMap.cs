@@ -2,6 +2,7 @@ using Couic.Bpf;
 using Couic.Config;
 using Couic.Http;
 using Couic.Http.Wire;
+using Couic.Sets;
 using Couic.Store;
 
 namespace Couic.Daemon;
@@ -19,6 +20,11 @@ internal static class SettingsMap
 
     public static StoreLimits Limits(Settings settings) =>
         new(settings.Limits.MaxDropEntries, settings.Limits.MaxIgnoreEntries, settings.Limits.MaxTags);
+
+    public static SetLimits Sets(LimitSettings limits) => new(
+        limits.MaxSetFileBytes ?? (int)Math.Clamp(
+            (long)SetLimits.BytesPerEntry * Math.Max(limits.MaxDropEntries, limits.MaxIgnoreEntries), 5 * 1024 * 1024, 1024 * 1024 * 1024),
+        limits.MaxSetFiles);
 
     public static XdpMode Mode(Settings settings) => settings.OperationMode switch
     {
@@ -61,6 +67,9 @@ internal static class SettingsMap
         MaxHeaderFields = limits.MaxHeaderFields,
         MaxHeaderBytes = limits.MaxHeaderBytes,
         MaxBodyBytes = limits.MaxBodyBytes,
+        MaxSetBodyBytes = limits.MaxBodyBytes < HttpLimits.Default.MaxBodyBytes
+            ? limits.MaxBodyBytes
+            : (int)Math.Max(limits.MaxBodyBytes, Sets(limits).MaxFileBytes * 3L / 2),
         MaxItemBytes = limits.MaxItemBytes,
         MaxParkedBytes = limits.MaxParkedBytes,
         HeaderTimeout = limits.HeaderTimeout,

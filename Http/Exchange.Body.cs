@@ -31,19 +31,25 @@ internal sealed partial class Exchange
     }
 
     /// <summary>Reads the whole body, up to <see cref="HttpLimits.MaxBodyBytes"/>. False: answered already.</summary>
-    public ValueTask<bool> ReadBodyAsync()
+    public ValueTask<bool> ReadBodyAsync() => ReadBodyAsync(Limits.MaxBodyBytes);
+
+    /// <summary>The same up to another limit, in bytes.</summary>
+    public ValueTask<bool> ReadBodyAsync(int maxBytes)
     {
-        if (Head.ContentLength <= Limits.MaxBodyBytes)
+        if (Head.ContentLength <= maxBytes)
         {
             ParseFault fault = _connection.PumpBody();
-            if (fault == ParseFault.None && IsBodyComplete && _connection.Input.BodyLength <= Limits.MaxBodyBytes)
+            if (fault == ParseFault.None && IsBodyComplete && _connection.Input.BodyLength <= maxBytes)
             {
                 return new ValueTask<bool>(true);
             }
         }
 
-        return ReadBodySlowlyAsync();
+        return ReadBodySlowlyAsync(maxBytes);
     }
+
+    /// <summary>Gives the memory of a body back that is wanted no more; <see cref="Body"/> is empty then.</summary>
+    public void ReleaseBody() => _connection.Input.DropBody();
 
     /// <summary>
     /// The body in pieces, for one that need not be in memory as a whole. Ends the connection behind the answer when a read fails
@@ -54,18 +60,18 @@ internal sealed partial class Exchange
     /// <summary>The rest of the body is of no use, or cannot be told from a next request.</summary>
     public void CloseAfterAnswer() => MustClose = true;
 
-    private async ValueTask<bool> ReadBodySlowlyAsync()
+    private async ValueTask<bool> ReadBodySlowlyAsync(int maxBytes)
     {
-        if (Head.ContentLength > Limits.MaxBodyBytes)
+        if (Head.ContentLength > maxBytes)
         {
-            return FailTooLarge();
+            return FailTooLarge(maxBytes);
         }
 
         while (true)
         {
-            if (_connection.Input.BodyLength > Limits.MaxBodyBytes)
+            if (_connection.Input.BodyLength > maxBytes)
             {
-                return FailTooLarge();
+                return FailTooLarge(maxBytes);
             }
 
             if (IsBodyComplete)
@@ -82,9 +88,9 @@ internal sealed partial class Exchange
         }
     }
 
-    private bool FailTooLarge()
+    private bool FailTooLarge(int maxBytes)
     {
-        Fail(413, ErrorCode.BadRequest, $"the body is larger than {Limits.MaxBodyBytes} bytes");
+        Fail(413, ErrorCode.BadRequest, $"the body is larger than {maxBytes} bytes");
         return false;
     }
 }

@@ -14,8 +14,11 @@ public sealed record HttpLimits
     /// <summary>All header fields together, line ends included. Kestrel and nginx: 32 KiB.</summary>
     public int MaxHeaderBytes { get; init; } = 32 * 1024;
 
-    /// <summary>A body that is read as a whole: 5 MiB of set with room for its JSON.</summary>
+    /// <summary>A body that is read as a whole.</summary>
     public int MaxBodyBytes { get; init; } = 8 * 1024 * 1024;
+
+    /// <summary>The body of a set: the largest set file with room for its JSON.</summary>
+    public int MaxSetBodyBytes { get; init; } = 18 * 1024 * 1024;
 
     /// <summary>One item of a streamed body; it has to be held as a whole.</summary>
     public int MaxItemBytes { get; init; } = 256 * 1024;

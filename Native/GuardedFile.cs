@@ -41,6 +41,7 @@ public static class GuardedFile
     public const int Mode = 0x180; // 0600
 
     private const string TemporarySuffix = ".tmp";
+    private const int RandomDigits = 16;
 
     /// <summary>Reads a file of at most <paramref name="maxBytes"/>. With <paramref name="owner"/> null its owner and mode are not looked at.</summary>
     public static GuardResult Read(string path, int maxBytes, FileOwner? owner, out byte[] content)
@@ -57,7 +58,7 @@ public static class GuardedFile
 
     /// <summary>The same into a buffer of the caller's, for many files one after the other.</summary>
     /// <param name="buffer">One byte longer than the longest file that is taken.</param>
-    public static GuardResult Read(string path, FileOwner owner, Span<byte> buffer, out int length)
+    public static GuardResult Read(string path, FileOwner? owner, Span<byte> buffer, out int length)
     {
         length = 0;
         int maxBytes = buffer.Length - 1;
@@ -99,11 +100,40 @@ public static class GuardedFile
         return error == Errno.None ? default : Failed("sync the folder of", path, error);
     }
 
-    /// <summary>Whether a name is one that <see cref="Write"/> makes for a moment; one that is older was left by a crash.</summary>
-    public static bool IsTemporary(string name) => name.StartsWith('.') && name.EndsWith(TemporarySuffix, StringComparison.Ordinal);
+    /// <summary>
+    /// Removes what writes that broke off have left in a folder. For a start, when no other process writes there. What cannot be
+    /// removed stays: it is read by none.
+    /// </summary>
+    public static void RemoveLeftovers(string folder)
+    {
+        try
+        {
+            foreach (string path in Directory.EnumerateFiles(folder).Where(path => IsTemporary(Path.GetFileName(path))))
+            {
+                _ = Files.TryUnlink(path);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A folder that cannot be listed is reported by who needs its content.
+        }
+    }
+
+    /// <summary>Whether a name is one that <see cref="Write"/> makes for a moment.</summary>
+    private static bool IsTemporary(ReadOnlySpan<char> name) =>
+        name.StartsWith('.') && name.EndsWith(TemporarySuffix, StringComparison.Ordinal)
+        && name[..^TemporarySuffix.Length] is var start && start.LastIndexOf('.') == start.Length - RandomDigits - 1
+        && start[^RandomDigits..].IndexOfAnyExceptInRange('0', 'f') < 0;
 
     private static GuardResult Open(string path, FileOwner? owner, out SafeFileHandle? file)
     {
+        // Merely opening a device may do something (a watchdog begins to count), so the name is looked at first.
+        file = null;
+        if (Files.TryStat(path, out FileState named) == Errno.None && named.Kind is not (FileKind.Regular or FileKind.Link))
+        {
+            return new(GuardStatus.NotRegular, "is not a regular file");
+        }
+
         Errno error = Files.TryOpenRead(path, out file);
         return error switch
         {
@@ -163,7 +193,8 @@ public static class GuardedFile
 
             if (length < buffer.Length)
             {
-                content = buffer.AsSpan(0, length).ToArray();
+                Array.Resize(ref buffer, length);
+                content = buffer;
                 return default;
             }
 
@@ -179,7 +210,7 @@ public static class GuardedFile
 
     private static GuardResult Write(string path, ReadOnlySpan<byte> content, FileOwner owner, bool create)
     {
-        string random = RandomNumberGenerator.GetHexString(16, lowercase: true);
+        string random = RandomNumberGenerator.GetHexString(RandomDigits, lowercase: true);
         string temporary = Path.Combine(Path.GetDirectoryName(path) ?? ".", $".{Path.GetFileName(path)}.{random}{TemporarySuffix}");
         Errno error = WriteTemporary(temporary, content, owner);
         if (error == Errno.None)

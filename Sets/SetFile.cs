@@ -6,12 +6,9 @@ namespace Couic.Sets;
 /// <summary>The text of a set file: what it may hold, how it is written, what is wrong with it.</summary>
 public static class SetFile
 {
-    /// <summary>Bytes; as in couic 1.x.</summary>
-    public const int MaxBytes = 5 * 1024 * 1024;
-
     public const string Suffix = TagRule.SetSuffix;
 
-    /// <summary>Faults of one file that are told in full: 5 MiB of nonsense are 2.6 million lines.</summary>
+    /// <summary>Faults of one file that are told in full: 12 MiB of nonsense are 6 million lines.</summary>
     public const int MaxFaults = 10_000;
 
     /// <summary>Whether the bytes are text at all (UTF-8).</summary>
@@ -53,6 +50,23 @@ public static class SetFile
         return entries;
     }
 
+    /// <summary>The lines that are no CIDR, at most <see cref="MaxFaults"/> of them.</summary>
+    public static List<SetFault> FindFaults(ReadOnlySpan<byte> content)
+    {
+        var faults = new List<SetFault>();
+        var reader = new SetReader(content);
+        while (reader.Next() && faults.Count < MaxFaults)
+        {
+            CidrFault fault = reader.TryParse(out _);
+            if (fault != CidrFault.None)
+            {
+                faults.Add(SetFault.OfLine(reader.Line, reader.Text, fault));
+            }
+        }
+
+        return faults;
+    }
+
     /// <summary>The number of the first line that is not UTF-8, from 1; 0 when there is none.</summary>
     public static int FindBadText(ReadOnlySpan<byte> content)
     {
@@ -70,21 +84,26 @@ public static class SetFile
         return 0;
     }
 
-    /// <summary>Writes one CIDR a line, the last line ended too; null when that is over <see cref="MaxBytes"/>.</summary>
-    public static byte[]? Format(ReadOnlySpan<Cidr> entries)
+    /// <summary>Writes one CIDR a line, the last line ended too.</summary>
+    public static byte[] Format(ReadOnlySpan<Cidr> entries)
     {
-        var text = new byte[Math.Min((long)entries.Length * (Cidr.MaxTextLength + 1), MaxBytes + Cidr.MaxTextLength + 1)];
-        int length = 0;
+        long length = 0;
+        Span<byte> line = stackalloc byte[Cidr.MaxTextLength];
         foreach (Cidr entry in entries)
         {
-            length += entry.Format(text.AsSpan(length));
-            text[length++] = (byte)'\n';
-            if (length > MaxBytes)
-            {
-                return null;
-            }
+            length += entry.Format(line) + 1;
         }
 
-        return text.AsSpan(0, length).ToArray();
+        var text = new byte[length];
+        Span<byte> rest = text;
+        foreach (Cidr entry in entries)
+        {
+            int written = entry.Format(line);
+            line[..written].CopyTo(rest);
+            rest[written] = (byte)'\n';
+            rest = rest[(written + 1)..];
+        }
+
+        return text;
     }
 }

@@ -4,15 +4,18 @@ using Couic.Store;
 
 namespace Couic.Sets;
 
-/// <summary>What all set files together want, as it is read from the folder, and what is wrong with them.</summary>
-internal sealed class SetImages(SetDirectory directory) : IDisposable
+/// <summary>
+/// What all set files together want, as it is read from the folder, and what is wrong with them. Time and memory follow
+/// <see cref="SetLimits"/> and <see cref="StoreLimits"/>, whatever lies in the folder.
+/// </summary>
+internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : IDisposable
 {
     /// <summary>One for all files, so that reading them leaves nothing to collect.</summary>
-    private readonly ScratchMemory _buffer = new(SetFile.MaxBytes + 1);
+    private readonly ScratchMemory _buffer = new(directory.Limits.MaxFileBytes + 1);
 
-    public SetImage Ignore { get; private set; } = new(Policy.Ignore);
+    public SetImage Ignore { get; } = new(Policy.Ignore, limits.MaxIgnoreEntries);
 
-    public SetImage Drop { get; private set; } = new(Policy.Drop);
+    public SetImage Drop { get; } = new(Policy.Drop, limits.MaxDropEntries);
 
     /// <summary>Files that were read, bad ones included.</summary>
     public int Count { get; private set; }
@@ -22,80 +25,93 @@ internal sealed class SetImages(SetDirectory directory) : IDisposable
     /// <summary>Names of sets with IPv4-mapped networks, and how many; those match no IPv4 packet.</summary>
     public List<(string Path, int Count)> Mapped { get; } = [];
 
-    /// <summary>Whether a file could not be read at all, which is nobody's typing error.</summary>
+    /// <summary>Whether a file could not be read at all, which is no fault of its author.</summary>
     public bool HasFailed { get; private set; }
+
+    /// <summary>Whether a file is beyond a limit that all files of a policy share.</summary>
+    public bool HasOverflowed { get; private set; }
 
     public void Dispose() => _buffer.Dispose();
 
     public SetImage Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
 
-    /// <summary>Reads every file; a bad one adds to <see cref="Faults"/> and nothing to the images.</summary>
+    /// <summary>
+    /// Reads every file in the order of the names; a bad one, and one that does not fit with those before it, adds to <see cref="Faults"/>
+    /// and nothing to the images.
+    /// </summary>
     /// <exception cref="IOException">A folder cannot be read.</exception>
-    public void Read()
+    public void Read(params ReadOnlySpan<Policy> policies)
     {
-        foreach (Policy policy in Policies.All)
+        foreach (Policy policy in policies)
         {
-            foreach (string name in directory.Names(policy))
+            long left = directory.Limits.MaxTotalBytes;
+            List<string> names = directory.Names(policy, out int beyond);
+            foreach (string name in names)
             {
-                ReadSet(policy, name);
+                left -= ReadSet(policy, name, left);
+            }
+
+            if (beyond > 0)
+            {
+                Overflow(directory.PathOf(policy), $"{beyond} set files are left out: at most {directory.Limits.MaxFiles} are read, in the order of their names ([limits] max_set_files)");
             }
         }
     }
 
-    /// <summary>Takes sets that do not fit into the tables out, in the order of their names, so that the rest can be loaded.</summary>
-    public void LeaveOutWhatDoesNotFit(StoreLimits limits)
+    /// <returns>The bytes that were read.</returns>
+    private int ReadSet(Policy policy, string name, long left)
     {
-        Ignore = new SetImage(Policy.Ignore);
-        Drop = new SetImage(Policy.Drop);
-        foreach (Policy policy in Policies.All)
+        string path = directory.PathOf(policy, name);
+        int room = (int)Math.Min(directory.Limits.MaxFileBytes, left);
+        GuardResult result = directory.ReadFile(policy, name, _buffer.Bytes[..(room + 1)], out int length);
+        if (result.Status == GuardStatus.Absent)
         {
-            var networks = new HashSet<Cidr>();
-            int[] counts = new int[2];
-            foreach (string name in directory.Names(policy))
-            {
-                if (directory.ReadText(policy, name, _buffer.Bytes, out int length).Outcome == SetOutcome.Ok
-                    && CheckText(policy, name, _buffer.Bytes[..length], tell: false))
-                {
-                    Fit(policy, name, _buffer.Bytes[..length], networks, counts, limits);
-                }
-            }
-        }
-    }
-
-    private void ReadSet(Policy policy, string name)
-    {
-        SetResult result = directory.ReadText(policy, name, _buffer.Bytes, out int length);
-        ReadOnlySpan<byte> content = _buffer.Bytes[..length];
-        if (result.Outcome == SetOutcome.Absent)
-        {
-            return; // deleted since the folder was listed
+            return 0; // deleted since the folder was listed
         }
 
         Count++;
-        if (result.Outcome != SetOutcome.Ok)
+        if (result.IsOk)
         {
-            HasFailed |= result.Outcome == SetOutcome.Failed;
-            Faults.Add(new SetFault(directory.PathOf(policy, name), 0, string.Empty, result.Message));
+            ReadText(Of(policy), path, name, _buffer.Bytes[..length]);
         }
-        else if (CheckText(policy, name, content, tell: true))
+        else if (result.Status == GuardStatus.TooLarge && room < directory.Limits.MaxFileBytes)
         {
-            AddTo(Of(policy), policy, name, content);
+            Overflow(path, $"does not fit with the files before it: {directory.Limits.MaxTotalBytes} bytes of {policy.Name()} are read (4 times [limits] max_set_file_bytes)");
+        }
+        else
+        {
+            HasFailed |= result.Status == GuardStatus.Failed;
+            Faults.Add(new SetFault(path, 0, string.Empty, SetDirectory.Answer(name, result).Message));
+        }
+
+        return length;
+    }
+
+    private void ReadText(SetImage image, string path, string name, ReadOnlySpan<byte> content)
+    {
+        if (!SetFile.IsText(content))
+        {
+            Faults.Add(new SetFault(path, SetFile.FindBadText(content), string.Empty, "not UTF-8"));
+            return;
+        }
+
+        image.BeginSet(Encoding.ASCII.GetBytes(name + SetFile.Suffix));
+        if (!TryAddLines(image, path, content, out int mapped))
+        {
+            image.DropSet(); // nothing of a set with a bad line is used
+        }
+
+        if (mapped > 0)
+        {
+            Mapped.Add((path, mapped));
         }
     }
 
-    /// <summary>Whether every line is good; nothing of a set with a bad line is used.</summary>
-    private bool CheckText(Policy policy, string name, ReadOnlySpan<byte> content, bool tell)
+    private bool TryAddLines(SetImage image, string path, ReadOnlySpan<byte> content, out int mapped)
     {
-        string path = directory.PathOf(policy, name);
-        int known = Faults.Count;
-        bool isGood = SetFile.IsText(content);
-        if (!isGood && tell)
-        {
-            Faults.Add(new SetFault(path, SetFile.FindBadText(content), string.Empty, "not UTF-8"));
-        }
-
-        var reader = new SetReader(isGood ? content : default);
-        int mapped = 0;
+        bool isGood = true;
+        mapped = 0;
+        var reader = new SetReader(content);
         while (reader.Next())
         {
             CidrFault fault = reader.TryParse(out Cidr cidr);
@@ -103,59 +119,26 @@ internal sealed class SetImages(SetDirectory directory) : IDisposable
             if (fault != CidrFault.None)
             {
                 isGood = false;
-                if (tell && Faults.Count < SetFile.MaxFaults)
+                if (Faults.Count < SetFile.MaxFaults)
                 {
                     Faults.Add(SetFault.OfLine(reader.Line, reader.Text, fault) with { File = path });
                 }
             }
-        }
-
-        if (tell && mapped > 0)
-        {
-            Mapped.Add((path, mapped));
+            else if (isGood && !image.Add(cidr))
+            {
+                Overflow(path, $"does not fit with the sets before it: at most {limits.Entries(image.Policy)} networks of {FamilyName(cidr)} ([limits] max_{image.Policy.Name()}_entries)");
+                return false;
+            }
         }
 
         return isGood;
     }
 
-    private static void AddTo(SetImage image, Policy policy, string name, ReadOnlySpan<byte> content)
+    private void Overflow(string path, string message)
     {
-        image.BeginSet(Encoding.ASCII.GetBytes(name + SetFile.Suffix));
-        var reader = new SetReader(content);
-        while (reader.Next())
-        {
-            if (reader.TryParse(out Cidr cidr) == CidrFault.None)
-            {
-                image.Add(cidr);
-            }
-        }
+        HasOverflowed = true;
+        Faults.Add(new SetFault(path, 0, string.Empty, message));
     }
 
-    private void Fit(Policy policy, string name, ReadOnlySpan<byte> content, HashSet<Cidr> networks, int[] counts, StoreLimits limits)
-    {
-        var added = new List<Cidr>();
-        foreach (Cidr cidr in SetFile.Read(content, out _))
-        {
-            if (networks.Add(cidr.Network))
-            {
-                added.Add(cidr.Network);
-                counts[(int)cidr.Family]++;
-            }
-        }
-
-        if (Math.Max(counts[0], counts[1]) <= limits.Entries(policy))
-        {
-            AddTo(Of(policy), policy, name, content);
-            return;
-        }
-
-        Faults.Add(new SetFault(
-            directory.PathOf(policy, name), 0, string.Empty,
-            $"does not fit beside the sets before it (at most {limits.Entries(policy)} networks per address family)"));
-        foreach (Cidr cidr in added)
-        {
-            networks.Remove(cidr);
-            counts[(int)cidr.Family]--;
-        }
-    }
+    private static string FamilyName(Cidr cidr) => cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6";
 }

@@ -66,22 +66,16 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
     private SetReload Load(bool isStart)
     {
-        using var images = new SetImages(directory);
         try
         {
-            images.Read();
+            using var images = new SetImages(directory, store.Limits);
+            images.Read(Policies.All);
             if (images.Faults.Count > 0 && !isStart)
             {
-                return Fail(images.HasFailed ? SetReloadStatus.Failed : SetReloadStatus.BadFile, images, Summarise(images.Faults));
+                return Fail(StatusOf(images), images, Summarise(images.Faults));
             }
 
             SetSwapResult swap = store.ReplaceSets(images.Ignore, images.Drop);
-            if (isStart && swap.Status == SetSwapStatus.Full)
-            {
-                images.LeaveOutWhatDoesNotFit(store.Limits);
-                swap = store.ReplaceSets(images.Ignore, images.Drop);
-            }
-
             if (isStart)
             {
                 LogStart(images, swap);
@@ -99,12 +93,16 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
                 LogStartFailed(log, e.Message);
             }
 
-            return Fail(SetReloadStatus.Failed, images, e.Message);
+            return new SetReload(SetReloadStatus.Failed, time.GetUtcNow(), 0, default, default, e.Message, []);
         }
     }
 
     private SetReload Fail(SetReloadStatus status, SetImages images, string message) =>
         new(status, time.GetUtcNow(), images.Count, default, default, message, images.Faults);
+
+    private static SetReloadStatus StatusOf(SetImages images) => images.HasFailed ? SetReloadStatus.Failed
+        : images.HasOverflowed ? SetReloadStatus.NoRoom
+        : SetReloadStatus.BadFile;
 
     private static string Summarise(List<SetFault> faults) =>
         faults.Count == 1 ? faults[0].ToString() : $"{faults[0]} (and {faults.Count - 1} further faults)";

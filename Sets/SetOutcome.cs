@@ -11,7 +11,7 @@ public enum SetOutcome : byte
     /// <summary>There is no such set.</summary>
     Absent,
 
-    /// <summary>Wrong owner, group or mode, a link or no regular file, or over <see cref="SetFile.MaxBytes"/>.</summary>
+    /// <summary>Wrong owner, group or mode, a link or no regular file, or over <see cref="SetLimits.MaxFileBytes"/>.</summary>
     Unusable,
 
     /// <summary>Lines that are no CIDR; <see cref="SetResult.Faults"/> has them.</summary>
@@ -20,8 +20,11 @@ public enum SetOutcome : byte
     /// <summary>Reading: the file is not UTF-8.</summary>
     NotText,
 
-    /// <summary>Writing: the text would be over <see cref="SetFile.MaxBytes"/>.</summary>
+    /// <summary>Writing: the text would be over <see cref="SetLimits.MaxFileBytes"/>.</summary>
     TooLarge,
+
+    /// <summary>Writing: the policy's files would be too many, or too large together.</summary>
+    NoRoom,
 
     /// <summary>The system refused (disk full, no permission); <see cref="SetResult.Message"/> says what.</summary>
     Failed,

@@ -17,6 +17,9 @@ public ref struct SetReader(ReadOnlySpan<byte> content)
     /// <summary>The present line without the blanks around it.</summary>
     public ReadOnlySpan<byte> Text { get; private set; }
 
+    /// <summary>Bytes after the present line.</summary>
+    public readonly int Remaining => _rest.Length;
+
     /// <summary>Moves to the next line that is neither blank nor a comment; false at the end.</summary>
     public bool Next()
     {

@@ -10,7 +10,7 @@ public enum SetReloadStatus : byte
     /// <summary>A file cannot be taken as it is; nothing changed.</summary>
     BadFile,
 
-    /// <summary>The sets do not fit into the tables; nothing changed.</summary>
+    /// <summary>The sets do not fit into the tables, or their files into the limits; nothing changed.</summary>
     NoRoom,
 
     /// <summary>Reading failed, or the data plane refused; nothing changed.</summary>

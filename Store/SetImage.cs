@@ -2,19 +2,21 @@ namespace Couic.Store;
 
 /// <summary>
 /// What the sets of one policy want: each network once, sorted, with the set that gives it its tag. Built outside the
-/// store's lock, so that the lock is held for looking up and changing alone. Not thread-safe while it is built.
+/// store's lock, so that the lock is held for looking up and changing alone. Its memory follows the limit, however many
+/// networks are offered. Not thread-safe while it is built.
 /// </summary>
-public sealed class SetImage(Policy policy)
+/// <param name="maxPerFamily">Distinct networks of each address family that it takes.</param>
+public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 {
     private readonly List<byte[]> _tags = [];
-    private readonly SetRuleList _v4 = new(IpFamily.V4);
-    private readonly SetRuleList _v6 = new(IpFamily.V6);
+    private readonly SetNetworks _v4 = new(IpFamily.V4, maxPerFamily);
+    private readonly SetNetworks _v6 = new(IpFamily.V6, maxPerFamily);
     private bool _sorted = true;
 
     public Policy Policy { get; } = policy;
 
     /// <summary>The networks of a family by address and length; the number of each is that of its set. Only when sorted.</summary>
-    internal SetRuleList Rules(IpFamily family) => family == IpFamily.V4 ? _v4 : _v6;
+    internal SetRuleList Rules(IpFamily family) => Networks(family).Rules;
 
     /// <summary>The tag of a set by its number, UTF-8.</summary>
     internal byte[] Tag(int set) => _tags[set];
@@ -29,13 +31,23 @@ public sealed class SetImage(Policy policy)
         }
 
         _tags.Add(tag.ToArray());
+        _v4.BeginSet();
+        _v6.BeginSet();
     }
 
-    /// <summary>One line of the present set; host bits are cleared.</summary>
-    public void Add(Cidr cidr)
+    /// <summary>One line of the present set; host bits are cleared. False when its family is full: the set then has to be dropped.</summary>
+    public bool Add(Cidr cidr)
     {
-        Rules(cidr.Family).Add(cidr.Network, _tags.Count - 1);
         _sorted = false;
+        return Networks(cidr.Family).TryAdd(cidr.Network, _tags.Count - 1);
+    }
+
+    /// <summary>Takes the present set out again, as if it had never begun.</summary>
+    public void DropSet()
+    {
+        _tags.RemoveAt(_tags.Count - 1);
+        _v4.DropSet();
+        _v6.DropSet();
     }
 
     /// <summary>Sorts and takes duplicates out.</summary>
@@ -46,12 +58,14 @@ public sealed class SetImage(Policy policy)
             return;
         }
 
-        foreach (SetRuleList rules in (ReadOnlySpan<SetRuleList>)[_v4, _v6])
+        foreach (SetNetworks networks in (ReadOnlySpan<SetNetworks>)[_v4, _v6])
         {
-            rules.Sort();
-            rules.RemoveDuplicates();
+            networks.Rules.Sort();
+            networks.Rules.RemoveDuplicates();
         }
 
         _sorted = true;
     }
+
+    private SetNetworks Networks(IpFamily family) => family == IpFamily.V4 ? _v4 : _v6;
 }

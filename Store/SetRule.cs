@@ -88,6 +88,41 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
             _v6, Distinct(CollectionsMarshal.AsSpan(_v6), static (a, b) => a.High == b.High && a.Low == b.Low && a.Length == b.Length));
     }
 
+    /// <summary>Moves the networks with this number behind all others. Returns where they begin.</summary>
+    public int MoveToEnd(int number)
+    {
+        int v4 = MoveToEnd(CollectionsMarshal.AsSpan(_v4), word => (int)word & MaxNumber, number);
+        return v4 + MoveToEnd(CollectionsMarshal.AsSpan(_v6), rule => rule.Number, number);
+    }
+
+    /// <summary>Keeps the first so many.</summary>
+    public void Truncate(int count)
+    {
+        if (family == IpFamily.V4)
+        {
+            CollectionsMarshal.SetCount(_v4, count);
+        }
+        else
+        {
+            CollectionsMarshal.SetCount(_v6, count);
+        }
+    }
+
+    private static int MoveToEnd<T>(Span<T> rules, Func<T, int> numberOf, int number)
+    {
+        int others = 0;
+        for (int i = 0; i < rules.Length; i++)
+        {
+            if (numberOf(rules[i]) != number)
+            {
+                (rules[others], rules[i]) = (rules[i], rules[others]);
+                others++;
+            }
+        }
+
+        return others;
+    }
+
     private static int Distinct<T>(Span<T> rules, Func<T, T, bool> same)
     {
         int n = 0;

@@ -51,7 +51,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
     private async ValueTask CreateAsync(Exchange exchange)
     {
         Policy policy = PathReader.Policy(exchange, 0);
-        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync())
+        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync(exchange.Limits.MaxSetBodyBytes))
         {
             return;
         }
@@ -61,23 +61,22 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (Read(exchange, null) is not { } request)
+        if (Read(exchange, policy, null) is not { } set)
         {
             return;
         }
 
-        SetResult result = files.Create(policy, request.Name, CollectionsMarshal.AsSpan(request.Entries));
-        if (Succeeded(exchange, policy, request.Name, result))
+        if (Succeeded(exchange, policy, set.Name, files.Create(policy, set.Name, set.Text)))
         {
-            AuditLog.SetCreated(services.Audit, policy.Name(), request.Name, request.Entries.Count, exchange.ClientName);
-            WriteSet(exchange.Answer(201), request.Name, request.Entries);
+            AuditLog.SetCreated(services.Audit, policy.Name(), set.Name, set.Entries, exchange.ClientName);
+            await SendAsync(exchange, 201, set.Name, set.Text);
         }
     }
 
     private async ValueTask ReplaceAsync(Exchange exchange)
     {
         (Policy policy, string name) = ReadPath(exchange);
-        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync())
+        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync(exchange.Limits.MaxSetBodyBytes))
         {
             return;
         }
@@ -87,16 +86,15 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (Read(exchange, name) is not { } request)
+        if (Read(exchange, policy, name) is not { } set)
         {
             return;
         }
 
-        SetResult result = files.Replace(policy, name, CollectionsMarshal.AsSpan(request.Entries));
-        if (Succeeded(exchange, policy, name, result))
+        if (Succeeded(exchange, policy, name, files.Replace(policy, name, set.Text)))
         {
-            AuditLog.SetUpdated(services.Audit, policy.Name(), name, request.Entries.Count, exchange.ClientName);
-            WriteSet(exchange.Answer(200), name, request.Entries);
+            AuditLog.SetUpdated(services.Audit, policy.Name(), name, set.Entries, exchange.ClientName);
+            await SendAsync(exchange, 200, name, set.Text);
         }
     }
 
@@ -113,10 +111,10 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        SetResult result = files.Read(policy, name, out IReadOnlyList<Cidr> entries);
+        SetResult result = files.Read(policy, name, out ReadOnlyMemory<byte> text);
         if (Succeeded(exchange, policy, name, result))
         {
-            WriteSet(exchange.Answer(200), name, entries);
+            await SendAsync(exchange, 200, name, text);
         }
     }
 
@@ -168,14 +166,16 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         return (policy, PathReader.Name(exchange, 1));
     }
 
-    /// <summary>The body with all its values checked; null: answered already.</summary>
+    /// <summary>The body as the text of a file, with all its values checked; null: answered already.</summary>
     /// <param name="name">The name in the path, which the body may not contradict; null when only the body has one.</param>
-    private static SetRequest? Read(Exchange exchange, string? name)
+    private SetText? Read(Exchange exchange, Policy policy, string? name)
     {
+        int maxEntries = services.Store.Limits.Entries(policy);
         SetRequest request;
         try
         {
-            request = SetRequest.Read(exchange.Body);
+            request = SetRequest.Read(exchange.Body, maxEntries);
+            exchange.ReleaseBody();
         }
         catch (JsonException e)
         {
@@ -197,7 +197,15 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             exchange.AddFault(SetRequest.Field(index), bad.Explain());
         }
 
-        return exchange.FailIfFaults(422, ErrorCode.Invalid) ? null : request;
+        if (request.Surplus is { } family)
+        {
+            string word = family == IpFamily.V4 ? "IPv4" : "IPv6";
+            exchange.AddFault("entries", $"more than {maxEntries} networks of {word} ([limits] max_{policy.Name()}_entries)");
+        }
+
+        return exchange.FailIfFaults(422, ErrorCode.Invalid)
+            ? null
+            : new SetText(request.Name, request.Entries.Count, SetFile.Format(CollectionsMarshal.AsSpan(request.Entries)));
     }
 
     private bool Succeeded(Exchange exchange, Policy policy, string name, SetResult result)
@@ -224,7 +232,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
                 exchange.Fail(422, ErrorCode.Invalid, result.Message);
                 break;
-            case SetOutcome.Unusable:
+            case SetOutcome.Unusable or SetOutcome.NoRoom:
                 exchange.Fail(422, ErrorCode.Invalid, result.Message);
                 break;
             default:
@@ -254,18 +262,26 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         body.Raw("]"u8);
     }
 
-    private static void WriteSet(IBufferWriter<byte> body, string name, IReadOnlyList<Cidr> entries)
+    /// <summary>Answers with a set in pieces, as its reader takes them: it may be larger than what a connection may hold.</summary>
+    private static async ValueTask SendAsync(Exchange exchange, int status, string name, ReadOnlyMemory<byte> text)
     {
-        body.Raw("{\"name\":"u8);
-        body.String(name);
-        body.Raw(",\"entries\":["u8);
-        for (int i = 0; i < entries.Count; i++)
+        exchange.HandlerBytes = text.Length;
+        if (await exchange.BeginStreamAsync(status, SetAnswer.Measure(name, text)) is { } body)
         {
-            body.Raw(i == 0 ? "\""u8 : ",\""u8);
-            body.Advance(entries[i].Format(body.GetSpan(Cidr.MaxTextLength)));
-            body.Raw("\""u8);
+            var answer = new SetAnswer(name, text);
+            bool hasMore;
+            do
+            {
+                hasMore = answer.WritePiece(body);
+                hasMore &= !(await body.FlushAsync()).IsCompleted;
+            }
+            while (hasMore);
+            await body.CompleteAsync();
         }
 
-        body.Raw("]}"u8);
+        exchange.HandlerBytes = 0;
     }
+
+    /// <param name="Text">Of the file.</param>
+    private sealed record SetText(string Name, int Entries, byte[] Text);
 }

@@ -6,8 +6,10 @@ using Couic.Store;
 namespace Couic.Http.Json;
 
 /// <summary>The body of <c>POST /v1/sets/{policy}</c> and of <c>PUT /v1/sets/{policy}/{name}</c>.</summary>
-internal sealed class SetRequest
+/// <param name="maxEntries">Entries of each address family that are kept.</param>
+internal sealed class SetRequest(int maxEntries)
 {
+    private readonly int[] _counts = new int[2];
     private bool _hasName;
     private bool _hasEntries;
 
@@ -19,13 +21,16 @@ internal sealed class SetRequest
     /// <summary>Places (from 0) and faults of the bad ones, the first thousand.</summary>
     public List<(int Index, CidrFault Fault)> Faults { get; } = [];
 
-    /// <summary>Faults that are told: a body of 8 MiB could have millions.</summary>
+    /// <summary>The family of which there are more entries than the table takes; null when all fit.</summary>
+    public IpFamily? Surplus { get; private set; }
+
+    /// <summary>Faults that are told: a large body could have millions.</summary>
     private const int MaxFaults = 1000;
 
     /// <exception cref="JsonException">Not JSON, or not of these types.</exception>
-    public static SetRequest Read(ReadOnlySpan<byte> json)
+    public static SetRequest Read(ReadOnlySpan<byte> json, int maxEntries)
     {
-        var request = new SetRequest();
+        var request = new SetRequest(maxEntries);
         Utf8JsonReader reader = StrictJson.Open(json);
         StrictJson.Next(ref reader);
         StrictJson.Expect(ref reader, JsonTokenType.StartObject, "an object is expected");
@@ -82,9 +87,13 @@ internal sealed class SetRequest
             }
 
             CidrFault fault = Cidr.TryParse(StrictJson.Text(ref reader, "each entry"), out Cidr cidr);
-            if (fault == CidrFault.None)
+            if (fault == CidrFault.None && ++_counts[(int)cidr.Family] <= maxEntries)
             {
                 Entries.Add(cidr);
+            }
+            else if (fault == CidrFault.None)
+            {
+                Surplus = cidr.Family;
             }
             else if (Faults.Count < MaxFaults)
             {

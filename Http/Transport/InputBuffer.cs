@@ -53,6 +53,14 @@ internal sealed class InputBuffer
     /// <summary>The reader of the body is done with its first bytes.</summary>
     public void ConsumeBody(int count) => _bodyStart += count;
 
+    /// <summary>The body is of no use any more: its memory is given back.</summary>
+    public void DropBody()
+    {
+        _bodyStart = _bodyEnd;
+        Compact();
+        Shrink(Buffers.Working);
+    }
+
     /// <summary>The request is over: the next one starts at what is raw.</summary>
     public void EndRequest()
     {

@@ -28,7 +28,9 @@ internal sealed class SetFileTarget : FuzzTarget
         Require(faults.All(f => f.ToString().All(c => !char.IsControl(c))), "a fault that cannot be printed");
         Require((SetFile.FindBadText(input) == 0) == SetFile.IsText(input), "text or not?");
 
-        byte[] written = SetFile.Format(entries.ToArray())!;
+        Require(SetFile.FindFaults(input).Select(f => f.ToString()).SequenceEqual(faults.Select(f => f.ToString())), "other faults than while reading");
+
+        byte[] written = SetFile.Format(entries.ToArray());
         Require(SetFile.Read(written, out List<SetFault> none).SequenceEqual(entries) && none.Count == 0, "written out it is another");
         return $"{Math.Min(3, entries.Count)} {Math.Min(3, faults.Count)} {faults.FirstOrDefault()?.Message} {SetFile.IsText(input)}";
     }

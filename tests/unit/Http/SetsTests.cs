@@ -97,6 +97,28 @@ public sealed class SetsTests : IDisposable
     }
 
     [Fact]
+    public async Task Create_FullTableOfIPv6Hosts_IsTakenAnsweredWholeAndReadBack()
+    {
+        string entries = string.Join(',', Enumerable.Range(0, 262_144).Select(i => $"\"2001:db8:1111:2222:3333:4444:{(i >> 16) + 1:x}:{i & 0xffff:x}/128\""));
+        string body = $$"""{"name":"a","entries":[{{entries}}]}""";
+        Answer made = await _rig.SendAsync("POST", "/v1/sets/drop", body);
+        Assert.True(made.Status == 201 && made.Body == body);
+        Answer read = await _rig.SendAsync("GET", "/v1/sets/drop/a");
+        Assert.True(read.Status == 200 && read.Body == body);
+        Assert.Equal(201, (await _rig.SendAsync("POST", "/v1/sets/reload")).Status);
+        Assert.Equal(262_144, _rig.Store.Count(Policy.Drop));
+    }
+
+    [Fact]
+    public async Task Create_MoreEntriesThanTheTableTakes_Is422AndNamesTheLimit()
+    {
+        string entries = string.Join(',', Enumerable.Repeat("\"::/0\"", 65_537));
+        Answer answer = await _rig.SendAsync("POST", "/v1/sets/ignore", $$"""{"name":"a","entries":[{{entries}}]}""");
+        Assert.Equal((422, ("invalid", "entries=invalid")), (answer.Status, answer.Error));
+        Assert.Contains("more than 65536 networks of IPv6 ([limits] max_ignore_entries)", answer.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ASetOfTooMuchTextIs422()
     {
         string entries = string.Join(',', Enumerable.Repeat("\"1:2:3:4:5:6:7:8/128\"", 265_000));

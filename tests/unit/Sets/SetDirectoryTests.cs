@@ -9,7 +9,8 @@ namespace Couic.Tests.Sets;
 
 public sealed class SetDirectoryTests : IDisposable
 {
-    private static readonly Cidr[] Entries = [Cidr.FromV4(0x0a000007, 8), Cidr.FromV4(0x0a000001), Cidr.FromV4(0x0a000007, 8)];
+    private static readonly SetLimits Small = new(MaxFileBytes: 100, MaxFiles: 3);
+    private static readonly byte[] Entries = "10.0.0.7/8\n10.0.0.1/32\n10.0.0.7/8\n"u8.ToArray();
     private readonly TempFolder _folder = new();
     private readonly SetDirectory _sets;
 
@@ -28,8 +29,8 @@ public sealed class SetDirectoryTests : IDisposable
         Assert.Equal(SetOutcome.Ok, _sets.Create(Policy.Drop, "a", Entries).Outcome);
         Assert.Equal("10.0.0.7/8\n10.0.0.1/32\n10.0.0.7/8\n", File.ReadAllText(_folder["drop/a.couic"]));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["drop/a.couic"]));
-        Assert.Equal(SetOutcome.Ok, _sets.Read(Policy.Drop, "a", out IReadOnlyList<Cidr> read).Outcome);
-        Assert.Equal(Entries, read);
+        Assert.Equal(SetOutcome.Ok, _sets.Read(Policy.Drop, "a", out ReadOnlyMemory<byte> read).Outcome);
+        Assert.Equal(Entries, read.ToArray());
         Assert.Equal(SetOutcome.Absent, _sets.Read(Policy.Ignore, "a", out _).Outcome);
         Assert.Equal(["a.couic"], Directory.GetFiles(_folder["drop"]).Select(Path.GetFileName));
     }
@@ -40,8 +41,8 @@ public sealed class SetDirectoryTests : IDisposable
         _sets.Create(Policy.Drop, "a", Entries);
         SetResult result = _sets.Create(Policy.Drop, "a", []);
         Assert.Equal((SetOutcome.Exists, "set \"a\" exists already"), (result.Outcome, result.Message));
-        _sets.Read(Policy.Drop, "a", out IReadOnlyList<Cidr> read);
-        Assert.Equal(3, read.Count);
+        _sets.Read(Policy.Drop, "a", out ReadOnlyMemory<byte> read);
+        Assert.Equal(Entries, read.ToArray());
     }
 
     [Fact]
@@ -112,16 +113,16 @@ public sealed class SetDirectoryTests : IDisposable
     public void BadContentIsToldApart()
     {
         _folder.Write("drop/bad.couic", "10.0.0.1/32\n10.0.0.1\nx\n");
-        SetResult bad = _sets.Read(Policy.Drop, "bad", out IReadOnlyList<Cidr> entries);
+        SetResult bad = _sets.Read(Policy.Drop, "bad", out ReadOnlyMemory<byte> text);
         Assert.Equal(SetOutcome.BadLines, bad.Outcome);
         Assert.Equal([2, 3], bad.Faults.Select(f => f.Line));
-        Assert.Empty(entries);
+        Assert.True(text.IsEmpty);
 
         File.WriteAllBytes(_folder.Write("drop/latin.couic", ""), [(byte)'#', 0xe9, 10]);
         Assert.Equal(SetOutcome.NotText, _sets.Read(Policy.Drop, "latin", out _).Outcome);
-        _folder.Write("drop/large.couic", new string('#', SetFile.MaxBytes + 1));
+        _folder.Write("drop/large.couic", new string('#', SetLimits.Default.MaxFileBytes + 1));
         Assert.Equal(SetOutcome.Unusable, _sets.Read(Policy.Drop, "large", out _).Outcome);
-        _folder.Write("drop/large.couic", new string('#', SetFile.MaxBytes));
+        _folder.Write("drop/large.couic", new string('#', SetLimits.Default.MaxFileBytes));
         Assert.Equal(SetOutcome.Ok, _sets.Read(Policy.Drop, "large", out _).Outcome);
     }
 
@@ -145,11 +146,79 @@ public sealed class SetDirectoryTests : IDisposable
     }
 
     [Fact]
-    public void TextOverTheLimitIsNotWritten()
+    public void Create_TextOverTheLimitOfAFile_IsRefusedAndNamesTheLimit()
     {
-        var entries = new Cidr[SetFile.MaxBytes / 11 + 1];
-        Array.Fill(entries, Cidr.FromV4(0x0a000001, 8));
-        Assert.Equal(SetOutcome.TooLarge, _sets.Create(Policy.Drop, "a", entries).Outcome);
+        var sets = new SetDirectory(_folder.Path, FileOwner.Current, Small);
+        SetResult result = sets.Create(Policy.Drop, "a", new byte[101]);
+        Assert.Equal(SetOutcome.TooLarge, result.Outcome);
+        Assert.Contains("over 100 bytes ([limits] max_set_file_bytes", result.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(_folder["drop"]));
+        Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, "a", new byte[100]).Outcome);
+        Assert.Equal(SetOutcome.TooLarge, sets.Replace(Policy.Drop, "a", new byte[101]).Outcome);
+    }
+
+    [Fact]
+    public void Create_MoreFilesThanTheLimit_IsRefusedAndTheOtherPolicyIsNotConcerned()
+    {
+        var sets = new SetDirectory(_folder.Path, FileOwner.Current, Small);
+        Assert.All((string[])["a", "b", "c"], name => Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, name, []).Outcome));
+        SetResult result = sets.Create(Policy.Drop, "d", []);
+        Assert.Equal((SetOutcome.NoRoom, "drop has 3 set files already, at most 3 ([limits] max_set_files)"), (result.Outcome, result.Message));
+        Assert.Equal(SetOutcome.Exists, sets.Create(Policy.Drop, "a", []).Outcome);
+        Assert.Equal(SetOutcome.Ok, sets.Replace(Policy.Drop, "a", Entries).Outcome);
+        Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Ignore, "d", []).Outcome);
+        Assert.Equal(SetOutcome.Ok, sets.Delete(Policy.Drop, "b").Outcome);
+        Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, "d", []).Outcome);
+    }
+
+    [Fact]
+    public void CreateAndReplace_MoreBytesTogetherThanTheLimit_AreRefusedUnlessTheFileShrinks()
+    {
+        var sets = new SetDirectory(_folder.Path, FileOwner.Current, Small with { MaxFiles = 10 });
+        foreach (string name in (string[])["a", "b", "c"])
+        {
+            Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, name, new byte[100]).Outcome);
+        }
+
+        Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, "d", new byte[50]).Outcome);
+        SetResult result = sets.Create(Policy.Drop, "e", new byte[51]);
+        Assert.Equal(
+            (SetOutcome.NoRoom, "the set files of drop would have 401 bytes together, at most 400 (4 times [limits] max_set_file_bytes)"),
+            (result.Outcome, result.Message));
+        Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, "e", new byte[50]).Outcome);
+        Assert.Equal(SetOutcome.NoRoom, sets.Replace(Policy.Drop, "d", new byte[51]).Outcome);
+
+        _folder.Write("drop/byhand.couic", new string('#', 90));
+        Assert.Equal(SetOutcome.Ok, sets.Replace(Policy.Drop, "a", new byte[99]).Outcome);
+        Assert.Equal(SetOutcome.NoRoom, sets.Replace(Policy.Drop, "d", new byte[51]).Outcome);
+        Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Ignore, "e", new byte[100]).Outcome);
+    }
+
+    [Fact]
+    public void Names_MoreFilesThanTheLimit_AreTheFirstInOrderAndTheRestIsCounted()
+    {
+        var sets = new SetDirectory(_folder.Path, FileOwner.Current, Small);
+        for (int i = 0; i < 20; i++)
+        {
+            _folder.Write($"drop/n{(i * 7) % 20:d2}.couic", "");
+        }
+
+        Assert.Equal(["n00", "n01", "n02"], sets.Names(Policy.Drop, out int beyond));
+        Assert.Equal(17, beyond);
+    }
+
+    [Fact]
+    public void RemoveLeftovers_OnlyTemporaryFilesOfOurOwnWritesGo()
+    {
+        string[] stay = ["a.couic", ".a.couic.tmp", ".notes.tmp", ".a.couic.0123456789abcdeg.tmp", "a.0123456789abcdef.tmp", ".a.couic.0123456789abcdef"];
+        foreach (string name in (string[])[.. stay, ".a.couic.0123456789abcdef.tmp", ".b.couic.fedcba9876543210.tmp"])
+        {
+            _folder.Write($"drop/{name}", "");
+        }
+
+        _folder.Write("ignore/.c.couic.0123456789abcdef.tmp", "");
+        _sets.RemoveLeftovers();
+        Assert.Equal(stay.Order(StringComparer.Ordinal), Directory.GetFiles(_folder["drop"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Empty(Directory.GetFiles(_folder["ignore"]));
     }
 }

@@ -75,6 +75,75 @@ public sealed class SetLoaderTests : IDisposable
         Assert.StartsWith($"Error: set file {_folder["drop/b.couic"]} is left out: ", _log.Lines[0], StringComparison.Ordinal);
     }
 
+    /// <summary>Whatever lies in the folder, and whoever put it there: the start reads so many files and bytes, keeps a table full, and no more.</summary>
+    [Fact]
+    public void Start_FolderBeyondEveryLimit_LoadsWhatFitsInBoundedMemoryAndNamesTheRest()
+    {
+        const int FileBytes = 64 * 1024;
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 2_000, MaxIgnoreEntries: 5));
+        var loader = new SetLoader(new SetDirectory(_folder.Path, FileOwner.Current, new SetLimits(FileBytes, MaxFiles: 30)), rig.Store, rig.Clock, _log);
+        _folder.Write("drop/a.couic", "10.0.0.1/32\n");
+        for (int i = 0; i < 200; i++)
+        {
+            _folder.Write($"drop/m{i:d3}.couic", string.Concat(Enumerable.Range(0, 1_500).Select(n => $"2001:db8:0:1:2:3:{i:x4}:{n:x4}/128\n")));
+        }
+
+        Directory.CreateDirectory(_folder["drop/folder.couic"]);
+        File.CreateSymbolicLink(_folder["drop/link.couic"], "/dev/zero");
+        Run("mkfifo", _folder["drop/fifo.couic"]);
+        Run("mknod", _folder["drop/device.couic"], "c", "1", "5");
+        Run("truncate", "-s", "1T", _folder.Write("drop/huge.couic", ""));
+        Run("truncate", "-s", "60K", _folder.Write("drop/holes.couic", ""));
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        SetReload start = loader.Start();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2_000_000);
+        Assert.Equal((SetReloadStatus.Ok, 1_501), (start.Status, start.Drop.Total));
+        Assert.Equal("m000.couic"u8, rig.Get("2001:db8:0:1:2:3:0:5db/128").Tag.Span);
+        Dictionary<string, string> faults = start.Faults.GroupBy(f => Path.GetFileName(f.File)).ToDictionary(g => g.Key, g => g.First().Message);
+        Assert.All((string[])["folder", "fifo", "device"], name => Assert.EndsWith("is not a regular file", faults[name + ".couic"], StringComparison.Ordinal));
+        Assert.Contains("symbolic link", faults["link.couic"], StringComparison.Ordinal);
+        Assert.Contains("(at most 65536)", faults["huge.couic"], StringComparison.Ordinal);
+        Assert.StartsWith("not an IPv4 or IPv6 address", faults["holes.couic"], StringComparison.Ordinal);
+        Assert.Equal("does not fit with the sets before it: at most 2000 networks of IPv6 ([limits] max_drop_entries)", faults["m001.couic"]);
+        Assert.Equal("does not fit with the files before it: 262144 bytes of drop are read (4 times [limits] max_set_file_bytes)", faults["m020.couic"]);
+        Assert.StartsWith("177 set files are left out: at most 30 are read", faults["drop"], StringComparison.Ordinal);
+        Assert.Equal(SetReloadStatus.NoRoom, loader.Reload("tester").Status);
+    }
+
+    [Fact]
+    public void Reload_FileThatGrowsWhileItIsRead_IsTakenWithinItsLimitOrRefused()
+    {
+        var loader = new SetLoader(new SetDirectory(_folder.Path, FileOwner.Current, new SetLimits(MaxFileBytes: 4_096)), _rig.Store, _rig.Clock, _log);
+        string path = _folder.Write("drop/a.couic", "10.0.0.1/32\n");
+        bool isDone = false;
+        var writer = new Thread(() =>
+        {
+            while (!Volatile.Read(ref isDone))
+            {
+                File.AppendAllText(path, "10.0.0.1/32\n");
+            }
+        });
+        writer.Start();
+        SetReload last;
+        do
+        {
+            last = loader.Reload("tester");
+        }
+        while (last.IsOk);
+        Volatile.Write(ref isDone, true);
+        writer.Join();
+        Assert.Contains("4096", last.Message, StringComparison.Ordinal);
+        Assert.True(_rig.Has("10.0.0.1/32"));
+    }
+
+    private static void Run(string command, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(command, arguments);
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+    }
+
     [Fact]
     public void AReloadWithAnyFaultChangesNothingAndNamesFileLineAndText()
     {
