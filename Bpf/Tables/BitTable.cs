@@ -5,7 +5,7 @@ namespace Couic.Bpf.Tables;
 /// <summary>Bits that packets are sorted by first: a zero means that no rule is behind it.</summary>
 internal sealed class BitTable(MappedMemory lines, uint firstLine)
 {
-    private const ulong All = ulong.MaxValue;
+    public const int BitsPerWord = 64;
 
     private readonly int _first = (int)(firstLine * (Layout.LineSize / sizeof(ulong)));
 
@@ -19,28 +19,12 @@ internal sealed class BitTable(MappedMemory lines, uint firstLine)
 
     public void Clear(uint index) => Volatile.Write(ref Word(index), Word(index) & ~(1ul << (int)(index & 63)));
 
-    /// <summary>Sets a block whose size is a power of two and which starts at a multiple of it.</summary>
-    public void SetBlock(uint index, uint count)
+    /// <summary>Replaces bits of one word, whose number is a power of two and which start at a multiple of it.</summary>
+    public void Write(uint index, int count, ulong bits)
     {
-        if (count < 64)
-        {
-            Volatile.Write(ref Word(index), Word(index) | (((1ul << (int)count) - 1) << (int)(index & 63)));
-            return;
-        }
-
-        for (uint end = index + count; index != end; index += 64)
-        {
-            Volatile.Write(ref Word(index), All);
-        }
-    }
-
-    /// <summary>Clears whole words: index and count are multiples of 64.</summary>
-    public void ClearBlock(uint index, uint count)
-    {
-        for (uint end = index + count; index != end; index += 64)
-        {
-            Volatile.Write(ref Word(index), 0);
-        }
+        ulong mask = (ulong.MaxValue >> (BitsPerWord - count)) << (int)(index & 63);
+        ref ulong word = ref Word(index);
+        Volatile.Write(ref word, (word & ~mask) | ((bits << (int)(index & 63)) & mask));
     }
 
     private ref ulong Word(uint index) => ref lines.As<ulong>()[_first + (int)(index >> 6)];

@@ -28,16 +28,22 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
         uint index = (word * BitsPerWord) + (uint)bit;
         if (up ? _counts.Increment(index) == 1 : _counts.Decrement(index) == 0)
         {
-            Put(word, bit, up);
+            Put(word, 1, bit, up);
         }
     }
 
-    /// <summary>Adds a length of which a block can have only one rule, or takes it out.</summary>
-    public void Put(uint word, int bit, bool there)
+    /// <summary>Adds a length of which each of some blocks can have only one rule, or takes it out.</summary>
+    public void Put(uint word, uint count, int bit, bool there)
     {
-        ulong others = this[word] & ~(1ul << bit);
-        Volatile.Write(ref At(word), there ? others | (1ul << bit) : others);
+        ulong mask = 1ul << bit;
+        foreach (ref ulong lengths in lines.As<ulong>().Slice(_first + (int)word, (int)count))
+        {
+            Volatile.Write(ref lengths, there ? lengths | mask : lengths & ~mask);
+        }
     }
+
+    /// <summary>The words of some blocks.</summary>
+    public ReadOnlySpan<ulong> Words(uint word, uint count) => lines.As<ulong>().Slice(_first + (int)word, (int)count);
 
     private ref ulong At(uint word) => ref lines.As<ulong>()[_first + (int)word];
 }

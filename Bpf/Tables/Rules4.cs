@@ -40,8 +40,6 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
     /// <summary>Whether a new rule would find a place.</summary>
     public bool HasRoom(ulong key) => FindFree(lines.As<ulong>(), key, out _) >= 0;
 
-    public bool Contains(ulong key) => Find(lines.As<ulong>(), key, out _) >= 0 || _placeless.Contains(key);
-
     /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
     public void Set(ulong key, uint rule, bool isNew)
     {

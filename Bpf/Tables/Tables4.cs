@@ -1,4 +1,3 @@
-using System.Numerics;
 using Couic.Native;
 using Couic.Store;
 
@@ -10,14 +9,12 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     private const int WideShift = 32 - Layout.Bits4Wide;
     private const int NarrowShift = 32 - Layout.Bits4Narrow;
 
-    /// <summary>64 at least, as whole words of bits are cleared at once.</summary>
-    private const uint BlocksPerWide = 1 << (WideShift - NarrowShift);
-
     private readonly BitTable _wide = new(lines, region.Wide);
     private readonly BitTable _narrow = new(lines, region.Narrow);
 
-    /// <summary>Rules longer than /22 by /22; shorter ones are looked for.</summary>
+    /// <summary>Rules longer than /22 by /22.</summary>
     private readonly BitCounts _narrowCounts = new();
+    private readonly Cover4 _cover = new();
     private readonly LengthSets _summary = new(lines, 0);
     private readonly LengthSets _lengths = new(lines, region.Lengths);
     private readonly Rules4 _rules = new(lines, region.Rules, region.Buckets);
@@ -42,6 +39,7 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
         _lengths.Fetch(cidr.V4 >> WideShift, 32 - cidr.Length);
         _narrow.Fetch(cidr.V4 >> NarrowShift);
         _narrowCounts.Fetch(cidr.V4 >> NarrowShift);
+        _cover.Fetch(cidr.V4 >> NarrowShift);
     }
 
     /// <summary>Whether a new rule would be counted beside its prefix.</summary>
@@ -55,8 +53,8 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
         if (isNew)
         {
             CountLength(cidr.V4, cidr.Length, up: true);
-            PublishNarrow(cidr.V4, cidr.Length);
-            PublishWide(cidr.V4, cidr.Length);
+            CountNarrow(cidr.V4, cidr.Length, up: true);
+            RenewWide(cidr.V4, cidr.Length);
         }
     }
 
@@ -64,8 +62,8 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     {
         _rules.Remove(Rules4.Key(cidr.V4, cidr.Length));
         CountLength(cidr.V4, cidr.Length, up: false);
-        RetractWide(cidr.V4, cidr.Length);
-        RetractNarrow(cidr.V4, cidr.Length);
+        RenewWide(cidr.V4, cidr.Length);
+        CountNarrow(cidr.V4, cidr.Length, up: false);
     }
 
     private static uint WideBlocks(int length) => 1u << Math.Max(0, Layout.Bits4Wide - length);
@@ -79,104 +77,59 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
         }
         else
         {
-            for (uint i = 0; i < WideBlocks(length); i++)
-            {
-                _lengths.Put(first + i, 32 - length, up);
-            }
+            _lengths.Put(first, WideBlocks(length), 32 - length, up);
         }
 
         _summary.Count(Layout.Summary4 + (uint)policy, 32 - length, up);
     }
 
-    private void PublishNarrow(uint address, int length)
+    private void CountNarrow(uint address, int length, bool up)
     {
-        uint block = address >> NarrowShift;
-        if (length <= Layout.Bits4Narrow)
-        {
-            _narrow.SetBlock(block, 1u << (Layout.Bits4Narrow - length));
-        }
-        else if (_narrowCounts.Increment(block) == 1)
-        {
-            _narrow.Set(block);
-        }
-    }
-
-    private void RetractNarrow(uint address, int length)
-    {
-        uint block = address >> NarrowShift;
         if (length > Layout.Bits4Narrow)
         {
-            if (_narrowCounts.Decrement(block) == 0)
+            uint block = address >> NarrowShift;
+            if (up ? _narrowCounts.Increment(block) != 1 : _narrowCounts.Decrement(block) != 0)
             {
-                ClearUncovered(block, block + 1);
+                return;
             }
 
-            return;
+            _cover.SetLonger(block, up);
         }
-
-        if (IsCovered(address, length))
+        else if (length > Layout.Bits4Wide)
         {
-            return;
+            _cover.SetPrefix(address, length, up);
         }
 
-        // By /16 where the prefix is larger: most of those hold nothing else.
-        uint end = block + (1u << (Layout.Bits4Narrow - length));
-        for (uint step = Math.Min(end - block, BlocksPerWide); block != end; block += step)
-        {
-            if (step == BlocksPerWide && _lengths[block >> (WideShift - NarrowShift)] == 0)
-            {
-                _narrow.ClearBlock(block, step);
-            }
-            else
-            {
-                ClearUncovered(block, block + step);
-            }
-        }
+        RenewNarrow(address >> WideShift, WideBlocks(length));
     }
 
-    private void ClearUncovered(uint block, uint end)
+    /// <summary>A word for each /16: all of its bits where a prefix of up to /16 covers it, else those of the longer ones.</summary>
+    private void RenewNarrow(uint first, uint count)
     {
-        for (; block != end; block++)
+        ReadOnlySpan<ulong> lengths = _lengths.Words(first, count);
+        for (int i = 0; i < lengths.Length; i++)
         {
-            if (_narrowCounts[block] == 0 && !IsCovered(block << NarrowShift, Layout.Bits4Narrow))
-            {
-                _narrow.Clear(block);
-            }
+            uint wide = first + (uint)i;
+            ulong bits = lengths[i] >> (32 - Layout.Bits4Wide) != 0 ? ulong.MaxValue : _cover.Bits(wide);
+            _narrow.Write(wide << (WideShift - NarrowShift), 1 << (WideShift - NarrowShift), bits);
         }
     }
 
-    /// <summary>Whether a prefix of up to a length covers an address.</summary>
-    private bool IsCovered(uint address, int length)
-    {
-        for (ulong left = _lengths[address >> WideShift] >> (32 - length) << (32 - length); left != 0; left &= left - 1)
-        {
-            if (_rules.Contains(Rules4.Key(address, 32 - BitOperations.TrailingZeroCount(left))))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private void PublishWide(uint address, int length)
+    /// <summary>A bit for each /16: whether any prefix touches it.</summary>
+    private void RenewWide(uint address, int length)
     {
         uint first = address >> WideShift;
-        for (uint i = 0; i < WideBlocks(length); i++)
+        ReadOnlySpan<ulong> lengths = _lengths.Words(first, WideBlocks(length));
+        for (int start = 0; start < lengths.Length; start += BitTable.BitsPerWord)
         {
-            _wide.Set(first + i);
-        }
-    }
-
-    private void RetractWide(uint address, int length)
-    {
-        uint first = address >> WideShift;
-        for (uint i = 0; i < WideBlocks(length); i++)
-        {
-            if (_lengths[first + i] == 0)
+            int count = Math.Min(lengths.Length - start, BitTable.BitsPerWord);
+            ulong bits = 0;
+            for (int i = 0; i < count; i++)
             {
-                _wide.Clear(first + i);
+                bits |= (lengths[start + i] != 0 ? 1ul : 0) << i;
             }
+
+            _wide.Write(first + (uint)start, count, bits);
         }
     }
 }

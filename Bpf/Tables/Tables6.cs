@@ -164,18 +164,18 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
     private void CountBrief(Cidr cidr, bool up)
     {
         uint first = BriefIndex(cidr);
-        for (uint i = 0; i < BriefBlocks(cidr.Length); i++)
+        Span<ushort> counts = _briefCounts.AsSpan((int)first, (int)BriefBlocks(cidr.Length));
+        for (int start = 0; start < counts.Length; start += BitTable.BitsPerWord)
         {
-            ref ushort count = ref _briefCounts[first + i];
-            count = (ushort)(count + (up ? 1 : -1));
-            if (up && count == 1)
+            Span<ushort> some = counts.Slice(start, Math.Min(counts.Length - start, BitTable.BitsPerWord));
+            ulong bits = 0;
+            for (int i = 0; i < some.Length; i++)
             {
-                _brief.Set(first + i);
+                some[i] += (ushort)(up ? 1 : -1);
+                bits |= (some[i] != 0 ? 1ul : 0) << i;
             }
-            else if (count == 0)
-            {
-                _brief.Clear(first + i);
-            }
+
+            _brief.Write(first + (uint)start, some.Length, bits);
         }
     }
 }

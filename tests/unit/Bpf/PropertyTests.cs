@@ -64,6 +64,26 @@ public class PropertyTests
         }
     }
 
+    /// <summary>Three of four rules are short enough to cover whole blocks of bits, which others of them cover too.</summary>
+    [Theory]
+    [InlineData(IpFamily.V4, 15, 22)]
+    [InlineData(IpFamily.V4, 16, 16)]
+    [InlineData(IpFamily.V6, 17, 64)]
+    [InlineData(IpFamily.V6, 18, 28)]
+    public void Change_ShortPrefixesThatComeAndGo_AgreesWithTheOracle(IpFamily family, int seed, int longest)
+    {
+        using var world = new RuleWorld(family, seed, new StoreLimits(256, 128, 16), longest: longest);
+        for (int i = 0; i < 4_000; i++)
+        {
+            Cidr touched = world.Change(i % 1000 < 500 ? 120 : 12);
+            world.Check(world.SourceIn(touched));
+            world.Check(world.RandomSource());
+        }
+
+        world.RemoveAll();
+        world.AssertTablesAreEmpty();
+    }
+
     [Theory]
     [InlineData(IpFamily.V4, 32)]
     [InlineData(IpFamily.V6, 128)]

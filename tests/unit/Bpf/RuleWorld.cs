@@ -7,7 +7,7 @@ using Xunit;
 namespace Couic.Tests.Bpf;
 
 /// <summary>A plane and the oracle beside it, perhaps two plain tries as well, with addresses close enough together to cover each other often.</summary>
-internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, TwoTries? tries = null) : IDisposable
+internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, TwoTries? tries = null, int? longest = null) : IDisposable
 {
     private const ushort IPv4 = 0x0800;
     private const ushort IPv6 = 0x86dd;
@@ -177,9 +177,14 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
     private ulong Hits(Policy policy, Cidr cidr, int slot) =>
         slot >= 0 && _plane.Plane.TryReadHits(policy, cidr, slot, out EntryHits hits) ? hits.Packets : 0;
 
-    /// <summary>Half of them hosts; the others of any length; all in few enough blocks to nest.</summary>
+    /// <summary>Half of them hosts, unless a longest length is given; the others of any length; all in few enough blocks to nest.</summary>
     private Cidr RandomNetwork()
     {
+        if (longest is { } most && _random.Next(4) > 0)
+        {
+            return SourceIn(Region(_random.Next(2) * 8)).WithLength(_random.Next(most + 1));
+        }
+
         int max = family == IpFamily.V4 ? 32 : 128;
         int length = _random.Next(10) switch { < 5 => max, < 7 => max * 3 / 4, < 8 => _random.Next(max + 1), _ => _random.Next(max / 8, max) };
         return SourceIn(Region(8)).WithLength(length);
