@@ -3,6 +3,9 @@ namespace Couic.Config;
 /// <summary>The table <c>[peering]</c>.</summary>
 public sealed record PeeringSettings
 {
+    /// <summary>The records of rules have one bit per peer.</summary>
+    public const int MaxPeers = 64;
+
     public bool Enabled { get; init; }
 
     /// <summary>Whether rules of <c>drop</c> travel and are taken; the default.</summary>

@@ -21,6 +21,10 @@ public sealed partial class SettingsReader
             }
 
             peers.Add(peer);
+            if (peers.Count == PeeringSettings.MaxPeers + 1)
+            {
+                peerTable.Fail("host", $"peering.peers names too many peers: at most {PeeringSettings.MaxPeers} peers");
+            }
         }
 
         table.Finish(Places);

@@ -67,10 +67,17 @@ internal sealed class PeerEndpoints(PeeringService peering)
                 exchange.Fail(422, ErrorCode.Invalid, message);
                 return;
             default:
-                peering.Apply(policy, batch, exchange.ClientName);
-                Confirm(exchange, batch);
-                return;
+                break;
         }
+
+        if (peering.Objection(policy, batch, exchange.ClientName) is { } objection)
+        {
+            exchange.Fail(422, ErrorCode.Invalid, objection);
+            return;
+        }
+
+        peering.Apply(policy, batch, exchange.ClientName);
+        Confirm(exchange, batch);
     }
 
     /// <summary>RFC 7240: who asks for nothing gets nothing; older nodes parse the echo.</summary>
@@ -111,13 +118,16 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        switch (peering.ServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary)))
+        switch (peering.ServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary), exchange.ClientName))
         {
             case SyncOutcome.Malformed:
                 exchange.Fail(400, ErrorCode.BadRequest, "the body is no message of a peer");
                 break;
             case SyncOutcome.Forbidden:
                 exchange.FailForbidden();
+                break;
+            case SyncOutcome.ClockOff:
+                exchange.Fail(422, ErrorCode.Invalid, "the clocks of the two nodes differ by more than 24 h: one of them is wrong");
                 break;
             default:
                 break;

@@ -50,7 +50,7 @@ internal sealed partial class PeerLink
         ulong[] sums = [];
         if (!answer.IsSuccess || !SyncMessage.TryReadBranchAnswer(answer.Body.Span, comparison.Branches.Count, out sums))
         {
-            FailOf(answer);
+            FailOf(comparison, answer);
             return;
         }
 
@@ -67,19 +67,25 @@ internal sealed partial class PeerLink
         if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, out nextLeaf, out writtenAt, records)
             || nextLeaf <= comparison.Ranges[0].First)
         {
-            FailOf(answer);
+            FailOf(comparison, answer);
             return;
         }
 
         Succeed();
-        TimeSpan transit = PeeringEngine.Transit(_engine.Time.GetUtcNow() + (_offset.Value ?? TimeSpan.Zero) - writtenAt);
+        TimeSpan transit = PeeringEngine.Transit(PeeringEngine.Shifted(_engine.Time.GetUtcNow(), _offset.Value ?? TimeSpan.Zero) - writtenAt);
         if (transit > TimeSpan.Zero)
         {
             records = records.ConvertAll(record => record with { Left = record.Left - transit });
         }
 
         comparison.Records += records.Count;
-        comparison.Applied += _engine.Apply(index.Policy, records, System.Text.Encoding.UTF8.GetBytes(Settings.Host)).Applied;
+        ApplyCounts counts = _engine.Apply(index.Policy, records, System.Text.Encoding.UTF8.GetBytes(Settings.Host));
+        comparison.Applied += counts.Applied;
+        if (counts.FromTheFuture > 0)
+        {
+            NoteFailure($"{counts.FromTheFuture} of its records are stamped more than 24 h ahead of this node's clock and were refused");
+        }
+
         _recordsFetched += records.Count;
         comparison.ContinueFrom(nextLeaf);
         EndIfComplete(comparison);
@@ -114,6 +120,17 @@ internal sealed partial class PeerLink
     {
         _comparison = null;
         _engine.ReleaseBulk(this);
+    }
+
+    /// <summary>The answer to a question about rules is none; a key that was refused is not shown again.</summary>
+    private void FailOf(Comparison comparison, in PeerAnswer answer)
+    {
+        if (answer.Status == 401)
+        {
+            _engine.Keys.Reject(comparison.MarkNode, comparison.Key);
+        }
+
+        FailOf(answer);
     }
 
     private void FailOf(in PeerAnswer answer) => Fail(

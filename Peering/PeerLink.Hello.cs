@@ -75,11 +75,22 @@ internal sealed partial class PeerLink
             return;
         }
 
+        if (peer.Node != PeerNode)
+        {
+            _offset.Reset();
+        }
+
+        _offset.Add(
+            _engine.Time.GetUtcNow(), DateTimeOffset.FromUnixTimeMilliseconds(peer.WallClock), _engine.Time.GetElapsedTime(sentAt));
+        if (_engine.ClockObjection(index, peer) is { } objection)
+        {
+            Fail(PeerFailure.Refused, $"its clock or this node's is wrong: {objection}");
+            return;
+        }
+
         BecomeComparing(peer);
         state.Refused = false;
         index.ObserveTime(peer.Time);
-        _offset.Add(
-            _engine.Time.GetUtcNow(), DateTimeOffset.FromUnixTimeMilliseconds(peer.WallClock), _engine.Time.GetElapsedTime(sentAt));
         NoteClock();
         Compare(state, index, own, peer, hasSums ? sums : default);
         state.NextHello = NextHello(state, index, sentAt, peer);
@@ -160,7 +171,6 @@ internal sealed partial class PeerLink
 
         if (another)
         {
-            _offset.Reset();
             PeerNode = peer.Node;
             _engine.Touch();
         }
@@ -216,5 +226,7 @@ internal sealed partial class PeerLink
     }
 
     private static string Unexpected(in PeerAnswer answer) =>
-        answer.IsSuccess ? "the answer makes no sense" : $"status {answer.Status}";
+        answer.IsSuccess ? "the answer makes no sense"
+        : RefusalText.Of(answer.Body.Span) is { } text ? $"status {answer.Status}: {text}"
+        : $"status {answer.Status}";
 }

@@ -15,7 +15,7 @@ internal sealed partial class PeerLink
     private readonly Queue<Single> _singles = new();
     private int _maxBatch = MaxBatch;
     private bool _wasPlain;
-    private Policy _batchPolicy;
+    private ReplicaIndex? _batchIndex;
 
     /// <summary>Sends the next batch of what was queued at the last tick.</summary>
     private bool TryJobs()
@@ -39,8 +39,8 @@ internal sealed partial class PeerLink
 
     private bool TrySend(ReplicaIndex index)
     {
-        _batchPolicy = index.Policy;
-        DateTimeOffset? sentAt = _engine.Time.GetUtcNow() + _offset.Value;
+        _batchIndex = index;
+        DateTimeOffset? sentAt = _offset.Value is { } offset ? PeeringEngine.Shifted(_engine.Time.GetUtcNow(), offset) : null;
         ArrayBufferWriter<byte> body = _body;
         body.ResetWrittenCount();
         PeerJobWriter.Begin(body);
@@ -54,6 +54,7 @@ internal sealed partial class PeerLink
         if (body.WrittenCount == 2)
         {
             index.Confirm(Number, _batch); // nothing of it concerns the peer
+            _batch.Clear();
             return false;
         }
 
@@ -115,6 +116,17 @@ internal sealed partial class PeerLink
             index.Return(Number, _batch);
             FailOf(answer);
         }
+
+        _batch.Clear();
+    }
+
+    /// <summary>Puts back what may not have arrived, whatever it was that went wrong.</summary>
+    private void ReturnBatch()
+    {
+        _batchIndex?.Return(Number, _batch);
+        _batchIndex?.Return(Number, [.. _singles.Where(single => single.IsLast).Select(single => single.Job)]);
+        _batch.Clear();
+        _singles.Clear();
     }
 
     private void Divide()
@@ -142,9 +154,9 @@ internal sealed partial class PeerLink
             return false;
         }
 
-        if (_engine.IndexOf(_batchPolicy) is not { } index)
+        if (_batchIndex is not { } index || _engine.IndexOf(index.Policy) != index)
         {
-            _singles.Clear();
+            _singles.Clear(); // the policy was switched off meanwhile
             return false;
         }
 
@@ -152,7 +164,7 @@ internal sealed partial class PeerLink
         PeerJobWriter.Begin(body);
         PeerJobWriter.Append(body, single.Job, single.IsAdd, stamped: _wire == Wire.Comparing, null);
         PeerJobWriter.End(body);
-        Post(_batchPolicy, PeerVerb.Jobs, body.WrittenMemory, answer => OnSingleAnswer(index, answer));
+        Post(index.Policy, PeerVerb.Jobs, body.WrittenMemory, answer => OnSingleAnswer(index, answer));
         return true;
     }
 

@@ -10,6 +10,7 @@ internal sealed partial class PeerLink
     private string? _lastError;
     private DateTimeOffset? _lastErrorAt;
     private long _nextLog = long.MinValue;
+    private long _nextFaultLog = long.MinValue;
     private bool _clockLogged;
     private long _requests;
     private long _failures;
@@ -72,6 +73,15 @@ internal sealed partial class PeerLink
             _nextLog = After(LogInterval);
             int queued = _states.Sum(state => _engine.IndexOf(state.Policy)?.QueueState(Number).Count ?? 0);
             PeeringLog.Failed(_engine.Log, Settings.ToString(), cause, queued);
+        }
+    }
+
+    private void NoteFault(Exception fault)
+    {
+        if (Now >= _nextFaultLog)
+        {
+            _nextFaultLog = After(LogInterval);
+            PeeringLog.LinkFault(_engine.Log, Settings.ToString(), fault);
         }
     }
 

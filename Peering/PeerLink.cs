@@ -60,7 +60,7 @@ internal sealed partial class PeerLink
                 state.Due = _engine.IndexOf(state.Policy)?.QueueState(Number).Count ?? 0;
             }
 
-            Advance();
+            Guarded(Advance);
         }
     }
 
@@ -89,9 +89,10 @@ internal sealed partial class PeerLink
     {
         lock (_gate)
         {
-            if (head.MarkNode == _engine.Node)
+            // A mark lets removed rules be forgotten, so it must come from the peer itself and lie in the past.
+            if (head.MarkNode == _engine.Node && _engine.Keys.TryGet(head.Node, out ulong key) && key == head.Key)
             {
-                StateOf(policy).PeerComparedAt = Math.Max(StateOf(policy).PeerComparedAt, head.Mark);
+                StateOf(policy).PeerComparedAt = Math.Max(StateOf(policy).PeerComparedAt, Math.Min(head.Mark, Now));
             }
 
             RetrySoon();
@@ -102,7 +103,7 @@ internal sealed partial class PeerLink
                     state.NextHello = state.Refused ? state.NextHello : Now;
                 }
 
-                Advance();
+                Guarded(Advance);
             }
         }
     }
@@ -166,8 +167,27 @@ internal sealed partial class PeerLink
                 return;
             }
 
-            handle(answer);
-            Advance();
+            Guarded(() =>
+            {
+                handle(answer);
+                Advance();
+            });
+        }
+    }
+
+    /// <summary>A fault of our own is treated as a failed request: what was to be sent goes back, and is tried again later.</summary>
+    private void Guarded(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception fault)
+        {
+            _busy = false;
+            ReturnBatch();
+            NoteFault(fault);
+            Fail(PeerFailure.Garbage, "unexpected fault of this node (see its log)");
         }
     }
 
@@ -221,7 +241,7 @@ internal sealed partial class PeerLink
                 _retryAt = 0;
             }
 
-            Advance();
+            Guarded(Advance);
         }
     }
 }

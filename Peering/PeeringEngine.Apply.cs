@@ -63,6 +63,12 @@ internal sealed partial class PeeringEngine
     private void ApplyStamped(ReplicaIndex index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
         Stamp stamp = change.Stamp!.Value;
+        if (!index.Accepts(stamp.Time))
+        {
+            counts.FromTheFuture++;
+            return;
+        }
+
         if (!index.IsNews(change.Cidr, stamp))
         {
             counts.NoNews++;
@@ -111,7 +117,7 @@ internal sealed partial class PeeringEngine
             if (removal is StoreOutcome.Removed or StoreOutcome.OwnedBySet && index is not null
                 && index.TryGet(change.Cidr, out OutgoingJob known, out _) && known.State == ReplicaState.Live)
             {
-                index.Record(change.Cidr, index.NewStamp(), ReplicaState.Removed, ReplicaFlags.None, default, 0, null);
+                index.Record(change.Cidr, index.NewStamp(change.Cidr), ReplicaState.Removed, ReplicaFlags.None, default, 0, null);
             }
 
             return;
@@ -128,7 +134,7 @@ internal sealed partial class PeeringEngine
         if (outcome == StoreOutcome.Created)
         {
             index?.Record(
-                change.Cidr, index.NewStamp(), ReplicaState.Live, ReplicaFlags.Applied, change.Tag.Span, change.Expiration, change.Left);
+                change.Cidr, index.NewStamp(change.Cidr), ReplicaState.Live, ReplicaFlags.Applied, change.Tag.Span, change.Expiration, change.Left);
         }
     }
 

@@ -7,7 +7,8 @@ namespace Couic.Peering;
 internal sealed partial class PeeringEngine
 {
     /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
-    public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    /// <param name="client">Name of the client that asks.</param>
+    public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client = "")
     {
         if (IndexOf(policy) is not { } index || body.Length > SyncMessage.MaxRequestBytes || !SyncMessage.TryReadKind(body, out SyncKind kind))
         {
@@ -19,42 +20,52 @@ internal sealed partial class PeeringEngine
             return SyncOutcome.Forbidden;
         }
 
+        if (kind == SyncKind.Hello)
+        {
+            return ServeHello(index, body, answer, client);
+        }
+
         bool served = kind switch
         {
-            SyncKind.Hello => TryServeHello(index, body, answer),
             SyncKind.Branches => TryServeBranches(index, body, answer),
             _ => TryServeLeaves(index, body, answer),
         };
         return served ? SyncOutcome.Answered : SyncOutcome.Malformed;
     }
 
-    private bool TryServeHello(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    private SyncOutcome ServeHello(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client)
     {
         if (!SyncMessage.TryReadHello(body, out SyncHead head))
         {
-            return false;
+            return SyncOutcome.Malformed;
+        }
+
+        if (TimeObjection(index, head) is { } objection)
+        {
+            Refused(client, objection);
+            return SyncOutcome.ClockOff;
         }
 
         index.ObserveTime(head.Time);
-        uint queued = Greeted(index, head);
+        uint queued = Greeted(index, head, client);
         SyncHead own = HeadOf(index, queued, Time.GetTimestamp(), Node);
         Span<ulong> sums = stackalloc ulong[DigestTree.Branches];
         index.CopyBranchSums(sums);
         SyncMessage.WriteHelloAnswer(answer, own, own.Root == head.Root ? default : sums);
-        return true;
+        return SyncOutcome.Answered;
     }
 
     /// <summary>Our side of a hello.</summary>
     public SyncHead HeadOf(ReplicaIndex index, uint queued, long mark, ulong markNode)
     {
         (ulong root, int live) = index.Summary();
-        return new SyncHead(Node, Time.GetUtcNow().ToUnixTimeMilliseconds(), index.Time, root, (uint)live, queued, mark, markNode);
+        return new SyncHead(Node, Math.Max(0, Time.GetUtcNow().ToUnixTimeMilliseconds()), index.Time, root, (uint)live, queued, mark, markNode);
     }
 
     /// <summary>Whoever greets us can be reached again, most likely. Returns what we have yet to send to it.</summary>
-    private uint Greeted(ReplicaIndex index, in SyncHead head)
+    private uint Greeted(ReplicaIndex index, in SyncHead head, string client)
     {
-        bool isKeyNew = Keys.Learn(head.Node, head.Key);
+        bool isKeyNew = Keys.Learn(client, head.Node, head.Key);
         PeerLink[] links = Volatile.Read(ref _links);
         foreach (PeerLink link in links)
         {

@@ -74,42 +74,75 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
     }
 
-    /// <summary>Every <see cref="FlushInterval"/>: flushes the queues, greets peers, forgets dead records.</summary>
+    /// <summary>
+    /// Every <see cref="FlushInterval"/>: flushes the queues, greets peers, forgets dead records. A fault at one peer or
+    /// policy stops no other.
+    /// </summary>
     public void Tick()
     {
         foreach (PeerLink link in Volatile.Read(ref _links))
         {
-            link.Tick();
+            try
+            {
+                link.Tick();
+            }
+            catch (Exception fault)
+            {
+                if (MayLog(ref _nextFaultLog))
+                {
+                    PeeringLog.LinkFault(Log, link.Settings.ToString(), fault);
+                }
+            }
         }
 
         foreach (ReplicaIndex? index in _indexes)
         {
-            if (index is not null)
+            try
             {
-                RetryUnapplied(index);
-                index.Collect(SafeBefore(index.Policy), budget: 8_192);
+                Maintain(index);
+            }
+            catch (Exception fault)
+            {
+                if (MayLog(ref _nextFaultLog))
+                {
+                    PeeringLog.UpkeepFailed(Log, index!.Policy.Name(), fault);
+                }
             }
         }
     }
 
-    /// <summary>Takes new settings in: peers that stay as they are keep their queues and connections.</summary>
+    private void Maintain(ReplicaIndex? index)
+    {
+        if (index is not null)
+        {
+            Restamp(index);
+            RetryUnapplied(index);
+            index.Collect(SafeBefore(index.Policy), budget: 8_192);
+        }
+    }
+
+    /// <summary>
+    /// Takes new settings in: peers that stay as they are keep their queues and connections. Peers beyond the first
+    /// <see cref="PeeringSettings.MaxPeers"/> are left out; the reader of the configuration refuses them.
+    /// </summary>
     public void Reconfigure(PeeringSettings settings)
     {
         lock (_settingsGate)
         {
-            Settings = settings;
+            PeerSettings[] wanted = [.. settings.Peers.Distinct().Take(PeeringSettings.MaxPeers)];
+            Settings = settings with { Peers = wanted };
             foreach (Policy policy in Policies.All)
             {
                 SwitchIndex(policy, settings.Enabled && settings.Policies.Contains(policy));
             }
 
-            IReadOnlyList<PeerSettings> wanted = settings.Enabled ? settings.Peers : [];
-            var links = new List<PeerLink>();
+            wanted = settings.Enabled ? wanted : [];
+            var kept = new List<PeerLink>();
             foreach (PeerLink link in _links)
             {
                 if (wanted.Contains(link.Settings))
                 {
-                    links.Add(link);
+                    kept.Add(link);
                 }
                 else
                 {
@@ -117,12 +150,17 @@ internal sealed partial class PeeringEngine : IRuleFeed
                 }
             }
 
-            foreach (PeerSettings peer in wanted.Take(PeeringSettings.MaxPeers))
+            var links = new List<PeerLink>();
+            foreach (PeerSettings peer in wanted)
             {
-                if (!links.Exists(link => link.Settings == peer))
+                PeerLink? link = kept.Find(link => link.Settings == peer);
+                if (link is null)
                 {
-                    links.Add(Open(peer, links));
+                    link = Open(peer, kept);
+                    kept.Add(link);
                 }
+
+                links.Add(link);
             }
 
             Volatile.Write(ref _links, [.. links]);

@@ -25,6 +25,18 @@ internal static partial class PeeringLog
     [LoggerMessage(EventName = "peer_batch", Level = LogLevel.Information, Message = "peer batch: {Policy}, client {Client}, {Jobs} jobs, {Applied} applied, {Known} no news, {OwnedBySet} of sets, {Refused} refused")]
     public static partial void Batch(ILogger log, string client, string policy, int jobs, int applied, int known, int ownedBySet, int refused);
 
+    [LoggerMessage(EventName = "peer_clock_refused", Level = LogLevel.Warning, Message = "refuse peer client \"{Client}\": {Objection} (is NTP running on both?)")]
+    public static partial void ClockRefused(ILogger log, string client, string objection);
+
+    [LoggerMessage(EventName = "peering_restamped", Level = LogLevel.Warning, Message = "renew stamps of {Policy} rules: the wall clock was set back; {Count} records were stamped in the future")]
+    public static partial void Restamped(ILogger log, string policy, int count);
+
+    [LoggerMessage(EventName = "peer_fault", Level = LogLevel.Error, Message = "flush peer \"{Peer}\": unexpected fault; the other peers are not affected")]
+    public static partial void LinkFault(ILogger log, string peer, Exception fault);
+
+    [LoggerMessage(EventName = "peering_upkeep_failed", Level = LogLevel.Error, Message = "keep {Policy} records: unexpected fault; peering goes on")]
+    public static partial void UpkeepFailed(ILogger log, string policy, Exception fault);
+
     [LoggerMessage(EventName = "peering_tick_failed", Level = LogLevel.Error, Message = "flush peers: unexpected fault; peering goes on")]
     public static partial void TickFailed(ILogger log, Exception fault);
 }

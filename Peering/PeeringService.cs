@@ -82,9 +82,23 @@ public sealed class PeeringService : IDisposable
         return counts;
     }
 
+    /// <summary>Why a batch is refused as a whole, nothing of it being applied; null where it is acceptable.</summary>
+    /// <param name="client">Name of the client that sent it.</param>
+    public string? Objection(Policy policy, IncomingBatch batch, string client)
+    {
+        string? objection = _engine.ClockObjection(policy, batch);
+        if (objection is not null)
+        {
+            _engine.Refused(client, objection);
+        }
+
+        return objection;
+    }
+
     /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
-    public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer) =>
-        _engine.ServeSync(policy, body, answer);
+    /// <param name="client">Name of the client that asks.</param>
+    public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client) =>
+        _engine.ServeSync(policy, body, answer, client);
 
     /// <summary>Compares the rules with a peer's, rule by rule, and changes nothing.</summary>
     /// <returns>Null when no peer of that name is configured.</returns>

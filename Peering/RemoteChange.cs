@@ -22,4 +22,7 @@ public sealed class ApplyCounts
 
     /// <summary>The table was full, or the data plane refused; tried again later.</summary>
     public int Refused { get; set; }
+
+    /// <summary>Stamped too far ahead of the own clock.</summary>
+    public int FromTheFuture { get; set; }
 }

@@ -12,18 +12,6 @@ internal sealed partial class ReplicaIndex
         }
     }
 
-    /// <summary>The time that others should know of, so that their next change is stamped later than ours.</summary>
-    public ulong Time
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _clock.Next();
-            }
-        }
-    }
-
     public void CopyBranchSums(Span<ulong> sums)
     {
         lock (_gate)
@@ -59,12 +47,14 @@ internal sealed partial class ReplicaIndex
     {
         ref Replica replica = ref _table[slot];
         replica.Flags |= ReplicaFlags.InDigest;
-        _digest.Toggle(replica.Cidr, StampOf(slot));
+        Toggle(slot);
         if (replica.Deadline != long.MaxValue)
         {
             Heap.Add(slot);
         }
     }
+
+    private void Toggle(int slot) => _digest.Toggle(_table[slot].Cidr, StampOf(slot));
 
     private void LeaveDigest(int slot)
     {
@@ -72,7 +62,7 @@ internal sealed partial class ReplicaIndex
         if (replica.Has(ReplicaFlags.InDigest))
         {
             replica.Flags &= ~ReplicaFlags.InDigest;
-            _digest.Toggle(replica.Cidr, StampOf(slot));
+            Toggle(slot);
             Heap.Remove(slot);
         }
     }

@@ -47,19 +47,10 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
                 bool live = change.Kind != RuleEventKind.Deleted;
                 ulong expiration = live ? change.Entry.Expiration : 0;
                 Write(
-                    cidr, new Stamp(_clock.Next(), self), live ? ReplicaState.Live : ReplicaState.Removed, ReplicaFlags.Applied,
+                    cidr, NextFor(cidr), live ? ReplicaState.Live : ReplicaState.Removed, ReplicaFlags.Applied,
                     live ? change.Entry.Tag.Span : default, expiration, DeadlineOf(expiration, null));
                 EnqueueForAll(_table.Find(cidr));
             }
-        }
-    }
-
-    /// <summary>A stamp for a change that carries none: one by a node that knows only the plain wire.</summary>
-    public Stamp NewStamp()
-    {
-        lock (_gate)
-        {
-            return new Stamp(_clock.Next(), self);
         }
     }
 
@@ -97,15 +88,6 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
             {
                 _unapplied.Enqueue(cidr);
             }
-        }
-    }
-
-    /// <summary>Takes note of how far the clocks of others have come.</summary>
-    public void ObserveTime(ulong seen)
-    {
-        lock (_gate)
-        {
-            _clock.Observe(seen);
         }
     }
 

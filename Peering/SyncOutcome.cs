@@ -10,4 +10,7 @@ public enum SyncOutcome
 
     /// <summary>A question about rules without the key that this node tells its peers.</summary>
     Forbidden,
+
+    /// <summary>The wall clock or the logical time of the sender is too far from ours.</summary>
+    ClockOff,
 }

@@ -58,21 +58,46 @@ public class PeerKeysTests
     }
 
     [Fact]
-    public void KeysAreBoundedAndTheLastOneOfANodeCounts()
+    public void Keys_OfOneClient_AreBoundedAndTheOldestIsEvicted()
     {
         var keys = new PeerKeys(1);
-        Assert.False(keys.Learn(5, 0));
-        Assert.True(keys.Learn(5, 7));
-        Assert.False(keys.Learn(5, 7));
-        Assert.True(keys.Learn(5, 8));
+        Assert.False(keys.Learn("m", 5, 0));
+        Assert.True(keys.Learn("m", 5, 7));
+        Assert.False(keys.Learn("m", 5, 7));
+        Assert.True(keys.Learn("m", 5, 8));
         Assert.True(keys.TryGet(5, out ulong key) && key == 8);
         for (ulong node = 10; node < 10_000; node++)
         {
-            keys.Learn(node, 9);
+            keys.Learn("m", node, 9);
         }
 
         Assert.False(keys.TryGet(5, out _));
-        Assert.InRange(Enumerable.Range(10, 10_000).Count(node => keys.TryGet((ulong)node, out _)), 1, 4 * PeeringSettings.MaxPeers);
+        Assert.Equal(PeerKeys.MaxPerClient, Enumerable.Range(0, 10_000).Count(node => keys.TryGet((ulong)node, out _)));
+        Assert.True(keys.TryGet(9_999, out _));
+    }
+
+    [Fact]
+    public void Keys_OfOneClient_DisplaceNoneOfAnother()
+    {
+        var keys = new PeerKeys(1);
+        keys.Learn("honest", 5, 7);
+        for (ulong node = 0; node < 10_000; node++)
+        {
+            keys.Learn("flooding", node, 9);
+        }
+
+        Assert.True(keys.TryGet(5, out ulong key) && key == 7);
+    }
+
+    [Fact]
+    public void AKeyThatWasRefused_GivesWayToTheOneOfAnotherClient()
+    {
+        var keys = new PeerKeys(1);
+        keys.Learn("liar", 5, 666);
+        keys.Learn("honest", 5, 7);
+        keys.Reject(5, 666);
+        keys.Learn("liar", 5, 667);
+        Assert.True(keys.TryGet(5, out ulong key) && key == 7);
     }
 
     private static SimCluster StartedWithARule()

@@ -98,7 +98,7 @@ public class PlainWireTests
         image.BeginSet("list.couic"u8);
         image.Add(Net("10.0.0.0/24"));
         node.Store.ReplaceSets(new SetImage(Policy.Ignore), image);
-        foreach (string extra in (string[])["", ""","stamp":999999999999999999,"node":1"""])
+        foreach (string extra in (string[])["", ""","stamp":99999999999999999,"node":1"""])
         {
             ApplyCounts counts = Apply(node, $$"""
                 [{"action":"add","entry":{"cidr":"10.0.0.0/24","tag":"x","expiration":0}{{extra}}},

@@ -95,7 +95,7 @@ internal sealed class SimNode
             SyncOutcome outcome = Engine.ServeSync(policy, body.Span, output);
             return outcome == SyncOutcome.Malformed
                 ? throw new InvalidOperationException($"node {Number} is sent a message that is none")
-                : new PeerAnswer(PeerFailure.None, outcome == SyncOutcome.Answered ? 200 : 401, output.WrittenMemory);
+                : new PeerAnswer(PeerFailure.None, outcome switch { SyncOutcome.Answered => 200, SyncOutcome.ClockOff => 422, _ => 401 }, output.WrittenMemory);
         }
 
         if (PeerJobReader.TryRead(body, out IncomingBatch batch, out _) != PeerBodyFault.None)
