@@ -4,4 +4,7 @@ namespace Couic.Cli;
 internal sealed class CliException(params IReadOnlyList<string> messages) : Exception(string.Join("; ", messages))
 {
     public IReadOnlyList<string> Messages { get; } = messages;
+
+    /// <summary>The status of the answer that said no; 0 where there was none.</summary>
+    public int Status { get; init; }
 }

@@ -13,6 +13,7 @@ internal static class Api
         new EntriesEndpoint(services).Register(router);
         new ListEndpoint(services).Register(router);
         new BulkEndpoint(services).Register(router);
+        new TagRemovalEndpoint(services).Register(router);
         new StatsEndpoint(services).Register(router);
         new ClientsEndpoint(services).Register(router);
         new StatusEndpoint(services).Register(router);

@@ -58,6 +58,10 @@ internal static partial class AuditLog
     public static partial void BulkApplied(
         ILogger log, string action, string policy, string client, long created, long updated, long unchanged, long removed, long absent, long rejected);
 
+    [LoggerMessage(EventName = "tag_removed", Level = LogLevel.Information,
+        Message = "tag {tag} removed from {policy} by client {client}: {removed} entries")]
+    public static partial void TagRemoved(ILogger log, string policy, string tag, string client, long removed);
+
     [LoggerMessage(EventName = "bulk_broken", Level = LogLevel.Error, Message = "bulk {action} of {policy} by client {client} broke off: {cause}")]
     public static partial void BulkBroken(ILogger log, string action, string policy, string client, string cause);
 

@@ -24,6 +24,9 @@ internal sealed class Category
     /// <summary>Entries per prefix length, so that a search by address looks only where there is something.</summary>
     public int[] PerLength { get; } = new int[129];
 
+    /// <summary>What other tags want of its entries.</summary>
+    public Claims Claims { get; } = new();
+
     /// <summary>The swap of sets that is being made or run; null for none.</summary>
     public SetSwapPlan? Swap { get; set; }
 

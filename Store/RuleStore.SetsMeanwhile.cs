@@ -13,7 +13,12 @@ public sealed partial class RuleStore
         if (swap.Brings(cidr))
         {
             entry = ReadBehind(swap, cidr, slot);
-            outcome = mode == ConflictMode.Refuse ? StoreOutcome.Conflict : StoreOutcome.OwnedBySet;
+            outcome = mode switch
+            {
+                ConflictMode.Refuse => StoreOutcome.Conflict,
+                ConflictMode.Extend => StoreOutcome.Unchanged,
+                _ => StoreOutcome.OwnedBySet,
+            };
             return true;
         }
 

@@ -125,15 +125,15 @@ public sealed partial class RuleStore
 
             ChangeAlone(category, ref change);
         }
-        else if (change.IsRemoval)
+        else if (change.IsRemoval && IsPlainRemoval(category, slot, change))
         {
             PlanRemoval(category, slot, ref change, stretch);
         }
-        else if (slot < 0 && !category.IsFull)
+        else if (!change.IsRemoval && slot < 0 && !category.IsFull)
         {
             PlanAddition(category, ref change, stretch);
         }
-        else if (slot >= 0 && change.Mode == ConflictMode.Refuse && !IsOver(ref category.Entries[slot]))
+        else if (!change.IsRemoval && slot >= 0 && change.Mode == ConflictMode.Refuse && !IsOver(ref category.Entries[slot]))
         {
             change.Entry = Read(category, slot);
             change.Outcome = StoreOutcome.Conflict;
@@ -153,11 +153,16 @@ public sealed partial class RuleStore
     /// <summary>The rare ways, which may take several steps and touch other entries.</summary>
     private void ChangeAlone(Category category, ref SingleChange change)
     {
-        change.Outcome = change.IsRemoval
-            ? RemoveAlone(category, change.Cidr, ChangeOrigin.Api, change.Metadata, out change.Entry)
+        change.Outcome = change.IsUnderTag ? RemoveUnderAlone(category, change.Cidr, change.Tag, ContextOf(change), out change.Entry)
+            : change.IsRemoval ? RemoveAlone(category, change.Cidr, ChangeOrigin.Api, change.Metadata, out change.Entry)
             : AddAlone(category, change.Cidr, change.Tag, change.Expiration, change.Mode, ContextOf(change), out change.Entry);
         change.Refusal = change.Outcome == StoreOutcome.Refused ? LastRefusal : null;
     }
+
+    /// <summary>Whether the entry simply goes: nobody has to be asked whose it is, or it is this tag's alone.</summary>
+    private bool IsPlainRemoval(Category category, int slot, in SingleChange change) =>
+        !change.IsUnderTag || slot < 0
+        || (!category.Claims.Has(slot) && _tags[(int)category.Policy].Utf8(category.Entries[slot].Tag).AsSpan().SequenceEqual(change.Tag));
 
     private void PlanAddition(Category category, ref SingleChange change, Stretch stretch)
     {

@@ -217,11 +217,17 @@ public sealed partial class RuleStore
             return StoreOutcome.Conflict;
         }
 
+        if (mode == ConflictMode.Extend)
+        {
+            return Extend(category, slot, tag, expiration, context, ref entry);
+        }
+
         if (entry.IsOfSet)
         {
             return StoreOutcome.OwnedBySet;
         }
 
+        category.Claims.Clear(slot); // the new content is all there is
         bool sameTag = entry.Tag.Span.SequenceEqual(tag);
         if (sameTag && entry.Expiration == expiration)
         {
@@ -296,6 +302,7 @@ public sealed partial class RuleStore
     {
         ref EntryTable.Slot held = ref category.Entries[slot];
         category.PerLength[held.Length]--;
+        category.Claims.Clear(slot);
         _tags[(int)category.Policy].Release(held.Tag);
         _creators.Release(held.Creator);
         category.Expiry.Unschedule(slot);

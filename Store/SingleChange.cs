@@ -14,6 +14,9 @@ public struct SingleChange
     /// <summary>Whether the entry is to go; else it is to be added.</summary>
     public bool IsRemoval;
 
+    /// <summary>Whether a removal is of what <see cref="Tag"/> claims alone.</summary>
+    public bool IsUnderTag;
+
     public Policy Policy;
     public ConflictMode Mode;
 

@@ -33,4 +33,7 @@ public enum ConflictMode : byte
 
     /// <summary>Tag and expiry of an entry that is there are replaced in place; its creation time stays.</summary>
     Update,
+
+    /// <summary>Of the entry that is there and the new one, the one that expires later is in force; the other is kept as a claim under its tag.</summary>
+    Extend,
 }

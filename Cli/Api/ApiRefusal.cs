@@ -33,7 +33,7 @@ internal static class ApiRefusal
             lines.Add($"the daemon seems to be older than couicctl {ProductVersion.Text}, which is the first that asks for this");
         }
 
-        return new CliException(lines);
+        return new CliException(lines) { Status = status };
     }
 
     private static string Hint(int status, Endpoint endpoint) => status == 401

@@ -25,6 +25,9 @@ internal static class CommonOptions
 
     public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag and expiration of what is there already");
 
+    public static readonly OptionSpec Extend =
+        new("extend", '\0', null, "Where it is there already, keep what expires later; neither tag loses what it asked for") { NotWith = "update" };
+
     public static readonly ArgumentSpec Cidr = new("CIDR", "Network such as 192.0.2.0/24 or 2001:db8::/32; a bare address means its /32 or /128");
 
     public static readonly ArgumentSpec Policy = new("POLICY", "drop or ignore", ValueKind.Policy);

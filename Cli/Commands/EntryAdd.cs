@@ -22,7 +22,7 @@ internal static class EntryAdd
             + "It lives in memory only; what has to survive a restart belongs into a set (see \"couicctl sets --help\").",
         ],
         Arguments = [CommonOptions.Cidr],
-        Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, Force, CommonOptions.Json],
+        Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, Force, CommonOptions.Json],
         Examples = policy == Policy.Drop
             ? ["couicctl drop add 192.0.2.7", "couicctl drop add 2001:db8:bad::/48 -t scanners -e 1d12h"]
             : ["couicctl ignore add 198.51.100.0/24 -t office"],
@@ -67,7 +67,7 @@ internal static class EntryAdd
     {
         string?[] parts =
         [
-            invocation.Has("update") ? "on_conflict=update" : null,
+            invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null,
             invocation.Has("force") ? "force=true" : null,
             guarded ? "guard=refuse" : null,
         ];

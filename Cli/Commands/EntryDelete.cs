@@ -1,27 +1,72 @@
+using System.Net;
 using Couic.Cli.Api;
 using Couic.Cli.Syntax;
+using Couic.Cli.Values;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary><c>drop delete</c>, <c>ignore delete</c>.</summary>
+/// <summary><c>drop delete</c>, <c>ignore delete</c>: one network, or what a tag has.</summary>
 internal static class EntryDelete
 {
+    /// <summary>A full table under one tag takes a few seconds.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    private static readonly ArgumentSpec Network = CommonOptions.Cidr with { Occurs = Occurs.Optional };
+
+    private static readonly OptionSpec UnderTag =
+        new("tag", 't', "TAG", "Only what was added under this tag; without CIDR, everything under it");
+
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "delete",
         Summary = $"Remove a network from {policy.Name()}",
-        Details = ["Prints nothing. An entry that a set defines goes when the set does not hold it any more and sets are reloaded."],
-        Arguments = [CommonOptions.Cidr],
-        Examples = [$"couicctl {policy.Name()} delete 192.0.2.0/24"],
+        Details =
+        [
+            "Prints nothing. An entry that a set defines goes when the set does not hold it any more and sets are reloaded.",
+            "With --tag an entry that other tags asked for as well (\"add --extend\") stays for them, and what is not there under the tag is no error.",
+        ],
+        Arguments = [Network],
+        Options = [UnderTag],
+        Examples = [$"couicctl {policy.Name()} delete 192.0.2.0/24", $"couicctl {policy.Name()} delete -t scanners"],
         Run = Run,
     };
 
     private static int Run(Invocation invocation)
     {
-        Cidr cidr = invocation.CidrArgument(0);
+        Policy policy = invocation.PolicyOfCommand();
+        string? tag = invocation.Option("tag");
+        if (invocation.Parsed.Arguments.Count == 0)
+        {
+            return tag is null ? throw new UsageException("CIDR is missing (or --tag for all of a tag)") : DeleteAll(invocation, policy, tag);
+        }
+
+        CommonOptions.ThrowIfAny(CidrArgument.TryParse(invocation.Argument(0), out Cidr cidr), tag is null ? null : CommonOptions.TagFault(tag));
         using ApiClient api = invocation.Connect();
-        api.Delete(EntryPath.Of(invocation.PolicyOfCommand(), cidr));
+        string path = EntryPath.Of(policy, cidr);
+        if (tag is null)
+        {
+            api.Delete(path);
+            return ExitStatus.Success;
+        }
+
+        try
+        {
+            api.Delete($"{path}?tag={tag}");
+        }
+        catch (CliException e) when (e.Status is (int)HttpStatusCode.NotFound or (int)HttpStatusCode.Conflict)
+        {
+            // Nothing is there under this tag, which is what was asked for.
+        }
+
+        return ExitStatus.Success;
+    }
+
+    private static int DeleteAll(Invocation invocation, Policy policy, string tag)
+    {
+        CommonOptions.ThrowIfAny(CommonOptions.TagFault(tag));
+        using ApiClient api = invocation.Connect();
+        api.Send(HttpMethod.Delete, $"{EntryPath.Of(policy)}/tag/{tag}", limit: Limit);
         return ExitStatus.Success;
     }
 }

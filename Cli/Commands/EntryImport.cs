@@ -21,12 +21,13 @@ internal static class EntryImport
         Details =
         [
             "Blank lines and lines that start with \"#\" are skipped. A line that is bad or that the daemon rejects stops no other: "
-            + "the rest is added, the rejected lines are named, and the exit status is 1. What is there already stays as it is without --update.",
+            + "the rest is added, the rejected lines are named, and the exit status is 1. What is there already stays as it is without --update or --extend. "
+            + "A line may also be an entry as the API writes it, a JSON object of cidr, tag and expiration: it keeps its own tag and expiration.",
         ],
         Arguments = [File],
         Options =
         [
-            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update,
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend,
             new OptionSpec("dry-run", '\0', null, "Check the file and send nothing"),
         ],
         Examples = [$"couicctl {policy.Name()} import blocklist.txt -t blocklist -e 1d", $"zcat list.gz | couicctl {policy.Name()} import -"],
@@ -40,7 +41,7 @@ internal static class EntryImport
         CommonOptions.ThrowIfAny(
             CommonOptions.TagFault(tag), TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
         Stream file = LineFile.Open(invocation.Context, invocation.Argument(0));
-        using var lines = new CidrLines(file);
+        using var lines = new CidrLines(file) { TakesEntries = true };
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = file.CanSeek ? file.Length : null };
         using ApiClient api = invocation.Connect();
         var source = new ImportSource(lines, new LockOutGuard(invocation, api, policy == Policy.Drop).Objection);
@@ -49,7 +50,7 @@ internal static class EntryImport
             return DryRun(invocation, source, policy);
         }
 
-        string path = $"{EntryPath.Of(policy)}/bulk?on_conflict={(invocation.Has("update") ? "update" : "keep")}";
+        string path = $"{EntryPath.Of(policy)}/bulk?on_conflict={(invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep")}";
         using var content = new ImportContent(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();

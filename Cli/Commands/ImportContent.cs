@@ -8,6 +8,9 @@ namespace Couic.Cli.Commands;
 /// <summary>The body of an import: one JSON object a line, written while the file is read.</summary>
 internal sealed class ImportContent : HttpContent
 {
+    /// <summary>Bytes: network, tag and expiration with what is around them.</summary>
+    private const int LongestLine = 256;
+
     private readonly ImportSource _source;
     private readonly ProgressBar _progress;
     private readonly byte[] _suffix;
@@ -18,7 +21,7 @@ internal sealed class ImportContent : HttpContent
         _source = source;
         _progress = progress;
         string tagJson = tag.Length == 0 ? "null" : $"\"{tag}\"";
-        _suffix = Encoding.UTF8.GetBytes($"\",\"tag\":{tagJson},\"expiration\":{expiration}}}\n");
+        _suffix = Suffix($"\"tag\":{tagJson},\"expiration\":{expiration}");
     }
 
     /// <summary>Why the file could not be read to its end; the request has failed then for that reason.</summary>
@@ -27,7 +30,7 @@ internal sealed class ImportContent : HttpContent
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         byte[] buffer = new byte[65536];
-        int room = buffer.Length - _suffix.Length - Cidr.MaxTextLength - 16;
+        int room = buffer.Length - LongestLine;
         int length = 0;
         try
         {
@@ -36,8 +39,9 @@ internal sealed class ImportContent : HttpContent
                 "{\"cidr\":\""u8.CopyTo(buffer.AsSpan(length));
                 length += 9;
                 length += cidr.Format(buffer.AsSpan(length));
-                _suffix.CopyTo(buffer, length);
-                length += _suffix.Length;
+                byte[] suffix = _source.Members is { } members ? Suffix(members) : _suffix;
+                suffix.CopyTo(buffer, length);
+                length += suffix.Length;
                 if (length > room)
                 {
                     stream.Write(buffer, 0, length);
@@ -54,6 +58,8 @@ internal sealed class ImportContent : HttpContent
 
         stream.Write(buffer, 0, length);
     }
+
+    private static byte[] Suffix(string members) => Encoding.UTF8.GetBytes($"\",{members}}}\n");
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context)
     {

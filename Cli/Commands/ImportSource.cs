@@ -15,6 +15,9 @@ internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objectio
     /// <summary>How many good lines there were so far.</summary>
     public int Sent { get; private set; }
 
+    /// <summary>Tag and expiration that the last good line gives itself, as JSON members; null for those of the command.</summary>
+    public string? Members => lines.Members;
+
     /// <summary>Bytes of the file that were read.</summary>
     public long Position => lines.Position;
 

@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using Couic.Cli.Api;
 using Couic.Store;
 
 namespace Couic.Cli.Values;
@@ -18,6 +20,12 @@ internal sealed class CidrLines(Stream stream) : IDisposable
     private int _end;
     private bool _first = true;
 
+    /// <summary>Whether a line may be an entry as the API writes it, a JSON object.</summary>
+    public bool TakesEntries { get; init; }
+
+    /// <summary>Tag and expiration of the last line as the members of a JSON object; null when it was a network alone.</summary>
+    public string? Members { get; private set; }
+
     /// <summary>The number of the last line, from 1.</summary>
     public int Number { get; private set; }
 
@@ -32,13 +40,14 @@ internal sealed class CidrLines(Stream stream) : IDisposable
         while (TryReadLine(out ReadOnlySpan<byte> line))
         {
             Number++;
+            Members = null;
             ReadOnlySpan<byte> text = line.Trim(" \t\r\f\v"u8);
             if (text.IsEmpty || text[0] == '#')
             {
                 continue;
             }
 
-            fault = Parse(text, allowBareAddress, out cidr);
+            fault = TakesEntries && text[0] == '{' ? ParseEntry(text, out cidr) : Parse(text, allowBareAddress, out cidr);
             return true;
         }
 
@@ -47,6 +56,28 @@ internal sealed class CidrLines(Stream stream) : IDisposable
     }
 
     public void Dispose() => stream.Dispose();
+
+    private string? ParseEntry(ReadOnlySpan<byte> text, out Cidr cidr)
+    {
+        cidr = default;
+        try
+        {
+            EntryLine entry = EntryLine.Parse(text);
+            string tag = Encoding.UTF8.GetString(entry.Tag);
+            if (TagRule.Fault(entry.Tag) is { } fault)
+            {
+                return $"tag \"{Printable.Quote(tag)}\": {fault}";
+            }
+
+            cidr = entry.Cidr;
+            Members = $"\"tag\":{(tag.Length == 0 ? "null" : $"\"{tag}\"")},\"expiration\":{entry.Expiration}";
+            return null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\" is not an entry: a JSON object with a good \"cidr\" is expected";
+        }
+    }
 
     private static string? Parse(ReadOnlySpan<byte> text, bool allowBareAddress, out Cidr cidr)
     {

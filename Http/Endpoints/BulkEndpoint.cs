@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Text;
 using System.Text.Json;
 using Couic.Access;
 using Couic.Http.Json;
@@ -21,7 +22,7 @@ internal sealed class BulkEndpoint(ApiServices services)
     private async ValueTask HandleAsync(Exchange exchange)
     {
         Policy policy = PathReader.Policy(exchange, 0);
-        if (PathReader.Failed(exchange) || !TryReadOptions(exchange, out bool removes, out ConflictMode mode, out bool force))
+        if (PathReader.Failed(exchange) || !TryReadOptions(exchange, out bool removes, out ConflictMode mode, out bool force, out byte[]? tag))
         {
             return;
         }
@@ -38,7 +39,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
-        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, exchange.Query.Has("guard"u8, "refuse"), isLines);
+        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, exchange.Query.Has("guard"u8, "refuse"), isLines, tag);
         string action = removes ? "remove" : "add";
         if (await RunAsync(exchange, job) is { } cause)
         {
@@ -54,7 +55,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             services.Audit, action, policy.Name(), exchange.ClientName, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount);
     }
 
-    private static bool TryReadOptions(Exchange exchange, out bool removes, out ConflictMode mode, out bool force)
+    private static bool TryReadOptions(Exchange exchange, out bool removes, out ConflictMode mode, out bool force, out byte[]? tag)
     {
         Query query = exchange.Query;
         force = query.Has("force"u8, "true");
@@ -64,10 +65,22 @@ internal sealed class BulkEndpoint(ApiServices services)
             exchange.AddFault("action", "\"add\" or \"remove\" is expected");
         }
 
-        mode = query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse;
-        if (mode == ConflictMode.Refuse && query.Find("on_conflict"u8, out string conflict) > 0 && conflict != "keep")
+        bool isGiven = query.Find("on_conflict"u8, out string conflict) > 0;
+        mode = conflict switch
         {
-            exchange.AddFault("on_conflict", "\"keep\" or \"update\" is expected");
+            "update" => ConflictMode.Update,
+            "extend" => ConflictMode.Extend,
+            _ => ConflictMode.Refuse,
+        };
+        if (isGiven && mode == ConflictMode.Refuse && conflict != "keep")
+        {
+            exchange.AddFault("on_conflict", "\"keep\", \"update\" or \"extend\" is expected");
+        }
+
+        tag = removes && query.Find("tag"u8, out string text) > 0 ? Encoding.UTF8.GetBytes(text) : null;
+        if (tag is not null && TagRule.Fault(tag) is { } fault)
+        {
+            exchange.AddFault("tag", fault);
         }
 
         return !PathReader.Failed(exchange);

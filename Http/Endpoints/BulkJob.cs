@@ -9,7 +9,7 @@ namespace Couic.Http.Endpoints;
 /// One bulk request as it is worked off: what each item did, and the first rejections. While the store makes a stretch of changes,
 /// the next one is read. Not thread-safe.
 /// </summary>
-internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, bool force, bool refuses, bool isLines)
+internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, bool force, bool refuses, bool isLines, byte[]? tag)
 {
     /// <summary>Rejections that are told in full; the others are counted.</summary>
     private const int MaxTold = 100;
@@ -113,6 +113,12 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     {
         switch (change.Outcome)
         {
+            case StoreOutcome.Updated or StoreOutcome.Unchanged when removes:
+                Removed++; // the tag's claim is gone, the entry stays for others
+                break;
+            case StoreOutcome.Conflict when removes:
+                Absent++;
+                break;
             case StoreOutcome.Created:
                 Created++;
                 break;
@@ -202,6 +208,8 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
 
         ref SingleChange change = ref _next.Add(Items);
         change.IsRemoval = true;
+        change.IsUnderTag = tag is not null;
+        change.Tag = tag;
         change.Policy = policy;
         change.Cidr = cidr.Network;
         change.Creator = client;

@@ -81,10 +81,21 @@ internal sealed class EntriesEndpoint
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
         change.Expiration = request.Expiration;
-        change.Mode = exchange.Query.Has("on_conflict"u8, "update") ? ConflictMode.Update : ConflictMode.Refuse;
+        change.Mode = Mode(exchange);
         change.Creator = exchange.Client!.Utf8Name;
         change.Metadata = request.Metadata;
         _changes.Make(exchange, ref change, lockOut);
+    }
+
+    private static ConflictMode Mode(Exchange exchange)
+    {
+        _ = exchange.Query.Find("on_conflict"u8, out string mode);
+        return mode switch
+        {
+            "update" => ConflictMode.Update,
+            "extend" => ConflictMode.Extend,
+            _ => ConflictMode.Refuse,
+        };
     }
 
     /// <summary>Logs and answers what became of a change.</summary>
@@ -112,6 +123,10 @@ internal sealed class EntriesEndpoint
             case StoreOutcome.Removed:
                 AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator);
                 exchange.AnswerNothing();
+                break;
+            case StoreOutcome.Conflict when change.IsRemoval:
+                exchange.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
+                exchange.FailIfFaults(409, ErrorCode.Conflict);
                 break;
             default:
                 Fail(exchange, change.Outcome, change.Policy, change.Cidr, change.Refusal);
@@ -186,8 +201,18 @@ internal sealed class EntriesEndpoint
             return default;
         }
 
+        byte[]? tag = exchange.Query.Find("tag"u8, out string text) > 0 ? Encoding.UTF8.GetBytes(text) : null;
+        if (tag is not null && TagRule.Fault(tag) is { } fault)
+        {
+            exchange.AddFault("tag", fault);
+            exchange.FailIfFaults(422, ErrorCode.Invalid);
+            return default;
+        }
+
         ref SingleChange change = ref _changes.Begin(exchange, lockOut: null);
         change.IsRemoval = true;
+        change.IsUnderTag = tag is not null;
+        change.Tag = tag;
         change.Policy = policy;
         change.Cidr = cidr.Network;
         change.Creator = exchange.Client!.Utf8Name;

@@ -34,6 +34,8 @@ internal sealed class StatusEndpoint(ApiServices services)
         body.String(services.Version);
         body.Raw(",\"uptime_secs\":"u8);
         body.Number((long)services.Time.GetElapsedTime(services.StartedAt).TotalSeconds);
+        body.Raw(",\"started_at\":"u8);
+        body.Number(services.Started.ToUnixTimeSeconds());
         WriteInterfaces(body, facts);
         WriteTables(body);
         WriteMemory(body);

@@ -66,6 +66,13 @@ public sealed class OpenApiWalkTests : IDisposable
         Ask("get /v1/{policy}/{ip}/{prefix}", 200, "/v1/drop/198.51.100.7/24");
         Ask("get /v1/{policy}/{ip}/{prefix}", 400, "/v1/nonsense/1.2.3/33");
         Ask("get /v1/{policy}/{ip}/{prefix}", 404, "/v1/drop/198.51.100.0/25");
+        string later = Entry.Replace("\"t\"", "\"other\"", StringComparison.Ordinal);
+        _daemon.Api.Post("/v1/drop?on_conflict=update", Entry.Replace(":0}", ":4000000000}", StringComparison.Ordinal)).Expect(200);
+        Ask("post /v1/{policy}", 200, "/v1/drop?on_conflict=extend", later);
+        Ask("delete /v1/{policy}/{ip}/{prefix}", 409, "/v1/drop/198.51.100.0/24?tag=nobody");
+        Ask("delete /v1/{policy}/{ip}/{prefix}", 200, "/v1/drop/198.51.100.0/24?tag=other");
+        Ask("delete /v1/{policy}/tag/{tag}", 200, "/v1/drop/tag/nobody");
+        Ask("delete /v1/{policy}/tag/{tag}", 400, "/v1/drop/tag/no.dots");
         Ask("delete /v1/{policy}/{ip}/{prefix}", 204, "/v1/drop/198.51.100.0/24");
         Ask("delete /v1/{policy}/{ip}/{prefix}", 404, "/v1/drop/198.51.100.0/24");
         Ask("delete /v1/{policy}/{ip}/{prefix}", 400, "/v1/drop/nonsense/24");
@@ -200,6 +207,7 @@ public sealed class OpenApiWalkTests : IDisposable
 
         Ask("post /v1/{policy}", 500, "/v1/drop", Entry.Replace("/24", "/25", StringComparison.Ordinal));
         Ask("delete /v1/{policy}/{ip}/{prefix}", 500, "/v1/drop/198.51.100.0/24");
+        Ask("delete /v1/{policy}/tag/{tag}", 500, "/v1/drop/tag/t");
     }
 
     private void Ask(string operation, int status, string target, string? body = null, string type = Json) =>

@@ -36,6 +36,7 @@ public sealed class EntryCommandTests : IDisposable
     [InlineData("drop add 0.0.0.0/0 --force", """POST /v1/drop?force=true {"cidr":"0.0.0.0/0","tag":null,"expiration":0}""")]
     [InlineData("drop add ::/0 --force --update", """POST /v1/drop?on_conflict=update&force=true {"cidr":"::/0","tag":null,"expiration":0}""")]
     [InlineData("ignore add 0.0.0.0/0", """POST /v1/ignore {"cidr":"0.0.0.0/0","tag":null,"expiration":0}""")]
+    [InlineData("drop add 1.2.3.4 --extend", """POST /v1/drop?on_conflict=extend&guard=refuse {"cidr":"1.2.3.4/32","tag":null,"expiration":0}""")]
     [InlineData("drop add 1.2.3.4 -t -", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":"-","expiration":0}""")]
     [InlineData("drop add 1.2.3.4 -tssh -e1.5h", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":"ssh","expiration":1772371800}""")]
     public void AddSaysWhatWasAsked(string words, string asked)
@@ -43,6 +44,32 @@ public sealed class EntryCommandTests : IDisposable
         _rig.Answering(201, Added);
         Assert.Equal(0, _rig.Run(words).Status);
         Assert.Equal(asked, _rig.Asked);
+    }
+
+    [Theory]
+    [InlineData("drop delete 1.2.3.4 -t ssh", 204, 0, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
+    [InlineData("drop delete 1.2.3.4 -t ssh", 200, 0, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
+    [InlineData("drop delete 1.2.3.4 -t ssh", 404, 0, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
+    [InlineData("drop delete 1.2.3.4 -t ssh", 409, 0, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
+    [InlineData("drop delete 1.2.3.4 -t ssh", 500, 1, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
+    [InlineData("drop delete 1.2.3.4", 404, 1, "DELETE /v1/drop/1.2.3.4/32")]
+    [InlineData("ignore delete -t ssh", 200, 0, "DELETE /v1/ignore/tag/ssh")]
+    public void DeleteUnderATag_IsDoneWhenNothingIsThereUnderIt(string words, int answer, int status, string asked)
+    {
+        _rig.Answering(answer, answer < 300 ? "{}" : """{"code":"x","message":"m"}""");
+        Assert.Equal(status, _rig.Run(words).Status);
+        Assert.Equal(asked, _rig.Asked);
+    }
+
+    [Theory]
+    [InlineData("drop delete")]
+    [InlineData("drop delete -t a.b")]
+    [InlineData("drop delete 1.2.3.4 -t a.b")]
+    [InlineData("drop add 1.2.3.4 --extend --update")]
+    public void DeleteWithoutNetworkAndTag_OrWithABadTag_SendsNothing(string words)
+    {
+        Assert.Equal(2, _rig.Run(words).Status);
+        Assert.Empty(_rig.Daemon.Requests);
     }
 
     [Fact]

@@ -56,6 +56,31 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
+    public void ALineMayBeAnEntry_WithItsOwnTagAndExpiration()
+    {
+        _rig.Input = """
+            1.2.3.4
+             {"creation":1,"cidr":"10.0.0.0/8","tag":"own","expiration":9}
+            {"cidr":"2001:db8::/32","tag":null,"expiration":0}
+            {"cidr":"nonsense"}
+            {"cidr":"10.0.0.0/8","tag":"no.dots","expiration":0}
+            {"cidr":"10.0.0.0/8","tag":"\ud800","expiration":0}
+            {
+            5.6.7.8
+            """;
+        CliResult result = _rig.Run("drop import - -t list -e 1m --extend");
+        Assert.Equal(1, result.Status);
+        Assert.Equal(["line 4", "line 5", "line 6", "line 7"], result.Error.Split('\n')[..^1].Select(line => line.Split(": ")[1]));
+        Assert.Equal("""
+            POST /v1/drop/bulk?on_conflict=extend {"cidr":"1.2.3.4/32","tag":"list","expiration":1772366460}
+            {"cidr":"10.0.0.0/8","tag":"own","expiration":9}
+            {"cidr":"2001:db8::/32","tag":null,"expiration":0}
+            {"cidr":"5.6.7.8/32","tag":"list","expiration":1772366460}
+
+            """, _rig.Asked);
+    }
+
+    [Fact]
     public void ADryRunSendsNothing()
     {
         _rig.Input = "1.1.1.1\nbad\n0.0.0.0/0\n";

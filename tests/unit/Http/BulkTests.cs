@@ -39,6 +39,35 @@ public sealed class BulkTests : IDisposable
     }
 
     [Fact]
+    public async Task ExtendKeepsTheLaterEnd_AndARemovalUnderATagLeavesTheOthersClaims()
+    {
+        await BulkAsync("""[["10.0.0.1/32","hand",0],["10.0.0.2/32","a",4000000000],["10.0.0.3/32","b",0]]""");
+        Answer answer = await BulkAsync("""[["10.0.0.1/32","f2b",4000000001],["10.0.0.2/32","f2b",4000000001],["10.0.0.4/32","f2b",0]]""", query: "?on_conflict=extend");
+        Assert.Equal("""{"created":1,"updated":1,"unchanged":1,"rejected":[]}""", answer.Body);
+        answer = await BulkAsync("""["10.0.0.1/32","10.0.0.2/32","10.0.0.3/32","10.0.0.4/32","10.0.0.5/32"]""", query: "?action=remove&tag=f2b");
+        Assert.Equal("""{"removed":3,"absent":2,"rejected":[]}""", answer.Body);
+        Assert.Equal(
+            ["10.0.0.1/32 hand 0", "10.0.0.2/32 a 4000000000", "10.0.0.3/32 b 0"],
+            (await _rig.SendAsync("GET", "/v1/drop")).Json.EnumerateArray().Select(e => $"{e.GetProperty("cidr")} {e.GetProperty("tag")} {e.GetProperty("expiration")}"));
+        Assert.Equal(400, (await BulkAsync("[]", query: "?action=remove&tag=no.dots")).Status);
+        Assert.Equal(400, (await BulkAsync("[]", query: "?on_conflict=longer")).Status);
+    }
+
+    [Fact]
+    public async Task OneRequestRemovesAllOfATag_AndNothingElse()
+    {
+        await BulkAsync($"[{string.Join(',', Enumerable.Range(0, 10_000).Select(i => $"[\"10.1.{i / 256}.{i % 256}/32\",\"f2b\",0]"))},[\"10.0.0.1/32\",\"other\",0]]");
+        await BulkAsync("""[["10.0.0.1/32","f2b",4000000000]]""", query: "?on_conflict=extend");
+        Answer answer = await _rig.SendAsync("DELETE", "/v1/drop/tag/f2b");
+        Assert.Equal((200, """{"removed":10001}"""), (answer.Status, answer.Body));
+        Assert.Equal(1, _rig.Store.Count(Policy.Drop));
+        Assert.True(_rig.Log.Has("tag_removed"));
+        Assert.Equal("""{"removed":0}""", (await _rig.SendAsync("DELETE", "/v1/drop/tag/f2b")).Body);
+        Answer bad = await _rig.SendAsync("DELETE", "/v1/drop/tag/list.couic");
+        Assert.Equal((400, ("bad_request", "tag=invalid")), (bad.Status, bad.Error));
+    }
+
+    [Fact]
     public async Task ABadItemIsARejectionAndTheOthersGoOn()
     {
         Answer answer = await BulkAsync("""

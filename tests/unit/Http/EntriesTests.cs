@@ -44,6 +44,28 @@ public sealed class EntriesTests : IDisposable
             ["entry_created", "entry_deleted"], _rig.Log.Lines.Where(l => l.Level == LogLevel.Information).Select(l => l.Event));
     }
 
+    [Fact]
+    public async Task ExtendAnswersWhatIsInForce_AndADeletionUnderATagAnswersWhatStays()
+    {
+        ulong soon = _clock.Seconds + 600, late = soon + 600;
+        await PostAsync($$"""{"cidr":"192.0.2.7/32","tag":"hand","expiration":{{soon}}}""");
+        Answer extended = await _rig.SendAsync("POST", "/v1/drop?on_conflict=extend", $"[\"192.0.2.7/32\",\"ban\",{late}]");
+        Assert.Equal((200, "ban", late), (extended.Status, extended.Json.GetProperty("tag").GetString(), extended.Json.GetProperty("expiration").GetUInt64()));
+        Answer kept = await _rig.SendAsync("POST", "/v1/drop?on_conflict=extend", $"[\"192.0.2.7/32\",\"third\",{soon + 1}]");
+        Assert.Equal((200, extended.Body), (kept.Status, kept.Body));
+
+        Answer other = await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=nobody");
+        Assert.Equal((409, ("conflict", "tag=conflict")), (other.Status, other.Error));
+        Answer gone = await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=third");
+        Assert.Equal((200, extended.Body), (gone.Status, gone.Body));
+        Answer back = await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=ban");
+        Assert.Equal((200, "hand", soon), (back.Status, back.Json.GetProperty("tag").GetString(), back.Json.GetProperty("expiration").GetUInt64()));
+        Assert.Equal(204, (await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=hand")).Status);
+        Assert.Equal(404, (await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=hand")).Status);
+        Answer bad = await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=no.dots");
+        Assert.Equal((422, ("invalid", "tag=invalid")), (bad.Status, bad.Error));
+    }
+
     [Theory]
     [InlineData("""{"cidr":"192.0.2.7/32","expiration":0}""")]
     [InlineData("""{"cidr":"192.0.2.7/32","tag":"","expiration":0}""")]

@@ -1,0 +1,83 @@
+using System.Buffers;
+using System.Text;
+using Couic.Access;
+using Couic.Http.Json;
+using Couic.Http.Protocol;
+using Couic.Http.Routing;
+using Couic.Store;
+
+namespace Couic.Http.Endpoints;
+
+/// <summary>The removal of everything that one tag claims, in one request.</summary>
+internal sealed class TagRemovalEndpoint(ApiServices services)
+{
+    public void Register(Router router) => router.Map(Verb.Delete, "/v1/{policy}/tag/{tag}", Permission.EntriesWrite, HandleAsync);
+
+    private async ValueTask HandleAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        byte[] tag = exchange.Parameter(1).ToArray();
+        if (TagRule.Fault(tag) is { } fault)
+        {
+            exchange.AddFault("tag", fault);
+        }
+
+        if (PathReader.Failed(exchange))
+        {
+            return;
+        }
+
+        if (!await exchange.LeaveLoopAsync(Work.Long))
+        {
+            return;
+        }
+
+        long removed = 0;
+        PlaneRefusal? refusal = null;
+        var changes = new SingleChange[RuleStore.MaxTogether];
+        foreach (Cidr[] networks in services.Store.NetworksUnder(policy, tag).Chunk(changes.Length))
+        {
+            if (exchange.ShouldPauseWork)
+            {
+                exchange.PauseWork();
+                if (!await exchange.LeaveLoopAsync(Work.Long))
+                {
+                    return;
+                }
+            }
+
+            removed += Remove(networks, policy, tag, exchange.Client!.Utf8Name, changes, ref refusal);
+        }
+
+        AuditLog.TagRemoved(services.Audit, policy.Name(), Encoding.UTF8.GetString(tag), exchange.ClientName, removed);
+        if (refusal is not null)
+        {
+            exchange.Fail(500, ErrorCode.Internal, $"the kernel refused a change: {refusal.Message}; {removed} entries are removed");
+            return;
+        }
+
+        IBufferWriter<byte> body = exchange.Answer(200);
+        body.Raw("{\"removed\":"u8);
+        body.Number(removed);
+        body.Raw("}"u8);
+    }
+
+    /// <summary>Returns from how many networks the tag is gone.</summary>
+    private long Remove(Cidr[] networks, Policy policy, byte[] tag, byte[] client, SingleChange[] changes, ref PlaneRefusal? refusal)
+    {
+        for (int i = 0; i < networks.Length; i++)
+        {
+            changes[i] = new SingleChange { IsRemoval = true, IsUnderTag = true, Policy = policy, Cidr = networks[i], Tag = tag, Creator = client };
+        }
+
+        services.Store.Apply(changes.AsSpan(0, networks.Length));
+        long removed = 0;
+        foreach (ref SingleChange change in changes.AsSpan(0, networks.Length))
+        {
+            refusal = change.Outcome == StoreOutcome.Refused ? change.Refusal ?? refusal : refusal;
+            removed += change.Outcome is StoreOutcome.Removed or StoreOutcome.Updated or StoreOutcome.Unchanged ? 1 : 0;
+        }
+
+        return removed;
+    }
+}

@@ -1,0 +1,204 @@
+using System.Text;
+using Couic.Store;
+using Xunit;
+
+namespace Couic.Tests.Store;
+
+/// <summary>Several tags that want one network at a time.</summary>
+public sealed class ClaimTests
+{
+    private const string Net = "192.0.2.7/32";
+
+    private readonly StoreRig _rig = new(new StoreLimits(MaxDropEntries: 50, MaxIgnoreEntries: 2, MaxTags: 4));
+
+    private ulong Soon => _rig.Clock.Seconds + 600;
+
+    private ulong Late => _rig.Clock.Seconds + 604_800;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheLongerClaim_InEitherOrder_OutlivesTheRemovalOfTheShorter(bool longFirst)
+    {
+        (string, ulong)[] order = longFirst ? [("recidive", Late), ("sshd", Soon)] : [("sshd", Soon), ("recidive", Late)];
+        Assert.Equal(StoreOutcome.Created, Extend(order[0].Item1, order[0].Item2));
+        Assert.Equal(longFirst ? StoreOutcome.Unchanged : StoreOutcome.Updated, Extend(order[1].Item1, order[1].Item2));
+        AssertShown("recidive", Late);
+
+        Assert.Equal(StoreOutcome.Unchanged, RemoveUnder("sshd"));
+        AssertShown("recidive", Late);
+        Assert.Equal(StoreOutcome.Conflict, RemoveUnder("sshd"));
+        Assert.Equal(StoreOutcome.Removed, RemoveUnder("recidive"));
+        Assert.False(_rig.Has(Net));
+        Assert.Equal(StoreOutcome.Absent, RemoveUnder("recidive"));
+    }
+
+    [Fact]
+    public void TheEarlyRemovalOfTheLongerClaim_GivesTheShorterOneItsOwnTime()
+    {
+        ulong soon = Soon;
+        Extend("sshd", soon);
+        Extend("recidive", Late);
+        _rig.Clock.AdvanceSeconds(100);
+        Assert.Equal(StoreOutcome.Updated, RemoveUnder("recidive"));
+        AssertShown("sshd", soon);
+        Assert.Equal(RuleEventKind.Updated, _rig.Feed.Events[^1].Kind);
+        _rig.Clock.AdvanceSeconds(499);
+        _rig.Store.Expire();
+        Assert.True(_rig.Has(Net));
+        _rig.Clock.AdvanceSeconds(2);
+        Assert.Equal(1, _rig.Store.Expire());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(300)]
+    [InlineData(3_000_000)]
+    public void ARuleMadeByHand_IsAsItWas_AfterABanAndItsEnd(int seconds)
+    {
+        ulong expiration = seconds == 0 ? 0 : _rig.Clock.Seconds + (ulong)seconds;
+        _rig.Add(Net, "by-hand", expiration);
+        Extend("sshd", Soon);
+        AssertShown(seconds == 300 ? "sshd" : "by-hand", seconds == 300 ? Soon : expiration);
+        RemoveUnder("sshd");
+        AssertShown("by-hand", expiration);
+    }
+
+    [Fact]
+    public void ABanOfNoEnd_OutlastsEveryOther()
+    {
+        Extend("sshd", Late);
+        Assert.Equal(StoreOutcome.Updated, Extend("forever", 0));
+        Assert.Equal(StoreOutcome.Unchanged, Extend("recidive", Late));
+        AssertShown("forever", 0);
+    }
+
+    [Fact]
+    public void UnderOneTag_TheLaterEndStays()
+    {
+        Extend("sshd", Late);
+        Assert.Equal(StoreOutcome.Unchanged, Extend("sshd", Soon));
+        AssertShown("sshd", Late);
+        Assert.Equal(StoreOutcome.Updated, Extend("sshd", Late + 5));
+        Assert.Equal(StoreOutcome.Removed, RemoveUnder("sshd"));
+    }
+
+    [Fact]
+    public void WhatASetHolds_IsLeftAlone()
+    {
+        var image = new SetImage(Policy.Drop);
+        image.BeginSet("bad.couic"u8);
+        image.Add(StoreRig.Net(Net));
+        Assert.Equal(SetSwapStatus.Done, _rig.Store.ReplaceSets(new SetImage(Policy.Ignore), image).Status);
+        Assert.Equal(StoreOutcome.Unchanged, Extend("sshd", Soon));
+        Assert.Equal(StoreOutcome.Conflict, RemoveUnder("sshd"));
+        AssertShown("bad.couic", 0);
+    }
+
+    [Fact]
+    public void AnUpdateAndARemovalWithoutATag_EndAllClaims()
+    {
+        Extend("sshd", Soon);
+        Extend("recidive", Late);
+        _rig.Add(Net, "new", Soon, ConflictMode.Update);
+        Assert.Equal(StoreOutcome.Conflict, RemoveUnder("recidive"));
+        Assert.Equal(StoreOutcome.Removed, RemoveUnder("new"));
+
+        Extend("sshd", Soon);
+        Extend("recidive", Late);
+        Assert.Equal(StoreOutcome.Removed, _rig.Remove(Net));
+        Extend("sshd", Soon);
+        Assert.Equal(StoreOutcome.Removed, RemoveUnder("sshd"));
+    }
+
+    [Fact]
+    public void ClaimsAreBounded_AndTheLongestShownAllTheSame()
+    {
+        for (int i = 0; i < 1_000; i++)
+        {
+            Extend($"t{i}", Soon + (ulong)i);
+        }
+
+        AssertShown("t999", Soon + 999);
+        for (int i = 0; i < 1_000; i++)
+        {
+            Assert.Equal(i >= 999 - Claims.MaxPerEntry ? 1 : 0, _rig.Store.NetworksUnder(Policy.Drop, Encoding.ASCII.GetBytes($"t{i}")).Count);
+        }
+    }
+
+    [Fact]
+    public void ARefusalOfTheKernel_LeavesTheEntryAndItsClaims()
+    {
+        Extend("sshd", Soon);
+        _rig.Plane.RefuseAt = 1;
+        Assert.Equal(StoreOutcome.Refused, Extend("recidive", Late));
+        AssertShown("sshd", Soon);
+        Extend("recidive", Late);
+        _rig.Plane.RefuseAt = 1;
+        Assert.Equal(StoreOutcome.Refused, RemoveUnder("recidive"));
+        AssertShown("recidive", Late);
+        Assert.Equal(StoreOutcome.Updated, RemoveUnder("recidive"));
+        _rig.AssertPlaneAgrees();
+    }
+
+    /// <summary>Random claims, removals and time, by single calls and together, against a dictionary of who wants what.</summary>
+    [Fact]
+    public void RandomClaims_AgreeWithAModelOfWhoWantsWhat()
+    {
+        for (int seed = 0; seed < 60; seed++)
+        {
+            var random = new Random(seed);
+            var rig = new StoreRig(new StoreLimits(MaxDropEntries: 50, MaxIgnoreEntries: 2, MaxTags: 3));
+            var model = new Dictionary<(string Net, string Tag), ulong>();
+            for (int step = 0; step < 300; step++)
+            {
+                var changes = new SingleChange[random.Next(1, 6)];
+                foreach (ref SingleChange change in changes.AsSpan())
+                {
+                    (string net, string tag) = ($"192.0.2.{random.Next(4)}/32", $"t{random.Next(5)}");
+                    bool removes = random.Next(3) == 0;
+                    // All ends differ, so that the longest is one.
+                    ulong end = rig.Clock.Seconds + (ulong)((random.Next(1, 40) * 1000) + model.Count + step);
+                    change = new SingleChange
+                    {
+                        IsRemoval = removes, IsUnderTag = removes, Cidr = StoreRig.Net(net), Tag = Encoding.ASCII.GetBytes(tag), Creator = [],
+                        Mode = ConflictMode.Extend, Expiration = end,
+                    };
+                    if (removes)
+                    {
+                        model.Remove((net, tag));
+                    }
+                    else
+                    {
+                        model[(net, tag)] = Math.Max(end, model.GetValueOrDefault((net, tag)));
+                    }
+                }
+
+                rig.Store.Apply(changes);
+                if (random.Next(5) == 0)
+                {
+                    rig.Clock.AdvanceSeconds(random.Next(5_000));
+                    rig.Store.Expire();
+                    model = model.Where(m => m.Value > rig.Clock.Seconds).ToDictionary();
+                }
+
+                Assert.Equal(
+                    model.GroupBy(m => m.Key.Net).Select(g => $"{g.Key} {g.Max(m => m.Value)}").Order(StringComparer.Ordinal),
+                    rig.Store.SortedNetworks(Policy.Drop).Select(n => $"{n} {rig.Get(n.ToString()).Expiration}").Order(StringComparer.Ordinal));
+                rig.AssertPlaneAgrees();
+            }
+        }
+    }
+
+    private StoreOutcome Extend(string tag, ulong expiration) => _rig.Add(Net, tag, expiration, ConflictMode.Extend);
+
+    private StoreOutcome RemoveUnder(string tag) => _rig.Store.RemoveUnder(
+        Policy.Drop, StoreRig.Net(Net), Encoding.ASCII.GetBytes(tag), new ChangeContext(ChangeOrigin.Api, "tester"u8), out _);
+
+    private void AssertShown(string tag, ulong expiration)
+    {
+        Entry entry = _rig.Get(Net);
+        Assert.Equal((tag, expiration), (Encoding.ASCII.GetString(entry.Tag.Span), entry.Expiration));
+        _rig.AssertPlaneAgrees();
+    }
+}
