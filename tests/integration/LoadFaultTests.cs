@@ -75,6 +75,53 @@ public sealed class LoadFaultTests : IDisposable
         Assert.False(File.Exists(daemon.Socket));
     }
 
+    [Fact]
+    public void Sigterm_RequestsThatWereTaken_AreAllAnswered()
+    {
+        const int Connections = 8, Requests = 32;
+        using Daemon daemon = Daemon.Start(_lab);
+        List<Socket> clients = [];
+        try
+        {
+            var taken = new List<StringBuilder>();
+            for (int i = 0; i < Connections; i++)
+            {
+                Socket client = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 10_000 };
+                clients.Add(client);
+                client.Connect(new UnixDomainSocketEndPoint(daemon.Socket));
+                client.Send(Encoding.ASCII.GetBytes(string.Concat(
+                    Enumerable.Range(0, Requests).Select(r => daemon.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.{i}.{r}.1/32"))))));
+                taken.Add(new StringBuilder());
+                Read(client, taken[i]); // the daemon has read what was sent in one piece
+            }
+
+            daemon.Signal(Libc.SIGTERM);
+            for (int i = 0; i < Connections; i++)
+            {
+                while (Read(clients[i], taken[i]))
+                {
+                }
+
+                Assert.Equal(Requests, taken[i].ToString().Split("HTTP/1.1 201 ").Length - 1);
+            }
+        }
+        finally
+        {
+            clients.ForEach(c => c.Dispose());
+        }
+
+        Assert.Equal(0, daemon.End());
+    }
+
+    /// <summary>False when the daemon has closed the connection.</summary>
+    private static bool Read(Socket client, StringBuilder text)
+    {
+        var buffer = new byte[16_384];
+        int length = client.Receive(buffer);
+        text.Append(Encoding.ASCII.GetString(buffer, 0, length));
+        return length > 0;
+    }
+
     private void UnderLoad(Action<Daemon> fault)
     {
         using Daemon daemon = Daemon.Start(_lab);
@@ -84,6 +131,8 @@ public sealed class LoadFaultTests : IDisposable
             fault(daemon);
             int before = _acknowledged.Count;
             Eventually.Holds(() => _acknowledged.Count > before + 50, "writes go on");
+            writers.Dispose();
+            Assert.Equal(0, writers.Failed);
         }
 
         _acknowledged.AssertInForce(daemon);

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text.Json;
 using Xunit;
 
 namespace Couic.IntegrationTests.Harness;
@@ -42,8 +43,12 @@ internal sealed class Acknowledged
         }
     }
 
-    /// <summary>Every acknowledged rule is in the kernel and none other; the API lists what the kernel holds.</summary>
-    public void AssertInForce(Daemon daemon)
+    /// <summary>
+    /// Every acknowledged rule is in the kernel and none other; the API lists what the kernel holds; and nothing had to be repaired for
+    /// that, since a daemon that loses keys and puts them back a minute later breaks the promise as well.
+    /// </summary>
+    /// <param name="repaired">The keys that the test itself changed behind the daemon's back.</param>
+    public void AssertInForce(Daemon daemon, int repaired = 0)
     {
         string[] kernel = KernelTables.Read(daemon);
         lock (_gate)
@@ -53,6 +58,26 @@ internal sealed class Acknowledged
         }
 
         Assert.Equal(kernel, KernelTables.OfApi(daemon));
+        Assert.Equal(repaired, DriftAfterAComparison(daemon));
+    }
+
+    /// <summary>The keys that the daemon has repaired so far, once it has compared kernel and store again (a reload starts that).</summary>
+    private static long DriftAfterAComparison(Daemon daemon)
+    {
+        long begin = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        long? drift = null;
+        daemon.Signal(Libc.SIGHUP);
+        Eventually.Holds(
+            () =>
+            {
+                JsonElement found = daemon.Api.Get("/v1/status").Expect(200).Json.GetProperty("consistency");
+                drift = found.ValueKind == JsonValueKind.Object && found.GetProperty("last_check").GetInt64() >= begin
+                    ? found.GetProperty("drift").GetInt64()
+                    : null;
+                return drift is not null;
+            },
+            "kernel and store are compared");
+        return drift!.Value;
     }
 
     private bool Try(string entry, Func<bool> ask, bool isThere)

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
-/// Clients that add and remove rules, at a thousand changes a second together, until they are told to stop or the daemon ends.
-/// Every answer is remembered.
+/// Four clients that add and remove rules, a thousand changes per second in all, until they are told to stop or an answer is missing or
+/// not a success. Every answer is remembered.
 /// </summary>
 internal sealed class Writers : IDisposable
 {
@@ -13,6 +13,7 @@ internal sealed class Writers : IDisposable
     private readonly Thread[] _threads;
     private readonly Acknowledged _acknowledged;
     private volatile bool _isStopped;
+    private volatile int _failed;
 
     public Writers(Daemon daemon, Acknowledged acknowledged)
     {
@@ -21,6 +22,9 @@ internal sealed class Writers : IDisposable
         _threads = [.. Enumerable.Range(0, Clients).Select(i => new Thread(() => Write(daemon.As(token), i)) { IsBackground = true })];
         Array.ForEach(_threads, t => t.Start());
     }
+
+    /// <summary>Clients that ended at a broken connection or at an answer that was not a success. While the daemon lives there are none.</summary>
+    public int Failed => _failed;
 
     /// <summary>Waits until they have stopped; none waits for an answer any more.</summary>
     public void Dispose()
@@ -50,6 +54,11 @@ internal sealed class Writers : IDisposable
                     string cidr = i % 4 == 0 ? $"2001:db8:{number:x}:{i + 1:x}::/64" : $"10.{number}.{i / 256 % 256}.{i % 256}/32";
                     mine.Add(cidr);
                     isAnswered = _acknowledged.Add(client, "drop", cidr);
+                }
+
+                if (!isAnswered)
+                {
+                    Interlocked.Increment(ref _failed);
                 }
 
                 TimeSpan due = TimeSpan.FromSeconds(i * (double)Clients / PerSecond);
