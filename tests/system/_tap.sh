@@ -34,6 +34,12 @@ fail() {
   [ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/#   /'
 }
 
+# skip SENTENCE REASON: it could not run here; tests/run counts and prints it.
+skip() {
+  tap_count=$((tap_count + 1))
+  echo "ok $tap_count - $1 # skip $1: $2"
+}
+
 # check SENTENCE COMMAND...: the command succeeds.
 check() {
   local sentence=$1 output

@@ -3,14 +3,14 @@
 source "$(dirname "$0")/_tap.sh"
 
 if ! tools/setup kernels >"$WORK/setup" 2>&1; then
-  echo "# skipped: no qemu: $(tail -n 1 "$WORK/setup")"
+  skip 'the daemon on other kernels' "qemu cannot be installed: $(tail -n 1 "$WORK/setup")"
   exit 0
 fi
 
 tests/kernels/run bullseye trixie >"$WORK/table" 2>"$WORK/errors"
 status=$?
 if [ $status -eq 3 ]; then
-  echo "# skipped: no kernel: $(tail -n 1 "$WORK/errors")"
+  skip 'the daemon on other kernels' "no kernel can be had: $(tail -n 1 "$WORK/errors")"
   exit 0
 fi
 
@@ -24,6 +24,10 @@ for log in out/kernels/{bullseye,trixie}/checks.log; do
       'not ok '*) fail "$version: ${line#not ok }" "$(grep -A 12 -Fx "$line" "$log" | grep '^#')" ;;
     esac
   done <"$log"
+done
+
+for suite in bullseye trixie; do
+  [ -e "out/kernels/$suite/checks.log" ] || skip "the daemon on the kernel of $suite" 'it cannot be downloaded'
 done
 
 equal 'every guest came to its end, and no kernel complained' 0 $status
