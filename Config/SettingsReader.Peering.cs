@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace Couic.Config;
 
 /// <summary>The tables <c>[peering]</c> and <c>[[peering.peers]]</c>.</summary>
@@ -67,16 +65,12 @@ public sealed partial class SettingsReader
             return string.Empty;
         }
 
-        string host = text.StartsWith('[') && text.EndsWith(']') ? text[1..^1] : text;
-        bool isAddress = host.Contains(':', StringComparison.Ordinal) && IPAddress.TryParse(host, out _);
-        bool isName = !text.StartsWith('[') && host.Length <= 253 && host.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_')
-            && host.Split('.').All(label => label.Length is > 0 and <= 63);
-        if (isAddress || isName)
+        if (HostText.Read(text) is { } host)
         {
             return host;
         }
 
-        table.Fail(key, $"host = \"{text}\" is neither a name nor an address (no scheme, no port, no path)");
+        table.Fail(key, $"host = \"{text}\" {HostText.FaultOf(text)}");
         return string.Empty;
     }
 

@@ -181,11 +181,10 @@ public sealed partial class SettingsReader
         bool enabled = table.Boolean("enabled", false);
         string? text = enabled ? table.RequiredText("webhook") : table.Text("webhook");
         Uri? webhook = null;
-        if (text is not null
-            && (!Uri.TryCreate(text, UriKind.Absolute, out webhook) || webhook.Scheme is not ("https" or "http") || webhook.Host.Length == 0))
+        if (text is not null && !WebAddress.TryParse(text, out webhook))
         {
             // The address is not quoted: its path is a secret.
-            table.Fail("webhook", "reporting.webhook is no web address (https://HOST/PATH)");
+            table.Fail("webhook", "reporting.webhook is not a web address (https://HOST/PATH; HOST is a name, or an address in its usual spelling)");
         }
 
         table.Finish(Places);

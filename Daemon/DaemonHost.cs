@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text;
 using Couic.Access;
 using Couic.Bpf;
 using Couic.Cli;
@@ -8,6 +9,8 @@ using Couic.Config;
 using Couic.Http;
 using Couic.Http.Routing;
 using Couic.Logging;
+using Couic.Logging.Abstractions;
+using Couic.Names;
 using Couic.Native;
 using Couic.Peering;
 using Couic.Reporting;
@@ -27,6 +30,9 @@ internal sealed partial class DaemonHost : IDisposable
     /// <summary>For requests, peers and reports to finish after a signal to stop.</summary>
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(2);
 
+    /// <summary>For a step of the end that has no grace, or is stuck. All of it is to be within TimeoutStopSec of the unit.</summary>
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(4);
+
     /// <summary>Connections that wait to be accepted: the kernel's own bound (somaxconn) where that is lower.</summary>
     private const int Backlog = 4096;
 
@@ -40,11 +46,13 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly RuleStore _store;
     private readonly DriftTimer _drift;
     private readonly SetLoader _sets;
+    private readonly HostResolver _names;
     private readonly ReportSender _reports;
     private readonly PeeringService _peering;
     private readonly Reloader _reloader;
     private readonly ProtectedSources _guard;
     private readonly HttpServer _server;
+    private readonly CoalescedRuns _signalledReload;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
 
@@ -66,12 +74,14 @@ internal sealed partial class DaemonHost : IDisposable
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
         files.RemoveLeftovers();
         _sets = new SetLoader(files, _store, MomentClock.Instance, _logs.CreateLogger("sets"));
-        _reports = new ReportSender(ProductVersion.Text, MomentClock.Instance, _logs.CreateLogger("reporting"));
+        _names = new HostResolver(MomentClock.Instance, _logs.CreateLogger("names"));
+        _reports = new ReportSender(ProductVersion.Text, MomentClock.Instance, _logs.CreateLogger("reporting"), _names);
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
-        _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}");
+        _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
         _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering);
-        _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles(_logs.CreateLogger("guard")));
+        _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles(_logs.CreateLogger("guard")), _names, _logs.CreateLogger("guard"));
+        _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
         {
             Limits = SettingsMap.Http(settings.Limits),
@@ -85,6 +95,7 @@ internal sealed partial class DaemonHost : IDisposable
         };
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
         services.MoreMetrics.Add(text => InterfaceMetrics.Write(text, _attacher, settings.OperationMode));
+        services.MoreMetrics.Add(ErrorMetrics.Write);
         services.MoreMetrics.Add(text => LogMetrics.Write(text, _logs));
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
@@ -106,6 +117,7 @@ internal sealed partial class DaemonHost : IDisposable
 
         Environment.SetEnvironmentVariable(Handover.Variable, null);
         Settings settings = ReadSettings(handover);
+        ThreadBudget.Apply();
         try
         {
             using var host = new DaemonHost(handover, settings);
@@ -115,8 +127,7 @@ internal sealed partial class DaemonHost : IDisposable
             }
 
             host.Start();
-            host.WaitForStop();
-            return 0;
+            return host.WaitForStop() ? 0 : 1;
         }
         finally
         {
@@ -124,22 +135,42 @@ internal sealed partial class DaemonHost : IDisposable
         }
     }
 
+    /// <summary>
+    /// Each step has its time, whatever is stuck. The plane is not closed: a handler may be in it that the server has given up on, and
+    /// the kernel closes it with the process.
+    /// </summary>
     public void Dispose()
     {
         _systemd.Stopping();
         long start = Stopwatch.GetTimestamp();
-        _server.StopAsync(StopGrace).GetAwaiter().GetResult();
+        Step(() => _server.StopAsync(StopGrace).Wait(StopLimit));
         TimeSpan left = StopGrace - Stopwatch.GetElapsedTime(start);
         left = left > TimeSpan.Zero ? left : TimeSpan.Zero;
-        Task.WaitAll(_peering.StopAsync(left), _reports.StopAsync(left));
-        _peering.Dispose();
-        _guard.Dispose();
-        _reports.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        _attacher.Dispose();
-        _drift.Dispose();
-        _plane.Dispose();
+        Step(() => Task.WaitAll([_peering.StopAsync(left), _reports.StopAsync(left)], left + StopLimit));
+        Step(_peering.Dispose);
+        Step(_guard.Dispose);
+        Step(() => _reports.DisposeAsync().AsTask().Wait(StopLimit));
+        Step(_names.Dispose);
+        Step(_attacher.Dispose);
+        Step(_drift.Dispose);
+        Step(TellWhatIsForgotten);
         _logs.Dispose();
         _systemd.Dispose();
+    }
+
+    private void Step(Action end) => InternalErrors.Run(Place.Stop, _log, end);
+
+    /// <summary>Entries that were added through the API or by peers are in memory only.</summary>
+    private void TellWhatIsForgotten()
+    {
+        foreach (Policy policy in Policies.All)
+        {
+            int count = _store.Tags(policy).Where(use => !TagRule.IsSetTag(Encoding.UTF8.GetBytes(use.Tag))).Sum(use => use.Entries);
+            if (count > 0)
+            {
+                Forgotten(count, policy.Name());
+            }
+        }
     }
 
     private void Start()
@@ -173,25 +204,40 @@ internal sealed partial class DaemonHost : IDisposable
         Started(_settings.Server.Socket);
     }
 
-    private void WaitForStop()
+    /// <summary>False when it ends by itself, as it can no longer serve: to be started again.</summary>
+    private bool WaitForStop()
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
         using var trimmer = new MemoryTrimmer(_server, _log);
-        using var watchdog = new Watchdog(_systemd, () => expiry.SinceLastRun, () => _server.SinceLastTurn);
-        _stop.Wait();
+        using var watchdog = new Watchdog(_systemd, _log, () => expiry.SinceLastRun, () => _server.SinceLastTurn);
+        while (!_stop.Wait(TimeSpan.FromSeconds(1)))
+        {
+            if (_server.HasEnded)
+            {
+                ApiEnded();
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = true;
-        Stopping(context.Signal.ToString());
+        InternalErrors.Run(Place.Signal, _log, () => Stopping(context.Signal.ToString()));
         _stop.Set();
     }
 
     private void Reload(PosixSignalContext context)
     {
         context.Cancel = true;
+        _signalledReload.Request();
+    }
+
+    private void ReloadForSignal()
+    {
         _systemd.Reloading();
         ReloadNow("SIGHUP");
         _systemd.Ready(StatusLine);
@@ -249,6 +295,13 @@ internal sealed partial class DaemonHost : IDisposable
 
     [LoggerMessage(EventName = "stopping", Level = LogLevel.Information, Message = "stopping after {Signal}")]
     private partial void Stopping(string signal);
+
+    [LoggerMessage(EventName = "entries_forgotten", Level = LogLevel.Warning,
+        Message = "{Count} dynamic entries of {Policy} are forgotten: they are kept in memory only")]
+    private partial void Forgotten(int count, string policy);
+
+    [LoggerMessage(EventName = "api_ended", Level = LogLevel.Critical, Message = "the event loop of the API has ended: couic ends, to be started again")]
+    private partial void ApiEnded();
 
     [LoggerMessage(EventName = "attached", Level = LogLevel.Information, Message = "attached to {Interface} in {Mode} mode")]
     private partial void Attached(string @interface, string mode);

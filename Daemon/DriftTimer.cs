@@ -1,5 +1,6 @@
 using Couic.Bpf;
 using Couic.Http.Wire;
+using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -35,13 +36,13 @@ internal sealed partial class DriftTimer : IDisposable
     /// <summary>Does not wait for the rest of the minute.</summary>
     public void LookNow() => _now.Set();
 
-    /// <summary>Returns when no comparison is under way, so that what it reads may be closed.</summary>
+    /// <summary>Ends it. A comparison that is under way is not waited for long: what it reads stays open until the process ends.</summary>
     public void Dispose()
     {
         _stop.Set();
         if (_thread.IsAlive)
         {
-            _thread.Join();
+            _thread.Join(TimeSpan.FromSeconds(1));
         }
     }
 
@@ -58,31 +59,29 @@ internal sealed partial class DriftTimer : IDisposable
         WaitHandle[] reasons = [_stop.WaitHandle, _now];
         while (WaitHandle.WaitAny(reasons, Period) != 0)
         {
-            try
-            {
-                DriftReport report = _check.Run();
-                if (report.Total > 0)
-                {
-                    Mended(report.Restored, report.Removed);
-                }
+            InternalErrors.Run(Place.Drift, _log, Compare);
+        }
+    }
 
-                ulong before = _status?.Drift ?? 0;
-                Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), before + (ulong)report.Total));
-            }
-            catch (OperationCanceledException)
+    private void Compare()
+    {
+        try
+        {
+            DriftReport report = _check.Run();
+            if (report.Total > 0)
             {
-                return;
+                Mended(report.Restored, report.Removed);
             }
-            catch (Exception e)
-            {
-                Failed(e);
-            }
+
+            ulong before = _status?.Drift ?? 0;
+            Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), before + (ulong)report.Total));
+        }
+        catch (OperationCanceledException) when (_stop.IsSet)
+        {
+            // The daemon ends.
         }
     }
 
     [LoggerMessage(EventName = "drift_mended", Level = LogLevel.Warning, Message = "the kernel's rules differed from the store's: {Restored} restored, {Removed} removed (somebody else changes our maps)")]
     private partial void Mended(int restored, int removed);
-
-    [LoggerMessage(EventName = "drift_check_failed", Level = LogLevel.Error, Message = "comparing kernel and store failed; it is tried again")]
-    private partial void Failed(Exception cause);
 }

@@ -1,3 +1,4 @@
+using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -37,24 +38,19 @@ internal sealed partial class ExpiryTimer : IDisposable
         while (!_stop.Wait(Period))
         {
             Interlocked.Exchange(ref _lastRun, Environment.TickCount64);
-            try
-            {
-                int count = _store.Expire();
-                if (count > 0)
-                {
-                    Expired(count);
-                }
-            }
-            catch (Exception e)
-            {
-                Failed(e);
-            }
+            InternalErrors.Run(Place.Expiry, _log, Expire);
+        }
+    }
+
+    private void Expire()
+    {
+        int count = _store.Expire();
+        if (count > 0)
+        {
+            Expired(count);
         }
     }
 
     [LoggerMessage(EventName = "entries_expired", Level = LogLevel.Information, Message = "{Count} entries expired")]
     private partial void Expired(int count);
-
-    [LoggerMessage(EventName = "expiry_failed", Level = LogLevel.Error, Message = "expiry failed; it is tried again")]
-    private partial void Failed(Exception cause);
 }

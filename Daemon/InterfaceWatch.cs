@@ -1,3 +1,4 @@
+using Couic.Logging.Abstractions;
 using Couic.Native;
 using Microsoft.Extensions.Logging;
 
@@ -13,41 +14,25 @@ internal sealed partial class InterfaceWatch : IDisposable
 
     private readonly AttacherChannel _attacher;
     private readonly ILogger _log;
-    private readonly Timer _timer;
+    private readonly PeriodicTask _task;
     private readonly Dictionary<string, string> _lastFault = [];
-    private int _busy;
     private bool _lostAttacher;
 
     public InterfaceWatch(AttacherChannel attacher, ILogger log)
     {
         _attacher = attacher;
         _log = log;
-        _timer = new Timer(_ => Check(), null, Period, Period);
+        _task = new PeriodicTask(Place.Interfaces, log, Period, Check);
+        _task.Start(Period);
     }
 
-    public void Dispose() => _timer.Dispose();
+    public void Dispose() => _task.Dispose();
 
     private void Check()
     {
-        if (_lostAttacher || Interlocked.Exchange(ref _busy, 1) == 1)
+        if (!_lostAttacher && _attacher.States.Any(HasChanged))
         {
-            return;
-        }
-
-        try
-        {
-            if (_attacher.States.Any(HasChanged))
-            {
-                Look();
-            }
-        }
-        catch (Exception e)
-        {
-            LookFailed(e);
-        }
-        finally
-        {
-            Volatile.Write(ref _busy, 0);
+            Look();
         }
     }
 
@@ -110,7 +95,4 @@ internal sealed partial class InterfaceWatch : IDisposable
         Level = LogLevel.Error,
         Message = "the attacher process has ended: interfaces that come back are not attached again (restart couic)")]
     private partial void AttacherLost();
-
-    [LoggerMessage(EventName = "attach_look_failed", Level = LogLevel.Error, Message = "looking after the interfaces failed")]
-    private partial void LookFailed(Exception cause);
 }

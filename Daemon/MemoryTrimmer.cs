@@ -1,5 +1,6 @@
 using Couic.Http;
 using Couic.Http.Transport;
+using Couic.Logging.Abstractions;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
@@ -15,16 +16,17 @@ internal sealed partial class MemoryTrimmer : IDisposable
     private readonly HttpServer _server;
     private readonly ILogger _log;
     private readonly TrimRule _rule = new(Environment.WorkingSet, TimeProvider.System);
-    private readonly Timer _timer;
+    private readonly PeriodicTask _task;
 
     public MemoryTrimmer(HttpServer server, ILogger log)
     {
         _server = server;
         _log = log;
-        _timer = new Timer(_ => Look(), null, Period, Period);
+        _task = new PeriodicTask(Place.MemoryTrimmer, log, Period, Look);
+        _task.Start(Period);
     }
 
-    public void Dispose() => _timer.Dispose();
+    public void Dispose() => _task.Dispose();
 
     private void Look()
     {

@@ -1,6 +1,7 @@
 using Couic.Config;
 using Couic.Http;
 using Couic.Logging;
+using Couic.Logging.Abstractions;
 using Couic.Peering;
 using Couic.Reporting;
 using Couic.Sets;
@@ -40,6 +41,20 @@ internal sealed partial class Reloader
 
     /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
     public ReloadResult Reload(string actor)
+    {
+        try
+        {
+            InternalErrors.Enter(Place.Reload);
+            return ReloadAll(actor);
+        }
+        catch (Exception e)
+        {
+            InternalErrors.Caught(Place.Reload, _log, e);
+            return new ReloadResult(false, $"internal error: {e.Message} (the log has more)");
+        }
+    }
+
+    private ReloadResult ReloadAll(string actor)
     {
         lock (_gate)
         {

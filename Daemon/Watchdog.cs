@@ -1,3 +1,6 @@
+using Couic.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
+
 namespace Couic.Daemon;
 
 /// <summary>
@@ -11,21 +14,22 @@ internal sealed class Watchdog : IDisposable
 
     private readonly SystemdNotify _systemd;
     private readonly Func<TimeSpan>[] _sinceLastRun;
-    private readonly Timer? _timer;
+    private readonly PeriodicTask? _task;
 
     /// <param name="sinceLastRun">For each loop, how long ago it was last seen going round.</param>
-    public Watchdog(SystemdNotify systemd, params Func<TimeSpan>[] sinceLastRun)
+    public Watchdog(SystemdNotify systemd, ILogger log, params Func<TimeSpan>[] sinceLastRun)
     {
         _systemd = systemd;
         _sinceLastRun = sinceLastRun;
         if (systemd.WatchdogPeriod is { } period)
         {
             // Half of the period, as sd_watchdog_enabled(3) recommends.
-            _timer = new Timer(_ => Look(), null, TimeSpan.Zero, period / 2);
+            _task = new PeriodicTask(Place.Watchdog, log, period / 2, Look);
+            _task.Start(TimeSpan.Zero);
         }
     }
 
-    public void Dispose() => _timer?.Dispose();
+    public void Dispose() => _task?.Dispose();
 
     private void Look()
     {

@@ -43,4 +43,8 @@ internal sealed partial class Exchange
 }
 
 /// <summary>A request that waits for its answer while its connection goes on.</summary>
-internal readonly record struct DeferredRequest(HttpConnection Connection, Route Route, Client? Client);
+internal readonly record struct DeferredRequest(HttpConnection Connection, Route Route, Client? Client)
+{
+    /// <summary>Ends the connection, as there will be no answer.</summary>
+    public void Abandon(Exception fault) => Connection.Abandon(fault);
+}

@@ -13,13 +13,10 @@ internal static partial class HttpLog
     [LoggerMessage(EventName = "api_request_failed", Level = LogLevel.Error, Message = "request on {route} failed")]
     public static partial void RequestFailed(ILogger log, string route, Exception exception);
 
-    [LoggerMessage(EventName = "api_connection_failed", Level = LogLevel.Error, Message = "connection failed")]
-    public static partial void ConnectionFailed(ILogger log, Exception exception);
-
     [LoggerMessage(EventName = "api_loop_failed", Level = LogLevel.Critical, Message = "event loop failed")]
     public static partial void LoopFailed(ILogger log, Exception exception);
 
-    [LoggerMessage(EventName = "api_accept_failed", Level = LogLevel.Warning, Message = "accept connection: errno {errno}; waiting for a descriptor")]
+    [LoggerMessage(EventName = "api_accept_failed", Level = LogLevel.Warning, Message = "accept connection: errno {errno}; tried again when there may be room")]
     public static partial void AcceptFailed(ILogger log, int errno);
 
     [LoggerMessage(EventName = "api_parked_full", Level = LogLevel.Warning,

@@ -1,5 +1,5 @@
-using System.ComponentModel;
 using Couic.Http.Transport;
+using Couic.Logging.Abstractions;
 using Couic.Native;
 
 namespace Couic.Http;
@@ -31,6 +31,21 @@ internal sealed partial class HttpServer
     /// Takes those that want to connect, if anybody does. A new connection begins with its first requests, so many of them at once would
     /// keep those that are open waiting.
     /// </summary>
+    private void TryAccept()
+    {
+        try
+        {
+            InternalErrors.Enter(Place.ApiAccept);
+            Accept();
+        }
+        catch (Exception e)
+        {
+            InternalErrors.Caught(Place.ApiAccept, Log, e);
+            Listen(false);
+            _acceptAgain = Now + (Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)) / 2);
+        }
+    }
+
     private void Accept()
     {
         if (!_isCalled)
@@ -47,26 +62,34 @@ internal sealed partial class HttpServer
             {
                 Open(socket);
             }
-            else if (error is StreamSocket.ProcessFull or StreamSocket.SystemFull)
-            {
-                // The connection stays in the backlog, and the listener ready: look away for a moment instead of spinning.
-                for (int k = 0; k < RoomWithoutDescriptors && MakeRoom(RoomWithoutDescriptors); k++)
-                {
-                }
-
-                Listen(false);
-                _acceptAgain = Now + (Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)) / 2);
-                if (_acceptReports.TryTake(_time, 1, out _))
-                {
-                    HttpLog.AcceptFailed(Log, -error);
-                }
-
-                return;
-            }
             else if (error == StreamSocket.WouldBlock)
             {
                 return;
             }
+            else if (error is not (StreamSocket.Aborted or StreamSocket.Interrupted))
+            {
+                PauseAccepting(error);
+                return;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Descriptors or memory have run out. The connection stays in the backlog, and the listener ready: look away for a moment instead of
+    /// spinning.
+    /// </summary>
+    private void PauseAccepting(int error)
+    {
+        bool lacksDescriptors = error is StreamSocket.ProcessFull or StreamSocket.SystemFull;
+        for (int k = 0; lacksDescriptors && k < RoomWithoutDescriptors && MakeRoom(RoomWithoutDescriptors); k++)
+        {
+        }
+
+        Listen(false);
+        _acceptAgain = Now + (Ticks(TimeSpan.FromMilliseconds(SweepMilliseconds)) / 2);
+        if (_acceptReports.TryTake(_time, 1, out _))
+        {
+            HttpLog.AcceptFailed(Log, -error);
         }
     }
 
@@ -79,15 +102,20 @@ internal sealed partial class HttpServer
             return;
         }
 
-        HttpConnection connection = _connections.Add(process, (key, caller) => new HttpConnection(this, socket, key, caller));
+        HttpConnection? connection = null;
         try
         {
+            connection = _connections.Add(process, (key, caller) => new HttpConnection(this, socket, key, caller));
             _poller.Add(socket, ConnectionEvents, connection.Key);
         }
-        catch (Win32Exception e)
+        catch (Exception e)
         {
-            HttpLog.ConnectionFailed(Log, e);
-            _connections.Remove(connection);
+            InternalErrors.Caught(Place.ApiConnection, Log, e);
+            if (connection is not null)
+            {
+                _connections.Remove(connection);
+            }
+
             socket.Dispose();
             return;
         }

@@ -81,10 +81,22 @@ internal sealed partial class HttpServer
             (_joined, _leaving) = (_leaving, _joined);
             foreach (HttpConnection connection in _leaving)
             {
-                connection.Leave(_lastTurn);
+                Leave(connection);
             }
 
             _leaving.Clear();
+        }
+    }
+
+    private void Leave(HttpConnection connection)
+    {
+        try
+        {
+            connection.Leave(_lastTurn);
+        }
+        catch (Exception e)
+        {
+            connection.Abandon(e);
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Couic.Http.Transport;
+using Couic.Logging.Abstractions;
 using Couic.Native;
 
 namespace Couic.Http;
@@ -19,6 +20,12 @@ internal sealed partial class HttpServer
 
     /// <summary>Full answers of the poller that are taken in a row.</summary>
     private const int MaxRounds = 64;
+
+    /// <summary>Turns that may fail in a row. What fails longer does not mend itself, and the process is to be started again.</summary>
+    private const int MaxFailedTurns = 100;
+
+    /// <summary>After a turn that failed: a loop that cannot do anything takes no processor.</summary>
+    private static readonly TimeSpan FailedTurnPause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Looks at the poller, of 0.3 us each, before the loop sleeps.</summary>
     private const int LooksBeforeSleep = 64;
@@ -56,35 +63,65 @@ internal sealed partial class HttpServer
         ExecutionContext.SuppressFlow(); // nothing travels with it, and each wait of each connection would carry it
         try
         {
-            while (!_isEnding || (_connections.Count > 0 && Now < _endBy))
+            for (int failures = 0; !_isEnding || (_connections.Count > 0 && Now < _endBy);)
             {
-                int n = Wait(_connections.Count == 0 && _listens ? IdleMilliseconds : SweepMilliseconds);
-                long now = Now;
-                Volatile.Write(ref _lastTurn, now);
-                DispatchAll(n);
-                Accept();
-                Serve(now + Ticks(Slice));
-                if (Volatile.Read(ref _isOverParked))
+                failures = TryTurn() ? 0 : failures + 1;
+                if (failures == MaxFailedTurns)
                 {
-                    ShedParked();
-                }
-
-                if (now >= _nextSweep || _isStopping)
-                {
-                    Sweep();
+                    throw new InvalidOperationException($"{failures} turns in a row failed");
                 }
             }
         }
         catch (Exception e)
         {
             HttpLog.LoopFailed(Log, e);
-            _ended.TrySetException(e);
         }
         finally
         {
             _listener!.Dispose();
             _poller.Dispose();
             _ended.TrySetResult();
+        }
+    }
+
+    /// <summary>An exception in one turn costs its connections that turn; those that had not been served yet are served in the next one.</summary>
+    private bool TryTurn()
+    {
+        try
+        {
+            InternalErrors.Enter(Place.ApiLoop);
+            Turn();
+            return true;
+        }
+        catch (Exception e)
+        {
+            InternalErrors.Caught(Place.ApiLoop, Log, e);
+            while (_served < _taken.Count)
+            {
+                _ready.Enter(_taken[_served++], PollEvents.Readable);
+            }
+
+            Thread.Sleep(FailedTurnPause);
+            return false;
+        }
+    }
+
+    private void Turn()
+    {
+        int n = Wait(_connections.Count == 0 && _listens ? IdleMilliseconds : SweepMilliseconds);
+        long now = Now;
+        Volatile.Write(ref _lastTurn, now);
+        DispatchAll(n);
+        TryAccept();
+        Serve(now + Ticks(Slice));
+        if (Volatile.Read(ref _isOverParked))
+        {
+            ShedParked();
+        }
+
+        if (now >= _nextSweep || _isStopping)
+        {
+            Sweep();
         }
     }
 
@@ -165,12 +202,12 @@ internal sealed partial class HttpServer
         {
             foreach (HttpConnection connection in _taken)
             {
-                connection.ReceiveAhead();
+                ReceiveAhead(connection);
             }
 
             while (_served < _taken.Count)
             {
-                _taken[_served++].GoOn();
+                GoOn(_taken[_served++]);
                 if (_joined.Count >= GroupSize || _deferred >= GroupRequests)
                 {
                     FinishGroup();
@@ -184,6 +221,32 @@ internal sealed partial class HttpServer
         }
 
         FinishGroup();
+    }
+
+    /// <summary>An exception that a connection did not catch itself ends that connection, and no other.</summary>
+    private static void ReceiveAhead(HttpConnection connection)
+    {
+        try
+        {
+            connection.ReceiveAhead();
+        }
+        catch (Exception e)
+        {
+            connection.Abandon(e);
+        }
+    }
+
+    private static void GoOn(HttpConnection connection)
+    {
+        try
+        {
+            InternalErrors.Enter(Place.ApiConnection);
+            connection.GoOn();
+        }
+        catch (Exception e)
+        {
+            connection.Abandon(e);
+        }
     }
 
     /// <summary>Takes those that are served next; false when nobody has anything to do.</summary>

@@ -88,6 +88,9 @@ internal sealed partial class HttpServer : IAsyncDisposable
 
     internal Turns TurnsAt(Work work) => _turnsAt[(int)work];
 
+    /// <summary>Whether the event loop is over: stopped, or broken beyond repair.</summary>
+    public bool HasEnded => _ended.Task.IsCompleted;
+
     /// <summary>Starts to serve connections of a socket that is bound and listens. The server closes it when it stops.</summary>
     public void Start(Socket listener)
     {

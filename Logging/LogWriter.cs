@@ -1,4 +1,5 @@
 using Couic.Config;
+using Couic.Logging.Abstractions;
 
 namespace Couic.Logging;
 
@@ -70,12 +71,14 @@ internal sealed partial class LogWriter : IDisposable
     {
         try
         {
+            InternalErrors.Enter(Place.LogWriter);
             Write(_queue.Take());
         }
 #pragma warning disable CA1031 // whatever goes wrong here costs lines, never the process
         catch (Exception)
 #pragma warning restore CA1031
         {
+            InternalErrors.Caught(Place.LogWriter); // it is the log that fails
             Interlocked.Increment(ref _lostEver);
             _lostUnsaid++;
         }

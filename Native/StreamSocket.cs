@@ -15,6 +15,9 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     /// <summary>EMFILE and ENFILE, negated: there are no descriptors left.</summary>
     public const int ProcessFull = -24, SystemFull = -23;
 
+    /// <summary>ECONNABORTED and EINTR, negated: of this connection alone, the next one may be there.</summary>
+    public const int Aborted = -103, Interrupted = -EINTR;
+
     private const int EINTR = 4;
     private const int MSG_NOSIGNAL = 0x4000;
     private const int SOCK_NONBLOCK = 0x800;

@@ -1,18 +1,21 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using Couic.Logging.Abstractions;
+using Couic.Names;
 using Couic.Store;
+using Microsoft.Extensions.Logging;
 
 namespace Couic.Peering;
 
 /// <summary>Carries requests over HTTP/1.1, with TLS where the peer's settings say so; one connection a peer, kept alive.</summary>
-internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDisposable
+internal sealed class HttpPeerTransport(string product, HostResolver names, ILogger log) : IPeerTransport, IDisposable
 {
     private readonly ConcurrentDictionary<PeerSettings, Peer> _peers = new();
 
     public void Post(PeerRequest request) => _ = RunAsync(request);
 
-    public void AwaitReachable(PeerSettings peer, Action<bool> reachable) => _ = AwaitAsync(Of(peer), reachable);
+    public void AwaitReachable(PeerSettings peer, Action<bool> reachable) => _ = AwaitAsync(peer, reachable);
 
     public void Forget(PeerSettings peer)
     {
@@ -30,29 +33,58 @@ internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDispo
         }
     }
 
-    private Peer Of(PeerSettings settings) => _peers.GetOrAdd(settings, static (s, product) => new Peer(s, product), product);
+    private Peer Of(PeerSettings settings) => _peers.GetOrAdd(settings, static (s, own) => new Peer(s, own.Product, own.Names), (Product: product, Names: names));
 
     private async Task RunAsync(PeerRequest request)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // never calls back from inside
-        request.Done(await Of(request.Peer).SendAsync(request).ConfigureAwait(false));
+        PeerAnswer answer = await SendAsync(request).ConfigureAwait(false);
+        InternalErrors.Run(Place.PeerRequest, log, () => request.Done(answer));
     }
 
-    private static async Task AwaitAsync(Peer peer, Action<bool> reachable)
+    /// <summary>Whatever happens there is an answer: a link waits for it, without a time limit of its own.</summary>
+    private async Task<PeerAnswer> SendAsync(PeerRequest request)
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
-            reachable(await peer.Connector.WaitUntilReachableAsync(peer.Ended).ConfigureAwait(false));
+            return await Of(request.Peer).SendAsync(request).ConfigureAwait(false);
         }
-        catch (OperationCanceledException)
+        catch (Exception e)
         {
-            // Its settings are gone; nobody waits any more.
+            InternalErrors.Caught(Place.PeerRequest, log, e);
+            return PeerFailures.Failed(PeerFailure.Unreachable, "the request failed on this side");
+        }
+    }
+
+    /// <summary>After an exception it is tried again: a link that is never called back would be silent for good.</summary>
+    private async Task AwaitAsync(PeerSettings settings, Action<bool> reachable)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        bool isCalled = false;
+        while (!isCalled)
+        {
+            try
+            {
+                InternalErrors.Enter(Place.PeerProbe);
+                Peer peer = Of(settings);
+                bool wasAway = await peer.Connector.WaitUntilReachableAsync(peer.Ended).ConfigureAwait(false);
+                isCalled = true;
+                reachable(wasAway);
+            }
+            catch (OperationCanceledException)
+            {
+                return; // its settings are gone; nobody waits any more
+            }
+            catch (Exception e)
+            {
+                InternalErrors.Caught(Place.PeerProbe, log, e);
+                await Task.Delay(PeerConnector.ProbeInterval).ConfigureAwait(false);
+            }
         }
     }
 
     /// <summary>The client of one peer, made anew after its TLS failed: certificates on disk may have been renewed.</summary>
-    private sealed class Peer(PeerSettings settings, string product) : IDisposable
+    private sealed class Peer(PeerSettings settings, string product, HostResolver names) : IDisposable
     {
         private const int MaxHeadKilobytes = 32;
         private const int MaxEchoBytes = 1024 * 1024;
@@ -60,7 +92,7 @@ internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDispo
         private readonly CancellationTokenSource _end = new();
         private HttpClient? _client;
 
-        public PeerConnector Connector { get; } = new(settings);
+        public PeerConnector Connector { get; } = new(settings, names);
 
         public CancellationToken Ended => _end.Token;
 
@@ -79,7 +111,7 @@ internal sealed class HttpPeerTransport(string product) : IPeerTransport, IDispo
                     ? PeerFailures.Failed(PeerFailure.Unreachable, "the path was cut while waiting for the answer")
                     : PeerFailures.Failed(PeerFailure.TimedOut, "no answer within 5 s");
             }
-            catch (Exception fault) when (fault is not OutOfMemoryException)
+            catch (Exception fault)
             {
                 PeerAnswer answer = PeerFailures.Of(fault);
                 if (answer.Failure == PeerFailure.Tls)

@@ -1,10 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
+using Couic.Names;
 
 namespace Couic.Peering;
 
 /// <summary>Opens TCP connections to one peer, and finds out whether it can be reached. Thread-safe.</summary>
-internal sealed class PeerConnector(PeerSettings peer)
+internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
 {
     public static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(2);
 
@@ -16,30 +17,16 @@ internal sealed class PeerConnector(PeerSettings peer)
     private const int TcpUserTimeout = 18;
 
     /// <summary>A connected socket whose sent data must be acknowledged in time.</summary>
+    /// <exception cref="UnresolvedHostException">The peer is named by a name, and no address of it is known.</exception>
     public async ValueTask<Socket> ConnectAsync(CancellationToken cancel)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(ConnectLimit);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        IReadOnlyList<IPAddress> addresses = await names.ResolveAsync(peer.Host, ConnectLimit, cancel).ConfigureAwait(false);
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        Socket socket = await HostConnector.ConnectAsync(addresses, peer.Port, ConnectLimit, cancel).ConfigureAwait(false);
         try
         {
-            long start = System.Diagnostics.Stopwatch.GetTimestamp();
-            if (IPAddress.TryParse(peer.Host, out IPAddress? address))
-            {
-                await socket.ConnectAsync(new IPEndPoint(address, peer.Port), limit.Token).ConfigureAwait(false);
-            }
-            else
-            {
-                await socket.ConnectAsync(peer.Host, peer.Port, limit.Token).ConfigureAwait(false);
-            }
-
             SetUserTimeout(socket, System.Diagnostics.Stopwatch.GetElapsedTime(start));
             return socket;
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            socket.Dispose();
-            throw new SocketException((int)SocketError.TimedOut);
         }
         catch
         {
@@ -90,7 +77,7 @@ internal sealed class PeerConnector(PeerSettings peer)
             using Socket socket = await ConnectAsync(cancel).ConfigureAwait(false);
             return true;
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or UnresolvedHostException or OperationCanceledException or ObjectDisposedException)
         {
             return false;
         }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
+using Couic.Names;
 
 namespace Couic.Peering;
 
@@ -17,6 +18,8 @@ internal static class PeerFailures
                     return Failed(PeerFailure.Tls, "TLS failed: its certificate or name is not trusted, or it wants a certificate of ours");
                 case CryptographicException or UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException:
                     return Failed(PeerFailure.Tls, $"read TLS files: {e.Message}");
+                case UnresolvedHostException unresolved:
+                    return Failed(PeerFailure.Unreachable, unresolved.Message);
                 case SocketException socket:
                     return Failed(PeerFailure.Unreachable, Words(socket.SocketErrorCode));
                 case HttpIOException io when Of(io.HttpRequestError) is { } answer:

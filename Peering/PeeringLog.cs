@@ -36,7 +36,4 @@ internal static partial class PeeringLog
 
     [LoggerMessage(EventName = "peering_upkeep_failed", Level = LogLevel.Error, Message = "keep {Policy} records: unexpected fault; peering goes on")]
     public static partial void UpkeepFailed(ILogger log, string policy, Exception fault);
-
-    [LoggerMessage(EventName = "peering_tick_failed", Level = LogLevel.Error, Message = "flush peers: unexpected fault; peering goes on")]
-    public static partial void TickFailed(ILogger log, Exception fault);
 }

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using Couic.Logging.Abstractions;
+using Couic.Names;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -19,11 +21,12 @@ public sealed class PeeringService : IDisposable
     private Thread? _thread;
 
     /// <param name="product">The <c>User-Agent</c>, such as <c>couic/2.0.0</c>.</param>
-    public PeeringService(RuleStore store, TimeProvider time, ILogger log, string product)
+    /// <param name="names">Finds the addresses of peers that are named by a name.</param>
+    public PeeringService(RuleStore store, TimeProvider time, ILogger log, string product, HostResolver names)
     {
         _log = log;
         _time = time;
-        _transport = new HttpPeerTransport(product);
+        _transport = new HttpPeerTransport(product, names, log);
         Span<byte> drawn = stackalloc byte[16];
         RandomNumberGenerator.Fill(drawn);
         _engine = new PeeringEngine(
@@ -48,7 +51,7 @@ public sealed class PeeringService : IDisposable
     public async Task StopAsync(TimeSpan grace)
     {
         _stop.Set();
-        _thread?.Join();
+        _thread?.Join(grace);
         long start = _time.GetTimestamp();
         while (_engine.Links.Any(link => link.Status() is { Queued: > 0, State: PeerState.Up }) && _time.GetElapsedTime(start) < grace)
         {
@@ -126,14 +129,7 @@ public sealed class PeeringService : IDisposable
                 return;
             }
 
-            try
-            {
-                _engine.Tick();
-            }
-            catch (Exception fault)
-            {
-                PeeringLog.TickFailed(_log, fault);
-            }
+            InternalErrors.Run(Place.PeeringTick, _log, _engine.Tick);
         }
     }
 }

@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using Couic.Names;
 
 namespace Couic.Reporting;
 
@@ -17,7 +19,8 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
 
     /// <param name="product">The <c>User-Agent</c>, such as <c>couic/2.0.0</c>.</param>
     /// <param name="timeout">For all of one post.</param>
-    public HttpTransport(string product, TimeSpan timeout)
+    /// <param name="names">Finds the addresses of web servers.</param>
+    public HttpTransport(string product, TimeSpan timeout, HostResolver names)
     {
         var handler = new SocketsHttpHandler
         {
@@ -25,6 +28,13 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
             UseCookies = false,
             UseProxy = false,
             ConnectTimeout = timeout,
+            ConnectCallback = async (context, cancel) =>
+            {
+                // Less than the whole time, so that a name that cannot be resolved is told from a server that does not answer.
+                IReadOnlyList<IPAddress> addresses = await names.ResolveAsync(context.DnsEndPoint.Host, timeout * 0.75, cancel).ConfigureAwait(false);
+                Socket socket = await HostConnector.ConnectAsync(addresses, context.DnsEndPoint.Port, timeout, cancel).ConfigureAwait(false);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
             PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a name may come to mean another address
             MaxConnectionsPerServer = 1,
             MaxResponseDrainSize = MaxAnswerBytes,
@@ -73,6 +83,8 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
         {
             switch (inner)
             {
+                case UnresolvedHostException unresolved:
+                    return unresolved.Message;
                 case SocketException socket:
                     return Words(socket.SocketErrorCode);
                 case AuthenticationException:

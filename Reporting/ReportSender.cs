@@ -1,4 +1,6 @@
 using System.Buffers;
+using Couic.Logging.Abstractions;
+using Couic.Names;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -43,8 +45,9 @@ public sealed partial class ReportSender : IRuleFeed, IAsyncDisposable
     private long? _lastFailureWarning;
 
     /// <param name="version">Of this program, for the <c>User-Agent</c>.</param>
-    public ReportSender(string version, TimeProvider time, ILogger log)
-        : this(new HttpTransport($"couic/{version}", PostTimeout), time, log, Random.Shared)
+    /// <param name="names">Finds the addresses of the webhook.</param>
+    public ReportSender(string version, TimeProvider time, ILogger log, HostResolver names)
+        : this(new HttpTransport($"couic/{version}", PostTimeout, names), time, log, Random.Shared)
     {
     }
 
@@ -158,11 +161,12 @@ public sealed partial class ReportSender : IRuleFeed, IAsyncDisposable
             TimeSpan wait = Period;
             try
             {
+                InternalErrors.Enter(Place.Reports);
                 wait = await StepAsync(_abort.Token).ConfigureAwait(false);
             }
             catch (Exception e)
             {
-                LogBroken(_log, e);
+                InternalErrors.Caught(Place.Reports, _log, e);
             }
 
             if (wait > TimeSpan.Zero)
@@ -265,7 +269,4 @@ public sealed partial class ReportSender : IRuleFeed, IAsyncDisposable
 
     [LoggerMessage(EventName = "reports_left", Level = LogLevel.Warning, Message = "{count} reports could not be sent before the end")]
     private static partial void LogLeft(ILogger log, int count);
-
-    [LoggerMessage(EventName = "reports_broken", Level = LogLevel.Error, Message = "sending reports failed unexpectedly; it is tried again")]
-    private static partial void LogBroken(ILogger log, Exception exception);
 }

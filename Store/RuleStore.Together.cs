@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Couic.Store;
 
 // Single changes that are made together. Each is decided and reserved under the lock, the kernel has its share of all of them
@@ -24,27 +26,56 @@ public sealed partial class RuleStore
     {
         lock (_together)
         {
-            // While the kernel has its share of one stretch, the next is decided and the one before it finished.
-            for (int done = 0; done < changes.Length || _present.Count > 0;)
+            try
             {
-                done = Plan(changes, done, _next);
-                if (done == changes.Length && _present.Count == 0)
-                {
-                    Write(_next.Planned); // all of them: there is nothing to do meanwhile
-                    Finish(changes, _next);
-                    return;
-                }
-
-                _writing.Complete();
-                (_present, _next) = (_next, _present);
-                if (!_present.Planned.IsEmpty)
-                {
-                    _writing.Offer();
-                }
-
-                Finish(changes, _next);
+                ApplyInStretches(changes);
+            }
+            catch (Exception e)
+            {
+                EndStretches(changes, e);
+                throw;
             }
         }
+    }
+
+    private void ApplyInStretches(Span<SingleChange> changes)
+    {
+        // While the kernel has its share of one stretch, the next is decided and the one before it finished.
+        for (int done = 0; done < changes.Length || _present.Count > 0;)
+        {
+            done = Plan(changes, done, _next);
+            if (done == changes.Length && _present.Count == 0)
+            {
+                Write(_next.Planned); // all of them: there is nothing to do meanwhile
+                Finish(changes, _next);
+                return;
+            }
+
+            _writing.Complete();
+            (_present, _next) = (_next, _present);
+            if (!_present.Planned.IsEmpty)
+            {
+                _writing.Offer();
+            }
+
+            Finish(changes, _next);
+        }
+    }
+
+    /// <summary>
+    /// After an exception: what the kernel was given is finished, what was only decided is taken back. An entry that stayed busy would keep
+    /// every later change waiting for ever.
+    /// </summary>
+    private void EndStretches(Span<SingleChange> changes, Exception cause)
+    {
+        _writing.Complete();
+        Finish(changes, _present);
+        foreach (ref PlannedChange change in _next.Planned)
+        {
+            change.Refusal = new PlaneRefusal(0, cause.Message);
+        }
+
+        Finish(changes, _next);
     }
 
     /// <summary>Decides the changes from one on, up to one that has to wait for others. Returns which one that is.</summary>
@@ -170,8 +201,17 @@ public sealed partial class RuleStore
         int slot = Insert(category, change.Cidr, tagId, change.Expiration, ContextOf(change));
         category.Swap?.OnAdded();
         change.Outcome = StoreOutcome.Created;
-        change.Entry = Read(category, slot);
-        Plan(category, slot, RuleChangeKind.Set, ref change, stretch);
+        try
+        {
+            change.Entry = Read(category, slot);
+            Plan(category, slot, RuleChangeKind.Set, ref change, stretch);
+        }
+        catch
+        {
+            Forget(category, slot);
+            category.Swap?.OnRemoved(change.Cidr);
+            throw;
+        }
     }
 
     private void PlanRemoval(Category category, int slot, ref SingleChange change, Stretch stretch)
@@ -193,12 +233,15 @@ public sealed partial class RuleStore
     private void Plan(Category category, int slot, RuleChangeKind kind, ref SingleChange change, Stretch stretch)
     {
         ref EntryTable.Slot held = ref category.Entries[slot];
+        ref PlannedChange plan = ref stretch.Next;
+        plan = new PlannedChange { Change = new RuleChange(kind, change.Policy, change.Cidr, CounterOf(held.Tag), slot) };
+        _plane.Plan(ref plan);
+
+        // From here on nothing throws.
+        stretch.Keep();
         held.IsBusy = true;
         change.Slot = slot;
         change.IsPlanned = true;
-        ref PlannedChange plan = ref stretch.Add();
-        plan = new PlannedChange { Change = new RuleChange(kind, change.Policy, change.Cidr, CounterOf(held.Tag), slot) };
-        _plane.Plan(ref plan);
         _inFlight++;
     }
 
@@ -211,6 +254,7 @@ public sealed partial class RuleStore
             return;
         }
 
+        ExceptionDispatchInfo? failure = null;
         using (Enter())
         {
             _inFlight -= stretch.Planned.Length;
@@ -220,12 +264,27 @@ public sealed partial class RuleStore
                 if (change.IsPlanned)
                 {
                     CategoryOf(change.Policy, change.Cidr.Family).Entries[change.Slot].IsBusy = false;
-                    Finish(ref change, stretch.Planned[next++]);
+                    failure = TryFinish(ref change, stretch.Planned[next++]) ?? failure;
                 }
             }
         }
 
         stretch.Clear();
+        failure?.Throw();
+    }
+
+    /// <summary>An exception of one change, such as a feed's, does not keep the others from being finished.</summary>
+    private ExceptionDispatchInfo? TryFinish(ref SingleChange change, in PlannedChange plan)
+    {
+        try
+        {
+            Finish(ref change, plan);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return ExceptionDispatchInfo.Capture(e);
+        }
     }
 
     private void Finish(ref SingleChange change, in PlannedChange plan)

@@ -21,7 +21,10 @@ internal sealed class Stretch
         Clear();
     }
 
-    public ref PlannedChange Add() => ref _planned[_plannedCount++];
+    /// <summary>The place of one more for the data plane, which counts once it is kept.</summary>
+    public ref PlannedChange Next => ref _planned[_plannedCount];
+
+    public void Keep() => _plannedCount++;
 
     public void Clear()
     {

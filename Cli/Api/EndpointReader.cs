@@ -69,9 +69,9 @@ internal static class EndpointReader
             keys.Fail("socket", $"socket is longer than {MaxSocketPathBytes} bytes, the most that the system takes");
         }
 
-        if (draft.Host is not null && Uri.CheckHostName(draft.Host.Trim('[', ']')) == UriHostNameType.Unknown)
+        if (draft.Host is not null && HostText.Read(draft.Host) is null)
         {
-            keys.Fail("host", $"host = \"{draft.Host}\" is neither a name nor an address");
+            keys.Fail("host", $"host = \"{draft.Host}\" {HostText.FaultOf(draft.Host)}");
         }
 
         if (!draft.Remote)
@@ -124,7 +124,7 @@ internal static class EndpointReader
                 RipeStatUrl = RipeStatUrl,
             };
             return Remote
-                ? endpoint with { Host = Host!.Trim('[', ']'), Port = Port, Tls = Tls, CaFile = CaFile }
+                ? endpoint with { Host = HostText.Read(Host!)!, Port = Port, Tls = Tls, CaFile = CaFile }
                 : endpoint with { Socket = Socket };
         }
     }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Couic.Cli.Api;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.Config;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
@@ -49,8 +50,7 @@ internal static class RipeStat
 
     private static byte[] Fetch(string baseUrl, uint asn)
     {
-        if (!Uri.TryCreate($"{baseUrl.TrimEnd('/')}/data/announced-prefixes/data.json?resource=AS{asn}&sourceapp=couicctl", UriKind.Absolute, out Uri? url)
-            || url.Scheme is not ("http" or "https"))
+        if (!WebAddress.TryParse($"{baseUrl.TrimEnd('/')}/data/announced-prefixes/data.json?resource=AS{asn}&sourceapp=couicctl", out Uri? url))
         {
             throw new CliException($"the address of RIPEstat \"{Printable.Quote(baseUrl)}\" is no http or https URL (set by \"ripestat_url\" or {UrlVariable})");
         }

@@ -51,13 +51,26 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
         Exception? failure = Try(changes);
         for (int i = 0; i < changes.Length; i++)
         {
-            _late!.Resume(_requests[i].Request);
-            Answer(_late, changes[i], _requests[i].LockOut, failure);
-            _late.AnswerDeferred();
+            AnswerOne(_requests[i], changes[i], failure);
         }
 
         _requests.AsSpan(0, changes.Length).Clear();
         changes.Clear();
+    }
+
+    /// <summary>An answer that cannot be written ends its own connection: the client would wait for it.</summary>
+    private void AnswerOne((DeferredRequest Request, LockOut? LockOut) one, in SingleChange change, Exception? failure)
+    {
+        try
+        {
+            _late!.Resume(one.Request);
+            Answer(_late, change, one.LockOut, failure);
+            _late.AnswerDeferred();
+        }
+        catch (Exception e)
+        {
+            one.Request.Abandon(e);
+        }
     }
 
     /// <summary>A bug must not end the event loop.</summary>

@@ -1,5 +1,6 @@
 using Couic.Http.Protocol;
 using Couic.Http.Routing;
+using Couic.Logging.Abstractions;
 
 namespace Couic.Http.Transport;
 
@@ -55,6 +56,7 @@ internal sealed partial class HttpConnection
         exchange.Begin();
         try
         {
+            InternalErrors.Enter(Place.ApiRequest);
             Endpoint? endpoint = exchange.Check(_server.Router, _server.Clients);
             if (endpoint is { Defers: false })
             {
@@ -92,6 +94,7 @@ internal sealed partial class HttpConnection
     /// <summary>A bug in one request answers 500 to it and ends nothing else.</summary>
     public void Fail(Exchange exchange, Exception e)
     {
+        InternalErrors.Caught(Place.ApiRequest);
         HttpLog.RequestFailed(_server.Log, exchange.Route?.Pattern ?? string.Empty, e);
         if (!exchange.IsStreamed)
         {

@@ -1,4 +1,5 @@
 using Couic.Http.Protocol;
+using Couic.Logging.Abstractions;
 using Couic.Native;
 
 namespace Couic.Http.Transport;
@@ -188,17 +189,42 @@ internal sealed partial class HttpConnection
         }
         catch (Exception e)
         {
-            HttpLog.ConnectionFailed(_server.Log, e);
+            InternalErrors.Caught(Place.ApiConnection, _server.Log, e);
         }
         finally
         {
-            Settle();
-            LetGo();
-            LeaveWork();
+            InternalErrors.Run(Place.ApiConnection, _server.Log, GiveUpTurns);
             _server.Remove(this);
             _socket.Dispose();
             Release();
         }
+    }
+
+    private void GiveUpTurns()
+    {
+        try
+        {
+            Settle();
+        }
+        finally
+        {
+            LetGo();
+            LeaveWork();
+        }
+    }
+
+    /// <summary>Ends it after an exception, in whatever state that has left it: what it waits for returns, and nothing more is sent.</summary>
+    public void Abandon(Exception fault)
+    {
+        InternalErrors.Caught(Place.ApiConnection, _server.Log, fault);
+        _isGone = true;
+        _left = Step.End;
+        _rests = false;
+        _expired = true;
+        _isAbandoned = true;
+        _turn.Signal();
+        _readable.Signal();
+        _writable.Signal();
     }
 
     /// <summary>Gives all memory back.</summary>
@@ -350,7 +376,7 @@ internal sealed partial class HttpConnection
         }
         catch (Exception e)
         {
-            HttpLog.ConnectionFailed(_server.Log, e);
+            InternalErrors.Caught(Place.ApiConnection, _server.Log, e);
             _isGone = true;
             return Step.End;
         }

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Couic.Access;
 using Couic.Http;
 using Couic.Http.Routing;
+using Couic.Names;
 using Couic.Native;
 using Microsoft.Extensions.Logging;
 
@@ -22,6 +23,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly Tally _tally;
+    private readonly HostResolver _names;
     private readonly HttpTransport _transport;
     private readonly List<Delivery> _deliveries = [];
     private readonly HttpServer _server;
@@ -35,7 +37,8 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
         _time = time;
         _log = logs.CreateLogger("report");
         _tally = new Tally(settings.Name, settings.Thresholds, time);
-        _transport = new HttpTransport($"couic-report/{version}", NotifyTimeout);
+        _names = new HostResolver(time, _log);
+        _transport = new HttpTransport($"couic-report/{version}", NotifyTimeout, _names);
         foreach (INotifier notifier in Notifiers(settings))
         {
             _deliveries.Add(new Delivery(notifier, _transport, time, _log, Random.Shared));
@@ -111,6 +114,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
         }
 
         _transport.Dispose();
+        _names.Dispose();
         _stop.Dispose();
         _abort.Dispose();
     }

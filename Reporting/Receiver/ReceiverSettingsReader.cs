@@ -75,7 +75,7 @@ internal static class ReceiverSettingsReader
     {
         Uri? url = null;
         if (table.IsPresent && table.RequiredText(key) is { } text
-            && !(Uri.TryCreate(text, UriKind.Absolute, out url) && url.Scheme is "https" or "http" && url.Host.Length > 0))
+            && !WebAddress.TryParse(text, out url))
         {
             table.Fail(key, $"{key} is not a URL that starts with https:// or http://");
             url = null;

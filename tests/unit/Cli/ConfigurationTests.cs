@@ -33,7 +33,7 @@ public sealed class ConfigurationTests : IDisposable
     [InlineData("mode = \"loacl\"\nsocket = \"/x\"\nclient_file = \"/y\"\n", "FILE:1:8: mode = \"loacl\" is not allowed (one of: local, remote; did you mean \"local\"?)")]
     [InlineData("mode = \"remote\"\n", "FILE: key \"host\" is missing|FILE: key \"port\" is missing|FILE: key \"token\" or \"client_file\" is missing")]
     [InlineData(Remote + "token = \"x\"\nclient_file = \"/y\"\n", "FILE:5:9: token and client_file exclude each other|FILE:5:9: token is not a UUID (36 characters, hex digits and hyphens)")]
-    [InlineData("mode = \"remote\"\nhost = \"a b\"\nport = 0\ntls = \"yes\"\ntoken = \"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3\"\n", "FILE:2:8: host = \"a b\" is neither a name nor an address|FILE:3:8: port = 0 is out of range (1 to 65535)|FILE:4:7: tls must be a boolean, is a string (\"yes\")")]
+    [InlineData("mode = \"remote\"\nhost = \"a b\"\nport = 0\ntls = \"yes\"\ntoken = \"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3\"\n", "FILE:2:8: host = \"a b\" is neither a name nor an address (no scheme, no port, no path)|FILE:3:8: port = 0 is out of range (1 to 65535)|FILE:4:7: tls must be a boolean, is a string (\"yes\")")]
     [InlineData("mode = \"remote\"\nhost = \"a\"\nport = 1\nca_file = \"/ca.pem\"\ntoken = \"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3\"\n", "FILE:4:11: ca_file without tls = true: nothing would be verified, and the token would travel in the clear")]
     public void EveryFaultIsNamedWithItsPlace(string text, string faults)
     {

@@ -3,9 +3,11 @@ using System.Runtime.InteropServices;
 using Couic.Config;
 using Couic.Daemon;
 using Couic.Http;
+using Couic.Names;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Couic.Tests.Daemon;
@@ -139,7 +141,8 @@ public sealed class ProtectedSourcesTests : IDisposable
         Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
         Settings settings = NewSettings(mode);
         var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
-        using var sources = new ProtectedSources(store, () => settings, new SystemFiles(root: _root.Path));
+        using var names = new HostResolver(TimeProvider.System, NullLogger.Instance);
+        using var sources = new ProtectedSources(store, () => settings, new SystemFiles(root: _root.Path), names, NullLogger.Instance);
         sources.Look();
         Assert.Equal(objection is null ? null : new LockOut(objection, refused), sources.Objection(Parse(network)));
         var context = new ChangeContext(ChangeOrigin.Api, "x"u8);

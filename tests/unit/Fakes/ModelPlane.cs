@@ -35,6 +35,9 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
     /// <summary>Runs after changes were written together, before the store holds them.</summary>
     public Action? AfterWrite { get; set; }
 
+    /// <summary>Runs before a change is planned, and may fail it.</summary>
+    public Func<Exception?>? BeforePlan { get; set; }
+
     /// <summary>Off for tests that count allocations.</summary>
     public bool Checks { get; set; } = true;
 
@@ -62,6 +65,10 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 
     public void Plan(ref PlannedChange change)
     {
+        if (BeforePlan?.Invoke() is { } failure)
+        {
+            throw failure;
+        }
     }
 
     public void Write(Span<PlannedChange> changes)

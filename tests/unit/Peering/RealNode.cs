@@ -1,9 +1,11 @@
 using System.Text;
+using Couic.Names;
 using Couic.Peering;
 using Couic.Store;
 using Couic.Tests.Fakes;
 using Couic.Tests.Store;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Couic.Tests.Peering;
 
@@ -13,11 +15,13 @@ internal sealed class RealNode : IAsyncDisposable
     public RealNode(params PeerSettings[] peers)
     {
         Store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
-        Service = new PeeringService(Store, TimeProvider.System, Log, "couic/test");
+        Service = new PeeringService(Store, TimeProvider.System, Log, "couic/test", Names);
         Service.Start(new PeeringSettings(true, [Policy.Drop], peers));
     }
 
     public RuleStore Store { get; }
+
+    public HostResolver Names { get; } = new(TimeProvider.System, NullLogger.Instance);
 
     public PeeringService Service { get; }
 

@@ -1,16 +1,25 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Couic.Names;
 using Couic.Reporting;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Couic.Tests.Reporting;
 
 public sealed class HttpTransportTests : IDisposable
 {
-    private readonly HttpTransport _transport = new("couic/9.9.9", TimeSpan.FromSeconds(60));
+    private readonly HostResolver _names = new(TimeProvider.System, NullLogger.Instance);
+    private readonly HttpTransport _transport;
 
-    public void Dispose() => _transport.Dispose();
+    public HttpTransportTests() => _transport = new("couic/9.9.9", TimeSpan.FromSeconds(60), _names);
+
+    public void Dispose()
+    {
+        _transport.Dispose();
+        _names.Dispose();
+    }
 
     [Fact]
     public async Task APostCarriesTheTypeAndTheProgramsName()
@@ -54,7 +63,7 @@ public sealed class HttpTransportTests : IDisposable
         hook.Answer = _ => "garbage garbage garbage\r\n\r\n";
         Assert.Equal(0, (await PostAsync(hook.Url, "[]")).Status);
         hook.Answer = _ => "";
-        using var impatient = new HttpTransport("couic/9.9.9", TimeSpan.FromMilliseconds(500));
+        using var impatient = new HttpTransport("couic/9.9.9", TimeSpan.FromMilliseconds(500), _names);
         Assert.Equal(new PostAnswer(0, "no answer within 0.5 s"), await impatient.PostAsync(hook.Url, "[]"u8.ToArray(), default));
         hook.Answer = _ => StubWebhook.Status(200);
         Assert.Equal(200, (await PostAsync(hook.Url, "[]")).Status);

@@ -45,6 +45,62 @@ public class TogetherTests
         _rig.AssertPlaneAgrees();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(40)]
+    [InlineData(64)]
+    [InlineData(65)]
+    [InlineData(200)]
+    public void AnExceptionWhileAChangeIsDecided_LeavesNoEntryBusy(int at)
+    {
+        _rig.Add("10.0.0.9/32", "old");
+        SingleChange[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
+        _rig.Plane.BeforePlan = () => at-- > 0 ? null : new InvalidOperationException("as the test asked");
+        Assert.Throws<InvalidOperationException>(() => _rig.Store.Apply(changes));
+        _rig.Plane.BeforePlan = null;
+        AssertGoesOn(changes);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(100)]
+    public void AnExceptionWhileAChangeIsFinished_LeavesNoEntryBusy(int at)
+    {
+        _rig.Add("10.0.0.9/32", "old");
+        SingleChange[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
+        _rig.Store.Subscribe(new ThrowingFeed(() => at-- == 0));
+        Assert.Throws<InvalidOperationException>(() => _rig.Store.Apply(changes));
+        AssertGoesOn(changes);
+    }
+
+    /// <summary>Every way of changing waits until no change is on its way: one that never ends would keep it waiting for ever.</summary>
+    private void AssertGoesOn(SingleChange[] changes)
+    {
+        _rig.AssertPlaneAgrees();
+        Task all = Task.Run(() =>
+        {
+            _rig.Store.Apply(changes);
+            _rig.Add("10.9.0.0/16", "alone");
+            _rig.Store.Apply([.. changes.Skip(1).Select(change => Removal(change.Cidr.ToString()))]);
+            _rig.Store.Expire();
+        });
+        Assert.True(all.Wait(TimeSpan.FromSeconds(30)));
+        Assert.Equal(1, _rig.Store.Count(Policy.Drop));
+        _rig.AssertPlaneAgrees();
+    }
+
+    private sealed class ThrowingFeed(Func<bool> throws) : IRuleFeed
+    {
+        public void OnChange(in RuleEvent change)
+        {
+            if (throws())
+            {
+                throw new InvalidOperationException("as the test asked");
+            }
+        }
+    }
+
     [Fact]
     public void OfManyThoseThatAreRefusedAreAsTheyWere()
     {

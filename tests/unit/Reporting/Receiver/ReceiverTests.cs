@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Text;
 using Couic.Access;
+using Couic.Names;
 using Couic.Reporting;
 using Couic.Reporting.Receiver;
 using Couic.Store;
@@ -151,7 +152,8 @@ public class ReceiverTests
         await using (ReceiverHost host = Host(chat.Url))
         {
             var rig = new Store.StoreRig();
-            var transport = new HttpTransport("couic/1.0.0", TimeSpan.FromSeconds(60));
+            using var names = new HostResolver(rig.Clock, NullLogger.Instance);
+            var transport = new HttpTransport("couic/1.0.0", TimeSpan.FromSeconds(60), names);
             await using var sender = new ReportSender(transport, rig.Clock, NullLogger.Instance, new Random(1));
             sender.Configure(new Uri($"http://{host.Address}/v1/reports/{Secret}"));
             rig.Store.Subscribe(sender);

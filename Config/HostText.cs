@@ -1,0 +1,72 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Couic.Config;
+
+/// <summary>
+/// A host as a configuration names it: a DNS name, or an address in its one spelling. .NET and the C library read <c>010.1</c> as
+/// 8.0.0.1, so a request and its token would go to a host that the file does not show.
+/// </summary>
+public static class HostText
+{
+    private const int MaxNameBytes = 253, MaxLabelBytes = 63; // RFC 1035, 2.3.4
+
+    /// <summary>The host without the brackets of an IPv6 address; null when it is neither a name nor an address.</summary>
+    public static string? Read(string text)
+    {
+        if (text.StartsWith('[') && text.EndsWith(']'))
+        {
+            string inner = text[1..^1];
+            return inner.Contains(':', StringComparison.Ordinal) && TryParseAddress(inner, out _) ? inner : null;
+        }
+
+        return TryParseAddress(text, out _) || IsName(text) ? text : null;
+    }
+
+    /// <summary>What is wrong with a text that <see cref="Read"/> refuses.</summary>
+    public static string FaultOf(string text) => EndsInNumber(text)
+        ? "is not an address (an IPv4 address is four decimal numbers without leading zeros)"
+        : "is neither a name nor an address (no scheme, no port, no path)";
+
+    /// <summary>Reads four decimal numbers without leading zeros, or an IPv6 address without brackets, port or prefix length.</summary>
+    public static bool TryParseAddress(string text, [NotNullWhen(true)] out IPAddress? address)
+    {
+        address = null;
+        if (!text.Contains(':', StringComparison.Ordinal))
+        {
+            return IsQuad(text) && IPAddress.TryParse(text, out address);
+        }
+
+        int end = text.IndexOf('%', StringComparison.Ordinal);
+        string digits = end < 0 ? text : text[..end];
+        string zone = end < 0 ? "0" : text[(end + 1)..];
+        string tail = digits[(digits.LastIndexOf(':') + 1)..];
+        return digits.All(c => char.IsAsciiHexDigit(c) || c is ':' or '.')
+            && (!digits.Contains('.', StringComparison.Ordinal) || IsQuad(tail))
+            && zone.Length > 0 && zone.All(IsNameCharacter)
+            && IPAddress.TryParse(text, out address) && address.AddressFamily == AddressFamily.InterNetworkV6;
+    }
+
+    /// <summary>Whether a text is a name of DNS in ASCII that nothing takes for an address.</summary>
+    public static bool IsName(string text) => text.Length is > 0 and <= MaxNameBytes && text.All(IsNameCharacter)
+        && text.Split('.').All(label => label.Length is > 0 and <= MaxLabelBytes) && !EndsInNumber(text);
+
+    private static bool IsNameCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_';
+
+    private static bool IsQuad(string text)
+    {
+        string[] parts = text.Split('.');
+        return parts.Length == 4 && parts.All(
+            part => part.Length is > 0 and <= 3 && part.All(char.IsAsciiDigit) && (part.Length == 1 || part[0] != '0') && int.Parse(part, null) <= 255);
+    }
+
+    /// <summary>Whether inet_aton(3) or a URL reader may take it for an IPv4 address: the last label is a number, decimal, octal or hexadecimal.</summary>
+    private static bool EndsInNumber(string text)
+    {
+        string last = text.TrimEnd('.');
+        last = last[(last.LastIndexOf('.') + 1)..];
+        return last.Length > 0
+            && (last.All(char.IsAsciiDigit) || (last.StartsWith("0x", StringComparison.OrdinalIgnoreCase) && last[2..].All(char.IsAsciiHexDigit)));
+    }
+}
