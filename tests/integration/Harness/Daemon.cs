@@ -15,6 +15,16 @@ public sealed class Daemon : IDisposable
     {
         Home = scratch[options.Name];
         ProcessStartInfo start = Product.Info("run", "-c", Write(scratch, options));
+        if (options.Launcher.Length > 0)
+        {
+            start.ArgumentList.Insert(0, start.FileName);
+            start.FileName = options.Launcher[0];
+            for (int i = 1; i < options.Launcher.Length; i++)
+            {
+                start.ArgumentList.Insert(i - 1, options.Launcher[i]);
+            }
+        }
+
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;

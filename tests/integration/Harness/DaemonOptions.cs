@@ -26,5 +26,8 @@ public sealed record DaemonOptions
     /// <summary>Further lines of the table <c>[logging]</c>.</summary>
     public string Logging { get; init; } = "";
 
+    /// <summary>A program, with arguments, that becomes the daemon: it executes what follows them.</summary>
+    public string[] Launcher { get; init; } = [];
+
     public Dictionary<string, string> Environment { get; init; } = [];
 }
