@@ -51,6 +51,30 @@ internal sealed partial class Exchange
     /// <summary>Gives the memory of a body back that is wanted no more; <see cref="Body"/> is empty then.</summary>
     public void ReleaseBody() => _connection.Input.DropBody();
 
+    /// <summary>Throws the body away up to its end, up to <see cref="HttpLimits.MaxBodyBytes"/> of it. False: answered already.</summary>
+    public async ValueTask<bool> SkipBodyAsync()
+    {
+        long skipped = 0;
+        while (!IsBodyComplete)
+        {
+            ParseFault fault = await _connection.ReadMoreBodyAsync(0);
+            if (fault != ParseFault.None)
+            {
+                Refuse(fault);
+                return false;
+            }
+
+            skipped += _connection.Input.BodyLength;
+            _connection.Input.ConsumeBody(_connection.Input.BodyLength);
+            if (skipped > Limits.MaxBodyBytes)
+            {
+                return FailTooLarge(Limits.MaxBodyBytes);
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>
     /// The body in pieces, for one that need not be in memory as a whole. Ends the connection behind the answer when a read fails
     /// and the handler says so (<see cref="CloseAfterAnswer"/>).

@@ -146,7 +146,7 @@ internal sealed partial class Exchange
         if (Head.AuthorizationCount == 1)
         {
             ReadOnlySpan<byte> value = Head.Authorization.Of(_connection.Input.Request);
-            AuthOutcome outcome = value.StartsWith("Bearer "u8)
+            AuthOutcome outcome = IsBearer(value)
                 ? clients.Authenticate(value["Bearer "u8.Length..], permission, out client)
                 : AuthOutcome.Malformed;
             if (outcome == AuthOutcome.Ok)
@@ -167,6 +167,10 @@ internal sealed partial class Exchange
         FailUnauthorized(cause);
         return false;
     }
+
+    /// <summary>RFC 9110 §11.1: the scheme in any case; nearly all write it as here.</summary>
+    private static bool IsBearer(ReadOnlySpan<byte> value) =>
+        value.StartsWith("Bearer "u8) || (value.Length > "Bearer "u8.Length && Grammar.Same(value[.."Bearer "u8.Length], "bearer "u8));
 
     /// <summary>Answers 401 where the permission depends on more than the route.</summary>
     public void FailForbidden() => FailUnauthorized(Refusal.TokenForbidden);

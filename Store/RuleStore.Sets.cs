@@ -69,10 +69,18 @@ public sealed partial class RuleStore
     /// Gives those who wait for the lock their turn: a lock that is free goes to whoever comes first, and that is not a thread
     /// that has to wake up.
     /// </summary>
-    private void GiveWay()
+    private void GiveWay() => GiveWay(ref _waiting);
+
+    /// <param name="others">How many threads wait, or are at work, for which the caller should wait.</param>
+    private void GiveWay(ref int others)
     {
+        if (Volatile.Read(ref others) == 0 || _gate.IsHeldByCurrentThread)
+        {
+            return;
+        }
+
         long start = Stopwatch.GetTimestamp();
-        while (Volatile.Read(ref _waiting) > 0 && Stopwatch.GetElapsedTime(start) < Gap)
+        while (Volatile.Read(ref others) > 0 && Stopwatch.GetElapsedTime(start) < Gap)
         {
             Thread.Yield();
         }

@@ -11,6 +11,9 @@ public sealed partial class RuleStore
     public const int MaxTogether = 64;
 
     private readonly Lock _together = new();
+
+    /// <summary>Callers of <see cref="Apply"/> that wait for their turn or have it.</summary>
+    private int _applying;
     private readonly Errand _writing;
     private Stretch _present = new();
     private Stretch _next = new();
@@ -23,6 +26,26 @@ public sealed partial class RuleStore
     /// are in force when this returns. Not to be called by who holds the store (<see cref="Hold"/>).
     /// </summary>
     public void Apply(Span<SingleChange> changes)
+    {
+        Interlocked.Increment(ref _applying);
+        try
+        {
+            ApplyInTurn(changes);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _applying);
+        }
+    }
+
+    /// <summary>As <see cref="Apply"/>, for one of many pieces: who came before the piece has its turn first.</summary>
+    public void ApplyPiece(Span<SingleChange> changes)
+    {
+        GiveWay(ref _applying);
+        Apply(changes);
+    }
+
+    private void ApplyInTurn(Span<SingleChange> changes)
     {
         lock (_together)
         {

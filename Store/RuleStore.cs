@@ -96,6 +96,8 @@ public sealed partial class RuleStore
 
                     count += TryExpireFirst(category) ? 1 : 0;
                 }
+
+                GiveWay();
             }
         }
 

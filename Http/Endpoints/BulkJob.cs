@@ -75,7 +75,7 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     {
         await AwaitPresentAsync();
         (_present, _next) = (_next, _present);
-        _applying = Task.Run(() => services.Store.Apply(_present.Changes));
+        _applying = Task.Run(() => services.Store.ApplyPiece(_present.Changes));
     }
 
     /// <summary>Applies the rest of what was read, and holds no memory afterwards. The counts are those of all items so far then.</summary>

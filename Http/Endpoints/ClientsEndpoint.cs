@@ -16,7 +16,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
         router.Map(Verb.Get, "/v1/client", Permission.Clients, ListAsync);
         router.Map(Verb.Post, "/v1/client", Permission.Clients, CreateAsync);
         router.Map(Verb.Get, "/v1/client/{name}", Permission.Clients, GetAsync);
-        router.Map(Verb.Delete, "/v1/client/{name}", Permission.Clients, DeleteAsync);
+        router.Map(Verb.Delete, "/v1/client/{name}", Permission.Clients, DeleteAsync, ignoresBody: true);
     }
 
     private ValueTask ListAsync(Exchange exchange)

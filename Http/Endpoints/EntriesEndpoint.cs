@@ -24,7 +24,7 @@ internal sealed class EntriesEndpoint
     {
         router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync, defers: true);
         router.Map(Verb.Get, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesRead, GetAsync);
-        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync, defers: true);
+        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync, defers: true, ignoresBody: true);
     }
 
     private ValueTask CreateAsync(Exchange exchange)

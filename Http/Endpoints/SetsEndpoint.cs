@@ -21,8 +21,8 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         router.Map(Verb.Post, "/v1/sets/{policy}", Permission.SetsWrite, CreateAsync);
         router.Map(Verb.Get, "/v1/sets/{policy}/{name}", Permission.SetsRead, GetAsync);
         router.Map(Verb.Put, "/v1/sets/{policy}/{name}", Permission.SetsWrite, ReplaceAsync);
-        router.Map(Verb.Delete, "/v1/sets/{policy}/{name}", Permission.SetsWrite, DeleteAsync);
-        router.Map(Verb.Post, "/v1/sets/reload", Permission.SetsWrite, ReloadAsync);
+        router.Map(Verb.Delete, "/v1/sets/{policy}/{name}", Permission.SetsWrite, DeleteAsync, ignoresBody: true);
+        router.Map(Verb.Post, "/v1/sets/reload", Permission.SetsWrite, ReloadAsync, ignoresBody: true);
     }
 
     private async ValueTask ListAsync(Exchange exchange)

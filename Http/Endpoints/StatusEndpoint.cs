@@ -17,7 +17,7 @@ internal sealed class StatusEndpoint(ApiServices services)
         router.Map(Verb.Get, "/v1/status", Permission.Any, StatusAsync);
         if (services.Reload is not null)
         {
-            router.Map(Verb.Post, "/v1/reload", Permission.Clients, ReloadAsync);
+            router.Map(Verb.Post, "/v1/reload", Permission.Clients, ReloadAsync, ignoresBody: true);
         }
     }
 

@@ -16,11 +16,12 @@ internal enum ChunkStep : byte
 
 /// <summary>
 /// Takes the framing of a chunked body away (RFC 9112 §7.1): extensions are checked for syntax and thrown away, as are
-/// trailer fields. Knows no transport, and looks at each byte once.
+/// trailer fields. Knows no transport, and looks at each byte once. What is malformed stays so: no later byte makes it a body.
 /// </summary>
 internal struct ChunkReader
 {
     private State _state;
+    private ParseFault _fault;
     private long _left;
     private int _scanned;
     private int _trailerFields;
@@ -42,7 +43,13 @@ internal struct ChunkReader
     public ChunkStep Next(ReadOnlySpan<byte> raw, HttpLimits limits, out int framing, out int data, out ParseFault fault)
     {
         framing = data = 0;
-        fault = ParseFault.None;
+        ChunkStep step = _fault == ParseFault.None ? Read(raw, limits, ref framing, ref data) : ChunkStep.Malformed;
+        fault = _fault;
+        return step;
+    }
+
+    private ChunkStep Read(ReadOnlySpan<byte> raw, HttpLimits limits, ref int framing, ref int data)
+    {
         while (true)
         {
             ReadOnlySpan<byte> rest = raw[framing..];
@@ -62,7 +69,8 @@ internal struct ChunkReader
 
                     if (!rest.StartsWith("\r\n"u8))
                     {
-                        return Fail(ParseFault.ChunkEnd, out fault);
+                        _fault = ParseFault.ChunkEnd;
+                        return ChunkStep.Malformed;
                     }
 
                     framing += 2;
@@ -73,8 +81,8 @@ internal struct ChunkReader
                     return ChunkStep.End;
 
                 default:
-                    fault = TryLine(rest, limits, out int line);
-                    if (fault != ParseFault.None)
+                    _fault = TryLine(rest, limits, out int line);
+                    if (_fault != ParseFault.None)
                     {
                         return ChunkStep.Malformed;
                     }
@@ -84,8 +92,8 @@ internal struct ChunkReader
                         return ChunkStep.More;
                     }
 
-                    fault = _state == State.Size ? ReadSize(rest[..line]) : ReadTrailer(rest[..line], limits);
-                    if (fault != ParseFault.None)
+                    _fault = _state == State.Size ? ReadSize(rest[..line]) : ReadTrailer(rest[..line], limits);
+                    if (_fault != ParseFault.None)
                     {
                         return ChunkStep.Malformed;
                     }
@@ -94,12 +102,6 @@ internal struct ChunkReader
                     break;
             }
         }
-    }
-
-    private static ChunkStep Fail(ParseFault reason, out ParseFault fault)
-    {
-        fault = reason;
-        return ChunkStep.Malformed;
     }
 
     /// <summary>The length of the next line without its end; -1 when it is incomplete.</summary>

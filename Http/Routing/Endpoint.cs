@@ -12,7 +12,8 @@ internal delegate ValueTask Handler(Exchange exchange);
 /// <summary>What is done for one method of a route.</summary>
 /// <param name="Permission">Null for no token at all.</param>
 /// <param name="Defers">Whether it may leave its work to the group, so that it need not wait for the requests before it.</param>
-internal sealed record Endpoint(Verb Verb, Permission? Permission, Handler Handler, bool Defers);
+/// <param name="IgnoresBody">Whether it changes something and reads no body; it runs once the whole request has arrived.</param>
+internal sealed record Endpoint(Verb Verb, Permission? Permission, Handler Handler, bool Defers, bool IgnoresBody);
 
 /// <summary>One path of the API and its methods.</summary>
 internal sealed class Route(string pattern)

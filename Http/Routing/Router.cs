@@ -24,7 +24,8 @@ internal sealed class Router
     /// <param name="pattern">Such as <c>/v1/sets/{policy}/{name}</c>; a segment in braces is a parameter.</param>
     /// <param name="permission">What the token must allow; null when none is needed.</param>
     /// <param name="defers">Whether the handler may leave its work to the group (<see cref="Exchange.TryDefer"/>).</param>
-    public void Map(Verb verb, string pattern, Permission? permission, Handler handler, bool defers = false)
+    /// <param name="ignoresBody">Whether the handler changes something and reads no body: it then runs after the end of the body.</param>
+    public void Map(Verb verb, string pattern, Permission? permission, Handler handler, bool defers = false, bool ignoresBody = false)
     {
         Node node = _root;
         foreach (string segment in pattern[1..].Split('/'))
@@ -38,7 +39,7 @@ internal sealed class Router
             _routes.Add(node.Route);
         }
 
-        node.Route.Add(new Endpoint(verb, permission, handler, defers));
+        node.Route.Add(new Endpoint(verb, permission, handler, defers, ignoresBody));
     }
 
     /// <param name="path">Undecoded, from its first slash on.</param>

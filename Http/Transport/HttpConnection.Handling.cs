@@ -63,7 +63,9 @@ internal sealed partial class HttpConnection
                 Settle(); // it may look at what the requests before it change
             }
 
-            ValueTask handling = endpoint is null ? default : endpoint.Handler(exchange);
+            ValueTask handling = endpoint is null ? default
+                : endpoint.IgnoresBody && !_body.IsComplete ? HandleArrivedAsync(endpoint, exchange)
+                : endpoint.Handler(exchange);
             if (!handling.IsCompletedSuccessfully)
             {
                 return AwaitHandlerAsync(handling, exchange);
@@ -75,6 +77,15 @@ internal sealed partial class HttpConnection
         }
 
         return FinishAsync(exchange);
+    }
+
+    /// <summary>A request whose body has not ended has not arrived: nothing is done for it before.</summary>
+    private static async ValueTask HandleArrivedAsync(Endpoint endpoint, Exchange exchange)
+    {
+        if (await exchange.SkipBodyAsync())
+        {
+            await endpoint.Handler(exchange);
+        }
     }
 
     private async ValueTask<bool> AwaitHandlerAsync(ValueTask handling, Exchange exchange)

@@ -79,6 +79,8 @@ internal sealed partial class ChunkedBodyTarget : FuzzTarget
             switch (step)
             {
                 case ChunkStep.Malformed:
+                    ChunkStep again = reader.Next(bytes.AsSpan(start, end - start), HttpLimits.Default, out framing, out data, out ParseFault same);
+                    Require((again, same, framing, data) == (ChunkStep.Malformed, fault, 0, 0), "what was malformed is read on");
                     return (body.ToString(), fault, -1);
                 case ChunkStep.End:
                     return (body.ToString(), fault, start);

@@ -43,7 +43,11 @@ internal sealed class ApiRig : IDisposable
             Guard = guard,
             SetFiles = files,
             Sets = new SetLoader(files, Store, TimeProvider.System, Log),
-            Reload = actor => Task.FromResult(new ReloadResult(actor != "couicctl", "as the test wants")),
+            Reload = actor =>
+            {
+                Reloads++;
+                return Task.FromResult(new ReloadResult(actor != "couicctl", "as the test wants"));
+            },
         };
         Router = Api.CreateRouter(Services);
         more?.Invoke(Router);
@@ -80,6 +84,9 @@ internal sealed class ApiRig : IDisposable
     public HttpServer Server { get; }
 
     public LogBook Log { get; } = new();
+
+    /// <summary>How often a reload was asked for.</summary>
+    public int Reloads { get; private set; }
 
     public string Token(Group group = Group.Admin) => _clients[group].Token.ToString();
 

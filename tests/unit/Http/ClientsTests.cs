@@ -77,9 +77,13 @@ public sealed class ClientsTests : IDisposable
 
     [Theory]
     [InlineData("")]
-    [InlineData("bearer TOKEN")]
-    [InlineData("BEARER TOKEN")]
     [InlineData("Bearer")]
+    [InlineData("bearer")]
+    [InlineData("bearer ")]
+    [InlineData("bearer  TOKEN")]
+    [InlineData("BEARER\tTOKEN")]
+    [InlineData("bearerTOKEN")]
+    [InlineData("bearers TOKEN")]
     [InlineData("Bearer ")]
     [InlineData("Bearer  TOKEN")]
     [InlineData("Bearer\tTOKEN")]
@@ -99,6 +103,13 @@ public sealed class ClientsTests : IDisposable
         Assert.Equal((401, expected, "Bearer"), (answer.Status, answer.Body, answer["www-authenticate"]));
         Assert.Equal(("unauthorized", string.Empty), answer.Error);
     }
+
+    [Theory]
+    [InlineData("bearer")]
+    [InlineData("BEARER")]
+    [InlineData("bEARER")]
+    [InlineData("BeaReR")]
+    public async Task Authorization_SchemeInAnyCase_IsTaken(string scheme) => Assert.Equal(200, await StatusWithAsync($"{scheme} {_rig.Token()}"));
 
     [Fact]
     public async Task SpacesBehindATokenDoNoHarm() => Assert.Equal(200, await StatusWithAsync($"Bearer {_rig.Token()}  \t"));

@@ -170,7 +170,7 @@ public sealed class ServerTests
         Answer answer = await unknown.ReadAnswerAsync();
         Assert.Equal((404, "close"), (answer.Status, answer["connection"]));
         using RawClient unauthorized = rig.Connect();
-        await unauthorized.SendAsync(head.Replace("Bearer", "bearer", StringComparison.Ordinal));
+        await unauthorized.SendAsync(head.Replace("Bearer", "Basic", StringComparison.Ordinal));
         Assert.Equal(401, (await unauthorized.ReadAnswerAsync()).Status);
         using RawClient type = rig.Connect();
         await type.SendAsync(head.Replace("application/json", "text/json", StringComparison.Ordinal));
