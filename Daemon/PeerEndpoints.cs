@@ -21,6 +21,11 @@ internal sealed class PeerEndpoints(PeeringService peering)
     /// <summary>Bodies beyond it are worked on outside the event loop.</summary>
     private const int SmallBody = 16 * 1024;
 
+    /// <summary>For which a batch is applied at a time.</summary>
+    private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(5);
+
+    private readonly Comparisons _comparisons = new();
+
     /// <summary>Differences that are listed; whoever has more has another problem.</summary>
     private const int MaxDifferences = 1_000;
 
@@ -76,8 +81,29 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        peering.Apply(policy, batch, exchange.ClientName);
-        Confirm(exchange, batch);
+        if (await ApplyAsync(exchange, peering.Begin(policy, batch, exchange.ClientName)))
+        {
+            Confirm(exchange, batch);
+        }
+    }
+
+    /// <summary>
+    /// Small batches are applied on the event loop for as long as that delays no other client; what is left, and large
+    /// batches, off it, with pauses for others that wait to compute.
+    /// </summary>
+    /// <returns>False: answered already.</returns>
+    private static async ValueTask<bool> ApplyAsync(Exchange exchange, BatchRun run)
+    {
+        while (!run.Run(Turn))
+        {
+            exchange.PauseWork();
+            if (!await exchange.LeaveLoopAsync(Work.Long))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>RFC 7240: who asks for nothing gets nothing; older nodes parse the echo.</summary>
@@ -127,7 +153,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
                 exchange.FailForbidden();
                 break;
             case SyncOutcome.ClockOff:
-                exchange.Fail(422, ErrorCode.Invalid, "the clocks of the two nodes differ by more than 24 h: one of them is wrong");
+                exchange.Fail(400, ErrorCode.BadRequest, "the clocks of the two nodes differ by more than 24 h: one of them is wrong");
                 break;
             default:
                 break;
@@ -167,9 +193,16 @@ internal sealed class PeerEndpoints(PeeringService peering)
     private async ValueTask CompareAsync(Exchange exchange)
     {
         string host = exchange.ParameterText(0);
-        if (peering.CompareAsync(host, MaxDifferences) is not { } comparison)
+        if (!peering.Knows(host))
         {
             exchange.Fail(404, ErrorCode.NotFound, $"no peer \"{host}\" is configured");
+            return;
+        }
+
+        using Comparisons.Place? place = _comparisons.TryEnter(exchange.ClientName);
+        if (place is null)
+        {
+            exchange.Fail(409, ErrorCode.Conflict, $"compare with peer \"{host}\": too many comparisons are running (wait for their answers)");
             return;
         }
 
@@ -178,8 +211,10 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
+        // Begun only now: a request that is not admitted costs the peer nothing.
+        Task<PeerDifferences>? comparison = peering.CompareAsync(host, MaxDifferences);
         exchange.PauseWork(); // the peer may take its time
-        PeerDifferences differences = await comparison;
+        PeerDifferences differences = comparison is null ? new PeerDifferences([], false, "it was taken out of the configuration") : await comparison;
         if (differences.Fault is { } fault)
         {
             exchange.Fail(409, ErrorCode.Conflict, $"compare with peer \"{host}\": {fault}");

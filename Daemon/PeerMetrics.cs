@@ -24,12 +24,23 @@ internal static class PeerMetrics
         Family(text, peers, "couic_peer_received_bytes", "counter", "Bytes of bodies received from the peer.", s => s.Counters.BytesReceived);
         Family(text, peers, "couic_peer_records_fetched", "counter", "Rules fetched from the peer in comparisons.", s => s.Counters.RecordsFetched);
 
-        text.Family("couic_peering_removed_records", "gauge", "Removed and expired rules that are remembered until no peer can bring them back.");
+        Records(text, peering, "couic_peering_live_records", "gauge", "Rules of the cluster that are known here.", counts => counts.Live);
+        Records(text, peering, "couic_peering_waiting_records", "gauge", "Those of them that wait for room in the table.", counts => counts.Waiting);
+        Records(text, peering, "couic_peering_removed_records", "gauge", "Removed and expired rules that are remembered until no peer can bring them back.", counts => counts.Dead);
+        Records(text, peering, "couic_peering_evicted_records", "counter", "Removed rules that were forgotten early as there were too many; an absent peer may bring them back.", counts => counts.Evicted);
+        Records(text, peering, "couic_peering_refused_records", "counter", "Changes of peers that were refused as there was no room to remember them.", counts => counts.Refused);
+        text.Family("couic_peering_clock_refusals", "counter", "Messages and rules of peers that were refused as a clock is wrong.");
+        text.Sample("couic_peering_clock_refusals_total", (ulong)peering.ClockRefusals);
+    }
+
+    private static void Records(MetricsText text, PeeringService peering, string name, string type, string help, Func<RecordCounts, double> value)
+    {
+        text.Family(name, type, help);
         foreach (Policy policy in Policies.All)
         {
-            if (peering.Records(policy) is { } records)
+            if (peering.Records(policy) is { } counts)
             {
-                text.Sample("couic_peering_removed_records", "policy", policy.Name(), (ulong)records.Dead);
+                text.Sample(type == "counter" ? name + "_total" : name, [("policy", policy.Name())], value(counts));
             }
         }
     }

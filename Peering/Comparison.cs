@@ -6,7 +6,7 @@ namespace Couic.Peering;
 /// One comparison with a peer, from the sums of the branches down to the records of the leaves that differ. Guarded by
 /// its link.
 /// </summary>
-internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong key)
+internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong key, bool isOfAll = false)
 {
     /// <summary>Differing leaves beyond which a comparison needs the right to fetch in bulk.</summary>
     public const int BulkLeaves = 2_048;
@@ -26,7 +26,16 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong
     /// <summary>Leaves whose records are to be asked for, ascending.</summary>
     public List<LeafRange> Ranges { get; } = [];
 
+    /// <summary>A leaf that the peer has asked to be read in parts; it comes before all other leaves.</summary>
+    public CrowdedLeaf? Crowded { get; private set; }
+
+    /// <summary>Parts of the crowded leaf that are to be asked for, ascending; empty until their sums are known.</summary>
+    public List<LeafRange> Parts { get; } = [];
+
     public int Records { get; set; }
+
+    /// <summary>Records that were refused: as long as there are such, the next comparison ends as this one does.</summary>
+    public int Refused { get; set; }
 
     public int Applied { get; set; }
 
@@ -51,7 +60,7 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong
     /// <summary>Reads everything: for a node that knows nothing yet, not even what was removed.</summary>
     public static Comparison OfAll(Policy policy, in SyncHead head, ulong key)
     {
-        var comparison = new Comparison(policy, head.Node, head.Mark, key);
+        var comparison = new Comparison(policy, head.Node, head.Mark, key, isOfAll: true);
         comparison.Ranges.Add(new LeafRange(0, DigestTree.Leaves));
         return comparison;
     }
@@ -75,25 +84,71 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong
         Branches.Clear();
     }
 
-    /// <summary>Goes on behind what was read.</summary>
-    public void ContinueFrom(int nextLeaf)
+    /// <summary>Goes on after what was read.</summary>
+    public void ContinueFrom(int nextLeaf) => Continue(Ranges, nextLeaf);
+
+    /// <summary>Goes on with a leaf that has to be read in parts.</summary>
+    /// <param name="partKey">Not known to anybody before.</param>
+    public void Divide(int leaf, ulong partKey)
     {
-        Ranges.RemoveAll(range => range.First + range.Count <= nextLeaf);
-        if (Ranges.Count > 0 && Ranges[0].First < nextLeaf)
+        Continue(Ranges, leaf);
+        Crowded = new CrowdedLeaf(leaf, partKey);
+        if (isOfAll)
         {
-            Ranges[0] = new LeafRange(nextLeaf, Ranges[0].First + Ranges[0].Count - nextLeaf);
+            Parts.Add(new LeafRange(0, KeyedParts.Count)); // sums do not show what was removed
         }
     }
 
-    private void AddLeaf(int leaf)
+    public void AddParts(ReplicaIndex index, ReadOnlySpan<ulong> peerSums)
     {
-        if (Ranges.Count > 0 && Ranges[^1].First + Ranges[^1].Count == leaf)
+        Span<ulong> own = stackalloc ulong[KeyedParts.Count];
+        index.CopyPartSums(Crowded!.Value.Leaf, new KeyedParts(Crowded.Value.PartKey), own);
+        for (int part = 0; part < own.Length; part++)
         {
-            Ranges[^1] = Ranges[^1] with { Count = Ranges[^1].Count + 1 };
+            if (own[part] != peerSums[part])
+            {
+                Add(Parts, part);
+            }
+        }
+
+        EndCrowdedIfRead();
+    }
+
+    public void ContinueFromPart(int nextPart)
+    {
+        Continue(Parts, nextPart);
+        EndCrowdedIfRead();
+    }
+
+    private void EndCrowdedIfRead()
+    {
+        if (Parts.Count == 0)
+        {
+            Continue(Ranges, Crowded!.Value.Leaf + 1);
+            Crowded = null;
+        }
+    }
+
+    private static void Continue(List<LeafRange> runs, int next)
+    {
+        runs.RemoveAll(range => range.First + range.Count <= next);
+        if (runs.Count > 0 && runs[0].First < next)
+        {
+            runs[0] = new LeafRange(next, runs[0].First + runs[0].Count - next);
+        }
+    }
+
+    private void AddLeaf(int leaf) => Add(Ranges, leaf);
+
+    private static void Add(List<LeafRange> runs, int number)
+    {
+        if (runs.Count > 0 && runs[^1].First + runs[^1].Count == number)
+        {
+            runs[^1] = runs[^1] with { Count = runs[^1].Count + 1 };
         }
         else
         {
-            Ranges.Add(new LeafRange(leaf, 1));
+            runs.Add(new LeafRange(number, 1));
         }
     }
 }

@@ -6,7 +6,10 @@ namespace Couic.Peering;
 /// <summary>Finds out for the operator which rules a peer does not hold as this node does.</summary>
 internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport transport, PeerSettings peer)
 {
+    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
+
     private readonly List<PeerDifference> _items = [];
+    private readonly long _start = engine.Time.GetTimestamp();
 
     public async Task<PeerDifferences> RunAsync(int limit)
     {
@@ -57,17 +60,91 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
 
         while (comparison.Ranges.Count > 0 && _items.Count < limit)
         {
-            answer = await SendAsync(index.Policy, SyncMessage.AskLeaves(key, comparison.Ranges)).ConfigureAwait(false);
-            var records = new List<RemoteChange>();
-            if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, out int next, out _, records) || next <= comparison.Ranges[0].First)
+            if (engine.Time.GetElapsedTime(_start) > TimeLimit)
             {
-                return FaultOf(answer) ?? "its answer makes no sense";
+                return "it takes too long";
             }
 
-            Collect(index, comparison, next, records, limit);
+            if ((comparison.Crowded is null
+                ? await ReadLeavesAsync(index, comparison, limit).ConfigureAwait(false)
+                : await ReadPartsAsync(index, comparison, limit).ConfigureAwait(false)) is { } wrong)
+            {
+                return wrong;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<string?> ReadLeavesAsync(ReplicaIndex index, Comparison comparison, int limit)
+    {
+        PeerAnswer answer = await SendAsync(index.Policy, SyncMessage.AskLeaves(comparison.Key, comparison.Ranges)).ConfigureAwait(false);
+        var records = new List<RemoteChange>();
+        if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, SyncKind.Leaves, out int next, out bool isCrowded, out _, records)
+            || next < comparison.Ranges[0].First + (isCrowded ? 0 : 1))
+        {
+            return FaultOf(answer) ?? "its answer makes no sense";
+        }
+
+        var own = new List<OutgoingJob>();
+        foreach (LeafRange range in comparison.Ranges)
+        {
+            for (int leaf = range.First; leaf < Math.Min(next, range.First + range.Count); leaf++)
+            {
+                index.ReadLeaf(leaf, own);
+            }
+        }
+
+        Collect(index.Policy, own, records, limit);
+        if (isCrowded)
+        {
+            comparison.Divide(next, (ulong)engine.Jitter.NextInt64() ^ engine.Keys.Own);
+        }
+        else
+        {
             comparison.ContinueFrom(next);
         }
 
+        return null;
+    }
+
+    private async Task<string?> ReadPartsAsync(ReplicaIndex index, Comparison comparison, int limit)
+    {
+        CrowdedLeaf leaf = comparison.Crowded!.Value;
+        if (comparison.Parts.Count == 0)
+        {
+            PeerAnswer sums = await SendAsync(index.Policy, SyncMessage.AskPartSums(comparison.Key, leaf)).ConfigureAwait(false);
+            var theirs = new ulong[KeyedParts.Count];
+            if (!sums.IsSuccess || !SyncMessage.TryReadPartSums(sums.Body.Span, theirs))
+            {
+                return FaultOf(sums) ?? "its answer makes no sense";
+            }
+
+            comparison.AddParts(index, theirs);
+            return null;
+        }
+
+        PeerAnswer answer = await SendAsync(index.Policy, SyncMessage.AskParts(comparison.Key, leaf, comparison.Parts)).ConfigureAwait(false);
+        var records = new List<RemoteChange>();
+        if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, SyncKind.Parts, out int next, out _, out _, records)
+            || next <= comparison.Parts[0].First)
+        {
+            return FaultOf(answer) ?? "its answer makes no sense";
+        }
+
+        var wanted = new bool[KeyedParts.Count];
+        foreach (LeafRange range in comparison.Parts)
+        {
+            for (int part = range.First; part < Math.Min(next, range.First + range.Count); part++)
+            {
+                wanted[part] = true;
+            }
+        }
+
+        var own = new List<OutgoingJob>();
+        index.ReadParts(leaf.Leaf, new KeyedParts(leaf.PartKey), wanted, own);
+        Collect(index.Policy, own, records, limit);
+        comparison.ContinueFromPart(next);
         return null;
     }
 
@@ -78,33 +155,29 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return Comparison.OfBranches(index.Policy, head, key, own, sums);
     }
 
-    private void Collect(ReplicaIndex index, Comparison comparison, int next, List<RemoteChange> records, int limit)
+    private void Collect(Policy policy, List<OutgoingJob> own, List<RemoteChange> records, int limit)
     {
-        Dictionary<Cidr, RemoteChange> there = records.Where(r => r.State == ReplicaState.Live).ToDictionary(r => r.Cidr);
-        var own = new List<OutgoingJob>();
-        foreach (LeafRange range in comparison.Ranges)
+        var there = new Dictionary<Cidr, RemoteChange>();
+        foreach (RemoteChange record in records.Where(record => record.State == ReplicaState.Live))
         {
-            for (int leaf = range.First; leaf < Math.Min(next, range.First + range.Count); leaf++)
-            {
-                index.ReadLeaf(leaf, own);
-            }
+            there[record.Cidr] = record; // a peer may name one twice
         }
 
         foreach (OutgoingJob here in own.Where(r => r.State == ReplicaState.Live))
         {
             if (!there.Remove(here.Cidr, out RemoteChange? other))
             {
-                Add(index.Policy, here.Cidr, Rule(here.Tag, here.Expiration), null, limit);
+                Add(policy, here.Cidr, Rule(here.Tag, here.Expiration), null, limit);
             }
             else if (other.Stamp != here.Stamp)
             {
-                Add(index.Policy, here.Cidr, Rule(here.Tag, here.Expiration), Rule(other.Tag, other.Expiration), limit);
+                Add(policy, here.Cidr, Rule(here.Tag, here.Expiration), Rule(other.Tag, other.Expiration), limit);
             }
         }
 
         foreach (RemoteChange other in there.Values)
         {
-            Add(index.Policy, other.Cidr, null, Rule(other.Tag, other.Expiration), limit);
+            Add(policy, other.Cidr, null, Rule(other.Tag, other.Expiration), limit);
         }
     }
 

@@ -7,7 +7,12 @@ internal sealed class NodeTable
     private readonly List<(ulong Node, int Holders)> _nodes = [];
     private readonly Stack<int> _free = new();
 
+    /// <summary>Many more than a cluster draws while one rule lasts; a peer that invents numbers stops there.</summary>
+    public const int MaxNodes = 65_536;
+
     public ulong this[int id] => _nodes[id].Node;
+
+    public bool HasRoomFor(ulong node) => _ids.Count < MaxNodes || _ids.ContainsKey(node);
 
     public int Acquire(ulong node)
     {

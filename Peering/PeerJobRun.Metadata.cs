@@ -60,7 +60,7 @@ internal sealed partial class PeerJobRun
 
         int start = (int)reader.TokenStartIndex;
         SkipValue(ref reader);
-        extra = body[start..(int)reader.BytesConsumed];
+        extra = body[start..(int)reader.BytesConsumed].ToArray(); // the body may move while the batch is applied
         return true;
     }
 }

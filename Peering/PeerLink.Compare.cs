@@ -4,7 +4,11 @@ namespace Couic.Peering;
 
 internal sealed partial class PeerLink
 {
+    /// <summary>How long one link may keep others from fetching many records.</summary>
+    private static readonly TimeSpan LongComparison = TimeSpan.FromSeconds(10);
+
     private Comparison? _comparison;
+    private long _comparisonSince;
 
     private void Begin(PolicyState state, Comparison comparison)
     {
@@ -15,6 +19,7 @@ internal sealed partial class PeerLink
         }
         else
         {
+            _comparisonSince = Now;
             _comparison = comparison;
         }
     }
@@ -36,6 +41,22 @@ internal sealed partial class PeerLink
         if (comparison.Branches.Count > 0)
         {
             Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskBranches(comparison.Key, comparison.Branches), answer => OnBranches(comparison, index, answer));
+        }
+        else if (comparison.Crowded is { } leaf)
+        {
+            bool isDivided = comparison.Parts.Count > 0;
+            byte[] question = isDivided ? SyncMessage.AskParts(comparison.Key, leaf, comparison.Parts) : SyncMessage.AskPartSums(comparison.Key, leaf);
+            Post(comparison.Policy, PeerVerb.Sync, question, answer =>
+            {
+                if (isDivided)
+                {
+                    OnParts(comparison, index, answer);
+                }
+                else
+                {
+                    OnPartSums(comparison, index, answer);
+                }
+            });
         }
         else
         {
@@ -62,15 +83,63 @@ internal sealed partial class PeerLink
     private void OnLeaves(Comparison comparison, ReplicaIndex index, in PeerAnswer answer)
     {
         var records = new List<RemoteChange>();
-        int nextLeaf = 0;
+        int next = 0;
+        bool isCrowded = false;
         DateTimeOffset writtenAt = default;
-        if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, out nextLeaf, out writtenAt, records)
-            || nextLeaf <= comparison.Ranges[0].First)
+        if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, SyncKind.Leaves, out next, out isCrowded, out writtenAt, records)
+            || next < comparison.Ranges[0].First + (isCrowded ? 0 : 1))
         {
             FailOf(comparison, answer);
             return;
         }
 
+        Take(comparison, index, records, writtenAt);
+        if (isCrowded)
+        {
+            comparison.Divide(next, (ulong)_engine.Jitter.NextInt64() ^ _engine.Keys.Own);
+        }
+        else
+        {
+            comparison.ContinueFrom(next);
+        }
+
+        EndIfComplete(comparison);
+    }
+
+    private void OnPartSums(Comparison comparison, ReplicaIndex index, in PeerAnswer answer)
+    {
+        var sums = new ulong[KeyedParts.Count];
+        if (!answer.IsSuccess || !SyncMessage.TryReadPartSums(answer.Body.Span, sums))
+        {
+            FailOf(comparison, answer);
+            return;
+        }
+
+        Succeed();
+        comparison.AddParts(index, sums);
+        EndIfComplete(comparison);
+    }
+
+    private void OnParts(Comparison comparison, ReplicaIndex index, in PeerAnswer answer)
+    {
+        var records = new List<RemoteChange>();
+        int next = 0;
+        DateTimeOffset writtenAt = default;
+        if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, SyncKind.Parts, out next, out _, out writtenAt, records)
+            || next <= comparison.Parts[0].First)
+        {
+            FailOf(comparison, answer);
+            return;
+        }
+
+        Take(comparison, index, records, writtenAt);
+        comparison.ContinueFromPart(next);
+        EndIfComplete(comparison);
+    }
+
+    /// <summary>Takes the records of an answer in.</summary>
+    private void Take(Comparison comparison, ReplicaIndex index, List<RemoteChange> records, DateTimeOffset writtenAt)
+    {
         Succeed();
         TimeSpan transit = PeeringEngine.Transit(PeeringEngine.Shifted(_engine.Time.GetUtcNow(), _offset.Value ?? TimeSpan.Zero) - writtenAt);
         if (transit > TimeSpan.Zero)
@@ -78,17 +147,15 @@ internal sealed partial class PeerLink
             records = records.ConvertAll(record => record with { Left = record.Left - transit });
         }
 
-        comparison.Records += records.Count;
         ApplyCounts counts = _engine.Apply(index.Policy, records, System.Text.Encoding.UTF8.GetBytes(Settings.Host));
+        comparison.Records += records.Count;
         comparison.Applied += counts.Applied;
+        comparison.Refused += counts.NoRoom + counts.FromTheFuture;
+        _recordsFetched += records.Count;
         if (counts.FromTheFuture > 0)
         {
             NoteFailure($"{counts.FromTheFuture} of its records are stamped more than 24 h ahead of this node's clock and were refused");
         }
-
-        _recordsFetched += records.Count;
-        comparison.ContinueFrom(nextLeaf);
-        EndIfComplete(comparison);
     }
 
     private void EndIfComplete(Comparison comparison)
@@ -101,6 +168,11 @@ internal sealed partial class PeerLink
         if (comparison.Applied > 0)
         {
             PeeringLog.Fetched(_engine.Log, Settings.ToString(), comparison.Policy.Name(), comparison.Records, comparison.Applied);
+        }
+
+        if (comparison.Refused > 0)
+        {
+            StateOf(comparison.Policy).NextComparison = After(RecheckInterval);
         }
 
         EndComparison();

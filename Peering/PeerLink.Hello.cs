@@ -139,7 +139,7 @@ internal sealed partial class PeerLink
         bool held = state.Suspect && !newcomer
             && ((peer.Queued > 0 && suspectFor < ShortHold) || (_engine.ExpectsInflow && suspectFor < LongHold));
         state.LastRoots = roots;
-        if (_comparison is null && !held && (state.Suspect || newcomer || stable || overdue) && _engine.Keys.TryGet(peer.Node, out ulong key))
+        if (_comparison is null && !held && Now >= state.NextComparison && (state.Suspect || newcomer || stable || overdue) && _engine.Keys.TryGet(peer.Node, out ulong key))
         {
             Begin(state, newcomer || sums.IsEmpty ? Comparison.OfAll(state.Policy, peer, key) : OwnAgainst(index, peer, key, sums));
         }

@@ -45,8 +45,9 @@ internal sealed partial class PeerLink
     /// <summary>Number of the node that answered last; 0 for none.</summary>
     public ulong PeerNode { get; private set; }
 
-    /// <summary>Whether its last request should have been answered by now, though it has not failed yet.</summary>
-    public bool WaitsLong => Volatile.Read(ref _busy) && _engine.Time.GetElapsedTime(Volatile.Read(ref _lastAttempt)) > ShortHold;
+    /// <summary>Whether its last request should have been answered by now, or its comparison goes on for suspiciously long.</summary>
+    public bool WaitsLong => (Volatile.Read(ref _busy) && _engine.Time.GetElapsedTime(Volatile.Read(ref _lastAttempt)) > ShortHold)
+        || (Volatile.Read(ref _comparison) is not null && _engine.Time.GetElapsedTime(Volatile.Read(ref _comparisonSince)) > LongComparison);
 
     private long Now => _engine.Time.GetTimestamp();
 

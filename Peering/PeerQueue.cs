@@ -47,6 +47,24 @@ internal sealed class PeerQueue
         return item;
     }
 
+    /// <summary>Whether the ring is full and most of it is stale.</summary>
+    public bool IsCrowded => _length == _ring.Length && _length > (2 * Count) + 64;
+
+    /// <summary>Drops stale places: those for which the answer is false. Keeps the order.</summary>
+    public void Compact(Func<int, bool> isNeeded)
+    {
+        for (int left = _length; left > 0; left--)
+        {
+            Item item = _ring[_head];
+            _head = (_head + 1) & (_ring.Length - 1);
+            _length--;
+            if (isNeeded(item.Slot))
+            {
+                _ring[(_head + _length++) & (_ring.Length - 1)] = item;
+            }
+        }
+    }
+
     private void EnsureRoom()
     {
         if (_length < _ring.Length)

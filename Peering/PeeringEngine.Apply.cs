@@ -7,24 +7,31 @@ internal sealed partial class PeeringEngine
     /// <summary>Changes that are applied under one hold of the store, so that requests wait for microseconds.</summary>
     private const int Slice = 32;
 
+    /// <summary>After so long the store is let go even within a slice.</summary>
+    private static readonly TimeSpan MaxHold = TimeSpan.FromMilliseconds(5);
+
     /// <summary>The most that a request is believed to have been on its way; beyond it, a clock was set meanwhile.</summary>
-    private static readonly TimeSpan MaxTransit = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan MaxTransit = TimeSpan.FromSeconds(30);
 
     /// <summary>Applies a peer's batch, each job on its own.</summary>
     /// <param name="creator">Name of the client that sent it.</param>
     public ApplyCounts ApplyJobs(Policy policy, IncomingBatch batch, ReadOnlySpan<byte> creator)
     {
-        TimeSpan transit = batch.SentAt is { } sentAt ? Transit(Time.GetUtcNow() - sentAt) : TimeSpan.Zero;
-        var changes = new List<RemoteChange>(batch.Jobs.Count);
-        foreach (IncomingJob job in batch.Jobs)
-        {
-            changes.Add(new RemoteChange(
-                job.Cidr, job.Stamp, job.IsAdd ? ReplicaState.Live : ReplicaState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0,
-                job.TimeToLive - transit));
-        }
-
-        return Apply(policy, changes, creator);
+        var counts = new ApplyCounts();
+        ApplyJobs(policy, batch, 0, Timeout.InfiniteTimeSpan, creator, counts);
+        return counts;
     }
+
+    /// <summary>Applies jobs of a batch from one on, until the time is over; at least some.</summary>
+    /// <returns>How many jobs of the batch are done.</returns>
+    public int ApplyJobs(Policy policy, IncomingBatch batch, int from, TimeSpan limit, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    {
+        TimeSpan transit = batch.SentAt is { } sentAt ? Transit(Time.GetUtcNow() - sentAt) : TimeSpan.Zero;
+        return ApplySlices(policy, batch.Jobs.Count, i => ChangeOf(batch.Jobs[i], transit), from, limit, creator, counts);
+    }
+
+    private static RemoteChange ChangeOf(IncomingJob job, TimeSpan transit) => new(
+        job.Cidr, job.Stamp, job.IsAdd ? ReplicaState.Live : ReplicaState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0, job.TimeToLive - transit);
 
     /// <summary>How long something was on its way, if the clocks make sense.</summary>
     public static TimeSpan Transit(TimeSpan measured) => measured > TimeSpan.Zero && measured <= MaxTransit ? measured : TimeSpan.Zero;
@@ -32,31 +39,53 @@ internal sealed partial class PeeringEngine
     public ApplyCounts Apply(Policy policy, IReadOnlyList<RemoteChange> changes, ReadOnlySpan<byte> creator)
     {
         var counts = new ApplyCounts();
+        ApplySlices(policy, changes.Count, i => changes[i], 0, Timeout.InfiniteTimeSpan, creator, counts);
+        return counts;
+    }
+
+    /// <summary>
+    /// Applies changes in slices, each under one hold of the store. A slice ends early when its changes take long, so that
+    /// no other client waits for a batch, only for one change.
+    /// </summary>
+    private int ApplySlices(
+        Policy policy, int count, Func<int, RemoteChange> changeAt, int from, TimeSpan limit, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    {
         ReplicaIndex? index = IndexOf(policy);
-        for (int done = 0; done < changes.Count;)
+        long start = Time.GetTimestamp();
+        int done = from, applied = counts.Applied;
+        while (done < count && (done == from || limit == Timeout.InfiniteTimeSpan || Time.GetElapsedTime(start) < limit))
         {
             using (_store.Hold())
             {
-                for (int end = Math.Min(changes.Count, done + Slice); done < end; done++)
+                long held = Time.GetTimestamp();
+                int end = Math.Min(count, done + Slice);
+                do
                 {
-                    if (index is null || changes[done].Stamp is null)
-                    {
-                        ApplyPlain(policy, index, changes[done], creator, counts);
-                    }
-                    else
-                    {
-                        ApplyStamped(index, changes[done], creator, counts);
-                    }
+                    ApplyOne(policy, index, changeAt(done++), creator, counts);
                 }
+                while (done < end && Time.GetElapsedTime(held) < MaxHold);
             }
         }
 
-        if (counts.Applied > 0)
+        if (counts.Applied > applied)
         {
             Touch();
         }
 
-        return counts;
+        return done;
+    }
+
+    /// <summary>The one place where a change of another node enters this one's store. Called by the holder of the store.</summary>
+    private void ApplyOne(Policy policy, ReplicaIndex? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    {
+        if (index is null || change.Stamp is null)
+        {
+            ApplyPlain(policy, index, change, creator, counts);
+        }
+        else
+        {
+            ApplyStamped(index, change, creator, counts);
+        }
     }
 
     /// <summary>The later of two words on a CIDR is the one that stands, here as on every node.</summary>
@@ -69,9 +98,15 @@ internal sealed partial class PeeringEngine
             return;
         }
 
-        if (!index.IsNews(change.Cidr, stamp))
+        if (!index.IsNews(change))
         {
             counts.NoNews++;
+            return;
+        }
+
+        if (!index.HasRoomFor(change))
+        {
+            counts.NoRoom++;
             return;
         }
 
@@ -87,12 +122,6 @@ internal sealed partial class PeeringEngine
             }
 
             return; // what was refused is news again when the nodes compare
-        }
-
-        if (!index.HasRoom)
-        {
-            counts.Refused++;
-            return;
         }
 
         ulong expiration = LocalExpiration(change);
@@ -169,10 +198,18 @@ internal sealed partial class PeeringEngine
                     return;
                 }
 
-                var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8, left: job.Left);
-                StoreOutcome outcome = _store.Add(
-                    index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
-                index.Record(job.Cidr, job.Stamp, ReplicaState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
+                try
+                {
+                    var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8, left: job.Left);
+                    StoreOutcome outcome = _store.Add(
+                        index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
+                    index.Record(job.Cidr, job.Stamp, ReplicaState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
+                }
+                catch
+                {
+                    index.ReturnUnapplied(job.Cidr);
+                    throw;
+                }
             }
         }
     }

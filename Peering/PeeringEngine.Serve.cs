@@ -28,7 +28,9 @@ internal sealed partial class PeeringEngine
         bool served = kind switch
         {
             SyncKind.Branches => TryServeBranches(index, body, answer),
-            _ => TryServeLeaves(index, body, answer),
+            SyncKind.Leaves => TryServeLeaves(index, body, answer),
+            SyncKind.PartSums => TryServePartSums(index, body, answer),
+            _ => TryServeParts(index, body, answer),
         };
         return served ? SyncOutcome.Answered : SyncOutcome.Malformed;
     }
@@ -113,27 +115,106 @@ internal sealed partial class PeeringEngine
         }
 
         var output = new ArrayBufferWriter<byte>(4_096);
+        int next = ReadLeaves(index, ranges, output);
+        WriteRecords(answer, SyncKind.Leaves, next, output.WrittenSpan);
+        return true;
+    }
+
+    /// <summary>Reads leaves until the answer is large enough, or a leaf would make it too large.</summary>
+    /// <returns>The leaf to go on from, marked if it is crowded.</returns>
+    private static int ReadLeaves(ReplicaIndex index, List<LeafRange> ranges, ArrayBufferWriter<byte> output)
+    {
         var records = new List<OutgoingJob>();
-        int next = DigestTree.Leaves;
         foreach (LeafRange range in ranges)
         {
-            for (int leaf = range.First; leaf < range.First + range.Count && next == DigestTree.Leaves; leaf++)
+            for (int leaf = range.First; leaf < range.First + range.Count; leaf++)
             {
-                records.Clear();
-                index.ReadLeaf(leaf, records);
-                foreach (OutgoingJob record in records)
+                if (output.WrittenCount > SyncMessage.TargetBytes)
                 {
-                    SyncRecords.Write(output, record);
+                    return leaf;
                 }
 
-                bool isLast = range == ranges[^1] && leaf == range.First + range.Count - 1;
-                next = output.WrittenCount > SyncMessage.TargetBytes && !isLast ? leaf + 1 : next;
+                records.Clear();
+                if (!index.ReadLeaf(leaf, records, SyncMessage.MaxLeafRecords))
+                {
+                    return leaf | SyncRecords.Crowded;
+                }
+
+                Write(records, output);
             }
         }
 
-        SyncRecords.WriteHead(answer.GetSpan(SyncRecords.HeadBytes), next, Time.GetUtcNow());
-        answer.Advance(SyncRecords.HeadBytes);
-        answer.Write(output.WrittenSpan);
+        return DigestTree.Leaves;
+    }
+
+    private static bool TryServePartSums(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    {
+        if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadCrowdedLeaf(body, out CrowdedLeaf leaf))
+        {
+            return false;
+        }
+
+        Span<ulong> sums = stackalloc ulong[KeyedParts.Count];
+        index.CopyPartSums(leaf.Leaf, new KeyedParts(leaf.PartKey), sums);
+        SyncMessage.WritePartSums(answer, sums);
         return true;
+    }
+
+    private bool TryServeParts(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    {
+        var ranges = new List<LeafRange>();
+        if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadCrowdedLeaf(body, out CrowdedLeaf leaf) || !SyncMessage.TryReadParts(body, ranges))
+        {
+            return false;
+        }
+
+        var parts = new KeyedParts(leaf.PartKey);
+        var wanted = new bool[KeyedParts.Count];
+        int next = Choose(index, leaf.Leaf, parts, ranges, wanted);
+        var records = new List<OutgoingJob>();
+        index.ReadParts(leaf.Leaf, parts, wanted, records);
+        var output = new ArrayBufferWriter<byte>(4_096);
+        Write(records, output);
+        WriteRecords(answer, SyncKind.Parts, next, output.WrittenSpan);
+        return true;
+    }
+
+    /// <summary>As many of the parts as fit into one answer, at least one.</summary>
+    /// <returns>The part to go on from.</returns>
+    private static int Choose(ReplicaIndex index, int leaf, KeyedParts parts, List<LeafRange> ranges, Span<bool> wanted)
+    {
+        Span<int> counts = stackalloc int[KeyedParts.Count];
+        index.CountParts(leaf, parts, counts);
+        int records = 0;
+        foreach (LeafRange range in ranges)
+        {
+            for (int part = range.First; part < range.First + range.Count; part++)
+            {
+                if (records > 0 && records + counts[part] > SyncMessage.MaxLeafRecords)
+                {
+                    return part;
+                }
+
+                records += counts[part];
+                wanted[part] = true;
+            }
+        }
+
+        return KeyedParts.Count;
+    }
+
+    private static void Write(List<OutgoingJob> records, ArrayBufferWriter<byte> output)
+    {
+        foreach (OutgoingJob record in records)
+        {
+            SyncRecords.Write(output, record);
+        }
+    }
+
+    private void WriteRecords(IBufferWriter<byte> answer, SyncKind kind, int next, ReadOnlySpan<byte> records)
+    {
+        SyncRecords.WriteHead(answer.GetSpan(SyncRecords.HeadBytes), next, Time.GetUtcNow(), kind);
+        answer.Advance(SyncRecords.HeadBytes);
+        answer.Write(records);
     }
 }

@@ -245,7 +245,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
         else if (IndexOf(policy) is null)
         {
-            var index = new ReplicaIndex(policy, Node, 4 * _store.Limits.Entries(policy), Time);
+            var index = new ReplicaIndex(policy, Node, _store.Limits.Entries(policy) + ReplicaIndex.MaxWaiting(_store.Limits.Entries(policy)), Time);
             foreach (PeerLink link in _links)
             {
                 index.OpenQueue(link.Number);

@@ -65,9 +65,11 @@ public sealed class PeeringService : IDisposable
     /// <summary>The state of every configured peer, in the order of the configuration.</summary>
     public IReadOnlyList<PeerStatus> Status() => [.. _engine.Links.Select(link => link.Status())];
 
-    /// <summary>Records that are kept for the rules of one policy, live and dead; null where it does not travel.</summary>
-    public (int Live, int Dead)? Records(Policy policy) =>
-        _engine.IndexOf(policy) is { } index ? (index.LiveCount, index.DeadCount) : null;
+    /// <summary>Records that are kept for the rules of one policy; null where it does not travel.</summary>
+    public RecordCounts? Records(Policy policy) => _engine.IndexOf(policy)?.Counts;
+
+    /// <summary>Batches, hellos and records that were refused as their stamps were too far ahead.</summary>
+    public long ClockRefusals => _engine.ClockRefusals;
 
     /// <summary>Whether a peer may send changes of a policy.</summary>
     public bool Takes(Policy policy) => Settings.Policies.Contains(policy);
@@ -79,11 +81,13 @@ public sealed class PeeringService : IDisposable
     /// <param name="client">Name of the client that sent it.</param>
     public ApplyCounts Apply(Policy policy, IncomingBatch batch, string client)
     {
-        ApplyCounts counts = _engine.ApplyJobs(policy, batch, System.Text.Encoding.UTF8.GetBytes(client));
-        PeeringLog.Batch(
-            _log, client, policy.Name(), batch.Jobs.Count, counts.Applied, counts.NoNews, counts.OwnedBySet, counts.Refused);
-        return counts;
+        BatchRun run = Begin(policy, batch, client);
+        run.Run(Timeout.InfiniteTimeSpan);
+        return run.Counts;
     }
+
+    /// <summary>As <see cref="Apply"/>, in pieces.</summary>
+    public BatchRun Begin(Policy policy, IncomingBatch batch, string client) => new(_engine, _log, policy, batch, client);
 
     /// <summary>Why a batch is refused as a whole, nothing of it being applied; null where it is acceptable.</summary>
     /// <param name="client">Name of the client that sent it.</param>
@@ -103,12 +107,16 @@ public sealed class PeeringService : IDisposable
     public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client) =>
         _engine.ServeSync(policy, body, answer, client);
 
+    /// <summary>Whether a peer of that name is configured.</summary>
+    public bool Knows(string host) => Find(host) is not null;
+
     /// <summary>Compares the rules with a peer's, rule by rule, and changes nothing.</summary>
     /// <returns>Null when no peer of that name is configured.</returns>
     public Task<PeerDifferences>? CompareAsync(string host, int limit) =>
-        _engine.Links.FirstOrDefault(link => link.Settings.Host == host || link.Settings.ToString() == host) is { } link
-            ? new DifferenceFinder(_engine, _transport, link.Settings).RunAsync(limit)
-            : null;
+        Find(host) is { } link ? new DifferenceFinder(_engine, _transport, link.Settings).RunAsync(limit) : null;
+
+    private PeerLink? Find(string host) =>
+        _engine.Links.FirstOrDefault(link => link.Settings.Host == host || link.Settings.ToString() == host);
 
     public void Dispose()
     {

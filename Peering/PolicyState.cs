@@ -25,6 +25,9 @@ internal sealed class PolicyState(Policy policy)
 
     public long NextHello { get; set; }
 
+    /// <summary>Not before: the last comparison fetched records that have no room here, and the next one would do so again.</summary>
+    public long NextComparison { get; set; } = long.MinValue;
+
     /// <summary>When a comparison was last completed.</summary>
     public long ComparedAt { get; set; }
 

@@ -23,6 +23,9 @@ public sealed class ApplyCounts
     /// <summary>The table was full, or the data plane refused; tried again later.</summary>
     public int Refused { get; set; }
 
+    /// <summary>There was no room to record it; not tried again, but found when the nodes compare.</summary>
+    public int NoRoom { get; set; }
+
     /// <summary>Stamped too far ahead of the own clock.</summary>
     public int FromTheFuture { get; set; }
 }

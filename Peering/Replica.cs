@@ -26,6 +26,9 @@ internal enum ReplicaFlags : byte
 
     /// <summary>Its stamp is part of the digests: it is live and its time has not come.</summary>
     InDigest = 4,
+
+    /// <summary>The store is asked again to take it; it is on the list of those.</summary>
+    Waiting = 8,
 }
 
 /// <summary>The last word on one CIDR, as this node knows it; one slot of a <see cref="ReplicaTable"/>.</summary>
@@ -54,6 +57,10 @@ internal struct Replica
     public int LeafNext;
     public int LeafPrevious;
     public int HeapIndex;
+
+    /// <summary>Neighbours on the list of dead or of waiting records, whichever it belongs to.</summary>
+    public int ListNext;
+    public int ListPrevious;
     public byte Length;
     public IpFamily Family;
     public ReplicaState State;

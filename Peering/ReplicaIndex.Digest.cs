@@ -31,15 +31,23 @@ internal sealed partial class ReplicaIndex
     }
 
     /// <summary>All records of a leaf, the dead among them.</summary>
-    public void ReadLeaf(int leaf, List<OutgoingJob> records)
+    /// <returns>False, with some of them only, when there are more than the limit.</returns>
+    public bool ReadLeaf(int leaf, List<OutgoingJob> records, int limit = int.MaxValue)
     {
         lock (_gate)
         {
             PassDeadlines();
-            for (int slot = _table.FirstOfLeaf(leaf); slot >= 0; slot = _table[slot].LeafNext)
+            for (int slot = _table.FirstOfLeaf(leaf); slot >= 0; slot = _table[slot].LeafNext, limit--)
             {
+                if (limit == 0)
+                {
+                    return false;
+                }
+
                 records.Add(Read(slot, default, known: true));
             }
+
+            return true;
         }
     }
 
@@ -54,7 +62,7 @@ internal sealed partial class ReplicaIndex
         }
     }
 
-    private void Toggle(int slot) => _digest.Toggle(_table[slot].Cidr, StampOf(slot));
+    private void Toggle(int slot) => _digest.Toggle(_table[slot].Cidr, StampOf(slot), _tags.Utf8(_table[slot].Tag));
 
     private void LeaveDigest(int slot)
     {

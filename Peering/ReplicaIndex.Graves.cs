@@ -2,7 +2,8 @@ namespace Couic.Peering;
 
 internal sealed partial class ReplicaIndex
 {
-    private readonly Queue<Grave> _graves = new();
+    private long _evicted;
+    private long _refused;
 
     /// <summary>Dead records that are kept; for status and tests.</summary>
     public int DeadCount
@@ -27,65 +28,77 @@ internal sealed partial class ReplicaIndex
         }
     }
 
+    public RecordCounts Counts
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return new RecordCounts(_table.Count - Dead, Dead, Waiting.Count, _evicted, _refused);
+            }
+        }
+    }
+
     /// <summary>
     /// Forgets dead records that nobody needs: every peer has confirmed them, and has since compared its rules with ours
-    /// often enough that none can come back with an older word (<see cref="Rounds"/>). Beyond <see cref="MaxDead"/> those go
-    /// first that make no difference to a peer: expired ones, and those that no absent peer ever heard of.
+    /// often enough that none can come back with an older word (<see cref="Rounds"/>).
     /// </summary>
     /// <param name="safeBefore">Monotonic timestamp; <see cref="Rounds.SafeBefore"/>.</param>
-    /// <param name="budget">Graves to look at, at most.</param>
+    /// <param name="budget">Records to look at, at most.</param>
     public void Collect(long safeBefore, int budget)
     {
         lock (_gate)
         {
             PassDeadlines();
-            for (; budget > 0 && _graves.TryPeek(out Grave grave); budget--)
+            for (; budget > 0 && Graves.First is var slot and >= 0 && _table[slot].DiedAt < safeBefore; budget--)
             {
-                bool crowded = Dead > MaxDead;
-                if (!IsOf(grave))
+                if (_table[slot].Queued == 0)
                 {
-                    _graves.Dequeue();
-                    continue;
-                }
-
-                ref Replica replica = ref _table[grave.Slot];
-                bool rested = grave.DiedAt < safeBefore;
-                bool matters = replica.State == ReplicaState.Removed && (replica.Queued & ~replica.Unaware) != 0;
-                if (rested && replica.Queued == 0)
-                {
-                    Forget(grave.Slot);
-                }
-                else if (crowded && !matters)
-                {
-                    Forget(grave.Slot);
-                }
-                else if (crowded || rested)
-                {
-                    _graves.Enqueue(grave); // not this one; the next may go
+                    Forget(slot);
                 }
                 else
                 {
-                    return; // those behind it are younger
+                    Graves.MoveToEnd(slot); // not this one; the next may go
                 }
-
-                _graves.Dequeue();
             }
         }
     }
 
+    /// <summary>
+    /// Takes a record among the dead. They are never more than <see cref="MaxDead"/>: one that makes no difference is
+    /// evicted in the same step, and where there is none, the oldest.
+    /// </summary>
     private void Bury(int slot)
     {
-        long now = time.GetTimestamp();
-        _table[slot].DiedAt = now;
-        _graves.Enqueue(new Grave(slot, now, _table[slot].Time));
-        Dead++;
+        if (Dead >= MaxDead)
+        {
+            _evicted += TryFindNeedless() ? 0 : 1;
+            Forget(Graves.First);
+        }
+
+        _table[slot].DiedAt = time.GetTimestamp();
+        Graves.Append(slot);
     }
 
-    /// <summary>Whether the grave is still that record's, and not of one that came alive again or took its slot.</summary>
-    private bool IsOf(Grave grave)
+    /// <summary>
+    /// Brings a dead record to the front that makes no difference to a peer: an expired one, or one of a rule that no absent
+    /// peer ever heard of. Looks at some only, so that each burial costs the same.
+    /// </summary>
+    private bool TryFindNeedless()
     {
-        ref Replica replica = ref _table[grave.Slot];
-        return replica.InUse && replica.State != ReplicaState.Live && replica.DiedAt == grave.DiedAt && replica.Time == grave.Time;
+        const int Looks = 32;
+        for (int look = 0; look < Looks && Graves.First >= 0; look++)
+        {
+            ref Replica replica = ref _table[Graves.First];
+            if (replica.State == ReplicaState.Expired || (replica.Queued & ~replica.Unaware) == 0)
+            {
+                return true;
+            }
+
+            Graves.MoveToEnd(Graves.First);
+        }
+
+        return false;
     }
 
     private void Forget(int slot)
@@ -102,6 +115,4 @@ internal sealed partial class ReplicaIndex
         Empty(slot);
         _table.Remove(slot);
     }
-
-    private readonly record struct Grave(int Slot, long DiedAt, ulong Time);
 }

@@ -101,7 +101,7 @@ internal sealed partial class ReplicaIndex
                 }
                 else
                 {
-                    queue.Append(new PeerQueue.Item(slot, time.GetTimestamp()));
+                    Append(queue, slot, peer);
                 }
             }
         }
@@ -141,7 +141,36 @@ internal sealed partial class ReplicaIndex
         {
             replica.Queued |= 1UL << peer;
             queue.Count++;
-            queue.Append(new PeerQueue.Item(slot, time.GetTimestamp()));
+            Append(queue, slot, peer);
+        }
+    }
+
+    /// <summary>
+    /// Records that are forgotten leave their places in the ring behind. Without being dropped they would add up for as
+    /// long as a peer is away.
+    /// </summary>
+    private void Append(PeerQueue queue, int slot, int peer)
+    {
+        if (queue.IsCrowded)
+        {
+            var seen = new System.Collections.BitArray(_table.Used);
+            queue.Compact(other =>
+            {
+                bool isNeeded = IsDue(other, peer) && !seen[other];
+                seen[other] = true;
+                return isNeeded;
+            });
+        }
+
+        queue.Append(new PeerQueue.Item(slot, time.GetTimestamp()));
+    }
+
+    /// <summary>Places in a peer's ring; for tests.</summary>
+    public int RingLength(int peer)
+    {
+        lock (_gate)
+        {
+            return _queues[peer]?.Length ?? 0;
         }
     }
 }

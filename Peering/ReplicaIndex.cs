@@ -10,23 +10,33 @@ namespace Couic.Peering;
 /// </summary>
 internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLive, TimeProvider time)
 {
-    /// <summary>Dead records that are kept at most, 104 bytes each; the table of live rules is as large.</summary>
+    /// <summary>Dead records that are kept at most, 104 bytes each.</summary>
     public const int MaxDead = 262_144;
+
+    /// <summary>Live records beyond the store's own limit: rules that wait for room in its table.</summary>
+    public static int MaxWaiting(int entries) => Math.Max(1_024, entries / 4);
 
     private readonly Lock _gate = new();
     private readonly ReplicaTable _table = new();
+    private SlotList? _graves;
+    private SlotList? _waiting;
     private readonly DigestTree _digest = new();
     private readonly HybridClock _clock = new(time);
     private readonly NodeTable _nodes = new();
     private readonly NameTable _tags = new(pinned: 0);
-    private readonly Queue<Cidr> _unapplied = new();
     private DeadlineHeap? _heap;
 
     public Policy Policy => policy;
 
     private DeadlineHeap Heap => _heap ??= new DeadlineHeap(_table);
 
-    private int Dead { get; set; }
+    /// <summary>Dead records, oldest first.</summary>
+    private SlotList Graves => _graves ??= new SlotList(_table);
+
+    /// <summary>Live records that the store does not hold and no set shadows.</summary>
+    private SlotList Waiting => _waiting ??= new SlotList(_table);
+
+    private int Dead => Graves.Count;
 
     /// <summary>Takes a change of the store in. Called by the feed, under the store's lock.</summary>
     public void OnChange(in RuleEvent change)
@@ -64,7 +74,33 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
         }
     }
 
-    /// <summary>Whether one more live record fits.</summary>
+    /// <summary>Whether the word of a peer is a later one than what is known.</summary>
+    public bool IsNews(RemoteChange change)
+    {
+        lock (_gate)
+        {
+            int slot = _table.Find(change.Cidr);
+            return slot < 0 || StampOf(slot) < change.Stamp!.Value
+                || (StampOf(slot) == change.Stamp!.Value && Prevails(slot, change));
+        }
+    }
+
+    /// <summary>
+    /// Only a node that lies says two things under one stamp. Still all nodes have to agree on one of them: a removal comes
+    /// before all else, and the greater tag. A rule is over when it is for one of them, but for what clocks and transfers explain.
+    /// </summary>
+    private bool Prevails(int slot, RemoteChange change)
+    {
+        ref Replica known = ref _table[slot];
+        return change.State switch
+        {
+            ReplicaState.Removed => known.State != ReplicaState.Removed,
+            ReplicaState.Expired => known.State == ReplicaState.Live && !(LeftOf(ref known) < PeeringEngine.MaxTransit),
+            _ => known.State == ReplicaState.Live && change.Tag.Span.SequenceCompareTo(_tags.Utf8(known.Tag)) > 0,
+        };
+    }
+
+    /// <summary>Whether there is room for one more live record.</summary>
     public bool HasRoom
     {
         get
@@ -76,6 +112,25 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
         }
     }
 
+    /// <summary>
+    /// Whether the word of a peer can be recorded: always where it takes the place of another word, else where the table of
+    /// its kind has room. A removal finds room by the eviction of one that makes no difference. Counts refusals.
+    /// </summary>
+    public bool HasRoomFor(RemoteChange change)
+    {
+        lock (_gate)
+        {
+            bool isLive = change.State == ReplicaState.Live;
+            int slot = _table.Find(change.Cidr);
+            bool fits = isLive
+                ? (slot >= 0 && _table[slot].State == ReplicaState.Live) || _table.Count - Dead < maxLive
+                : slot >= 0 || Dead < MaxDead || TryFindNeedless();
+            fits = fits && _nodes.HasRoomFor(change.Stamp!.Value.Node);
+            _refused += fits ? 0 : 1;
+            return fits;
+        }
+    }
+
     /// <summary>Takes the word of another node in. Called by whoever holds the store, after it did its part.</summary>
     public void Record(
         Cidr cidr, Stamp stamp, ReplicaState state, ReplicaFlags flags, ReadOnlySpan<byte> tag, ulong expiration, TimeSpan? left)
@@ -84,9 +139,10 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
         {
             _clock.Observe(stamp.Time);
             Write(cidr, stamp, state, flags, tag, expiration, DeadlineOf(expiration, left));
+            int slot = _table.Find(cidr);
             if (state == ReplicaState.Live && (flags & (ReplicaFlags.Applied | ReplicaFlags.Shadowed)) == 0)
             {
-                _unapplied.Enqueue(cidr);
+                Await(slot);
             }
         }
     }
@@ -108,19 +164,27 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
     {
         lock (_gate)
         {
-            while (_unapplied.TryDequeue(out Cidr cidr))
+            int slot = Waiting.First;
+            job = slot < 0 ? default : Read(slot, default, known: true);
+            if (slot >= 0)
             {
-                int slot = _table.Find(cidr);
-                if (slot >= 0 && _table[slot].State == ReplicaState.Live
-                    && !_table[slot].Has(ReplicaFlags.Applied | ReplicaFlags.Shadowed))
-                {
-                    job = Read(slot, default, known: true);
-                    return true;
-                }
+                EndWaiting(slot);
             }
 
-            job = default;
-            return false;
+            return slot >= 0;
+        }
+    }
+
+    /// <summary>Puts a record that was taken back at the end, if it is still one that the store should hold.</summary>
+    public void ReturnUnapplied(Cidr cidr)
+    {
+        lock (_gate)
+        {
+            int slot = _table.Find(cidr);
+            if (slot >= 0 && _table[slot].State == ReplicaState.Live && !_table[slot].Has(ReplicaFlags.Applied | ReplicaFlags.Shadowed))
+            {
+                Await(slot);
+            }
         }
     }
 
@@ -131,8 +195,26 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
         {
             lock (_gate)
             {
-                return _unapplied.Count;
+                return Waiting.Count;
             }
+        }
+    }
+
+    private void Await(int slot)
+    {
+        if (!_table[slot].Has(ReplicaFlags.Waiting))
+        {
+            _table[slot].Flags |= ReplicaFlags.Waiting;
+            Waiting.Append(slot);
+        }
+    }
+
+    private void EndWaiting(int slot)
+    {
+        if (_table[slot].Has(ReplicaFlags.Waiting))
+        {
+            _table[slot].Flags &= ~ReplicaFlags.Waiting;
+            Waiting.Remove(slot);
         }
     }
 
@@ -159,12 +241,13 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
         ref Replica replica = ref _table[slot];
         if (kind != RuleEventKind.Deleted)
         {
+            EndWaiting(slot);
             replica.Flags = (replica.Flags & ~ReplicaFlags.Applied) | ReplicaFlags.Shadowed;
         }
         else if (replica.Has(ReplicaFlags.Shadowed))
         {
             replica.Flags &= ~ReplicaFlags.Shadowed;
-            _unapplied.Enqueue(cidr);
+            Await(slot);
         }
     }
 
@@ -206,7 +289,12 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
     {
         ref Replica replica = ref _table[slot];
         LeaveDigest(slot);
-        Dead -= replica.State == ReplicaState.Live ? 0 : 1;
+        EndWaiting(slot);
+        if (replica.State != ReplicaState.Live)
+        {
+            Graves.Remove(slot);
+        }
+
         _nodes.Release(replica.Node);
         _tags.Release(replica.Tag);
     }
@@ -215,6 +303,7 @@ internal sealed partial class ReplicaIndex(Policy policy, ulong self, int maxLiv
     private void Kill(int slot)
     {
         LeaveDigest(slot);
+        EndWaiting(slot);
         _table[slot].State = ReplicaState.Expired;
         Bury(slot);
     }

@@ -62,6 +62,8 @@ internal sealed class ReplicaTable
             InUse = true,
             HeapIndex = -1,
             LeafPrevious = -1,
+            ListNext = -1,
+            ListPrevious = -1,
             LeafNext = _leaves[leaf],
         };
         Chain(ref replica, slot);

@@ -14,6 +14,12 @@ internal enum SyncKind : byte
 
     /// <summary>The records of some leaves.</summary>
     Leaves = 3,
+
+    /// <summary>The sums of the parts of one crowded leaf (<see cref="KeyedParts"/>).</summary>
+    PartSums = 4,
+
+    /// <summary>The records of some parts of one leaf.</summary>
+    Parts = 5,
 }
 
 /// <summary>
@@ -54,8 +60,11 @@ internal readonly record struct SyncHead(
         BinaryPrimitives.ReadUInt64BigEndian(from[56..]));
 }
 
-/// <summary>A run of leaves.</summary>
+/// <summary>A run of leaves, or of parts of a leaf.</summary>
 internal readonly record struct LeafRange(int First, int Count);
+
+/// <summary>A leaf that has too many records for one answer, and the key by which it is divided.</summary>
+internal readonly record struct CrowdedLeaf(int Leaf, ulong PartKey);
 
 /// <summary>
 /// The bodies of <c>POST /v1/{policy}/peer/sync</c>: two bytes (version, kind), then what the kind needs; a question about
@@ -69,10 +78,16 @@ internal static class SyncMessage
     /// <summary>Version, kind, key.</summary>
     private const int QuestionHead = 2 + 8;
 
-    /// <summary>A leaves answer ends after the leaf that takes it past this many bytes; the rest is asked for again.</summary>
+    /// <summary>Behind the head of a question: a leaf and the key of its parts.</summary>
+    private const int PartsHead = QuestionHead + 2 + 8;
+
+    /// <summary>An answer with records ends after the leaf or part that takes it past this many bytes; the rest is asked for again.</summary>
     public const int TargetBytes = 512 * 1024;
 
-    /// <summary>The most that an answer can hold: all sums of all branches; a leaf of records is far below it.</summary>
+    /// <summary>A leaf with more records is asked for in parts, so that no answer grows with what a peer has put into one leaf.</summary>
+    public const int MaxLeafRecords = 4_096;
+
+    /// <summary>No answer is larger: the sums of all branches take 512 KiB, records about a megabyte.</summary>
     public const int MaxAnswerBytes = 4 * 1024 * 1024;
 
     /// <summary>The most that a request can hold: all leaves as single runs.</summary>
@@ -100,20 +115,56 @@ internal static class SyncMessage
     public static byte[] AskLeaves(ulong key, IReadOnlyList<LeafRange> ranges)
     {
         byte[] body = Question(SyncKind.Leaves, key, 4 * ranges.Count);
-        for (int i = 0; i < ranges.Count; i++)
+        WriteRuns(body.AsSpan(QuestionHead), ranges);
+        return body;
+    }
+
+    public static byte[] AskPartSums(ulong key, CrowdedLeaf leaf) => AskParts(SyncKind.PartSums, key, leaf, []);
+
+    public static byte[] AskParts(ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts) => AskParts(SyncKind.Parts, key, leaf, parts);
+
+    /// <param name="body">Its key was read.</param>
+    public static bool TryReadCrowdedLeaf(ReadOnlySpan<byte> body, out CrowdedLeaf leaf)
+    {
+        leaf = body.Length < PartsHead ? default : new CrowdedLeaf(
+            BinaryPrimitives.ReadUInt16BigEndian(body[QuestionHead..]), BinaryPrimitives.ReadUInt64BigEndian(body[(QuestionHead + 2)..]));
+        return body.Length >= PartsHead;
+    }
+
+    /// <param name="body">Its leaf was read.</param>
+    public static bool TryReadParts(ReadOnlySpan<byte> body, List<LeafRange> parts) => TryReadRuns(body[PartsHead..], KeyedParts.Count, parts);
+
+    public static void WritePartSums(IBufferWriter<byte> output, ReadOnlySpan<ulong> sums)
+    {
+        WriteStart(output.GetSpan(2), SyncKind.PartSums);
+        output.Advance(2);
+        WriteLeafSums(output, sums);
+    }
+
+    public static bool TryReadPartSums(ReadOnlySpan<byte> body, Span<ulong> sums)
+    {
+        bool good = TryReadKind(body, out SyncKind kind) && kind == SyncKind.PartSums && body.Length == 2 + (8 * KeyedParts.Count);
+        if (good)
         {
-            Span<byte> range = body.AsSpan(QuestionHead + (4 * i));
-            BinaryPrimitives.WriteUInt16BigEndian(range, (ushort)ranges[i].First);
-            BinaryPrimitives.WriteUInt16BigEndian(range[2..], (ushort)(ranges[i].Count - 1));
+            ReadSums(body[2..], sums);
         }
 
+        return good;
+    }
+
+    private static byte[] AskParts(SyncKind kind, ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts)
+    {
+        byte[] body = Question(kind, key, PartsHead - QuestionHead + (4 * parts.Count));
+        BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(QuestionHead), (ushort)leaf.Leaf);
+        BinaryPrimitives.WriteUInt64BigEndian(body.AsSpan(QuestionHead + 2), leaf.PartKey);
+        WriteRuns(body.AsSpan(PartsHead), parts);
         return body;
     }
 
     public static bool TryReadKind(ReadOnlySpan<byte> body, out SyncKind kind)
     {
         kind = body.Length >= 2 ? (SyncKind)body[1] : default;
-        return body.Length >= 2 && body[0] == Version && kind is >= SyncKind.Hello and <= SyncKind.Leaves;
+        return body.Length >= 2 && body[0] == Version && kind is >= SyncKind.Hello and <= SyncKind.Parts;
     }
 
     public static bool TryReadHello(ReadOnlySpan<byte> body, out SyncHead head)
@@ -144,15 +195,17 @@ internal static class SyncMessage
     }
 
     /// <param name="body">Its key was read.</param>
-    public static bool TryReadRanges(ReadOnlySpan<byte> body, List<LeafRange> ranges)
+    public static bool TryReadRanges(ReadOnlySpan<byte> body, List<LeafRange> ranges) => TryReadRuns(body[QuestionHead..], DigestTree.Leaves, ranges);
+
+    /// <param name="end">One past the last number there is.</param>
+    private static bool TryReadRuns(ReadOnlySpan<byte> items, int end, List<LeafRange> ranges)
     {
-        ReadOnlySpan<byte> items = body[QuestionHead..];
         int last = -1;
         for (int i = 0; i + 4 <= items.Length; i += 4)
         {
             var range = new LeafRange(
                 BinaryPrimitives.ReadUInt16BigEndian(items[i..]), BinaryPrimitives.ReadUInt16BigEndian(items[(i + 2)..]) + 1);
-            if (range.First <= last || range.First + range.Count > DigestTree.Leaves)
+            if (range.First <= last || range.First + range.Count > end)
             {
                 return false; // ascending, so that each leaf is read once at most
             }
@@ -162,6 +215,15 @@ internal static class SyncMessage
         }
 
         return items.Length % 4 == 0 && ranges.Count > 0;
+    }
+
+    private static void WriteRuns(Span<byte> to, IReadOnlyList<LeafRange> ranges)
+    {
+        for (int i = 0; i < ranges.Count; i++)
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(to[(4 * i)..], (ushort)ranges[i].First);
+            BinaryPrimitives.WriteUInt16BigEndian(to[((4 * i) + 2)..], (ushort)(ranges[i].Count - 1));
+        }
     }
 
     /// <summary>An answer to a hello: the head, and the branches' sums if the roots differ.</summary>

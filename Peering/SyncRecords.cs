@@ -5,8 +5,8 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// The answer to a request for leaves: version, kind, the leaf to go on from (65,536 when all were read), the answerer's
-/// wall clock, then records: a byte of flags (0–1 state, 2 IPv6, 3 tagged, 4 expires), length, address, stamp, node,
+/// The answer to a request for leaves, or for parts of a leaf: version, kind, the leaf or part to go on from (one past the
+/// last when all were read; with <see cref="Crowded"/> where that leaf has to be asked for in parts), the answerer's wall clock, then records: a byte of flags (0–1 state, 2 IPv6, 3 tagged, 4 expires), length, address, stamp, node,
 /// and as flagged a tag with its length before it, expiration and milliseconds left.
 /// </summary>
 internal static class SyncRecords
@@ -15,9 +15,12 @@ internal static class SyncRecords
     private const int MaxRecordSize = 2 + 16 + 16 + 1 + TagRule.MaxBytes + 16;
     private const byte V6 = 4, Tagged = 8, Expires = 16;
 
-    public static void WriteHead(Span<byte> to, int nextLeaf, DateTimeOffset now)
+    /// <summary>Set in the number of a leaf that has more than <see cref="SyncMessage.MaxLeafRecords"/> records.</summary>
+    public const int Crowded = 1 << 20;
+
+    public static void WriteHead(Span<byte> to, int nextLeaf, DateTimeOffset now, SyncKind kind = SyncKind.Leaves)
     {
-        SyncMessage.WriteStart(to, SyncKind.Leaves);
+        SyncMessage.WriteStart(to, kind);
         BinaryPrimitives.WriteInt32BigEndian(to[2..], nextLeaf);
         BinaryPrimitives.WriteInt64BigEndian(to[6..], now.ToUnixTimeMilliseconds());
     }
@@ -56,18 +59,27 @@ internal static class SyncRecords
     }
 
     /// <param name="nextLeaf">65,536 when all that was asked for is here.</param>
-    public static bool TryRead(ReadOnlySpan<byte> body, out int nextLeaf, out DateTimeOffset writtenAt, List<RemoteChange> records)
+    public static bool TryRead(ReadOnlySpan<byte> body, out int nextLeaf, out DateTimeOffset writtenAt, List<RemoteChange> records) =>
+        TryRead(body, SyncKind.Leaves, out nextLeaf, out _, out writtenAt, records);
+
+    /// <param name="next">Leaf or part to go on from.</param>
+    /// <param name="isCrowded">That leaf is to be asked for in parts.</param>
+    public static bool TryRead(
+        ReadOnlySpan<byte> body, SyncKind wanted, out int next, out bool isCrowded, out DateTimeOffset writtenAt, List<RemoteChange> records)
     {
-        nextLeaf = 0;
+        next = 0;
+        isCrowded = false;
         writtenAt = default;
-        if (body.Length < HeadSize || !SyncMessage.TryReadKind(body, out SyncKind kind) || kind != SyncKind.Leaves)
+        if (body.Length < HeadSize || !SyncMessage.TryReadKind(body, out SyncKind kind) || kind != wanted)
         {
             return false;
         }
 
-        nextLeaf = BinaryPrimitives.ReadInt32BigEndian(body[2..]);
+        next = BinaryPrimitives.ReadInt32BigEndian(body[2..]);
+        isCrowded = kind == SyncKind.Leaves && (next & Crowded) != 0;
+        next &= isCrowded ? ~Crowded : ~0;
         long wall = BinaryPrimitives.ReadInt64BigEndian(body[6..]);
-        if (nextLeaf is < 0 or > DigestTree.Leaves || wall is < 0 or >= 253_402_300_800_000)
+        if (next < 0 || next > (kind == SyncKind.Parts ? KeyedParts.Count : DigestTree.Leaves) - (isCrowded ? 1 : 0) || wall is < 0 or >= 253_402_300_800_000)
         {
             return false;
         }

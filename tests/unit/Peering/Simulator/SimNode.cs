@@ -87,7 +87,16 @@ internal sealed class SimNode
         }
     }
 
+    /// <summary>What the node answers in place of the truth; null for an honest one.</summary>
+    public Func<PeerVerb, ReadOnlyMemory<byte>, PeerAnswer, PeerAnswer>? Lie { get; set; }
+
     public PeerAnswer Serve(Policy policy, PeerVerb verb, ReadOnlyMemory<byte> body)
+    {
+        PeerAnswer answer = ServeTruly(policy, verb, body);
+        return Lie is null ? answer : Lie(verb, body, answer);
+    }
+
+    private PeerAnswer ServeTruly(Policy policy, PeerVerb verb, ReadOnlyMemory<byte> body)
     {
         var output = new ArrayBufferWriter<byte>();
         if (verb == PeerVerb.Sync)
@@ -105,7 +114,10 @@ internal sealed class SimNode
 
         foreach (IncomingJob job in batch.Jobs)
         {
-            Hear(job.Cidr, job.Stamp!.Value);
+            if (job.Stamp is { } stamp)
+            {
+                Hear(job.Cidr, stamp);
+            }
         }
 
         Engine.ApplyJobs(policy, batch, "peer"u8);
