@@ -12,11 +12,12 @@ public sealed class AttachedInterface : IDisposable
     private readonly uint _flags;
     private bool _detached;
 
-    internal AttachedInterface(string name, int index, XdpMode mode, FileDescriptor? link, uint flags)
+    internal AttachedInterface(string name, int index, XdpMode mode, uint program, FileDescriptor? link, uint flags)
     {
         Name = name;
         Index = index;
         Mode = mode;
+        Program = program;
         _link = link;
         _flags = flags;
     }
@@ -28,6 +29,9 @@ public sealed class AttachedInterface : IDisposable
 
     /// <summary>The mode in effect: never <see cref="XdpMode.Auto"/>.</summary>
     public XdpMode Mode { get; }
+
+    /// <summary>The id of the program in the kernel; 0 when the kernel did not tell.</summary>
+    public uint Program { get; }
 
     /// <summary>The link, for a process that is to share it; null where the kernel has none.</summary>
     internal FileDescriptor? Link => _link;

@@ -25,6 +25,9 @@ public sealed class BpfException : Exception
     /// <summary>The kernel's answer, if it was the kernel that refused.</summary>
     public Errno Errno { get; }
 
+    /// <summary>The message without the action and its object; null where it is not told apart.</summary>
+    public string? Cause { get; init; }
+
     /// <summary>All that the verifier wrote; null when it was not the verifier that refused.</summary>
     public string? VerifierLog { get; }
 }

@@ -5,33 +5,43 @@ namespace Couic.Bpf;
 /// <summary>Attaches the variant of the program that an interface needs. Needs CAP_NET_ADMIN (and CAP_BPF for links). Stateless and thread-safe.</summary>
 public static class XdpAttacher
 {
-    /// <summary>Attaches to all of the interfaces or to none.</summary>
-    /// <exception cref="BpfException">One cannot be attached to; the message names it, what is there, and what exists.</exception>
-    public static IReadOnlyList<AttachedInterface> AttachAll(XdpPrograms programs, IReadOnlyList<string> names, XdpMode mode)
+    /// <summary>Attaches to the interface of that name.</summary>
+    /// <exception cref="BpfException">It cannot be attached to.</exception>
+    public static AttachedInterface Attach(XdpPrograms programs, string name, XdpMode mode)
     {
         List<NetworkInterface> have = ReadInterfaces();
-        NetworkInterface[] wanted = [.. names.Distinct().Select(name => Check(name, have))];
-        var attached = new List<AttachedInterface>();
-        try
-        {
-            foreach (NetworkInterface target in wanted)
-            {
-                attached.Add(Attach(programs, target, mode));
-            }
-
-            return attached;
-        }
-        catch
-        {
-            attached.ForEach(a => a.Dispose());
-            throw;
-        }
+        NetworkInterface found = have.Find(i => i.Name == name);
+        return found.Name is not null
+            ? Attach(programs, found, mode)
+            : throw Failure(name, $"no such interface (have: {string.Join(", ", have.Select(i => i.Name))})", Errno.ENODEV);
     }
 
-    /// <summary>Attaches to one interface, as when it has come back.</summary>
-    /// <exception cref="BpfException">It cannot be attached to.</exception>
-    public static AttachedInterface Attach(XdpPrograms programs, string name, XdpMode mode) =>
-        Attach(programs, Check(name, ReadInterfaces()), mode);
+    /// <summary>Attaches to an interface, which may be down: its first packet is filtered then.</summary>
+    /// <exception cref="BpfException">It cannot be attached to: EBUSY when another program is there, ENODEV when it has just gone.</exception>
+    public static AttachedInterface Attach(XdpPrograms programs, NetworkInterface target, XdpMode mode)
+    {
+        if (!target.IsEthernet && !target.IsIp)
+        {
+            throw Failure(target.Name, $"its frames begin with neither an Ethernet nor an IP header (hardware type {target.HardwareType})", Errno.EOPNOTSUPP);
+        }
+
+        return target.XdpAttached == 0 ? AttachFree(programs, target, mode) : throw Occupied(target);
+    }
+
+    /// <summary>Takes over an interface that carries our program, attached by a process that is gone.</summary>
+    public static AttachedInterface Adopt(NetworkInterface target)
+    {
+        XdpMode mode = ModeOf(target);
+        return new AttachedInterface(target.Name, target.Index, mode, target.XdpProgram, null, FlagOf(mode));
+    }
+
+    /// <summary>The mode of the program that an interface carries.</summary>
+    public static XdpMode ModeOf(NetworkInterface target) => target.XdpAttached switch
+    {
+        1 => XdpMode.Native,
+        3 => XdpMode.Offloaded,
+        _ => XdpMode.Generic,
+    };
 
     /// <summary>The interfaces of this network namespace, with what XDP they carry.</summary>
     /// <exception cref="BpfException">The kernel does not say.</exception>
@@ -48,18 +58,7 @@ public static class XdpAttacher
         return errno != Errno.None ? throw new BpfException($"list interfaces: {errno.Text()}", errno) : interfaces;
     }
 
-    private static NetworkInterface Check(string name, List<NetworkInterface> have)
-    {
-        NetworkInterface found = have.Find(i => i.Name == name);
-        return found.Name is null
-            ? throw Failure(name, $"no such interface (have: {string.Join(", ", have.Select(i => i.Name))})", Errno.ENODEV)
-            : !found.IsUp ? throw Failure(name, $"the interface is down (ip link set dev {name} up)", Errno.ENETDOWN)
-            : !found.IsEthernet && !found.IsIp ? throw Failure(name, $"its frames begin with neither an Ethernet nor an IP header (hardware type {found.HardwareType})", Errno.EOPNOTSUPP)
-            : found.XdpAttached != 0 ? throw Occupied(found)
-            : found;
-    }
-
-    private static AttachedInterface Attach(XdpPrograms programs, NetworkInterface target, XdpMode mode)
+    private static AttachedInterface AttachFree(XdpPrograms programs, NetworkInterface target, XdpMode mode)
     {
         if (mode != XdpMode.Auto)
         {
@@ -73,7 +72,7 @@ public static class XdpAttacher
             throw Failure(target, XdpMode.Native, native, "");
         }
 
-        return result ?? Attach(programs, target, XdpMode.Generic);
+        return result ?? AttachFree(programs, target, XdpMode.Generic);
     }
 
     /// <summary>
@@ -97,17 +96,12 @@ public static class XdpAttacher
 
     private static Errno TryAttach(FileDescriptor program, NetworkInterface target, XdpMode mode, out AttachedInterface? attached, out string explanation)
     {
-        uint flags = mode switch
-        {
-            XdpMode.Native => BpfSyscall.XDP_FLAGS_DRV_MODE,
-            XdpMode.Offloaded => BpfSyscall.XDP_FLAGS_HW_MODE,
-            _ => BpfSyscall.XDP_FLAGS_SKB_MODE,
-        };
+        uint flags = FlagOf(mode);
         explanation = "";
         Errno errno = BpfSyscall.LinkCreate(program, target.Index, flags, out FileDescriptor link);
         if (errno == Errno.None)
         {
-            attached = new AttachedInterface(target.Name, target.Index, mode, link, flags);
+            attached = new AttachedInterface(target.Name, target.Index, mode, IdOf(program), link, flags);
             return errno;
         }
 
@@ -127,9 +121,18 @@ public static class XdpAttacher
             netlink.Dispose();
         }
 
-        attached = errno != Errno.None ? null : new AttachedInterface(target.Name, target.Index, mode, null, flags);
+        attached = errno != Errno.None ? null : new AttachedInterface(target.Name, target.Index, mode, IdOf(program), null, flags);
         return errno;
     }
+
+    private static uint FlagOf(XdpMode mode) => mode switch
+    {
+        XdpMode.Native => BpfSyscall.XDP_FLAGS_DRV_MODE,
+        XdpMode.Offloaded => BpfSyscall.XDP_FLAGS_HW_MODE,
+        _ => BpfSyscall.XDP_FLAGS_SKB_MODE,
+    };
+
+    private static uint IdOf(FileDescriptor program) => BpfSyscall.ProgramInfo(program, out _, out uint id) == Errno.None ? id : 0;
 
     private static BpfException Failure(NetworkInterface target, XdpMode mode, Errno errno, string explanation)
     {
@@ -156,7 +159,8 @@ public static class XdpAttacher
     private static string MtuTooLarge(NetworkInterface target, string text) =>
         $"the MTU ({target.Mtu}; of a veth pair also the peer's) is too large for native mode: {text} (ip link set dev {target.Name} mtu 1500, or operation_mode = \"generic\" or \"auto\")";
 
-    private static BpfException Occupied(NetworkInterface target)
+    /// <summary>That another program is there, with its mode, its id and what to do.</summary>
+    internal static BpfException Occupied(NetworkInterface target)
     {
         string mode = target.XdpAttached switch
         {
@@ -168,11 +172,13 @@ public static class XdpAttacher
         string program = target.XdpProgram == 0 ? "" : $", id {target.XdpProgram}{NameOf(target.XdpProgram)}";
         return Failure(
             target.Name,
-            $"another xdp program is there already: {mode} mode{program} (stop what attached it, or: ip link set dev {target.Name} {Keyword(target)} off)",
+            $"another xdp program is there already: {mode} mode{program} (stop what attached it, or: ip link set dev {target.Name} {Keyword(target)} off; "
+            + "where that is refused, it is held by a link: bpftool link list, then bpftool link detach id N)",
             Errno.EBUSY);
     }
 
-    private static string Keyword(NetworkInterface target) => target.XdpAttached == 2 ? "xdpgeneric" : "xdp";
+    private static string Keyword(NetworkInterface target) =>
+        target.XdpAttached switch { 1 => "xdpdrv", 2 => "xdpgeneric", 3 => "xdpoffload", _ => "xdp" };
 
     private static string NameOf(uint program)
     {
@@ -189,5 +195,5 @@ public static class XdpAttacher
     }
 
     private static BpfException Failure(string name, string cause, Errno errno) =>
-        new($"attach xdp program to \"{name}\": {cause}", errno);
+        new($"attach xdp program to \"{name}\": {cause}", errno) { Cause = cause };
 }

@@ -49,6 +49,27 @@ public sealed class XdpPrograms : IDisposable
         }
     }
 
+    /// <summary>The kernel's ids of the programs.</summary>
+    /// <exception cref="BpfException">The kernel does not tell.</exception>
+    public IEnumerable<uint> Ids()
+    {
+        foreach (FileDescriptor? program in All)
+        {
+            if (program is not null)
+            {
+                Errno errno = BpfSyscall.ProgramInfo(program, out _, out uint id);
+                yield return errno == Errno.None ? id : throw new BpfException($"ask for the id of the xdp program: {errno.Text()}", errno);
+            }
+        }
+    }
+
+    /// <summary>The descriptors, as <see cref="FromDescriptors"/> takes them.</summary>
+    internal int[] Descriptors() => [.. All.OfType<FileDescriptor>().Select(program => program.Number)];
+
+    /// <summary>Takes over descriptors of another process: two or three, in the order of <see cref="Descriptors"/>.</summary>
+    internal static XdpPrograms FromDescriptors(ReadOnlySpan<int> numbers) => new(
+        new FileDescriptor(numbers[0]), numbers.Length == 3 ? new FileDescriptor(numbers[1]) : null, new FileDescriptor(numbers[^1]));
+
     public void Dispose()
     {
         foreach (FileDescriptor? program in All)

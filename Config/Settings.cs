@@ -53,6 +53,9 @@ public sealed record Settings
     /// <summary>Names of interfaces, distinct; empty only where <c>allow_no_ifaces</c> says so.</summary>
     public required IReadOnlyList<string> Ifaces { get; init; }
 
+    /// <summary>Whether the daemon does not start unless every interface can be attached.</summary>
+    public bool RequireIfaces { get; init; }
+
     public OperationMode OperationMode { get; init; }
 
     /// <summary>Never <see cref="MatchSides.None"/>.</summary>

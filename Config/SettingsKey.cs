@@ -9,8 +9,9 @@ public sealed record SettingsKey(string Name, string Values, string Default, str
     /// <summary>Every key that <see cref="SettingsReader"/> knows, in the order of the documentation.</summary>
     public static readonly IReadOnlyList<SettingsKey> All =
     [
-        new("ifaces", "array of strings", "", "Interfaces whose incoming packets are filtered."),
+        new("ifaces", "array of strings", "", "Interfaces whose incoming packets are filtered, by name or alternative name; one that is missing is attached as soon as it is there."),
         new("allow_no_ifaces", "boolean", "false", "Whether `ifaces` may be empty: the daemon then serves its API and filters nothing."),
+        new("require_ifaces", "boolean", "false", "Whether the daemon does not start unless every interface of `ifaces` can be attached."),
         new("operation_mode", "`generic` `native` `offloaded` `auto`", "generic", "How the filter is attached; `auto` is native, else generic, and says so in the log."),
         new("match", "array of `source` `destination`", "source", "Which addresses of a packet are looked up."),
         new("working_dir", "path", "", "Folder of clients and sets; must exist."),

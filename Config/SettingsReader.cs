@@ -7,9 +7,6 @@ namespace Couic.Config;
 /// <summary>Turns couic.toml into <see cref="Settings"/>: every key, its type, its range and, if asked, whether this machine has what it names.</summary>
 public sealed partial class SettingsReader
 {
-    /// <summary>Interface names in the kernel (IFNAMSIZ of linux/if.h without the NUL).</summary>
-    private const int MaxInterfaceBytes = 15;
-
     /// <summary>sun_path of linux/un.h without the NUL.</summary>
     private const int MaxSocketPathBytes = 107;
 
@@ -55,6 +52,7 @@ public sealed partial class SettingsReader
         var settings = new Settings
         {
             Ifaces = ReadIfaces(),
+            RequireIfaces = _top.Boolean("require_ifaces", false),
             OperationMode = _top.Word(
                 "operation_mode",
                 OperationMode.Generic,
@@ -109,11 +107,11 @@ public sealed partial class SettingsReader
         {
             string name = item.String;
             int bytes = Encoding.UTF8.GetByteCount(name);
-            bool good = bytes is > 0 and <= MaxInterfaceBytes && name is not ("." or "..")
+            bool good = bytes is > 0 and <= NetworkInterface.MaxAlternativeNameBytes && name is not ("." or "..")
                 && !name.Any(c => c is '/' or ':' || char.IsWhiteSpace(c) || char.IsControl(c));
             if (!good)
             {
-                Fail(item, $"ifaces: {item} is no interface name (1 to {MaxInterfaceBytes} bytes, no blanks, \"/\" or \":\"; ip link shows them)");
+                Fail(item, $"ifaces: {item} is not an interface name (1 to {NetworkInterface.MaxNameBytes} bytes, an alternative name up to {NetworkInterface.MaxAlternativeNameBytes}; no blanks, \"/\" or \":\"; ip link shows them)");
             }
             else if (names.Contains(name))
             {

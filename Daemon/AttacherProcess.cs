@@ -6,138 +6,135 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The second, tiny process: it alone keeps CAP_BPF and CAP_NET_ADMIN after the start, holds the program and the interfaces it
-/// was started with, and does one thing each time it is told to look: attach to those that lack the program. It reads nothing
-/// of what it is sent, answers with a state per interface and the links, and ends with the daemon.
+/// The second, tiny process: it alone keeps CAP_BPF and CAP_NET_ADMIN after the start, holds the programs and the interfaces it
+/// was started with, and does one thing each time it is asked to look: attach to those that lack the program. It reads one byte of
+/// what it is sent, answers with a state per interface and the links, and ends with the daemon.
 /// </summary>
 internal sealed class AttacherProcess : IDisposable
 {
     public const string Verb = "attacher";
 
-    private readonly XdpPrograms _programs;
+    private readonly KernelInterfaces _kernel;
+    private readonly InterfaceTracker _tracker;
     private readonly MessageChannel _channel;
-    private readonly XdpMode _mode;
-    private readonly string[] _names;
-    private readonly Dictionary<string, AttachedInterface> _attached = [];
+    private readonly AttacherTask _task;
+    private IReadOnlyList<InterfaceState> _last;
+    private string _lastTrouble = "";
     private bool _started;
 
-    private AttacherProcess(XdpPrograms programs, MessageChannel channel, XdpMode mode, string[] names)
+    private AttacherProcess(XdpPrograms programs, MessageChannel channel, AttacherTask task)
     {
-        _programs = programs;
         _channel = channel;
-        _mode = mode;
-        _names = names;
+        _task = task;
+        _kernel = new KernelInterfaces(programs, task.Mode);
+        _tracker = new InterfaceTracker(_kernel, task.Names, TimeProvider.System);
+        _last = [.. task.Names.Select(name => new InterfaceState(name, name, 0, "", AttachState.Failed, "not looked at yet"))];
     }
 
+    /// <summary>A request to look. The first byte tells it from the next.</summary>
+    public static ReadOnlySpan<byte> Look => "look"u8;
+
+    /// <summary>A request to look and to send every link, as some did not arrive.</summary>
+    public static ReadOnlySpan<byte> LookAndSendLinks => "+look"u8;
+
     /// <summary>The command line that <see cref="Run"/> reads.</summary>
-    public static string[] Arguments(XdpPrograms programs, int channel, XdpMode mode, IEnumerable<string> names) =>
-        ["couic", Verb, programs.ToText(), Text(channel), mode.ToString(), .. names];
+    public static string[] Arguments(XdpPrograms programs, int channel, AttacherTask task) =>
+        ["couic", Verb, programs.ToText(), channel.ToString(CultureInfo.InvariantCulture), .. task.ToArguments()];
 
     /// <summary>The process from start to end.</summary>
     public static int Run(ReadOnlySpan<string> arguments)
     {
         Prctl.SetThreadName("couic-attacher"u8);
-        int channel = int.Parse(arguments[1], CultureInfo.InvariantCulture);
-        using var process = new AttacherProcess(
-            XdpPrograms.FromText(arguments[0]),
-            new MessageChannel(new SafeFileHandle(channel, ownsHandle: true)),
-            Enum.Parse<XdpMode>(arguments[2]),
-            arguments[3..].ToArray());
+        using XdpPrograms programs = XdpPrograms.FromText(arguments[0]);
+        using var channel = new MessageChannel(new SafeFileHandle(int.Parse(arguments[1], CultureInfo.InvariantCulture), ownsHandle: true));
+        AttacherTask task = AttacherTask.FromArguments(arguments[2..]);
 
-        // The terminal's Ctrl-C goes to both processes, but it is the daemon that ends this one.
+        // The terminal's Ctrl-C goes to both processes, but it is the daemon that ends this one. A service is ended by its manager,
+        // and the filter stays with the daemon's links then.
         Signals.Ignore(Signals.SIGINT);
-        Signals.Ignore(Signals.SIGTERM);
         Signals.Ignore(Signals.SIGHUP);
+        if (!task.IsService)
+        {
+            Signals.Ignore(Signals.SIGTERM);
+        }
+
         if (Sandbox.Enter(Sandbox.Attacher) is var error and not Errno.None)
         {
             Console.Error.WriteLine($"couic-attacher: the kernel takes no seccomp filter: {error.Text()} (system calls are not limited)");
         }
 
+        using var process = new AttacherProcess(programs, channel, task);
         process.Serve();
         return 0;
     }
 
     public void Dispose()
     {
-        foreach (AttachedInterface attached in _attached.Values)
-        {
-            attached.Dispose();
-        }
-
-        _programs.Dispose();
-        _channel.Dispose();
+        _tracker.Dispose();
+        _kernel.Dispose();
     }
 
     private void Serve()
     {
-        Span<byte> message = stackalloc byte[8];
-        while (_channel.Receive(message, []) > 0)
+        if (_task.IsResumed)
         {
-            IReadOnlyList<InterfaceState> states = _started ? LookAgain() : Start();
-            int[] links = [.. _attached.Values.Where(a => a.Link is not null).Select(a => a.Link!.Number)];
-            if (!_channel.Send(InterfaceState.Format(states), links))
+            AdoptAll();
+        }
+
+        Span<byte> request = stackalloc byte[8];
+        while (_channel.Receive(request, []) > 0)
+        {
+            IReadOnlyList<InterfaceState> states = LookNow();
+            Dictionary<int, FileDescriptor> links = _tracker.TakeLinks(all: request[0] == LookAndSendLinks[0]);
+            foreach ((byte[] text, int[] numbers) in AttacherReply.Encode(states, links))
             {
-                return;
+                if (!_channel.Send(text, numbers))
+                {
+                    return;
+                }
             }
         }
     }
 
-    /// <summary>All interfaces or none.</summary>
-    private IReadOnlyList<InterfaceState> Start()
+    private IReadOnlyList<InterfaceState> LookNow()
     {
         try
         {
-            foreach (AttachedInterface attached in XdpAttacher.AttachAll(_programs, _names, _mode))
-            {
-                _attached.Add(attached.Name, attached);
-            }
-
-            _started = true;
-            return [.. _names.Select(State)];
+            _last = _started || !_task.RequireAll ? _tracker.Look() : _tracker.LookAllOrNone();
+            _started |= _last.All(state => state.IsAttached);
         }
-        catch (BpfException e)
+        catch (Exception e)
         {
-            return [InterfaceState.Refused("", "", 0, e)];
+            // What is attached stays so, and the next look may succeed.
+            Complain(e.Message);
         }
+
+        return _last;
     }
 
-    private IReadOnlyList<InterfaceState> LookAgain()
+    /// <summary>What the attacher before this one has attached stays so without a gap.</summary>
+    private void AdoptAll()
     {
-        List<NetworkInterface> present = XdpAttacher.ReadInterfaces();
-        return [.. _names.Distinct().Select(name => LookAgain(name, present))];
-    }
-
-    private InterfaceState LookAgain(string name, List<NetworkInterface> present)
-    {
-        NetworkInterface now = present.Find(i => i.Name == name);
-        if (_attached.TryGetValue(name, out AttachedInterface? attached))
-        {
-            if (now.Name is not null && now.Index == attached.Index && now.XdpAttached != 0)
-            {
-                return State(name);
-            }
-
-            // Deleted, renamed, made again, or stripped of the program by force: the old link sees no packet any more.
-            attached.Dispose();
-            _attached.Remove(name);
-        }
-
         try
         {
-            _attached.Add(name, XdpAttacher.Attach(_programs, name, _mode));
-            return State(name);
+            foreach (NetworkInterface found in XdpAttacher.ReadInterfaces())
+            {
+                _tracker.Adopt(found.Name, found);
+            }
         }
         catch (BpfException e)
         {
-            return InterfaceState.Refused(name, name, now.Index, e);
+            Complain(e.Message);
         }
     }
 
-    private InterfaceState State(string name)
+    private void Complain(string trouble)
     {
-        AttachedInterface attached = _attached[name];
-        return InterfaceState.Attached(name, name, attached.Index, attached.Mode);
-    }
+        if (trouble != _lastTrouble)
+        {
+            Console.Error.WriteLine($"couic-attacher: looking after the interfaces failed: {trouble}");
+        }
 
-    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+        _lastTrouble = trouble;
+    }
 }

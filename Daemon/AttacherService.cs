@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Couic.Bpf;
+using Couic.Cli;
 using Couic.Config;
 using Couic.Native;
 using Microsoft.Win32.SafeHandles;
@@ -9,35 +10,50 @@ namespace Couic.Daemon;
 
 /// <summary>
 /// The privileged half as a service of its own, so that the daemon never has a capability: the service manager starts one for
-/// each connection (couic-attacher@.service). It reads the configuration by itself, loads the program, sends the maps, and then
-/// is an <see cref="AttacherProcess"/>. Nothing that the daemon sends reaches a parser.
+/// each connection (couic-attacher@.service). It reads the configuration by itself, loads the programs and sends the maps, or takes
+/// over the programs of an attacher that has ended; then it becomes an <see cref="AttacherProcess"/>. Of what the daemon sends it
+/// compares a word.
 /// </summary>
 internal static class AttacherService
 {
     public const string Verb = "attacher-service";
 
-    /// <summary>In the daemon's environment: the socket behind which the service is.</summary>
+    /// <summary>In the daemon's environment: the socket where the service is reached.</summary>
     public const string Variable = "COUIC_ATTACHER";
 
+    /// <summary>The first byte of a message that says why the attacher ends.</summary>
+    public const byte Failed = (byte)'!';
+
     private const int Connection = 0; // standard input, as the service manager passes it
-    private const byte Failed = (byte)'!';
+    private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(60);
 
     /// <summary>Null where the daemon has to do it itself.</summary>
     public static string? Address => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;
 
-    /// <summary>The service, from its start to the daemon's end.</summary>
+    private static byte[] LoadRequest => Encoding.UTF8.GetBytes($"load {ProductVersion.Text}");
+
+    private static byte[] ResumeRequest => Encoding.UTF8.GetBytes($"resume {ProductVersion.Text}");
+
+    /// <summary>The service, from its start to the point where it becomes the attacher; returns only after a failure.</summary>
     public static int Run(string? config)
     {
         using var channel = new MessageChannel(new SafeFileHandle(Connection, ownsHandle: false));
         try
         {
             Settings settings = Read(config);
-            LoadedPlane plane = XdpLoader.Load(SettingsMap.Plane(settings));
-            channel.Send(Encoding.UTF8.GetBytes(plane.Maps.ToText()), [.. plane.Maps.All.Select(map => map.Number)]);
-            string[] arguments = AttacherProcess.Arguments(plane.Programs, Connection, SettingsMap.Mode(settings), settings.Ifaces);
-            int status = AttacherProcess.Run(arguments.AsSpan(2));
-            GC.KeepAlive(plane);
-            return status;
+            FileOwner owner = FileOwner.Current.Uid == 0 ? Accounts.Resolve(settings.User, settings.Group) : FileOwner.Current;
+            using XdpPrograms? programs = Prepare(channel, settings, out bool isResumed);
+            if (programs is null)
+            {
+                return 0; // whoever connected has gone
+            }
+
+            // Loading took CAP_PERFMON; capabilities belong to threads, so that only a fresh program is rid of it in all of them.
+            Privileges.ReduceToAttaching(owner);
+            programs.SetInherited(true);
+            string[] arguments = AttacherProcess.Arguments(programs, Connection, AttacherTask.Of(settings, isService: true, isResumed));
+            int errno = Exec.Replace(Exec.OwnPath(), arguments, Exec.Environ([]));
+            throw new StartException($"execute \"{Exec.OwnPath()}\": {((Errno)errno).Text()}");
         }
         catch (Exception e) when (e is BpfException or IOException or StartException)
         {
@@ -51,9 +67,10 @@ internal static class AttacherService
         }
     }
 
-    /// <summary>Asks the service for the maps. They come with the descriptors' numbers of this process.</summary>
-    /// <exception cref="StartException">There is no such service, or it could not load the program.</exception>
-    public static PlaneMaps Connect(string path, out MessageChannel channel)
+    /// <summary>Asks the service for the maps.</summary>
+    /// <param name="programs">Descriptors of the programs, for <see cref="Resume"/>.</param>
+    /// <exception cref="StartException">There is no such service, or it could not load the programs.</exception>
+    public static PlaneMaps Connect(string path, out MessageChannel channel, out int[] programs)
     {
         try
         {
@@ -64,27 +81,86 @@ internal static class AttacherService
             throw new StartException($"{e.Message} (is couic-attacher.socket active? without {Variable} the daemon attaches by itself)", e);
         }
 
-        var maps = new List<SafeFileHandle>();
+        var descriptors = new List<SafeFileHandle>();
         byte[] buffer = new byte[16 * 1024];
-        int length = channel.Receive(buffer, maps);
+        if (channel.Send(LoadRequest) && !channel.WaitReadable(LoadLimit))
+        {
+            throw new StartException($"load the xdp program through \"{path}\": no answer within {LoadLimit.TotalSeconds} s (see: journalctl -u 'couic-attacher@*')");
+        }
+
+        int length = channel.Receive(buffer, descriptors);
         if (length == 0)
         {
             throw new StartException($"load the xdp program through \"{path}\": the attacher ended (see: journalctl -u 'couic-attacher@*')");
         }
 
         string text = Encoding.UTF8.GetString(buffer, 0, length);
-        return buffer[0] == Failed ? throw new StartException(text[1..]) : PlaneMaps.FromText(Renumber(text, maps));
+        if (buffer[0] == Failed)
+        {
+            throw new StartException(text[1..]);
+        }
+
+        int[] numbers = [.. descriptors.Select(Take)];
+        int maps = Math.Min(PlaneMaps.Names.Length, numbers.Length);
+        programs = numbers[maps..];
+        return PlaneMaps.FromText(Renumber(text, numbers[..maps]));
+    }
+
+    /// <summary>Asks for another attacher, for the programs that one before it has loaded.</summary>
+    /// <exception cref="IOException">There is no such service now.</exception>
+    public static MessageChannel Resume(string path, ReadOnlySpan<int> programs)
+    {
+        MessageChannel channel = MessageChannel.Connect(path);
+        _ = channel.Send(ResumeRequest, programs); // a failure shows as its end
+        return channel;
+    }
+
+    private static XdpPrograms? Prepare(MessageChannel channel, Settings settings, out bool isResumed)
+    {
+        var descriptors = new List<SafeFileHandle>();
+        byte[] buffer = new byte[256];
+        ReadOnlySpan<byte> request = buffer.AsSpan(0, channel.Receive(buffer, descriptors));
+        isResumed = request.SequenceEqual(ResumeRequest);
+        if (isResumed)
+        {
+            return descriptors.Count is 2 or 3
+                ? XdpPrograms.FromDescriptors([.. descriptors.Select(Take)])
+                : throw new StartException($"take over {descriptors.Count} programs: expected 2 or 3");
+        }
+
+        if (request.IsEmpty)
+        {
+            return null;
+        }
+
+        if (!request.SequenceEqual(LoadRequest))
+        {
+            throw new StartException($"the attacher is couic {ProductVersion.Text}, the daemon another version (restart couic)");
+        }
+
+        LoadedPlane plane = XdpLoader.Load(SettingsMap.Plane(settings));
+        channel.Send(
+            Encoding.UTF8.GetBytes(plane.Maps.ToText()), [.. plane.Maps.All.Select(map => map.Number), .. plane.Programs.Descriptors()]);
+        plane.Maps.Dispose();
+        return plane.Programs;
+    }
+
+    /// <summary>The number of a descriptor, which the caller owns from here on.</summary>
+    private static int Take(SafeFileHandle handle)
+    {
+        int number = (int)handle.DangerousGetHandle();
+        handle.SetHandleAsInvalid();
+        return number;
     }
 
     /// <summary>The last numbers of the text are descriptors in the sender; here they have others.</summary>
-    private static string Renumber(string text, List<SafeFileHandle> maps)
+    private static string Renumber(string text, int[] maps)
     {
         string[] numbers = text.Split(',');
-        int first = numbers.Length - maps.Count;
-        for (int i = 0; i < maps.Count && first >= 0; i++)
+        int first = numbers.Length - maps.Length;
+        for (int i = 0; i < maps.Length && first >= 0; i++)
         {
-            numbers[first + i] = maps[i].DangerousGetHandle().ToString(CultureInfo.InvariantCulture);
-            maps[i].SetHandleAsInvalid(); // owned by the maps from here on
+            numbers[first + i] = maps[i].ToString(CultureInfo.InvariantCulture);
         }
 
         return string.Join(',', numbers);

@@ -36,10 +36,15 @@ internal sealed partial class DaemonHost : IDisposable
     /// <summary>Connections that wait to be accepted: the kernel's own bound (somaxconn) where that is lower.</summary>
     private const int Backlog = 4096;
 
+    /// <summary>For the first look at the interfaces: drivers that reset their card take seconds.</summary>
+    private static readonly TimeSpan AttachLimit = TimeSpan.FromSeconds(30);
+
     private readonly Settings _settings;
     private readonly Handover _handover;
     private readonly Socket _socket;
+    private volatile bool _isReady;
     private readonly AttacherChannel _attacher;
+    private readonly InterfaceWatch _watch;
     private readonly LogFactory _logs;
     private readonly ILogger _log;
     private readonly BpfDataPlane _plane;
@@ -67,6 +72,11 @@ internal sealed partial class DaemonHost : IDisposable
         _socket = new Socket(new SafeSocketHandle(handover.Socket, ownsHandle: true));
         _logs = new LogFactory(settings.Logging);
         _log = _logs.CreateLogger("couic");
+        ILogger attachLog = _logs.CreateLogger("attach");
+        AttacherSource? source = AttacherService.Address is { } address && handover.Programs.Length > 0
+            ? new AttacherSource(address, handover.Programs, attachLog)
+            : null;
+        _watch = new InterfaceWatch(_attacher, source, settings.Ifaces, attachLog, ShowInterfaces);
         _plane = BpfDataPlane.FromDescriptors(handover.Plane, MomentClock.Instance);
         _store = new RuleStore(_plane, _plane.Limits, MomentClock.Instance);
         _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
@@ -110,7 +120,7 @@ internal sealed partial class DaemonHost : IDisposable
     {
         Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
         Errno sandbox = Sandbox.Enter(Sandbox.Daemon);
-        foreach (int descriptor in (ReadOnlySpan<int>)[handover.Socket, handover.Attacher, handover.Config, handover.Lock])
+        foreach (int descriptor in (ReadOnlySpan<int>)[handover.Socket, handover.Attacher, handover.Config, handover.Lock, .. handover.Programs])
         {
             Descriptors.SetInherited(descriptor, false);
         }
@@ -151,6 +161,7 @@ internal sealed partial class DaemonHost : IDisposable
         Step(_guard.Dispose);
         Step(() => _reports.DisposeAsync().AsTask().Wait(StopLimit));
         Step(_names.Dispose);
+        Step(_watch.Dispose);
         Step(_attacher.Dispose);
         Step(_drift.Dispose);
         Step(TellWhatIsForgotten);
@@ -183,32 +194,46 @@ internal sealed partial class DaemonHost : IDisposable
         // Who connects from here on waits for the answer instead of being refused.
         _socket.Listen(Backlog);
         _sets.Start();
-        IReadOnlyList<InterfaceState> states = _attacher.Look()
-            ?? throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
-        if (states.FirstOrDefault(s => !s.IsAttached) is { } failed)
-        {
-            throw new StartException(failed.Error);
-        }
-
-        foreach (InterfaceState state in states)
-        {
-            Attached(state.Name, state.Mode);
-        }
-
+        AttachInterfaces();
         _guard.Start();
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
         _drift.Start();
         _systemd.Ready(StatusLine);
+        _isReady = true;
         Started(_settings.Server.Socket);
+    }
+
+    /// <summary>What exists is filtered from here on, the rest from when it comes, unless the configuration wants all at once.</summary>
+    private void AttachInterfaces()
+    {
+        bool answered = _watch.Start(AttachLimit);
+        if (_attacher.IsLost)
+        {
+            throw new StartException("attach xdp program: the attacher process has ended (see the messages above)");
+        }
+
+        if (!_settings.RequireIfaces)
+        {
+            return;
+        }
+
+        if (!answered)
+        {
+            throw new StartException($"attach xdp program: no answer of the attacher process within {AttachLimit.TotalSeconds} s");
+        }
+
+        if (_attacher.States.FirstOrDefault(s => !s.IsAttached) is { } failed)
+        {
+            throw new StartException($"attach xdp program to \"{failed.Configured}\": {InterfaceSummary.Cause(failed)} (require_ifaces = true)");
+        }
     }
 
     /// <summary>False when it ends by itself, as it can no longer serve: to be started again.</summary>
     private bool WaitForStop()
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
-        using var watch = new InterfaceWatch(_attacher, _logs.CreateLogger("attach"));
         using var trimmer = new MemoryTrimmer(_server, _log);
         using var watchdog = new Watchdog(_systemd, _log, () => expiry.SinceLastRun, () => _server.SinceLastTurn);
         while (!_stop.Wait(TimeSpan.FromSeconds(1)))
@@ -250,7 +275,16 @@ internal sealed partial class DaemonHost : IDisposable
         return result;
     }
 
-    private string StatusLine => $"filtering {string.Join(", ", _attacher.States.Select(s => s.Name))}";
+    private string StatusLine => InterfaceSummary.Line(_attacher.States, _attacher.IsLost);
+
+    /// <summary>Once systemd knows that the daemon is ready; that message has the line of the start.</summary>
+    private void ShowInterfaces()
+    {
+        if (_isReady)
+        {
+            _systemd.Status(StatusLine);
+        }
+    }
 
     private static void RemoveSocket(string path)
     {
@@ -302,9 +336,6 @@ internal sealed partial class DaemonHost : IDisposable
 
     [LoggerMessage(EventName = "api_ended", Level = LogLevel.Critical, Message = "the event loop of the API has ended: couic ends, to be started again")]
     private partial void ApiEnded();
-
-    [LoggerMessage(EventName = "attached", Level = LogLevel.Information, Message = "attached to {Interface} in {Mode} mode")]
-    private partial void Attached(string @interface, string mode);
 
     [LoggerMessage(EventName = "client_left_out", Level = LogLevel.Error, Message = "client left out: {Fault}")]
     private partial void ClientLeftOut(string fault);

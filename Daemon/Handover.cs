@@ -13,21 +13,23 @@ namespace Couic.Daemon;
 /// <param name="KeptBpf">Whether CAP_BPF had to stay, on an old kernel.</param>
 /// <param name="ConfigPath">Where the configuration is read again at a reload; empty for the embedded default.</param>
 /// <param name="Plane">What <c>BpfDataPlane</c> makes itself from.</param>
-internal sealed record Handover(int Socket, int Attacher, int Config, int Lock, bool KeptBpf, string ConfigPath, string Plane)
+/// <param name="Programs">Descriptors of the programs, for another attacher; none where the daemon cannot get one.</param>
+internal sealed record Handover(int Socket, int Attacher, int Config, int Lock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs)
 {
     public const string Variable = "COUIC_HANDOVER";
 
     public string Format() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Socket};{Attacher};{Config};{Lock};{(KeptBpf ? 1 : 0)};{Plane};{ConfigPath}");
+        string.Create(CultureInfo.InvariantCulture, $"{Socket};{Attacher};{Config};{Lock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{ConfigPath}");
 
     /// <summary>Null when this process was not handed anything.</summary>
     public static Handover? FromEnvironment()
     {
         string? text = Environment.GetEnvironmentVariable(Variable);
-        string[] parts = text?.Split(';', 7) ?? [];
-        return parts.Length != 7
+        string[] parts = text?.Split(';', 8) ?? [];
+        return parts.Length != 8
             ? null
-            : new Handover(Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]) != 0, parts[6], parts[5]);
+            : new Handover(Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]) != 0, parts[7], parts[5],
+                [.. parts[6].Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)]);
 
         static int Number(string part) => int.Parse(part, NumberStyles.None, CultureInfo.InvariantCulture);
     }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Couic.Bpf;
 using Couic.Native;
 
@@ -27,6 +26,15 @@ internal enum AttachState
 /// <param name="Error">Why it is not attached; empty when it is.</param>
 internal sealed record InterfaceState(string Configured, string Name, int Index, string Mode, AttachState State, string Error)
 {
+    /// <summary>Of an error text: the kernel's explanations have under a hundred.</summary>
+    private const int MaxErrorChars = 250;
+
+    /// <summary>The id of the program that it carries.</summary>
+    public uint Program { get; init; }
+
+    /// <summary>Counts attachments: another number at the same index means that the program had been taken off. 0 when not known.</summary>
+    public uint Attachment { get; init; }
+
     public bool IsAttached => State == AttachState.Attached;
 
     public static InterfaceState Attached(string configured, string name, int index, XdpMode mode) =>
@@ -40,22 +48,29 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
             Errno.EBUSY => AttachState.Taken,
             _ => AttachState.Failed,
         };
-        return new InterfaceState(configured, name, index, "", state, cause.Message);
+        return new InterfaceState(configured, name, index, "", state, cause.Cause ?? cause.Message);
     }
 
-    /// <summary>
-    /// One per line, fields between tabs, which neither names nor messages of ours contain. Never empty, also without interfaces: an
-    /// empty message is what the end of the other side looks like.
-    /// </summary>
-    public static byte[] Format(IEnumerable<InterfaceState> states) => Encoding.UTF8.GetBytes(string.Join('\n', states.Select(Line)) + "\n");
+    /// <summary>Fields between tabs, which neither names nor messages of ours contain. Under 1,200 bytes.</summary>
+    public string ToLine()
+    {
+        string error = Error.ReplaceLineEndings(" ").Replace('\t', ' ');
+        error = error.Length > MaxErrorChars ? error[..MaxErrorChars] : error;
+        return string.Create(CultureInfo.InvariantCulture, $"{Configured}\t{Name}\t{Index}\t{Mode}\t{(int)State}\t{Program}\t{Attachment}\t{error}");
+    }
 
-    public static IReadOnlyList<InterfaceState> Parse(ReadOnlySpan<byte> message) =>
-        [.. Encoding.UTF8.GetString(message).Split('\n').Select(line => line.Split('\t')).Where(f => f.Length == 6).Select(FromFields)];
-
-    private static string Line(InterfaceState s) => string.Create(
-        CultureInfo.InvariantCulture, $"{s.Configured}\t{s.Name}\t{s.Index}\t{s.Mode}\t{(int)s.State}\t{s.Error.ReplaceLineEndings(" ")}");
-
-    private static InterfaceState FromFields(string[] f) => new(f[0], f[1], Number(f[2]), f[3], (AttachState)Number(f[4]), f[5]);
+    /// <exception cref="FormatException">The line is not of this version.</exception>
+    public static InterfaceState FromLine(string line)
+    {
+        string[] f = line.Split('\t');
+        return f.Length != 8
+            ? throw new FormatException($"{f.Length} fields of an interface (expected 8)")
+            : new InterfaceState(f[0], f[1], Number(f[2]), f[3], (AttachState)Number(f[4]), f[7])
+            {
+                Program = uint.Parse(f[5], CultureInfo.InvariantCulture),
+                Attachment = uint.Parse(f[6], CultureInfo.InvariantCulture),
+            };
+    }
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }

@@ -23,22 +23,32 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         string? service = AttacherService.Address;
         LoadedPlane? plane = service is null ? Load() : null;
         int socket = (int)ApiSocket.Bind(settings.Server.Socket, owner).Handle;
-        Prctl.SetNoNewPrivileges();
-        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours) : SplitOff(plane, owner, out ours);
+        Become(owner);
+        int[] programs = [];
+        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SplitOff(plane, out ours);
         bool keptBpf = Privileges.DropAll();
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
         int channel = (int)ours.Handle.DangerousGetHandle();
-        Array.ForEach([socket, channel, config, claim], descriptor => Descriptors.SetInherited(descriptor, true));
+        Array.ForEach([socket, channel, config, claim, .. programs], descriptor => Descriptors.SetInherited(descriptor, true));
         maps.SetInherited(true);
-        Become(commandLine, new Handover(socket, channel, config, claim, keptBpf, source.Path, maps.ToText()));
+        ReplaceBy(commandLine, new Handover(socket, channel, config, claim, keptBpf, source.Path, maps.ToText(), programs));
     }
 
-    /// <summary>Becomes the daemon's user, and leaves what goes on needing privilege to a process of its own.</summary>
-    private PlaneMaps SplitOff(LoadedPlane plane, FileOwner owner, out MessageChannel ours)
+    /// <summary>Becomes the daemon's user, whoever attaches: what runs from here on is not root unless the configuration says so.</summary>
+    private static void Become(FileOwner owner)
+    {
+        Privileges.ReduceToAttaching(owner);
+        if (FileOwner.Current.Uid == 0 && owner.Uid != 0)
+        {
+            throw new StartException($"become user {owner.Uid}:{owner.Gid}: still root");
+        }
+    }
+
+    /// <summary>Leaves what goes on needing privilege to a process of its own.</summary>
+    private PlaneMaps SplitOff(LoadedPlane plane, out MessageChannel ours)
     {
         (ours, MessageChannel theirs) = MessageChannel.Pair();
-        Privileges.ReduceToAttaching(owner);
         SplitOffAttacher(plane, theirs);
         return plane.Maps;
     }
@@ -94,13 +104,13 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         int channel = (int)theirs.Handle.DangerousGetHandle();
         plane.Programs.SetInherited(true);
         Descriptors.SetInherited(channel, true);
-        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, SettingsMap.Mode(settings), settings.Ifaces);
+        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, AttacherTask.Of(settings, isService: false, isResumed: false));
         Exec.Spawn(Exec.OwnPath(), arguments, Exec.Environ([]));
         plane.Programs.Dispose();
         theirs.Dispose();
     }
 
-    private static void Become(string[] commandLine, Handover handover)
+    private static void ReplaceBy(string[] commandLine, Handover handover)
     {
         string[] environment = Exec.Environ([$"{Handover.Variable}={handover.Format()}"], Handover.Variable);
         int errno = Exec.Replace(Exec.OwnPath(), commandLine, environment);

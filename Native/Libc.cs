@@ -67,6 +67,9 @@ internal static unsafe partial class Libc
     public static partial int bind(int fd, in sockaddr_ll address, uint length);
 
     [LibraryImport(Name, SetLastError = true)]
+    public static partial int bind(int fd, in sockaddr_nl address, uint length);
+
+    [LibraryImport(Name, SetLastError = true)]
     public static partial int poll(ref pollfd entries, nuint count, int milliseconds);
 
     [LibraryImport(Name, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -95,6 +98,16 @@ internal static unsafe partial class Libc
         public int fd;
         public short events;
         public short revents;
+    }
+
+    /// <summary>An address of netlink(7).</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct sockaddr_nl
+    {
+        public ushort nl_family;
+        public ushort nl_pad;
+        public uint nl_pid;
+        public uint nl_groups;
     }
 #pragma warning restore CS8981
 

@@ -93,6 +93,35 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
     /// <summary>Tells the other end that nothing more will come; it can still answer.</summary>
     public void EndSending() => _ = shutdown((int)handle.DangerousGetHandle(), SHUT_WR);
 
+    /// <summary>Whether a message, or the end, comes within that time.</summary>
+    public bool WaitReadable(TimeSpan limit)
+    {
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        while (limit - System.Diagnostics.Stopwatch.GetElapsedTime(start) is { Ticks: > 0 } left)
+        {
+            var entry = new Libc.pollfd { fd = (int)handle.DangerousGetHandle(), events = Libc.POLLIN };
+            if (Libc.poll(ref entry, 1, (int)Math.Ceiling(left.TotalMilliseconds)) > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Reads until the other end has closed, for so long at most.</summary>
+    public void WaitForEnd(TimeSpan limit)
+    {
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        Span<byte> message = stackalloc byte[1];
+        var late = new List<SafeFileHandle>();
+        while (WaitReadable(limit - System.Diagnostics.Stopwatch.GetElapsedTime(start)) && Receive(message, late) > 0)
+        {
+        }
+
+        late.ForEach(descriptor => descriptor.Dispose());
+    }
+
     public void Dispose() => handle.Dispose();
 
     [LibraryImport("libc", SetLastError = true)]

@@ -12,6 +12,7 @@ internal static class Netlink
     public const ushort NLMSG_ERROR = 2;
     public const ushort NLMSG_DONE = 3;
     public const ushort RTM_NEWLINK = 16;
+    public const ushort RTM_DELLINK = 17;
     public const ushort RTM_GETLINK = 18;
     public const ushort RTM_SETLINK = 19;
 
@@ -26,16 +27,21 @@ internal static class Netlink
     public const ushort IFLA_MTU = 4;
     public const ushort IFLA_LINKINFO = 18;
     public const ushort IFLA_NET_NS_FD = 28;
+    public const ushort IFLA_EXT_MASK = 29;
     public const ushort IFLA_NUM_TX_QUEUES = 31;
     public const ushort IFLA_NUM_RX_QUEUES = 32;
     public const ushort IFLA_INFO_KIND = 1;
     public const ushort IFLA_INFO_DATA = 2;
     public const ushort VETH_INFO_PEER = 1;
+    public const ushort IFLA_PROP_LIST = 52;
+    public const ushort IFLA_ALT_IFNAME = 53;
     public const ushort IFLA_XDP = 43;
     public const ushort IFLA_XDP_FD = 1;
     public const ushort IFLA_XDP_ATTACHED = 2;
     public const ushort IFLA_XDP_FLAGS = 3;
     public const ushort IFLA_XDP_PROG_ID = 4;
+    public const ushort IFLA_XDP_DRV_PROG_ID = 5;
+    public const ushort IFLA_XDP_HW_PROG_ID = 7;
     public const ushort NLMSGERR_ATTR_MSG = 1;
     public const ushort NLA_F_NESTED = 1 << 15;
     public const ushort NLA_TYPE_MASK = 0x3fff;
@@ -102,6 +108,8 @@ internal static class Netlink
         uint program = 0;
         uint mtu = 0;
         byte attached = 0;
+        List<string>? alternatives = null;
+        List<uint>? programs = null;
         ReadOnlySpan<byte> list = payload[LinkHeaderSize..];
         while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
         {
@@ -115,7 +123,11 @@ internal static class Netlink
             }
             else if (type == IFLA_XDP)
             {
-                ReadXdp(value, ref attached, ref program);
+                ReadXdp(value, ref attached, ref program, ref programs);
+            }
+            else if (type == IFLA_PROP_LIST)
+            {
+                ReadAlternativeNames(value, ref alternatives);
             }
         }
 
@@ -126,7 +138,11 @@ internal static class Netlink
             (BinaryPrimitives.ReadUInt32LittleEndian(payload[8..]) & IFF_UP) != 0,
             attached,
             program,
-            mtu);
+            mtu)
+        {
+            AlternativeNames = alternatives ?? [],
+            Programs = programs ?? [],
+        };
         return name.Length > 0 && link.Index > 0;
     }
 
@@ -154,7 +170,7 @@ internal static class Netlink
         return (Errno)(-BinaryPrimitives.ReadInt32LittleEndian(message.Payload));
     }
 
-    private static void ReadXdp(ReadOnlySpan<byte> list, ref byte attached, ref uint program)
+    private static void ReadXdp(ReadOnlySpan<byte> list, ref byte attached, ref uint program, ref List<uint>? programs)
     {
         while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
         {
@@ -165,6 +181,21 @@ internal static class Netlink
             else if (type == IFLA_XDP_PROG_ID && value.Length == 4)
             {
                 program = BinaryPrimitives.ReadUInt32LittleEndian(value);
+            }
+            else if (type is >= IFLA_XDP_DRV_PROG_ID and <= IFLA_XDP_HW_PROG_ID && value.Length == 4)
+            {
+                (programs ??= []).Add(BinaryPrimitives.ReadUInt32LittleEndian(value));
+            }
+        }
+    }
+
+    private static void ReadAlternativeNames(ReadOnlySpan<byte> list, ref List<string>? names)
+    {
+        while (TryReadAttribute(ref list, out ushort type, out ReadOnlySpan<byte> value))
+        {
+            if (type == IFLA_ALT_IFNAME && value.TrimEnd((byte)0) is { IsEmpty: false } name)
+            {
+                (names ??= []).Add(System.Text.Encoding.UTF8.GetString(name));
             }
         }
     }

@@ -66,6 +66,39 @@ public sealed unsafe class NetlinkSocket : IDisposable
         return errno;
     }
 
+    /// <summary>The interface of that index; ENODEV when there is none.</summary>
+    public Errno ReadInterface(int index, out NetworkInterface found)
+    {
+        Span<byte> request = stackalloc byte[Netlink.HeaderSize + Netlink.LinkHeaderSize + 8];
+        request.Clear();
+        BinaryPrimitives.WriteInt32LittleEndian(request[(Netlink.HeaderSize + 4)..], index);
+        return ReadInterface(request, out found);
+    }
+
+    /// <summary>The interface of that name, alternative names included (Linux 5.5); ENODEV when there is none.</summary>
+    public Errno ReadInterface(string name, out NetworkInterface found)
+    {
+        byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(name + '\0');
+        Span<byte> request = stackalloc byte[Netlink.HeaderSize + Netlink.LinkHeaderSize + 8 + 4 + 128];
+        if (utf8.Length > 128)
+        {
+            found = default;
+            return Errno.ENODEV;
+        }
+
+        request.Clear();
+        int end = Netlink.HeaderSize + Netlink.LinkHeaderSize;
+        bool isShort = utf8.Length <= NetworkInterface.MaxNameBytes + 1;
+        BinaryPrimitives.WriteUInt16LittleEndian(request[end..], (ushort)(4 + utf8.Length));
+        BinaryPrimitives.WriteUInt16LittleEndian(request[(end + 2)..], isShort ? Netlink.IFLA_IFNAME : Netlink.IFLA_ALT_IFNAME);
+        utf8.CopyTo(request[(end + 4)..]);
+        end += (4 + utf8.Length + 3) & ~3;
+        Errno errno = ReadInterface(request[..(end + 8)], out found);
+
+        // A kernel that knows no alternative names finds neither name nor index in the request.
+        return errno == Errno.EINVAL && !isShort ? Errno.ENODEV : errno;
+    }
+
     /// <summary>Attaches an XDP program to an interface, or detaches with descriptor -1.</summary>
     /// <param name="explanation">The driver's text for an error; often empty.</param>
     public Errno SetXdp(int interfaceIndex, int program, uint flags, out string explanation)
@@ -106,6 +139,30 @@ public sealed unsafe class NetlinkSocket : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
+
+    /// <param name="request">With eight bytes to spare at its end, for the mask that leaves statistics out of the answer.</param>
+    private Errno ReadInterface(Span<byte> request, out NetworkInterface found)
+    {
+        const uint RTEXT_FILTER_SKIP_STATS = 1 << 3;
+        found = default;
+        WriteAttribute(request[^8..], Netlink.IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        WriteHeader(request, Netlink.RTM_GETLINK, 0);
+        Errno errno = Send(request);
+        while (errno == Errno.None)
+        {
+            errno = Receive(out ReadOnlySpan<byte> datagram);
+            while (errno == Errno.None && Netlink.TryReadMessage(ref datagram, out NetlinkMessage message))
+            {
+                if (message.Sequence == _sequence && message.Type is (Netlink.NLMSG_ERROR or Netlink.RTM_NEWLINK))
+                {
+                    return message.Type == Netlink.NLMSG_ERROR ? Netlink.ReadError(message, out _)
+                        : Netlink.TryReadLink(message.Payload, out found) ? Errno.None : Errno.EIO;
+                }
+            }
+        }
+
+        return errno;
+    }
 
     private static void WriteAttribute(Span<byte> to, ushort type, uint value)
     {

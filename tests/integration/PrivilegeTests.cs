@@ -32,13 +32,13 @@ public sealed class PrivilegeTests
         using Lab lab = new();
         using Daemon daemon = Daemon.Start(lab);
         const ulong NetAdminAndBpf = (1UL << 12) | (1UL << 39);
-        foreach (int child in Children(daemon.Process.Id))
+        int attacher = Assert.Single(Processes.Children(daemon.Process.Id));
+        Assert.All(Directory.GetDirectories($"/proc/{attacher}/task"), thread =>
         {
-            Dictionary<string, string> status = Status($"/proc/{child}");
-            Assert.Equal(0UL, Mask(status["CapEff"]) & ~NetAdminAndBpf);
-            Assert.Equal(0UL, Mask(status["CapBnd"]) & ~NetAdminAndBpf);
+            Dictionary<string, string> status = Processes.Status(thread);
+            Assert.All(CapabilitySets, set => Assert.Equal((set, NetAdminAndBpf), (set, Mask(status[set]))));
             Assert.Equal("1", status["NoNewPrivs"]);
-        }
+        });
     }
 
     [Fact]
@@ -47,10 +47,10 @@ public sealed class PrivilegeTests
         using Lab lab = new();
         using Daemon daemon = Daemon.Start(lab);
         daemon.Api.Add("drop", "198.51.100.7/32", expiration: DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 60);
-        int attacher = Assert.Single(Children(daemon.Process.Id));
+        int attacher = Assert.Single(Processes.Children(daemon.Process.Id));
 
         Assert.All(Directory.GetDirectories($"/proc/{daemon.Process.Id}/task").Concat(Directory.GetDirectories($"/proc/{attacher}/task")),
-            thread => Assert.Equal("2", Status(thread)["Seccomp"]));
+            thread => Assert.Equal("2", Processes.Status(thread)["Seccomp"]));
         AssertRefuses(SeccompFilters.Of(daemon.Process.Id), serves: true);
         AssertRefuses(SeccompFilters.Of(attacher), serves: false);
     }
@@ -90,7 +90,7 @@ public sealed class PrivilegeTests
 
     private static void AssertPowerless(string thread)
     {
-        Dictionary<string, string> status = Status(thread);
+        Dictionary<string, string> status = Processes.Status(thread);
         Assert.All(CapabilitySets, set => Assert.Equal((set, 0UL), (set, Mask(status[set]))));
         Assert.Equal("1", status["NoNewPrivs"]);
         Assert.Equal(string.Join('\t', Enumerable.Repeat(Owner.Nobody.Uid, 4)), status["Uid"]);
@@ -98,24 +98,5 @@ public sealed class PrivilegeTests
         Assert.Equal(Owner.Nobody.Gid.ToString(), status["Groups"] is "" ? Owner.Nobody.Gid.ToString() : status["Groups"]);
     }
 
-    private static IEnumerable<int> Children(int parent) =>
-        Directory.GetDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out int pid) ? pid : 0)
-            .Where(pid => pid != 0 && ParentOf(pid) == parent);
-
-    private static int ParentOf(int pid)
-    {
-        try
-        {
-            return int.Parse(Status($"/proc/{pid}")["PPid"]);
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
-    }
-
     private static ulong Mask(string hex) => Convert.ToUInt64(hex, 16);
-
-    private static Dictionary<string, string> Status(string folder) =>
-        File.ReadLines(folder + "/status").Select(l => l.Split(':', 2)).ToDictionary(f => f[0], f => f[1].Trim());
 }

@@ -17,7 +17,7 @@ ip netns add "$NETNS"
 on_exit ip netns delete "$NETNS"
 inside ip link set lo up
 cat >"$DIR/couic.toml" <<TOML
-ifaces = ["lo"]
+ifaces = ["lo", "late0"]
 working_dir = "$DIR/lib"
 user = "nobody"
 group = "nogroup"
@@ -32,7 +32,17 @@ start() {
   start_inside "$1" setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all --ambient-caps=-all --bounding-set=-all \
     env COUIC_ATTACHER="$DIR/attacher.sock" "$COUIC" -c "$DIR/couic.toml"
 }
-ended() { ! pgrep -f "attacher-service -c $DIR/couic.toml" >/dev/null || [ "$(pgrep -fc "attacher-service -c $DIR/couic.toml")" -le 1 ]; }
+# attachers: the process ids of those that were started from this test's own copy.
+attachers() {
+  local pid
+  for pid in $(pgrep -x couic-attacher); do
+    [ "$(readlink "/proc/$pid/exe")" = "$COUIC" ] && echo "$pid"
+  done
+}
+ended() { [ -z "$(attachers)" ]; }
+another_than() { [ -n "$(attachers)" ] && [ "$(attachers)" != "$1" ]; }
+filtered() { inside ip -j link show "$1" | jq -e '.[0].xdp' >/dev/null; }
+status_says() { api http://couic/v1/status | jq -e "$1" >/dev/null; }
 
 start "$DIR/log.none"
 wait "$STARTED"
@@ -53,6 +63,29 @@ equal 'every thread has no-new-privs' '' "$(grep '^NoNewPrivs' <<<"$status" | gr
 check 'a source gets through' pings_from 127.0.0.9
 matches 'a rule is taken' "$(api http://couic/v1/drop -d '{"cidr":"127.0.0.9/32","expiration":0}')" '"creation"'
 refute 'and drops' pings_from 127.0.0.9
+
+two_capabilities=0000008000001000 # CAP_BPF and CAP_NET_ADMIN; CAP_PERFMON was for loading only
+for set in CapPrm CapEff CapInh CapAmb; do
+  equal "every thread of the attacher has two capabilities in $set" $two_capabilities \
+    "$(sed -n "s/^$set:\t//p" /proc/"$(attachers)"/task/*/status | sort -u)"
+done
+equal 'the attacher is the user of the configuration' "$(id -u nobody)" "$(stat -c %u /proc/"$(attachers)")"
+
+check 'a missing interface is shown' status_says '.interfaces[1] | .configured == "late0" and .state == "missing"'
+for signal in KILL TERM; do
+  before=$(attachers)
+  kill -$signal "$before"
+  check "an attacher that gets SIG$signal ends" wait_for 5 gone "$before"
+  refute 'and the filter stays' pings_from 127.0.0.9
+  check 'another one takes its place' wait_for 10 another_than "$before"
+  check 'which the status says' wait_for 10 status_says '.attacher == "running" and .interfaces[0].state == "attached"'
+  refute 'and still the filter is there' pings_from 127.0.0.9
+  inside ip link add late0 type veth peer name late1
+  check 'the new one attaches what comes' wait_for 5 filtered late0
+  inside ip link delete late0
+done
+matches 'the log tells of the loss' "$(cat "$DIR/log")" 'event=attacher_lost|the attacher process has ended'
+
 kill -KILL "$daemon"
 check 'when the daemon is killed the filter is gone' wait_for 5 pings_from 127.0.0.9
 check 'and so is the attacher' wait_for 5 ended
@@ -63,8 +96,17 @@ check 'the next start has an attacher of its own' wait_for 10 answers
 stop "$daemon"
 check 'a stop leaves nothing attached' test -z "$(inside ip -j link show lo | jq -r '.[0].xdp // empty')"
 
-sed -i 's/^ifaces = .*/ifaces = ["absent0"]/' "$DIR/couic.toml"
+# Started by root with the service, it is no more root than without.
+start_inside "$DIR/log.root" env COUIC_ATTACHER="$DIR/attacher.sock" "$COUIC" -c "$DIR/couic.toml"
+daemon=$STARTED
+check 'started by root it starts' wait_for 10 answers
+equal 'and becomes the user of the configuration' "$(printf '%s\t%s\t%s\t%s' "$(id -u nobody)" "$(id -u nobody)" "$(id -u nobody)" "$(id -u nobody)")" \
+  "$(sed -n 's/^Uid:\t//p' /proc/"$daemon"/task/*/status | sort -u)"
+equal 'without a capability' '' "$(grep -hE '^Cap' /proc/"$daemon"/task/*/status | grep -v '0000000000000000$')"
+stop "$daemon"
+
+sed -i 's/^ifaces = .*/ifaces = ["absent0"]\nrequire_ifaces = true/' "$DIR/couic.toml"
 start "$DIR/log.absent"
 wait "$STARTED"
-equal 'an interface that is not there fails the start' 1 $?
+equal 'an interface that is required and not there fails the start' 1 $?
 matches 'with its name' "$(cat "$DIR/log.absent")" 'absent0'

@@ -58,6 +58,12 @@ public sealed class Lab : IDisposable
         Shell.Check(
             Outside, "ip", "link", "add", OuterInterface, "numtxqueues", "1", "numrxqueues", "1", "type", "veth",
             "peer", "name", Interface, "numtxqueues", "1", "numrxqueues", "1", "netns", Inside.Path);
+        ConfigurePair();
+    }
+
+    /// <summary>Addresses for both ends, and sets them up: what moving to another namespace or making anew has lost.</summary>
+    public void ConfigurePair()
+    {
         Configure(Inside, Interface, "02:00:00:00:00:01", InsideV4, InsideV6);
         Configure(Outside, OuterInterface, "02:00:00:00:00:02", OutsideV4, OutsideV6);
     }
@@ -65,8 +71,8 @@ public sealed class Lab : IDisposable
     private static void Configure(NetSpace space, string device, string hardware, string v4, string v6)
     {
         Shell.Check(space, "ip", "link", "set", device, "address", hardware);
-        Shell.Check(space, "ip", "address", "add", v4 + "/24", "dev", device);
-        Shell.Check(space, "ip", "address", "add", v6 + "/64", "dev", device, "nodad");
+        Shell.Check(space, "ip", "address", "replace", v4 + "/24", "dev", device);
+        Shell.Check(space, "ip", "address", "replace", v6 + "/64", "dev", device, "nodad");
         Shell.Check(space, "ip", "link", "set", device, "up");
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Couic.Bpf;
+using Couic.Daemon;
 using Couic.Native;
 using Couic.Tests.Support;
 using Xunit;
@@ -17,7 +18,7 @@ public class XdpAttacherTests
     {
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
-        using (AttachedInterface attached = XdpAttacher.AttachAll(plane.Programs, ["v0"], asked).Single())
+        using (AttachedInterface attached = XdpAttacher.Attach(plane.Programs, "v0", asked))
         {
             Assert.Equal(effective, attached.Mode);
             Assert.Equal("v0", attached.Name);
@@ -46,9 +47,18 @@ public class XdpAttacherTests
         AssertRefused(plane, "eth7", XdpMode.Generic, "attach xdp program to \"eth7\": no such interface (have: lo, v1, v0)");
     });
 
-    [Fact]
-    public void AnInterfaceThatIsDownIsRefused() => InNamespace(plane =>
-        AssertRefused(plane, "lo", XdpMode.Generic, "attach xdp program to \"lo\": the interface is down (ip link set dev lo up)"));
+    [Theory]
+    [InlineData(XdpMode.Generic, 2)]
+    [InlineData(XdpMode.Native, 1)]
+    public void AnInterfaceThatIsDown_IsAttached_AndStaysSoWhenItComesUp(XdpMode mode, byte kernelMode) => InNamespace(plane =>
+    {
+        Ip("link add v0 type veth peer name v1");
+        using AttachedInterface attached = XdpAttacher.Attach(plane.Programs, "v0", mode);
+        Assert.Equal((false, kernelMode), (Interface("v0").IsUp, Interface("v0").XdpAttached));
+        Ip("link set v0 up");
+        Assert.Equal((true, kernelMode), (Interface("v0").IsUp, Interface("v0").XdpAttached));
+        Assert.True(Interface("v0").Carries(attached.Program));
+    });
 
     [Fact]
     public void ATunDevice_HasNoEthernetHeader_CarriesTheVariantForIp() => InNamespace(plane =>
@@ -155,23 +165,6 @@ public class XdpAttacherTests
     });
 
     [Fact]
-    public void AllInterfacesAreAttachedOrNone() => InNamespace(plane =>
-    {
-        Ip("link add v0 type veth peer name v1");
-        foreach (string name in (string[])["v0", "v1", "lo"])
-        {
-            Ip($"link set {name} up");
-        }
-
-        Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Programs, ["v0", "v1", "lo"], XdpMode.Native));
-        Assert.All(XdpAttacher.ReadInterfaces(), i => Assert.Equal(0, i.XdpAttached));
-
-        IReadOnlyList<AttachedInterface> attached = XdpAttacher.AttachAll(plane.Programs, ["v0", "lo", "v0"], XdpMode.Auto);
-        Assert.Equal([XdpMode.Native, XdpMode.Generic], attached.Select(a => a.Mode));
-        Assert.All(attached, a => a.Dispose());
-    });
-
-    [Fact]
     public void ProgramsAttachedWithoutALinkAreDetachedToo() => InNamespace(plane =>
     {
         Ip("link set lo up");
@@ -183,7 +176,7 @@ public class XdpAttacherTests
             Assert.Equal(Errno.None, netlink!.SetXdp(lo, plane.Program.Number, flags, out _));
             Assert.Equal(Errno.EBUSY, netlink.SetXdp(lo, plane.Program.Number, flags, out string explanation));
             Assert.NotEmpty(explanation);
-            new AttachedInterface("lo", lo, XdpMode.Generic, null, BpfSyscall.XDP_FLAGS_SKB_MODE).Dispose();
+            new AttachedInterface("lo", lo, XdpMode.Generic, 0, null, BpfSyscall.XDP_FLAGS_SKB_MODE).Dispose();
             Assert.Equal(0, Interface("lo").XdpAttached);
         }
     });
@@ -200,6 +193,57 @@ public class XdpAttacherTests
         using AttachedInterface after = XdpAttacher.Attach(plane.Programs, "v0", XdpMode.Generic);
         Assert.NotEqual(before.Index, after.Index);
         Assert.NotEqual(0u, Interface("v0").XdpProgram);
+    });
+
+    [Fact]
+    public void ASingleInterface_IsFoundByIndexNameAndAlternativeName() => InNamespace(_ =>
+    {
+        const string LongName = "an-alternative-name-of-more-than-fifteen-bytes";
+        Ip("link add v0 type veth peer name v1");
+        Ip($"link property add dev v0 altname {LongName} altname short");
+        using var query = new InterfaceQuery();
+        int index = Interface("v0").Index;
+        foreach (string name in (string[])["v0", "short", LongName])
+        {
+            Assert.Equal((Errno.None, index), (query.Find(name, out NetworkInterface found), found.Index));
+            Assert.Equal((name, "v0"), (name, found.Name));
+            Assert.Equal([LongName, "short"], found.AlternativeNames.Order());
+        }
+
+        Assert.Equal((Errno.None, "v0"), (query.Find(index, out NetworkInterface byIndex), byIndex.Name));
+        foreach (string name in (string[])["v2", "another-alternative-name-of-that-length", new string('x', 127), new string('x', 200)])
+        {
+            Assert.Equal((name, Errno.ENODEV), (name, query.Find(name, out NetworkInterface _)));
+        }
+
+        Assert.Equal(Errno.ENODEV, query.Find(4711, out NetworkInterface _));
+    });
+
+    [Fact]
+    public void Notices_TellOfInterfacesThatCome_AndOfLostNotices() => InNamespace(_ =>
+    {
+        Assert.Equal(Errno.None, LinkNotices.TryOpen(out LinkNotices? notices));
+        using (notices)
+        {
+            var seen = new List<string>();
+            Assert.False(notices!.Drain(_ => true));
+            Ip("link add v0 type veth peer name v1");
+            Assert.False(notices.Drain(link =>
+            {
+                seen.Add(link.Name);
+                return false;
+            }));
+            Assert.Equal(["v0", "v1"], seen.Distinct().Order());
+            Ip("link set v0 name v2");
+            Assert.True(notices.Drain(link => link.Name == "v2"));
+            for (int i = 0; i < 150; i++)
+            {
+                Ip($"link add a{i} type veth peer name b{i}"); // far more than the socket's buffer holds
+            }
+
+            Assert.True(notices.Drain(_ => false)); // lost: anything may have changed
+            Assert.False(notices.Drain(_ => true));
+        }
     });
 
     private const string InfiniBandDevice = """
@@ -225,7 +269,7 @@ public class XdpAttacherTests
     }
 
     private static void AssertRefused(PlaneFixture plane, string name, XdpMode mode, string message) =>
-        Assert.Equal(message, Assert.Throws<BpfException>(() => XdpAttacher.AttachAll(plane.Programs, [name], mode)).Message);
+        Assert.Equal(message, Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Programs, name, mode)).Message);
 
     private static NetworkInterface Interface(string name) => XdpAttacher.ReadInterfaces().Single(i => i.Name == name);
 

@@ -44,7 +44,8 @@ public sealed class SettingsReaderTests
     public void EveryKeyIsRead()
     {
         Settings settings = ReadGood("""
-            ifaces = ["eth0", 'wlp0s20f3.100']
+            ifaces = ["eth0", 'wlp0s20f3.100', "an-alternative-name-of-more-than-15-bytes"]
+            require_ifaces = true
             operation_mode = "auto"
             match = ["destination", "source"]
             working_dir = "/w"
@@ -96,7 +97,8 @@ public sealed class SettingsReaderTests
             port = 1
             token = "E78336B3-8128-4C84-88C7-E2FAD9C32D99"
             """);
-        Assert.Equal(["eth0", "wlp0s20f3.100"], settings.Ifaces);
+        Assert.Equal(["eth0", "wlp0s20f3.100", "an-alternative-name-of-more-than-15-bytes"], settings.Ifaces);
+        Assert.True(settings.RequireIfaces);
         Assert.Equal(OperationMode.Auto, settings.OperationMode);
         Assert.Equal(MatchSides.Source | MatchSides.Destination, settings.Match);
         Assert.Equal(new LoggingSettings(null, LogRotation.Weekly, 3, LogFormat.Json, LogLevel.Warning), settings.Logging);
@@ -146,7 +148,7 @@ public sealed class SettingsReaderTests
     [InlineData("iface = []", "1:1: unknown key \"iface\" (did you mean \"ifaces\"?)")]
     [InlineData("operation_mod = 1", "1:1: unknown key \"operation_mod\" (did you mean \"operation_mode\"?)")]
     [InlineData("Match = 1", "1:1: unknown key \"Match\" (did you mean \"match\"?)")]
-    [InlineData("zzzzzzzzzz = 1", "1:1: unknown key \"zzzzzzzzzz\" (known: allow_no_ifaces, ifaces, operation_mode, match, working_dir, user, group, logging, server, limits, reporting, peering, guard)")]
+    [InlineData("zzzzzzzzzz = 1", "1:1: unknown key \"zzzzzzzzzz\" (known: allow_no_ifaces, ifaces, require_ifaces, operation_mode, match, working_dir, user, group, logging, server, limits, reporting, peering, guard)")]
     [InlineData("level = 'info'", "1:1: unknown key \"level\" (logging.level is known: is it under the wrong [table]?)")]
     [InlineData("guard.user = 'x'", "1:7: unknown key \"guard.user\" (user is known: is it under the wrong [table]?)")]
     [InlineData("limits.max_drop_entrys = 1", "1:8: unknown key \"limits.max_drop_entrys\" (did you mean \"max_drop_entries\"?)")]
@@ -190,10 +192,10 @@ public sealed class SettingsReaderTests
 
     [Theory]
     [InlineData("[]", "1:10: ifaces is empty: nothing would be filtered (allow_no_ifaces = true if that is meant)")]
-    [InlineData("['']", "1:11: ifaces: \"\" is no interface name (1 to 15 bytes, no blanks, \"/\" or \":\"; ip link shows them)")]
-    [InlineData("['a b']", "1:11: ifaces: \"a b\" is no interface name (1 to 15 bytes, no blanks, \"/\" or \":\"; ip link shows them)")]
-    [InlineData("['..']", "1:11: ifaces: \"..\" is no interface name (1 to 15 bytes, no blanks, \"/\" or \":\"; ip link shows them)")]
-    [InlineData("['0123456789abcdef']", "1:11: ifaces: \"0123456789abcdef\" is no interface name (1 to 15 bytes, no blanks, \"/\" or \":\"; ip link shows them)")]
+    [InlineData("['']", "1:11: ifaces: \"\" is not an interface name (1 to 15 bytes, an alternative name up to 127; no blanks, \"/\" or \":\"; ip link shows them)")]
+    [InlineData("['a b']", "1:11: ifaces: \"a b\" is not an interface name (1 to 15 bytes, an alternative name up to 127; no blanks, \"/\" or \":\"; ip link shows them)")]
+    [InlineData("['..']", "1:11: ifaces: \"..\" is not an interface name (1 to 15 bytes, an alternative name up to 127; no blanks, \"/\" or \":\"; ip link shows them)")]
+    [InlineData("['0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef']", "1:11: ifaces: \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab…\" is not an interface name (1 to 15 bytes, an alternative name up to 127; no blanks, \"/\" or \":\"; ip link shows them)")]
     [InlineData("['a', 'a']", "1:16: ifaces names \"a\" twice")]
     [InlineData("'eth0'", "1:10: ifaces must be an array, is a string (\"eth0\")")]
     public void InterfaceNamesAreThoseThatTheKernelTakes(string value, string expected)

@@ -8,23 +8,23 @@ namespace Couic.Tests.Daemon;
 public class InterfaceStateTests
 {
     [Fact]
-    public void WhatIsSentIsReceived()
+    public void ALine_ReadBack_IsTheSameState()
     {
-        InterfaceState[] states =
-        [
-            InterfaceState.Attached("lan", "eth0", 2, XdpMode.Native),
-            new("eth1", "eth1", 0, "", AttachState.Missing, "no such\ninterface"),
-        ];
-        Assert.Equal([states[0], states[1] with { Error = "no such interface" }], InterfaceState.Parse(InterfaceState.Format(states)));
+        InterfaceState attached = InterfaceState.Attached("lan", "eth0", 2, XdpMode.Native) with { Program = 4_000_000_000, Attachment = 7 };
+        Assert.Equal(attached, InterfaceState.FromLine(attached.ToLine()));
+        InterfaceState missing = new("eth1", "eth1", 0, "", AttachState.Missing, "no such\ninterf\tace");
+        Assert.Equal(missing with { Error = "no such interf ace" }, InterfaceState.FromLine(missing.ToLine()));
     }
 
     [Fact]
-    public void NoInterfacesAreNotMistakenForTheEndOfTheOtherSide()
+    public void ALine_IsShort_HoweverLongTheErrorIs()
     {
-        byte[] message = InterfaceState.Format([]);
-        Assert.NotEmpty(message);
-        Assert.Empty(InterfaceState.Parse(message));
+        InterfaceState state = new(new string('ä', 63), new string('b', 15), 1, "", AttachState.Failed, new string('€', 5000));
+        Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(state.ToLine()), 500, 1200);
     }
+
+    [Fact]
+    public void ALineOfAnotherVersion_IsRefused() => Assert.Throws<FormatException>(() => InterfaceState.FromLine("eth0\teth0\t2"));
 
     [Theory]
     [InlineData(Errno.ENODEV, AttachState.Missing)]
@@ -47,5 +47,20 @@ public class InterfaceStateTests
             new("wg0", "wg0", 0, "", AttachState.Missing, "no such interface"),
         ];
         Assert.Equal(["eth0", "old0", "wg0"], InterfaceMetrics.Labels(states).Select(l => l.Label));
+    }
+
+    [Theory]
+    [InlineData("filtering nothing (no interfaces configured)", "")]
+    [InlineData("filtering eth0, lan (eth1)", "eth0=eth0 lan=eth1")]
+    [InlineData("filtering 1 of 2 (missing: wg0)", "eth0=eth0 wg0")]
+    [InlineData("filtering 0 of 6 (missing: a, b, c, d and 2 more)", "a b c d e f")]
+    [InlineData("filtering a, b, c, d and 1 more", "a=a b=b c=c d=d e=e")]
+    public void Summary_IsShort_AndNamesWhatIsNotFiltered(string line, string states)
+    {
+        InterfaceState[] all = [.. states.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select((word, i) => word.Split('=') is [var configured, var name]
+            ? InterfaceState.Attached(configured, name, i + 1, XdpMode.Generic)
+            : new InterfaceState(word, word, 0, "", AttachState.Missing, "no such interface"))];
+        Assert.Equal(line, InterfaceSummary.Line(all, isLost: false));
+        Assert.Equal(line + ", the attacher process has ended", InterfaceSummary.Line(all, isLost: true));
     }
 }

@@ -22,6 +22,24 @@ public class NetlinkTests
     }
 
     [Fact]
+    public void ALink_HasAlternativeNames_AndSeveralPrograms()
+    {
+        byte[] link = Link(1, 2, 1,
+            Attribute(Netlink.IFLA_IFNAME, "eth0\0"u8.ToArray()),
+            Attribute(Netlink.IFLA_PROP_LIST | Netlink.NLA_F_NESTED,
+                [.. Attribute(Netlink.IFLA_ALT_IFNAME, "uplink\0"u8.ToArray()), .. Attribute(Netlink.IFLA_ALT_IFNAME, "a-name-of-more-than-15-bytes\0"u8.ToArray())]),
+            Attribute(Netlink.IFLA_XDP | Netlink.NLA_F_NESTED,
+                [.. Attribute(Netlink.IFLA_XDP_ATTACHED, [4]), .. Attribute(Netlink.IFLA_XDP_DRV_PROG_ID, Int(5)), .. Attribute(Netlink.IFLA_XDP_HW_PROG_ID, Int(9))]));
+        Assert.True(Netlink.TryReadLink(link, out NetworkInterface read));
+        Assert.Equal(["uplink", "a-name-of-more-than-15-bytes"], read.AlternativeNames);
+        Assert.Equal([true, true, false, false], new uint[] { 5, 9, 7, 0 }.Select(read.Carries));
+        for (int length = 0; length < link.Length; length++)
+        {
+            Netlink.TryReadLink(link.AsSpan(0, length), out _);
+        }
+    }
+
+    [Fact]
     public void ALinkWithoutNameOrIndexIsNone()
     {
         Assert.False(Netlink.TryReadLink(Link(1, 2, 1), out _));

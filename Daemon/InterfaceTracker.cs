@@ -1,0 +1,216 @@
+using Couic.Bpf;
+using Couic.Native;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// Keeps the program attached to the interfaces of the configuration: to each as soon as it exists, and to one that was renamed
+/// for as long as it exists. Not thread-safe.
+/// </summary>
+internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<string> configured, TimeProvider time) : IDisposable
+{
+    /// <summary>Renamed interfaces that are followed; beyond it the one attached first is let go, so that a script that renames has a bound.</summary>
+    internal const int MaxRenamed = 64;
+
+    /// <summary>A refused attachment is tried again after these times; at once when the interface has changed.</summary>
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromMinutes(1);
+
+    private readonly Dictionary<int, Tracked> _tracked = [];
+    private readonly Dictionary<string, Refusal> _refusals = [];
+    private uint _attachments;
+
+    /// <summary>Attaches where the program is missing, and reports on each interface of the configuration.</summary>
+    public IReadOnlyList<InterfaceState> Look()
+    {
+        Follow();
+        var claimed = new HashSet<int>();
+        List<InterfaceState> states = [.. configured.Select(name => Resolve(name, claimed))];
+        AddRenamed(states, claimed);
+        return states;
+    }
+
+    /// <summary>As <see cref="Look"/>, but leaves nothing attached unless every interface is.</summary>
+    public IReadOnlyList<InterfaceState> LookAllOrNone()
+    {
+        IReadOnlyList<InterfaceState> states = Look();
+        if (states.Any(state => !state.IsAttached))
+        {
+            Dispose();
+            _refusals.Clear();
+        }
+
+        return states;
+    }
+
+    /// <summary>Goes on with an interface that carries our program already, as this process or another one has attached it.</summary>
+    public void Adopt(string name, in NetworkInterface found)
+    {
+        if (table.IsOurs(found))
+        {
+            _ = _tracked.TryAdd(found.Index, new Tracked(name, found, table.Adopt(found), 0));
+        }
+    }
+
+    /// <summary>The links that were made since the last call, or all of them.</summary>
+    public Dictionary<int, FileDescriptor> TakeLinks(bool all)
+    {
+        var links = new Dictionary<int, FileDescriptor>();
+        foreach ((int index, Tracked tracked) in _tracked)
+        {
+            if (tracked.Attachment.Link is { } link && (all || tracked.IsNew))
+            {
+                links.Add(index, link);
+            }
+
+            tracked.IsNew = false;
+        }
+
+        return links;
+    }
+
+    /// <summary>Detaches everywhere.</summary>
+    public void Dispose()
+    {
+        foreach (int index in _tracked.Keys.ToArray())
+        {
+            Release(index, isOurs: true);
+        }
+    }
+
+    /// <summary>What has become of the interfaces that carried the program, by their index, which a new name does not change.</summary>
+    private void Follow()
+    {
+        foreach ((int index, Tracked tracked) in _tracked.ToArray())
+        {
+            Errno errno = table.Find(index, out NetworkInterface now);
+            if (errno == Errno.None && table.IsOurs(now))
+            {
+                tracked.Now = now;
+            }
+            else if (errno is Errno.None or Errno.ENODEV)
+            {
+                // Deleted or in another namespace; or the program was taken off by force, or this is another interface.
+                Release(index, isOurs: false);
+                if (errno == Errno.None && now.Name == tracked.Now.Name)
+                {
+                    Attach(tracked.Configured, now);
+                }
+            }
+        }
+    }
+
+    private InterfaceState Resolve(string name, HashSet<int> claimed)
+    {
+        Errno errno = table.Find(name, out NetworkInterface now);
+        if (errno == Errno.ENODEV)
+        {
+            _refusals.Remove(name);
+            return Missing(name);
+        }
+
+        if (errno != Errno.None)
+        {
+            Tracked? last = _tracked.Values.FirstOrDefault(t => t.Configured == name && !claimed.Contains(t.Now.Index));
+            return last is null
+                ? new InterfaceState(name, name, 0, "", AttachState.Failed, $"ask the kernel for it: {errno.Text()}")
+                : Claim(last, name, claimed);
+        }
+
+        if (_tracked.TryGetValue(now.Index, out Tracked? tracked))
+        {
+            tracked.Now = now;
+            return Claim(tracked, name, claimed);
+        }
+
+        InterfaceState? refused = Attach(name, now);
+        return refused ?? Claim(_tracked[now.Index], name, claimed);
+    }
+
+    private static InterfaceState Claim(Tracked tracked, string name, HashSet<int> claimed)
+    {
+        tracked.Configured = name;
+        claimed.Add(tracked.Now.Index);
+        return tracked.State();
+    }
+
+    /// <returns>Null when it is attached now.</returns>
+    private InterfaceState? Attach(string name, in NetworkInterface target)
+    {
+        (int Index, bool IsUp, uint Mtu, byte Attached, uint Program) conditions =
+            (target.Index, target.IsUp, target.Mtu, target.XdpAttached, target.XdpProgram);
+        bool again = _refusals.TryGetValue(name, out Refusal? before) && before.Conditions == conditions;
+        if (again && time.GetElapsedTime(before!.At) < before.Delay)
+        {
+            return before.State;
+        }
+
+        try
+        {
+            bool isOurs = table.IsOurs(target);
+            Attachment attachment = isOurs ? table.Adopt(target) : table.Attach(target);
+            _tracked.Add(target.Index, new Tracked(name, target, attachment, isOurs ? 0 : ++_attachments));
+            _refusals.Remove(name);
+            return null;
+        }
+        catch (BpfException e)
+        {
+            InterfaceState state = e.Errno == Errno.ENODEV ? Missing(name) : InterfaceState.Refused(name, target.Name, target.Index, e);
+            TimeSpan delay = again ? before!.Delay * 2 : FirstRetry;
+            _refusals[name] = new Refusal(conditions, time.GetTimestamp(), delay < LongestRetry ? delay : LongestRetry, state);
+            return state;
+        }
+    }
+
+    /// <summary>Interfaces that no name of the configuration leads to any more; the one that was meant by a missing name stands for it.</summary>
+    private void AddRenamed(List<InterfaceState> states, HashSet<int> claimed)
+    {
+        Tracked[] renamed = [.. _tracked.Values.Where(t => !claimed.Contains(t.Now.Index)).OrderBy(t => t.Number)];
+        foreach (Tracked surplus in renamed.SkipLast(MaxRenamed))
+        {
+            Release(surplus.Now.Index, isOurs: true);
+        }
+
+        foreach (Tracked tracked in renamed.TakeLast(MaxRenamed))
+        {
+            int missing = states.FindIndex(s => s.Configured == tracked.Configured && s.State == AttachState.Missing);
+            if (missing >= 0)
+            {
+                states[missing] = tracked.State();
+            }
+            else
+            {
+                states.Add(tracked.State());
+            }
+        }
+    }
+
+    /// <param name="isOurs">False when the program is gone: what has no link is left alone then, as another program may be there.</param>
+    private void Release(int index, bool isOurs)
+    {
+        if (_tracked.Remove(index, out Tracked? tracked) && (isOurs || tracked.Attachment.Link is not null))
+        {
+            tracked.Attachment.Hold?.Dispose();
+        }
+    }
+
+    private static InterfaceState Missing(string name) => new(name, name, 0, "", AttachState.Missing, "no such interface");
+
+    private sealed class Tracked(string configured, NetworkInterface now, Attachment attachment, uint number)
+    {
+        public string Configured { get; set; } = configured;
+
+        public NetworkInterface Now { get; set; } = now;
+
+        public Attachment Attachment { get; } = attachment;
+
+        public uint Number { get; } = number;
+
+        /// <summary>Whether its link has not been handed on yet.</summary>
+        public bool IsNew { get; set; } = true;
+
+        public InterfaceState State() =>
+            InterfaceState.Attached(Configured, Now.Name, Now.Index, Attachment.Mode) with { Program = Attachment.Program, Attachment = Number };
+    }
+
+    private sealed record Refusal((int Index, bool IsUp, uint Mtu, byte Attached, uint Program) Conditions, long At, TimeSpan Delay, InterfaceState State);
+}
