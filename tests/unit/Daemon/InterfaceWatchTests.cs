@@ -84,7 +84,7 @@ public sealed class InterfaceWatchTests : IDisposable
         Assert.True(answering.Join(Patience));
         Eventually(() => calls == 2);
         Eventually(() => _channel.States is [{ Attachment: 2 }]);
-        Assert.Equal(2, InternalErrors.Count(Place.Interfaces) - before);
+        Assert.True(InternalErrors.Count(Place.Interfaces) - before >= 2);
     }
 
     private InterfaceWatch Watch(IAttacherSource? source) => new(_channel, source, ["lo"], _log, () => { });
