@@ -23,18 +23,18 @@ public sealed partial class BpfDataPlane
         Counter[] counters = ArrayPool<Counter>.Shared.Rent(_maps.CounterOf(Policy.Ignore, Limits.Counters));
         Span<Counter> all = counters.AsSpan(0, _maps.CounterOf(Policy.Ignore, Limits.Counters));
         ReadCounters(0, all);
-        actions[XdpDrop] = Sum(all[drops..passes]);
+        Counter tooManyTags = all[Layout.CounterTooManyTags];
+        actions[XdpDrop] = Sum(all[drops..passes], tooManyTags);
+        all[Layout.CounterTooManyTags] = default;
         actions[XdpPass] = Sum(all[..drops], Sum(all[passes..]));
         ArrayPool<Counter>.Shared.Return(counters);
     }
 
     /// <summary>Packets and bytes of frames that were too short for what they announce; they passed to the kernel.</summary>
-    public Counter ReadMalformed()
-    {
-        Span<Counter> counter = stackalloc Counter[1];
-        ReadCounters(Layout.CounterMalformed, counter);
-        return counter[0];
-    }
+    public Counter ReadMalformed() => ReadCounter(Layout.CounterMalformed);
+
+    /// <summary>Packets and bytes of frames that were dropped for more VLAN tags than the program looks behind.</summary>
+    public Counter ReadTooManyTags() => ReadCounter(Layout.CounterTooManyTags);
 
     public void ReadTags(Policy policy, Span<Counter> counters) => ReadCounters(_maps.CounterOf(policy, 0), counters);
 
@@ -48,6 +48,13 @@ public sealed partial class BpfDataPlane
         }
 
         return memory;
+    }
+
+    private Counter ReadCounter(int index)
+    {
+        Span<Counter> counter = stackalloc Counter[1];
+        ReadCounters(index, counter);
+        return counter[0];
     }
 
     private static Counter Sum(ReadOnlySpan<Counter> counters, Counter sum = default)

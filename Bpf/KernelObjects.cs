@@ -42,6 +42,9 @@ internal sealed class KernelObjects : IDisposable
         return map ?? throw ElfFile.Malformed($"no map \"{name}\"");
     }
 
+    /// <summary>Before anything is counted.</summary>
+    public int CountCpus() => PossibleCpus.Count(_maps["couic_counters"]);
+
     public FileDescriptor TakeProgram()
     {
         FileDescriptor program = _program!;
@@ -60,8 +63,7 @@ internal sealed class KernelObjects : IDisposable
             if (errno != Errno.None)
             {
                 program.Dispose();
-                string summary = VerifierLog.Summarize(log);
-                throw new BpfException($"load xdp program \"{name}\": {errno.Text()}{(summary.Length > 0 ? $": {summary}" : "")}{Hint(errno)}", errno, log);
+                throw Refused(name, errno, log);
             }
 
             return program;
@@ -167,9 +169,20 @@ internal sealed class KernelObjects : IDisposable
         return BpfSyscall.ProgramLoad(request, out program, out log);
     }
 
+    private static BpfException Refused(string name, Errno errno, string log)
+    {
+        if (LoadPrivileges.Missing() is { } missing)
+        {
+            return new BpfException($"load xdp program \"{name}\": {errno.Text()} ({missing})", errno);
+        }
+
+        string summary = VerifierLog.Summarize(log);
+        return new BpfException($"load xdp program \"{name}\": {errno.Text()}{(summary.Length > 0 ? $": {summary}" : "")}{Hint(errno)}", errno, log);
+    }
+
     private static string Hint(Errno errno) => errno switch
     {
-        Errno.EPERM => " (needs CAP_BPF and CAP_NET_ADMIN: start as root or through the service)",
+        Errno.EPERM or Errno.EACCES => $" ({LoadPrivileges.Missing() ?? LoadPrivileges.OtherCause})",
         Errno.ENOMEM => " (not enough memory for the kernel's tables: lower the sizes under [limits])",
         Errno.E2BIG => " (too large for the kernel: lower the sizes under [limits])",
         Errno.ENOSYS => " (this kernel has no bpf(2): Linux 5.11 or later with CONFIG_BPF_SYSCALL is needed)",

@@ -13,6 +13,7 @@ internal static class Layout
     public const int CounterUnlisted = 0;
     public const int CounterNotIp = 1;
     public const int CounterMalformed = 2;
+    public const int CounterTooManyTags = 3;
     public const int CounterTags = 8;
 
     /// <summary>Bytes of struct couic_counter: packets, bytes.</summary>

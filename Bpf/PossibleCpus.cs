@@ -1,37 +1,37 @@
-using System.Globalization;
+using System.Runtime.InteropServices;
 using Couic.Native;
 
 namespace Couic.Bpf;
 
-/// <summary>How many CPUs the kernel may ever have: as many elements does it copy for one key of a per-CPU map.</summary>
+/// <summary>How many CPUs the kernel may ever have: it copies that many elements for one key of a per-CPU map.</summary>
 internal static class PossibleCpus
 {
-    private const string Path = "/sys/devices/system/cpu/possible";
+    private const ulong Pattern = 0xc0d1_f1ed_5eed_a5a5;
+    private const int ElementWords = Layout.CounterSize / sizeof(ulong);
 
-    /// <summary>The number, or where /sys is not mounted (as in a chroot) one that is large enough: what is too much stays 0.</summary>
-    /// <exception cref="BpfException">The kernel does not say.</exception>
-    public static int Count()
-    {
-        try
-        {
-            return TryParse(File.ReadAllText(Path), out int count)
-                ? count
-                : throw new BpfException($"count CPUs: \"{Path}\" holds no list of numbers");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            int bits = CpuMask.Bits();
-            return bits > 0 ? bits : throw new BpfException($"count CPUs: \"{Path}\" cannot be read (is /sys mounted?)", e);
-        }
-    }
+    /// <summary>More than any kernel is built for, where it does not say how wide its CPU masks are.</summary>
+    private const int Most = 65_536;
 
-    /// <summary>Reads <c>0-3,5</c>. What counts is the highest number, as the kernel numbers elements without gaps up to it.</summary>
-    internal static bool TryParse(ReadOnlySpan<char> text, out int count)
+    /// <summary>
+    /// Measured, because /sys may be missing or show a container's view, and the kernel writes past a buffer that is too small:
+    /// what it leaves of a pattern in a buffer that is large enough.
+    /// </summary>
+    /// <param name="counters">A new map of counters, all of them zero.</param>
+    /// <exception cref="BpfException">The kernel does not read the map.</exception>
+    public static int Count(FileDescriptor counters)
     {
-        ReadOnlySpan<char> list = text.Trim();
-        ReadOnlySpan<char> last = list[(list.LastIndexOfAny(',', '-') + 1)..];
-        bool good = int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out int highest) && highest < 1 << 16;
-        count = highest + 1;
-        return good;
+        int bits = CpuMask.Bits();
+        ulong[] words = new ulong[((bits > 0 ? bits : Most) + 1) * ElementWords];
+        Array.Fill(words, Pattern);
+        Errno errno = BpfSyscall.Lookup(counters, [0, 0, 0, 0], MemoryMarshal.AsBytes(words.AsSpan()));
+        if (errno != Errno.None)
+        {
+            throw new BpfException($"count CPUs: read counters: {errno.Text()}", errno);
+        }
+
+        int written = words.AsSpan().IndexOf(Pattern);
+        return written > 0 && written % ElementWords == 0 && !words.AsSpan(written).ContainsAnyExcept(Pattern)
+            ? written / ElementWords
+            : throw new BpfException($"count CPUs: {written} words of a counter make no sense");
     }
 }

@@ -72,9 +72,10 @@ public static class XdpLoader
     private static LoadedPlane Load(ObjectSpec spec, PlaneOptions options)
     {
         using KernelObjects objects = KernelObjects.Make(spec);
+        int cpus = objects.CountCpus();
         XdpPrograms programs = LoadVariants(spec, objects);
         FileDescriptor[] maps = [.. PlaneMaps.Names.Select(objects.TakeMap)];
-        return new LoadedPlane(programs, new PlaneMaps(options.Limits, options.PerEntryCounters, PossibleCpus.Count(), maps));
+        return new LoadedPlane(programs, new PlaneMaps(options.Limits, options.PerEntryCounters, cpus, maps));
     }
 
     /// <summary>The same code with other constants, so that the verifier removes what a variant does not need.</summary>

@@ -2,8 +2,8 @@
  *
  * The XDP program: finds the IP header, asks `ignore`, then `drop`, and counts each packet once.
  *
- * Returns XDP_DROP for a listed packet and XDP_PASS for every other, whatever is wrong with it: a frame that this
- * program cannot read is discarded by the kernel itself.
+ * Returns XDP_DROP for a listed packet and for a frame with more VLAN tags than it looks behind, which the kernel would still
+ * take off. Returns XDP_PASS for every other, whatever is wrong with it: what is too short the kernel itself discards.
  *
  * For the verifier: every loop is bounded or unrolled, every access after a comparison with data_end, no helper that writes
  * to the packet. What the configuration leaves out is a constant in .rodata, so the verifier removes its code.
@@ -30,9 +30,6 @@ int couic_xdp(struct xdp_md *ctx)
 	return filter(ctx);
 }
 
-#define MAX_VLAN_TAGS 2
-#define MAX_OPTION_HEADERS 2 /* before a neighbour discovery message */
-
 const volatile __u8 match_source = 1;
 const volatile __u8 match_destination = 0;
 const volatile __u8 count_hits = 1;
@@ -41,6 +38,11 @@ const volatile __u8 has_ethernet = 1;  /* 0: packets begin with the IP header */
 const volatile __u8 in_fragments = 0;  /* a frame may lie in several buffers (Linux 5.18); headers are in the first */
 const volatile __u32 counters_end = 0; /* number of elements of couic_counters */
 
+/* The verifier reads a global function once, for any arguments; an inlined one again on each path that leads to it. */
+#define GLOBAL SEC("xdp") __attribute__((noinline)) __u64
+
+#include "frame.bpf.h"
+#include "link.bpf.h"
 #include "tables.bpf.h"
 
 struct {
@@ -90,7 +92,6 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 } couic_records SEC(".maps");
 
-/* The verifier reads a global function once, for any arguments; an inlined one again on each path that leads to it. */
 GLOBAL search4_ignore(__u32 address, __u64 lengths)
 {
 	return search4(COUIC_IGNORE, &couic_ipv4_ignore, address, lengths);
@@ -107,22 +108,6 @@ GLOBAL search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brie
 {
 	return search6(COUIC_DROP, &couic_ipv6_drop, high, low, longer, shorter, brief);
 }
-
-struct vlan_header {
-	__be16 tag;
-	__be16 protocol;
-};
-
-struct icmp6_header {
-	__u8 type;
-	__u8 code;
-	__be16 checksum;
-};
-
-struct option_header {
-	__u8 next;
-	__u8 length; /* in 8 octets, not counting the first 8 */
-};
 
 static __always_inline int count(struct xdp_md *ctx, __u32 index, int verdict)
 {
@@ -177,38 +162,25 @@ static __always_inline int filter4(struct xdp_md *ctx, void *header, void *end)
 	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
 }
 
-/* Whether a packet is router or neighbour discovery (ICMPv6 133 to 137, RFC 4861) from a link-local source that is on
- * this link (hop limit 255, which no router lets through). Without those a drop of fe80::/10 would cut off IPv6 itself.
- * Options headers may stand before the message; in fragments it is invalid (RFC 6980). */
-static __always_inline int is_neighbour_discovery(struct ipv6hdr *ip, void *end)
+static __always_inline __u32 ignore6(const struct in6_addr *address)
 {
-	__u8 next = ip->nexthdr;
-	void *at = ip + 1;
+	struct lengths6 lengths;
 
-	if (ip->saddr.s6_addr[0] != 0xfe || (ip->saddr.s6_addr[1] & 0xc0) != 0x80 || ip->hop_limit != 255)
+	if (!near6(COUIC_IGNORE, half(address, 0), &lengths))
 		return 0;
-
-#pragma unroll
-	for (int i = 0; i < MAX_OPTION_HEADERS; i++) {
-		struct option_header *option = at;
-
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS)
-			break;
-		if ((void *)(option + 1) > end)
-			return 0;
-		next = option->next;
-		at += ((__u32)option->length + 1) * 8;
-	}
-
-	struct icmp6_header *icmp = at;
-
-	return next == IPPROTO_ICMPV6 && (void *)(icmp + 1) <= end && icmp->type >= 133 && icmp->type <= 137;
+	return search6_ignore(half(address, 0), half(address, 1), lengths.longer, lengths.shorter, lengths.brief);
 }
 
-/* Half of an IPv6 address: one load, which the member's alignment of a byte would make eight. */
-static __always_inline __u64 half(const struct in6_addr *address, int which)
+/* What keeps the link alive is asked before the search, which counts a hit, and after what ends the usual packet. */
+static __always_inline __u32 drop6(struct xdp_md *ctx, struct ipv6hdr *ip, const struct in6_addr *address)
 {
-	return bpf_be64_to_cpu(((const __be64 *)address)[which]);
+	struct lengths6 lengths;
+
+	if (!near6(COUIC_DROP, half(address, 0), &lengths))
+		return 0;
+	if (may_keep_link(ip) && keeps_link(ctx, (void *)ip - (void *)(long)ctx->data))
+		return 0;
+	return search6_drop(half(address, 0), half(address, 1), lengths.longer, lengths.shorter, lengths.brief);
 }
 
 static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
@@ -220,20 +192,18 @@ static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
 	if (match_source)
-		rule = find6(COUIC_IGNORE, half(&ip->saddr, 0), half(&ip->saddr, 1));
+		rule = ignore6(&ip->saddr);
 	if (match_destination && !rule)
-		rule = find6(COUIC_IGNORE, half(&ip->daddr, 0), half(&ip->daddr, 1));
+		rule = ignore6(&ip->daddr);
 	if (rule)
 		return count_rule(ctx, rule, XDP_PASS);
 
-	if (!is_neighbour_discovery(ip, end)) {
-		if (match_source)
-			rule = find6(COUIC_DROP, half(&ip->saddr, 0), half(&ip->saddr, 1));
-		if (match_destination && !rule)
-			rule = find6(COUIC_DROP, half(&ip->daddr, 0), half(&ip->daddr, 1));
-		if (rule)
-			return count_rule(ctx, rule, XDP_DROP);
-	}
+	if (match_source)
+		rule = drop6(ctx, ip, &ip->saddr);
+	if (match_destination && !rule)
+		rule = drop6(ctx, ip, &ip->daddr);
+	if (rule)
+		return count_rule(ctx, rule, XDP_DROP);
 
 	return count(ctx, COUIC_COUNTER_UNLISTED, XDP_PASS);
 }
@@ -256,24 +226,35 @@ static __always_inline int filter_ip(struct xdp_md *ctx)
 static __always_inline int filter_ethernet(struct xdp_md *ctx)
 {
 	void *end = (void *)(long)ctx->data_end;
-	struct ethhdr *ethernet = (void *)(long)ctx->data;
-	void *at = ethernet + 1;
+	void *start = (void *)(long)ctx->data;
+	void *at = start + sizeof(struct ethhdr);
 
 	if (at > end)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
+	/* One load; struct ethhdr has an alignment of a byte, which makes it two. */
 	__be16 protocol = *(__be16 *)(at - sizeof(protocol));
 
-#pragma unroll
-	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
-		struct vlan_header *vlan = at;
+	/* What is usual comes first. */
+	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6)) {
+		if (is_vlan(protocol)) {
+			struct vlan_header *vlan = at;
 
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
-			break;
-		if ((void *)(vlan + 1) > end)
-			return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
-		at = vlan + 1;
-		protocol = *(__be16 *)(at - sizeof(protocol));
+			if ((void *)(vlan + 1) > end)
+				return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+			at = vlan + 1;
+			protocol = vlan->protocol;
+		}
+		if (is_vlan(protocol) || protocol == bpf_htons(ETH_P_PPP_SES)) {
+			__u64 inner = inner_header(ctx);
+
+			if (inner == INNER_TOO_DEEP)
+				return count(ctx, COUIC_COUNTER_TOO_MANY_TAGS, XDP_DROP);
+			if (inner == INNER_MALFORMED)
+				return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
+			at = start + ((inner >> INNER_OFFSET_SHIFT) & MAX_IP_OFFSET);
+			protocol = inner;
+		}
 	}
 
 	if (protocol == bpf_htons(ETH_P_IP))

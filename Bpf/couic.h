@@ -24,10 +24,11 @@
 #define COUIC_MAX_TAGS 4096
 
 /* The first indexes of couic_counters; from COUIC_COUNTER_TAGS on lie those of drop, then those of ignore. Each packet
- * updates one of them, so what was dropped is the sum of drop's, and what passed is the sum of all others. */
-#define COUIC_COUNTER_UNLISTED 0  /* passed: no entry covers it */
-#define COUIC_COUNTER_NOT_IP 1	  /* passed: neither IPv4 nor IPv6 */
-#define COUIC_COUNTER_MALFORMED 2 /* passed to the kernel, which discards it: too short for what it announces */
+ * updates one of them, so what was dropped is the sum of drop's and of too many tags, and what passed is that of all others. */
+#define COUIC_COUNTER_UNLISTED 0      /* passed: no entry covers it */
+#define COUIC_COUNTER_NOT_IP 1	      /* passed: neither IPv4 nor IPv6 */
+#define COUIC_COUNTER_MALFORMED 2     /* passed to the kernel, which discards it: too short for what it announces */
+#define COUIC_COUNTER_TOO_MANY_TAGS 3 /* dropped: more VLAN tags than the program looks behind */
 #define COUIC_COUNTER_TAGS 8
 
 /* An element of couic_counters, one per CPU. Bytes are those of the frame. */

@@ -3,7 +3,7 @@
  * Which rule covers an address: the tables in front of a trie, in the order in which an address meets them, and the
  * trie.
  *
- * find4() and find6() return the rule of the longest prefix that covers an address, 0 for none, and count its hit if that
+ * find4() and search6() return the rule of the longest prefix that covers an address, 0 for none, and count its hit if that
  * lies beside the prefix. Bits say whether a rule is near the address at all, a set says which lengths to look for, and
  * each length is one exact match, the longest first. Tables only ever shorten the way: a trie holds all rules of its policy
  * and family, and whatever a table cannot say is asked there. User space changes the tables while packets look into them.
@@ -26,7 +26,6 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 } couic_lines SEC(".maps");
 
-#define GLOBAL SEC("xdp") __attribute__((noinline)) __u64
 #define LOAD(place) (*(volatile typeof(place) *)&(place))
 
 static __always_inline struct couic_line *line_at(__u32 index)
@@ -135,6 +134,9 @@ static __always_inline __u64 smallest(__u64 lengths)
 	return lengths & 1 ? size : lengths & -lengths;
 }
 
+/* The same after the first, which is never a host: without a branch, which the verifier would follow for each length. */
+#define NEXT(lengths) ((lengths) & -(lengths))
+
 /* Where all rules have one length, nothing needs to be read to know it. */
 #define IS_SINGLE(lengths) (!((lengths) & ((lengths)-1)))
 
@@ -174,7 +176,7 @@ static __always_inline __u64 search4(enum couic_policy policy, void *trie, __u32
 		if (!lengths)
 			return 0;
 
-		__u64 size = smallest(lengths);
+		__u64 size = i ? NEXT(lengths) : smallest(lengths);
 		__u64 found = exact4(((__u64)address << 1 & -(size << 1)) | size, tables->rules, tables->buckets);
 
 		if (found & COUIC_RULE)
@@ -286,19 +288,21 @@ static __always_inline __u64 probe6(const volatile struct couic_tables6 *tables,
 	return exact6(key_high, key_low, kind << COUIC_KIND_SHIFT, tables->rules, tables->buckets);
 }
 
-static __always_inline __u32 find6(enum couic_policy policy, __u64 high, __u64 low)
-{
-	const volatile struct couic_tables6 *tables = &tables6[policy];
-	struct couic_line *line = line_at(0);
-	__u64 longer = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy]) : 0;
-	__u64 shorter = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy + 1]) : 0;
+/* The lengths that rules near an address may have. */
+struct lengths6 {
+	__u64 longer;
+	__u64 shorter;
 	int brief;
+};
 
-	if (!(longer | shorter) || !maybe6(tables, high, shorter, &brief))
-		return 0;
+/* Whether a rule of the policy may cover the address. */
+static __always_inline int near6(enum couic_policy policy, __u64 high, struct lengths6 *lengths)
+{
+	struct couic_line *line = line_at(0);
 
-	return policy == COUIC_DROP ? search6_drop(high, low, longer, shorter, brief)
-				    : search6_ignore(high, low, longer, shorter, brief);
+	lengths->longer = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy]) : 0;
+	lengths->shorter = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy + 1]) : 0;
+	return (lengths->longer | lengths->shorter) && maybe6(&tables6[policy], high, lengths->shorter, &lengths->brief);
 }
 
 static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 longer, __u64 shorter,
@@ -321,7 +325,7 @@ static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64
 		if (!(longer | shorter))
 			return brief ? trie6(trie, high, low) & COUIC_RULE : 0;
 
-		__u64 size = smallest(longer ? longer : shorter);
+		__u64 size = i ? NEXT(longer ? longer : shorter) : smallest(longer ? longer : shorter);
 		__u64 found = probe6(tables, high, low, longer != 0, size);
 
 		if (found & COUIC_RULE)

@@ -10,5 +10,7 @@ internal static class PlaneMetrics
     {
         text.Family("couic_malformed_packets", "counter", "Frames too short for the header that they announce; they passed to the kernel, which discards them.");
         text.Sample("couic_malformed_packets_total", plane.ReadMalformed().Packets);
+        text.Family("couic_frames_too_many_tags", "counter", "Frames dropped because they have more VLAN tags than the filter looks behind (8).");
+        text.Sample("couic_frames_too_many_tags_total", plane.ReadTooManyTags().Packets);
     }
 }

@@ -175,6 +175,10 @@ internal static unsafe partial class BpfSyscall
     public static void LiftMemoryLimit() =>
         _ = Libc.setrlimit(Libc.RLIMIT_MEMLOCK, new Libc.rlimit { rlim_cur = ulong.MaxValue, rlim_max = ulong.MaxValue });
 
+    /// <summary>The limit of locked memory in bytes; null where there is none.</summary>
+    public static ulong? LockedMemoryLimit() =>
+        Libc.getrlimit(Libc.RLIMIT_MEMLOCK, out Libc.rlimit limit) == 0 && limit.rlim_cur != ulong.MaxValue ? limit.rlim_cur : null;
+
     private static Errno Try(int command, void* attr, int size) =>
         Call(command, attr, size) < 0 ? Libc.LastError : Errno.None;
 

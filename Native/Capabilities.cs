@@ -10,6 +10,8 @@ internal static partial class Capabilities
 {
     public const int SetPcap = 8;
     public const int NetAdmin = 12;
+    public const int SysAdmin = 21;
+    public const int PerfMon = 38;
     public const int Bpf = 39;
 
     private const uint Version3 = 0x20080522;

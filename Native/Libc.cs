@@ -47,6 +47,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, SetLastError = true)]
     public static partial int setrlimit(int resource, in rlimit limit);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int getrlimit(int resource, out rlimit limit);
+
     /// <summary>syscall(2) with three arguments, as bpf(2) has.</summary>
     [LibraryImport(Name, SetLastError = true)]
     public static partial nint syscall(nint number, nint a, nint b, nint c);

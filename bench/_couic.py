@@ -75,8 +75,11 @@ def end_with_parent():
 class Namespace:
     """A network namespace with nothing but its loopback interface, and a folder; both go when the block ends."""
 
+    def __init__(self, label=""):
+        self.label = label
+
     def __enter__(self):
-        self.name = f"bench-{os.path.basename(sys.argv[0])}-{os.getpid()}"
+        self.name = f"bench-{os.path.basename(sys.argv[0])}{self.label}-{os.getpid()}"
         self.folder = tempfile.mkdtemp(prefix="couic-bench-")
         os.chmod(self.folder, 0o755)
         subprocess.run(["ip", "netns", "add", self.name], check=True)
@@ -94,7 +97,8 @@ class Namespace:
 class Daemon:
     """couic on an interface of a namespace, the loopback if no other is named, with tables large enough for a number of rules."""
 
-    def __init__(self, space, rules, interface="lo", mode="generic"):
+    def __init__(self, space, rules, interface="lo", mode="generic", binary=BINARY):
+        self.binary = os.path.abspath(binary)
         self.folder = space.folder
         self.library = f"{space.folder}/lib"
         self.sets = f"{self.library}/sets/drop"
@@ -119,7 +123,7 @@ class Daemon:
         begin = time.monotonic()
         with open(f"{self.folder}/couic.out", "w") as output:
             self.process = subprocess.Popen(
-                self.space.inside(BINARY, "-c", f"{self.folder}/couic.toml"), stdout=output, stderr=subprocess.STDOUT)
+                self.space.inside(self.binary, "-c", f"{self.folder}/couic.toml"), stdout=output, stderr=subprocess.STDOUT)
         while True:
             try:
                 self.connection = Unix(self.socket)

@@ -38,8 +38,9 @@ internal sealed class Programs : IDisposable
         var options = new PlaneOptions { PerEntryCounters = scenario.PerEntryCounters, Limits = StoreLimits.Default with { MaxDropEntries = entries } };
         ObjectSpec spec = XdpLoader.Configure(File.ReadAllBytes(Path.Combine(objects, "couic.o")), options, coarseClock: true);
         Couic = Make(spec, scenario, out KernelObjects ours);
+        int cpus = ours.CountCpus();
         Plane = new BpfDataPlane(
-            new PlaneMaps(options.Limits, options.PerEntryCounters, PossibleCpus.Count(), [.. PlaneMaps.Names.Select(ours.TakeMap)]), TimeProvider.System);
+            new PlaneMaps(options.Limits, options.PerEntryCounters, cpus, [.. PlaneMaps.Names.Select(ours.TakeMap)]), TimeProvider.System);
         _kept.Add(Plane);
         Apply(Plane, Policy.Ignore, ignore, scenario.Tags);
         Apply(Plane, Policy.Drop, drop, scenario.Tags);

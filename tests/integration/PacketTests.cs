@@ -45,12 +45,13 @@ public sealed class PacketTests
     [Theory]
     [InlineData("generic")]
     [InlineData("native")]
-    public void EverySourceGetsItsVerdictWithoutWithOneAndWithTwoTags(string mode)
+    public void EverySourceGetsItsVerdictBehindUpToEightTags(string mode)
     {
         using Lab lab = new();
         using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
         AddRules(daemon);
-        ushort[][] stacks = [[], [Frame.Vlan], [Frame.ServiceVlan], [Frame.ServiceVlan, Frame.Vlan], [Frame.Vlan, Frame.Vlan]];
+        ushort[][] stacks = [[], [Frame.Vlan], [Frame.ServiceVlan], [Frame.ServiceVlan, Frame.Vlan], [Frame.Vlan, Frame.Vlan], [Frame.Vlan, Frame.Vlan, Frame.Vlan],
+            [.. Enumerable.Repeat(Frame.Vlan, 8)], [.. Enumerable.Repeat(Frame.ServiceVlan, 8)]];
         foreach (ushort[] tags in stacks)
         {
             bool[] arrived = lab.Probe.Send([.. Sources.Select(s => Frame.UdpFrom(s.Source, tags))]);
@@ -98,6 +99,89 @@ public sealed class PacketTests
         // The kernel's own exchange: an echo to a neighbour that it has to look for first.
         _ = Shell.Run(lab.Outside, "ip", "neigh", "flush", "all");
         Assert.Equal(0, Shell.Run(lab.Outside, "ping", "-6", "-c", "1", "-W", "5", Lab.InsideV6).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void EveryIPv6AddressListed_TheLinkStaysAlive_AndNothingElsePasses(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        foreach (string half in (string[])["::/1", "8000::/1"])
+        {
+            daemon.Api.Add("drop", half);
+        }
+
+        byte[] solicitation = Frame.IcmpV6Message(135, new byte[20], "::", "ff02::1:ff00:1");
+        byte[] report = Frame.IcmpV6Message(143, new byte[24], LinkLocal, "ff02::16");
+        byte[] query = Frame.IcmpV6Message(130, new byte[24], LinkLocal, "ff02::1");
+        (string Name, bool Passes, byte[] Packet)[] packets =
+        [
+            ("duplicate address detection", true, Frame.PacketV6("::", Frame.IcmpV6, solicitation, "ff02::1:ff00:1", 255)),
+            ("duplicate address detection through a router", false, Frame.PacketV6("::", Frame.IcmpV6, solicitation, "ff02::1:ff00:1", 254)),
+            ("solicitation from a global address", true, Frame.PacketV6("2001:db8::7", Frame.IcmpV6, solicitation, Lab.InsideV6, 255)),
+            ("report", true, Frame.PacketV6(LinkLocal, HopByHop, Frame.RouterAlert(Frame.IcmpV6, report), "ff02::16", 1)),
+            ("report without a router alert", false, Frame.PacketV6(LinkLocal, HopByHop, Frame.Extension(Frame.IcmpV6, report), "ff02::16", 1)),
+            ("query", true, Frame.PacketV6(LinkLocal, HopByHop, Frame.RouterAlert(Frame.IcmpV6, query), "ff02::1", 1)),
+            ("query from a global address", false, Frame.PacketV6("2001:db8::7", HopByHop, Frame.RouterAlert(Frame.IcmpV6, query), "ff02::1", 1)),
+            ("DHCPv6 reply", true, Frame.PacketV6(LinkLocal, Frame.Udp, Frame.UdpHeader(547, 546), "fe80::2")),
+            ("DHCPv6 reply from a global address", false, Frame.PacketV6("2001:db8::7", Frame.Udp, Frame.UdpHeader(547, 546), "fe80::2")),
+            ("UDP to another port", false, Frame.PacketV6(LinkLocal, Frame.Udp, Frame.UdpHeader(547, 53), "fe80::2")),
+            ("echo request", false, Frame.PacketV6(LinkLocal, Frame.IcmpV6, Frame.IcmpV6Message(EchoRequest, new byte[24], LinkLocal, Lab.InsideV6), hopLimit: 255)),
+        ];
+        AssertVerdicts(mode, [.. packets.Select(p => (p.Name, p.Passes))], lab.Probe.Send([.. packets.Select(p => Frame.Ethernet(Frame.IPv6, p.Packet))]));
+    }
+
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void TagsOfVlanIdZero_InAnyNumber_HideNoListedSource(string mode)
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
+        daemon.Api.Add("drop", "10.77.0.9/32");
+        using Socket server = lab.Inside.Do(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        server.Bind(new IPEndPoint(IPAddress.Any, 9)); // the port of Frame.UdpHeader
+        server.ReceiveTimeout = 5000;
+        EndPoint from = new IPEndPoint(IPAddress.Any, 0);
+        for (int count = 0; count <= 11; count++)
+        {
+            // The listed one first: what arrives is the other, as long as the filter looks behind that many tags.
+            lab.Probe.Send([.. new[] { "10.77.0.9", "10.77.0.8" }.Select(source => Frame.PriorityTagged(Frame.IPv4, Frame.PacketV4(source, Frame.UdpHeader()), count))]);
+            if (count <= 8)
+            {
+                server.ReceiveFrom(new byte[64], ref from);
+                Assert.Equal("10.77.0.8", ((IPEndPoint)from).Address.ToString());
+            }
+
+            Assert.Equal(0, server.Available);
+        }
+
+        Assert.Equal(6, Stats.Metric(daemon, "couic_frames_too_many_tags_total"));
+    }
+
+    [Fact]
+    public void ATunDevice_PacketsOfAListedSource_AreDropped()
+    {
+        using Lab lab = new();
+        using TunDevice tun = new(lab.Inside, "tun7", "10.78.0.1/24");
+        using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = "auto", Interfaces = [Lab.Interface, "tun7"] });
+        using Socket server = lab.Inside.Do(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        server.Bind(new IPEndPoint(IPAddress.Any, 9)); // the port of Frame.UdpHeader
+        server.ReceiveTimeout = 5000;
+        daemon.Api.Add("drop", "10.78.0.3/32", "four");
+        daemon.Api.Add("drop", "fd78::3/128", "six");
+        foreach (string source in (string[])["10.78.0.3", "10.78.0.2"])
+        {
+            tun.Write(Frame.PacketV4(source, Frame.UdpHeader(), "10.78.0.1"));
+        }
+
+        tun.Write(Frame.PacketV6("fd78::3", Frame.Udp, Frame.UdpHeader(), "fd78::1"));
+        EndPoint from = new IPEndPoint(IPAddress.Any, 0);
+        server.ReceiveFrom(new byte[64], ref from);
+        Assert.Equal("10.78.0.2", ((IPEndPoint)from).Address.ToString());
+        Assert.Equal((1, 1), (Stats.TagPackets(daemon, "drop", "four"), Stats.TagPackets(daemon, "drop", "six")));
     }
 
     [Theory]
@@ -202,7 +286,10 @@ public sealed class PacketTests
         yield return ("not IP", true, Frame.Ethernet(Frame.LocalExperiment, new byte[46]));
         yield return ("nothing behind the EtherType", true, Frame.Ethernet(Frame.IPv4, []));
         yield return ("two bytes behind the tag, without which the kernel takes no tag", true, Frame.Ethernet(Frame.IPv4, [0x45, 0], Frame.Vlan));
-        yield return ("three tags", true, Frame.UdpFrom("198.51.100.7", Frame.ServiceVlan, Frame.Vlan, Frame.Vlan));
+        yield return ("nine tags, not listed", false, Frame.UdpFrom("192.0.2.1", [.. Enumerable.Repeat(Frame.Vlan, 9)]));
+        yield return ("ARP in nine tags", false, Frame.Ethernet(Frame.Arp, new byte[28], [.. Enumerable.Repeat(Frame.ServiceVlan, 9)]));
+        yield return ("PPPoE discovery", true, Frame.Ethernet(Frame.PppoeDiscovery, Frame.Pppoe(Frame.PppV4, Frame.PacketV4("198.51.100.7", udp))));
+        yield return ("LCP in PPPoE", true, Frame.Ethernet(Frame.PppoeSession, Frame.Pppoe(0xc021, Frame.PacketV4("198.51.100.7", udp))));
         foreach (int length in new[] { 1, 12, 15, 16, 19 })
         {
             yield return ($"IPv4 cut to {length} bytes", true, Frame.Ethernet(Frame.IPv4, Frame.PacketV4("198.51.100.7", udp)[..length]));
@@ -222,6 +309,12 @@ public sealed class PacketTests
 
         foreach ((string v4, string v6, bool passes) in new[] { ("198.51.100.7", "2001:db8:bad::1", false), ("192.0.2.1", "2001:db8::1", true) })
         {
+            foreach (ushort[] tags in new ushort[][] { [], [Frame.Vlan], [Frame.ServiceVlan, Frame.Vlan] })
+            {
+                yield return ($"IPv4 in PPPoE, {tags.Length} tags", passes, Frame.Ethernet(Frame.PppoeSession, Frame.Pppoe(Frame.PppV4, Frame.PacketV4(v4, udp)), tags));
+                yield return ($"IPv6 in PPPoE, {tags.Length} tags", passes, Frame.Ethernet(Frame.PppoeSession, Frame.Pppoe(Frame.PppV6, Frame.PacketV6(v6, Frame.Udp, udp)), tags));
+            }
+
             yield return ("IPv4 header alone", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, [])));
             yield return ("IPv4 with options", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, udp, optionBytes: 40)));
             yield return ("IPv4 first fragment", passes, Frame.Ethernet(Frame.IPv4, Frame.PacketV4(v4, udp, fragment: MoreFragments)));

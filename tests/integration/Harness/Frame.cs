@@ -15,6 +15,10 @@ public static class Frame
     /// <summary>EtherType of IEEE 802 for local experiments: not IP, and the kernel ignores it.</summary>
     public const ushort LocalExperiment = 0x88b5;
 
+    public const ushort PppoeDiscovery = 0x8863;
+    public const ushort PppoeSession = 0x8864;
+    public const ushort PppV4 = 0x0021;
+    public const ushort PppV6 = 0x0057;
     public const byte Udp = 17;
     public const byte IcmpV6 = 58;
 
@@ -85,12 +89,41 @@ public static class Frame
         return packet;
     }
 
+    /// <summary>A PPPoE session header and a PPP protocol before a packet.</summary>
+    public static byte[] Pppoe(ushort protocol, byte[] packet)
+    {
+        byte[] session = new byte[8 + packet.Length];
+        session[0] = 0x11;
+        session[3] = 1;
+        BinaryPrimitives.WriteUInt16BigEndian(session.AsSpan(4), (ushort)(packet.Length + 2));
+        BinaryPrimitives.WriteUInt16BigEndian(session.AsSpan(6), protocol);
+        packet.CopyTo(session, 8);
+        return session;
+    }
+
+    /// <summary>A frame in tags of VLAN ID 0, which Linux takes off without a VLAN device.</summary>
+    public static byte[] PriorityTagged(ushort type, byte[] payload, int tags)
+    {
+        byte[] frame = Ethernet(type, payload, [.. Enumerable.Repeat(Vlan, tags)]);
+        for (int i = 0; i < tags; i++)
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(14 + (4 * i)), 0);
+        }
+
+        return frame;
+    }
+
+    /// <summary>A hop-by-hop header with the router alert of multicast listener discovery before a payload.</summary>
+    public static byte[] RouterAlert(byte nextHeader, byte[] payload) => [nextHeader, 0, 5, 2, 0, 0, 1, 0, .. payload];
+
     /// <summary>UDP to the discard port with eight bytes; no checksum, which IPv4 allows and no filter looks at.</summary>
-    public static byte[] UdpHeader()
+    public static byte[] UdpHeader() => UdpHeader(40000, 9);
+
+    public static byte[] UdpHeader(ushort source, ushort destination)
     {
         byte[] datagram = new byte[16];
-        BinaryPrimitives.WriteUInt16BigEndian(datagram, 40000);
-        BinaryPrimitives.WriteUInt16BigEndian(datagram.AsSpan(2), 9);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram, source);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram.AsSpan(2), destination);
         BinaryPrimitives.WriteUInt16BigEndian(datagram.AsSpan(4), 16);
         return datagram;
     }

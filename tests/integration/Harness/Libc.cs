@@ -66,6 +66,12 @@ internal static partial class Libc
     public static partial nint recv(int fd, Span<byte> buffer, nint length, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
+    public static partial nint write(int fd, ReadOnlySpan<byte> buffer, nint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int ioctl(int fd, nuint request, ReadOnlySpan<byte> argument);
+
+    [LibraryImport("libc", SetLastError = true)]
     public static partial int poll(ref PollEntry entry, nuint count, int timeoutMs);
 
     /// <summary>struct sockaddr_ll; the last eight bytes, the hardware address, are not needed to bind.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Couic.IntegrationTests.Harness;
@@ -14,6 +15,13 @@ internal static class Stats
     {
         JsonElement counters = daemon.Api.Get("/v1/stats").Expect(200).Json.GetProperty("xdp").GetProperty(action);
         return (counters.GetProperty("rx_packets").GetInt64(), counters.GetProperty("rx_bytes").GetInt64());
+    }
+
+    /// <summary>The value of a sample without labels.</summary>
+    public static long Metric(Daemon daemon, string name)
+    {
+        string text = daemon.Api.Get("/v1/metrics?format=prometheus").Expect(200).Body;
+        return long.Parse(text.Split('\n').First(line => line.StartsWith(name + " ", StringComparison.Ordinal))[name.Length..], CultureInfo.InvariantCulture);
     }
 
     public static long Count(Daemon daemon, string policy) =>

@@ -20,6 +20,7 @@ public class LayoutTests
         ("COUIC_COUNTER_UNLISTED", nameof(Layout.CounterUnlisted)),
         ("COUIC_COUNTER_NOT_IP", nameof(Layout.CounterNotIp)),
         ("COUIC_COUNTER_MALFORMED", nameof(Layout.CounterMalformed)),
+        ("COUIC_COUNTER_TOO_MANY_TAGS", nameof(Layout.CounterTooManyTags)),
         ("COUIC_COUNTER_TAGS", nameof(Layout.CounterTags)),
         ("sizeof(struct couic_counter)", nameof(Layout.CounterSize)),
         ("sizeof(struct couic_record)", nameof(Layout.RecordSize)),

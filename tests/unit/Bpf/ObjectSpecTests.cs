@@ -22,7 +22,7 @@ public class ObjectSpecTests
         Assert.Equal((20u, 4u, 131_072u, 1u), (trie.KeySize, trie.ValueSize, trie.MaxEntries, trie.Flags));
         Assert.NotEmpty(spec.Program.References);
         Assert.NotEmpty(spec.Program.Lines.ToArray());
-        Assert.Equal(7 * BpfSyscall.FunctionInfoSize, spec.Program.Functions.Length);
+        Assert.Equal(9 * BpfSyscall.FunctionInfoSize, spec.Program.Functions.Length);
     }
 
     [Fact]

@@ -40,6 +40,23 @@ internal static class Packets
         return [.. header, .. body];
     }
 
+    /// <summary>A frame with tags, outermost first, in front of a packet with its EtherType.</summary>
+    public static byte[] Tagged(ushort protocol, byte[] packet, params ushort[] tags) =>
+        [.. new byte[12], .. tags.SelectMany((tag, i) => (byte[])[.. Big(tag), 0, (byte)i]), .. Big(protocol), .. packet];
+
+    /// <summary>A PPPoE session header and a PPP protocol of two bytes, or of one where it fits.</summary>
+    public static byte[] PppoeSession(ushort protocol, byte[] packet, bool compressed = false, byte version = 0x11, byte code = 0) =>
+        [version, code, 0, 1, .. Big((ushort)(packet.Length + 2)), .. compressed ? [(byte)protocol] : Big(protocol), .. packet];
+
+    /// <summary>A hop-by-hop header with a router alert for multicast listener discovery.</summary>
+    public static byte[] RouterAlert(byte next, ushort value = 0, bool last = false) =>
+        last ? [next, 0, 1, 0, 5, 2, .. Big(value)] : [next, 0, 5, 2, .. Big(value), 1, 0];
+
+    public static byte[] Icmp6(byte type, int length, byte code = 0) => [type, code, .. new byte[length - 2]];
+
+    public static byte[] Udp(ushort source, ushort destination, int payload = 8, ushort? length = null) =>
+        [.. Big(source), .. Big(destination), .. Big(length ?? (ushort)(8 + payload)), 0, 0, .. new byte[payload]];
+
     /// <summary>A hop-by-hop or destination options header of padding.</summary>
     public static byte[] Options(byte next, byte units = 0) => [next, units, 1, 4, 0, 0, 0, 0, .. new byte[units * 8]];
 

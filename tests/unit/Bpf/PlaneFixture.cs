@@ -56,10 +56,12 @@ internal sealed class PlaneFixture : IDisposable
         }
     }
 
-    public uint Run(byte[] packet, uint repeat = 1)
+    public uint Run(byte[] packet, uint repeat = 1) => Run(Program, packet, repeat);
+
+    public static uint Run(FileDescriptor program, byte[] packet, uint repeat = 1)
     {
         // Generic XDP and drivers hand shorter frames over than the test run takes: it wants an Ethernet header.
-        Errno errno = BpfSyscall.TestRun(Program, packet, repeat, out uint verdict, out _);
+        Errno errno = BpfSyscall.TestRun(program, packet, repeat, out uint verdict, out _);
         Assert.Equal(Errno.None, errno);
         return verdict;
     }

@@ -1,3 +1,4 @@
+using System.Net;
 using Couic.Bpf;
 using Couic.Store;
 using Xunit;
@@ -13,6 +14,9 @@ public class VerdictTests
     private const ushort Arp = 0x0806;
     private const ushort Tag = 0x8100;
     private const ushort ServiceTag = 0x88a8;
+    private const ushort Session = 0x8864;
+    private const ushort PppIPv4 = 0x0021;
+    private const ushort PppIPv6 = 0x0057;
 
     // drop 198.51.100.0/24 203.0.113.7/32 2001:db8:bad::/48 2001:db8:1::7/128 fe80::/10; ignore 198.51.100.128/25 2001:db8:bad:1::/64
     private static readonly (string What, byte[] Packet, uint Verdict)[] Cases =
@@ -38,7 +42,34 @@ public class VerdictTests
         ("IPv4 in two VLAN tags", Join(Vlan(ServiceTag, Tag), [0, 7], Big(IPv4), V4("203.0.113.7")), PlaneFixture.Drop),
         ("IPv4 in two equal tags", Join(Vlan(Tag, Tag), [0, 7], Big(IPv4), V4("203.0.113.7")), PlaneFixture.Drop),
         ("IPv4 not listed in two tags", Join(Vlan(ServiceTag, Tag), [0, 7], Big(IPv4), V4("192.0.2.9")), PlaneFixture.Pass),
-        ("IPv4 in three tags", Join(Vlan(Tag, Tag), [0, 7], Big(Tag), [0, 7], Big(IPv4), V4("203.0.113.7")), PlaneFixture.Pass),
+        ("IPv4 in three tags", Tagged(IPv4, V4("203.0.113.7"), Tag, Tag, Tag), PlaneFixture.Drop),
+        ("IPv4 in eight tags", Tagged(IPv4, V4("203.0.113.7"), [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Drop),
+        ("IPv4 in eight service tags", Tagged(IPv4, V4("203.0.113.7"), [.. Enumerable.Repeat(ServiceTag, 8)]), PlaneFixture.Drop),
+        ("IPv4 in eight tags of both kinds", Tagged(IPv4, V4("203.0.113.7"), ServiceTag, Tag, ServiceTag, Tag, Tag, ServiceTag, Tag, Tag), PlaneFixture.Drop),
+        ("IPv4 not listed in eight tags", Tagged(IPv4, V4("192.0.2.9"), [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Pass),
+        ("IPv6 in eight tags", Tagged(IPv6, V6("2001:db8:1::7"), [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Drop),
+        ("IPv6 not listed in eight tags", Tagged(IPv6, V6("2001:db8:2::1"), [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Pass),
+        ("solicitation in eight tags", Tagged(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)]), [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Pass),
+        ("ARP in eight tags", Tagged(Arp, new byte[28], [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Pass),
+        ("IPv4 in nine tags", Tagged(IPv4, V4("203.0.113.7"), [.. Enumerable.Repeat(Tag, 9)]), PlaneFixture.Drop),
+        ("IPv4 not listed in nine tags", Tagged(IPv4, V4("192.0.2.9"), [.. Enumerable.Repeat(Tag, 9)]), PlaneFixture.Drop),
+        ("ARP in nine service tags", Tagged(Arp, new byte[28], [.. Enumerable.Repeat(ServiceTag, 9)]), PlaneFixture.Drop),
+        ("IPv4 in thirty tags", Tagged(IPv4, V4("192.0.2.9"), [.. Enumerable.Repeat(Tag, 30)]), PlaneFixture.Drop),
+        ("IPv4 in a tag that Linux does not take off", Tagged(IPv4, V4("203.0.113.7"), 0x9100), PlaneFixture.Pass),
+        ("IPv4 in PPPoE", Ethernet(Session, PppoeSession(PppIPv4, V4("203.0.113.7"))), PlaneFixture.Drop),
+        ("IPv4 not listed in PPPoE", Ethernet(Session, PppoeSession(PppIPv4, V4("192.0.2.9"))), PlaneFixture.Pass),
+        ("IPv4 in PPPoE with a short protocol", Ethernet(Session, PppoeSession(PppIPv4, V4("203.0.113.7"), compressed: true)), PlaneFixture.Drop),
+        ("IPv4 in PPPoE of another version", Ethernet(Session, PppoeSession(PppIPv4, V4("203.0.113.7"), version: 0x27, code: 9)), PlaneFixture.Drop),
+        ("IPv4 in PPPoE in one tag", Tagged(Session, PppoeSession(PppIPv4, V4("203.0.113.7")), Tag), PlaneFixture.Drop),
+        ("IPv4 in PPPoE in eight tags", Tagged(Session, PppoeSession(PppIPv4, V4("203.0.113.7")), [.. Enumerable.Repeat(Tag, 8)]), PlaneFixture.Drop),
+        ("IPv6 in PPPoE", Ethernet(Session, PppoeSession(PppIPv6, V6("2001:db8:1::7"))), PlaneFixture.Drop),
+        ("IPv6 not listed in PPPoE", Ethernet(Session, PppoeSession(PppIPv6, V6("2001:db8:2::1"))), PlaneFixture.Pass),
+        ("IPv6 in PPPoE with a short protocol", Ethernet(Session, PppoeSession(PppIPv6, V6("2001:db8:1::7"), compressed: true)), PlaneFixture.Drop),
+        ("IPv6 in PPPoE in two tags", Tagged(Session, PppoeSession(PppIPv6, V6("2001:db8:1::7")), ServiceTag, Tag), PlaneFixture.Drop),
+        ("router advertisement in PPPoE", Ethernet(Session, PppoeSession(PppIPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(134, 16)]))), PlaneFixture.Pass),
+        ("LCP in PPPoE", Ethernet(Session, PppoeSession(0xc021, V4("203.0.113.7"))), PlaneFixture.Pass),
+        ("PPPoE discovery", Ethernet(0x8863, PppoeSession(PppIPv4, V4("203.0.113.7"))), PlaneFixture.Pass),
+        ("PPPoE header without its last byte", Ethernet(Session, PppoeSession(PppIPv4, V4("203.0.113.7"))[..7]), PlaneFixture.Pass),
         ("IPv4 header without its last byte", Ethernet(IPv4, V4("203.0.113.7")[..19]), PlaneFixture.Pass),
         ("IPv4 header alone", Ethernet(IPv4, V4("203.0.113.7")[..20]), PlaneFixture.Drop),
         ("IPv4 without the options it announces", Ethernet(IPv4, V4("203.0.113.7", headerWords: 15)[..40]), PlaneFixture.Pass),
@@ -67,22 +98,22 @@ public class VerdictTests
         ("link-local UDP", Ethernet(IPv6, V6("fe80::1")), PlaneFixture.Drop),
         ("link-local echo", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(128)])), PlaneFixture.Drop),
         ("type before router solicitation", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(132)])), PlaneFixture.Drop),
-        ("router solicitation", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(133)])), PlaneFixture.Pass),
-        ("router advertisement", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(134)])), PlaneFixture.Pass),
-        ("neighbour solicitation", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135)])), PlaneFixture.Pass),
-        ("neighbour advertisement", Ethernet(IPv6, V6("febf::1", next: 58, hopLimit: 255, payload: [Icmp6(136)])), PlaneFixture.Pass),
-        ("redirect", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(137)])), PlaneFixture.Pass),
+        ("router solicitation", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(133, 8)])), PlaneFixture.Pass),
+        ("router advertisement", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(134, 16)])), PlaneFixture.Pass),
+        ("neighbour solicitation", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("neighbour advertisement", Ethernet(IPv6, V6("febf::1", next: 58, hopLimit: 255, payload: [Icmp6(136, 24)])), PlaneFixture.Pass),
+        ("redirect", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(137, 40)])), PlaneFixture.Pass),
         ("type behind redirect", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(138)])), PlaneFixture.Drop),
-        ("neighbour solicitation through a router", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 254, payload: [Icmp6(135)])), PlaneFixture.Drop),
-        ("neighbour solicitation from a listed host", Ethernet(IPv6, V6("2001:db8:1::7", next: 58, hopLimit: 255, payload: [Icmp6(135)])), PlaneFixture.Drop),
-        ("neighbour solicitation in a tag", Join(Vlan(Tag, IPv6), V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135)])), PlaneFixture.Pass),
-        ("solicitation behind a hop-by-hop header", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58), Icmp6(135)])), PlaneFixture.Pass),
-        ("solicitation behind a longer one", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58, 2), Icmp6(135)])), PlaneFixture.Pass),
-        ("solicitation behind two options headers", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(58), Icmp6(135)])), PlaneFixture.Pass),
-        ("solicitation behind three", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(60), Options(58), Icmp6(135)])), PlaneFixture.Drop),
-        ("solicitation in a fragment", Ethernet(IPv6, V6("fe80::1", next: 44, hopLimit: 255, payload: [Fragment(58), Icmp6(135)])), PlaneFixture.Drop),
-        ("solicitation cut behind its type", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135)[..1]])), PlaneFixture.Drop),
-        ("options header that leads out of the frame", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [[58, 255, 0, 0, 0, 0, 0, 0], Icmp6(135)])), PlaneFixture.Drop),
+        ("neighbour solicitation through a router", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 254, payload: [Icmp6(135, 24)])), PlaneFixture.Drop),
+        ("neighbour solicitation from a listed host", Ethernet(IPv6, V6("2001:db8:1::7", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("neighbour solicitation in a tag", Join(Vlan(Tag, IPv6), V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation behind a hop-by-hop header", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58), Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation behind a longer one", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58, 2), Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation behind two options headers", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(58), Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation behind three", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(60), Options(58), Icmp6(135, 24)])), PlaneFixture.Drop),
+        ("solicitation in a fragment", Ethernet(IPv6, V6("fe80::1", next: 44, hopLimit: 255, payload: [Fragment(58), Icmp6(135, 24)])), PlaneFixture.Drop),
+        ("solicitation cut behind its type", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)[..1]])), PlaneFixture.Drop),
+        ("options header that leads out of the frame", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [[58, 255, 0, 0, 0, 0, 0, 0], Icmp6(135, 24)])), PlaneFixture.Drop),
     ];
 
     public static TheoryData<string> Names => new(Cases.Select(c => c.What));
@@ -122,24 +153,58 @@ public class VerdictTests
             ulong before = plane.Plane.ReadMalformed().Packets;
             plane.Run(packet);
             bool malformed = what.Contains("without its last byte", StringComparison.Ordinal) || what.Contains("it announces", StringComparison.Ordinal)
-                || what.Contains("that says", StringComparison.Ordinal) || what is "Ethernet header alone" or "second VLAN tag missing" or "IPv4 with a header of 4 words";
+                || what.Contains("that says", StringComparison.Ordinal) || what is "Ethernet header alone" or "PPPoE header without its last byte" or "second VLAN tag missing" or "IPv4 with a header of 4 words";
             Assert.True(plane.Plane.ReadMalformed().Packets - before == (malformed ? 1u : 0u), what);
         }
     }
 
     [Fact]
-    public void EveryTruncationOfAPacketPassesOrDropsAsTheWholeDoes()
+    public void EveryTruncationOfAPacketGetsTheVerdictOfTheReference()
     {
         using PlaneFixture plane = Listed();
         foreach ((string what, byte[] packet, uint verdict) in Cases)
         {
+            Assert.True(ReferenceFilter.OfFrame(packet, IsDropped) == (verdict == PlaneFixture.Drop), what);
             for (int length = 14; length < packet.Length; length++)
             {
-                uint got = plane.Run(packet[..length]);
-                Assert.True(got == PlaneFixture.Pass || got == verdict || what.Contains("solicitation", StringComparison.Ordinal)
-                    || what.Contains("advertisement", StringComparison.Ordinal) || what == "redirect", $"{what}, {length} bytes");
+                bool dropped = ReferenceFilter.OfFrame(packet.AsSpan(0, length), IsDropped);
+                Assert.True(plane.Run(packet[..length]) == (dropped ? PlaneFixture.Drop : PlaneFixture.Pass), $"{what}, {length} bytes");
             }
         }
+    }
+
+    [Fact]
+    public void FramesWithMoreThanEightTags_AreCountedByThemselvesAndAsDropped()
+    {
+        using PlaneFixture plane = Listed();
+        foreach ((string what, byte[] packet, _) in Cases)
+        {
+            ulong before = plane.Plane.ReadTooManyTags().Packets;
+            plane.Run(packet);
+            bool deep = what.Contains("nine", StringComparison.Ordinal) || what.Contains("thirty", StringComparison.Ordinal);
+            Assert.True(plane.Plane.ReadTooManyTags().Packets - before == (deep ? 1u : 0u), what);
+        }
+    }
+
+    [Fact]
+    public void PacketsWithoutAnEthernetHeader_GetTheVerdictOfTheirSource()
+    {
+        using PlaneFixture plane = Listed();
+        foreach ((string what, byte[] packet, uint verdict) in Cases)
+        {
+            if (packet.Length < 14 + 20 || packet.AsSpan(12, 2) is not ([0x08, 0x00] or [0x86, 0xdd]) || what.Contains("that says", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            Assert.True(PlaneFixture.Run(plane.Programs.Ip, packet[14..]) == verdict, what);
+        }
+
+        Assert.Equal(PlaneFixture.Drop, PlaneFixture.Run(plane.Programs.Ip, V4("203.0.113.7")));
+        Assert.Equal(PlaneFixture.Drop, PlaneFixture.Run(plane.Programs.Ip, V6("2001:db8:1::7")));
+        Assert.Equal(PlaneFixture.Pass, PlaneFixture.Run(plane.Programs.Ip, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])));
+        Assert.Equal(PlaneFixture.Pass, PlaneFixture.Run(plane.Programs.Ip, Ethernet(IPv4, V4("203.0.113.7"))));
+        Assert.Equal(0ul, plane.Plane.ReadTooManyTags().Packets);
     }
 
     [Theory]
@@ -173,7 +238,7 @@ public class VerdictTests
         using PlaneFixture plane = Listed(PlaneFixture.Small with { MatchDestination = true });
         plane.Set(Policy.Drop, "::/0", slot: 20);
 
-        Assert.Equal(PlaneFixture.Pass, plane.Run(Ethernet(IPv6, V6("fe80::2", "fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(136)]))));
+        Assert.Equal(PlaneFixture.Pass, plane.Run(Ethernet(IPv6, V6("fe80::2", "fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(136, 24)]))));
         Assert.Equal(PlaneFixture.Drop, plane.Run(Ethernet(IPv6, V6("fe80::2", "fe80::1"))));
     }
 
@@ -218,6 +283,13 @@ public class VerdictTests
             Assert.Equal(i == counter, hits.LastHit is not null);
         }
     }
+
+    private static bool IsDropped(IPAddress source) =>
+        (IsIn(source, "198.51.100.0/24") && !IsIn(source, "198.51.100.128/25")) || IsIn(source, "203.0.113.7/32") || IsIn(source, "2001:db8:1::7/128")
+        || (IsIn(source, "2001:db8:bad::/48") && !IsIn(source, "2001:db8:bad:1::/64")) || IsIn(source, "fe80::/10");
+
+    private static bool IsIn(IPAddress source, string text) =>
+        IPNetwork.Parse(text) is var network && network.BaseAddress.AddressFamily == source.AddressFamily && network.Contains(source); // not a mapped one
 
     private static PlaneFixture Listed(PlaneOptions? options = null)
     {

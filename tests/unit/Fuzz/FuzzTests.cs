@@ -51,7 +51,9 @@ public class FuzzTests(ITestOutputHelper output)
         File.Delete(find.Message.Split("\nin ")[1].Split(" (copy")[0]);
     }
 
-    private void Run(FuzzTarget target)
+    private void Run(FuzzTarget target) => Run(target, output);
+
+    internal static void Run(FuzzTarget target, ITestOutputHelper output)
     {
         int? seconds = Number("FUZZ_SECONDS");
         int seed = Number("FUZZ_SEED") ?? (seconds is null ? 1 : Random.Shared.Next());
