@@ -23,6 +23,11 @@ internal static class CheckCommand
             if (SettingsReader.Read(source, faults) is { } settings)
             {
                 (int clients, int sets) = CheckFiles(source, settings, faults);
+                foreach (string warning in ClearTokens.WarningsOf(settings.Peering))
+                {
+                    errors.WriteLine($"{source.Path}: warning: {warning}");
+                }
+
                 summary = $"{source.Path}: good, {clients} client files and {sets} set files too";
             }
 

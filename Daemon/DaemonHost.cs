@@ -199,6 +199,7 @@ internal sealed partial class DaemonHost : IDisposable
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
+        _reloader.WarnOfClearTokens(_settings.Peering);
         _drift.Start();
         _systemd.Ready(StatusLine);
         _isReady = true;

@@ -130,7 +130,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
         if (!peering.Travels(policy))
         {
-            exchange.Fail(404, ErrorCode.NotFound, $"{policy.Name()} rules do not travel here ([peering] in the configuration)");
+            exchange.Fail(404, ErrorCode.NotFound, PeeringService.OffMessage);
             return;
         }
 

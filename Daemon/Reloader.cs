@@ -77,6 +77,7 @@ internal sealed partial class Reloader
             _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
             _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
             _settings = Merge(_settings, settings);
+            WarnOfClearTokens(settings.Peering);
             Reloaded(actor);
             if (restart.Length == 0)
             {
@@ -85,6 +86,15 @@ internal sealed partial class Reloader
 
             RestartNeeded(string.Join(", ", restart));
             return new ReloadResult(true, $"changed, but in force only after a restart: {string.Join(", ", restart)}");
+        }
+    }
+
+    /// <summary>At the start and after each reload.</summary>
+    public void WarnOfClearTokens(Config.PeeringSettings peering)
+    {
+        foreach (string warning in ClearTokens.WarningsOf(peering))
+        {
+            TokenInClear(warning);
         }
     }
 
@@ -134,6 +144,9 @@ internal sealed partial class Reloader
 
     [LoggerMessage(EventName = "reload_failed", Level = LogLevel.Error, Message = "reload for {Actor}: nothing has changed: {Fault}")]
     private partial void Failed(string actor, string fault);
+
+    [LoggerMessage(EventName = "token_in_clear", Level = LogLevel.Warning, Message = "{Warning}")]
+    private partial void TokenInClear(string warning);
 
     [LoggerMessage(EventName = "restart_needed", Level = LogLevel.Warning, Message = "changed, but in force only after a restart: {Keys}")]
     private partial void RestartNeeded(string keys);

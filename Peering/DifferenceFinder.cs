@@ -195,6 +195,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
     {
         { IsSuccess: true } => null,
         { Failure: not PeerFailure.None } => answer.Detail,
+        { Status: 404 } when RefusalText.Of(answer.Body.Span) == PeeringService.OffMessage => "peering is off there ([peering] enabled in its configuration)",
         { Status: 404 or 405 } => "it knows only the plain wire of couic 1.x and cannot be compared",
         { Status: 401 } => "it refuses the token, or the policy",
         _ => $"status {answer.Status}",

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;
@@ -91,6 +93,8 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
 
         private readonly CancellationTokenSource _end = new();
         private HttpClient? _client;
+        private long _nextTlsProbe;
+        private bool _speaksTls;
 
         public PeerConnector Connector { get; } = new(settings, names);
 
@@ -119,12 +123,54 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
                     Interlocked.Exchange(ref _client, null)?.Dispose();
                 }
 
-                return answer;
+                return await ExplainAsync(answer).ConfigureAwait(false);
             }
             finally
             {
                 await stop.CancelAsync().ConfigureAwait(false);
             }
+        }
+
+        /// <summary>A port that speaks TLS answers plain HTTP in many ways, and seldom says so: it is asked, once in a while.</summary>
+        private async Task<PeerAnswer> ExplainAsync(PeerAnswer answer)
+        {
+            bool isOddEnd = answer.Detail is PeerFailures.NoHttp or PeerFailures.Ended or PeerFailures.Reset or PeerFailures.Broke;
+            if (settings.Tls || !isOddEnd)
+            {
+                return answer;
+            }
+
+            if (Environment.TickCount64 >= _nextTlsProbe)
+            {
+                _speaksTls = await SpeaksTlsAsync().ConfigureAwait(false);
+                _nextTlsProbe = Environment.TickCount64 + 10_000;
+            }
+
+            return _speaksTls ? answer with { Detail = answer.Detail + " (that port speaks TLS: set \"tls = true\")" } : answer;
+        }
+
+        /// <summary>Begins a handshake and breaks it off at the certificate; nothing is sent over it.</summary>
+        private async Task<bool> SpeaksTlsAsync()
+        {
+            bool hasCertificate = false;
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
+            limit.CancelAfter(PeerConnector.ConnectLimit);
+            try
+            {
+                using Socket socket = await Connector.ConnectAsync(limit.Token).ConfigureAwait(false);
+                using var tls = new SslStream(new NetworkStream(socket), leaveInnerStreamOpen: false, (_, certificate, _, _) =>
+                {
+                    hasCertificate = certificate is not null;
+                    return false;
+                });
+                await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = settings.Host }, limit.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AuthenticationException or IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+            {
+                // Either way the question is answered.
+            }
+
+            return hasCertificate;
         }
 
         public void Dispose()

@@ -56,5 +56,8 @@ internal enum PeerFailure : byte
 /// <param name="Detail">The cause in words, for the log; null where there is none.</param>
 internal readonly record struct PeerAnswer(PeerFailure Failure, int Status, ReadOnlyMemory<byte> Body, string? Detail = null)
 {
+    /// <summary>A page for browsers, which couic never answers with.</summary>
+    public bool IsHypertext => Body.Span.TrimStart(" \t\r\n"u8) is [(byte)'<', ..];
+
     public bool IsSuccess => Failure == PeerFailure.None && Status is >= 200 and < 300;
 }

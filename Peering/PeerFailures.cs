@@ -8,6 +8,11 @@ namespace Couic.Peering;
 /// <summary>What an exception of the HTTP client means for a peer, in our own words: the framework's may be mere keys.</summary>
 internal static class PeerFailures
 {
+    public const string NoHttp = "the answer is no HTTP";
+    public const string Broke = "the connection broke";
+    public const string Reset = "connection reset";
+    public const string Ended = "the connection ended before the answer";
+
     public static PeerAnswer Of(Exception fault)
     {
         for (Exception? e = fault; e is not null; e = e.InnerException)
@@ -31,7 +36,7 @@ internal static class PeerFailures
             }
         }
 
-        return Failed(PeerFailure.Unreachable, "the connection broke");
+        return Failed(PeerFailure.Unreachable, Broke);
     }
 
     public static PeerAnswer Failed(PeerFailure failure, string cause) => new(failure, 0, default, cause);
@@ -40,16 +45,16 @@ internal static class PeerFailures
     {
         HttpRequestError.NameResolutionError => Failed(PeerFailure.Unreachable, "its name cannot be resolved"),
         HttpRequestError.SecureConnectionError => null, // the inner exception says more
-        HttpRequestError.InvalidResponse => Failed(PeerFailure.Garbage, "the answer is no HTTP"),
+        HttpRequestError.InvalidResponse => Failed(PeerFailure.Garbage, NoHttp),
         HttpRequestError.ConfigurationLimitExceeded => Failed(PeerFailure.Garbage, "the head of the answer is too large"),
-        HttpRequestError.ResponseEnded => Failed(PeerFailure.Unreachable, "the connection ended before the answer"),
+        HttpRequestError.ResponseEnded => Failed(PeerFailure.Unreachable, Ended),
         _ => null,
     };
 
     private static string Words(SocketError error) => error switch
     {
         SocketError.ConnectionRefused => "connection refused",
-        SocketError.ConnectionReset => "connection reset",
+        SocketError.ConnectionReset => Reset,
         SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "its name cannot be resolved",
         SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.HostDown => "no route to it",
         SocketError.TimedOut => "connecting timed out",

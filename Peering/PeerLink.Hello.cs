@@ -10,6 +10,9 @@ internal sealed partial class PeerLink
     /// <summary>Until a node that knew only the plain wire, or refused a policy, is asked again.</summary>
     private static readonly TimeSpan RecheckInterval = TimeSpan.FromSeconds(30);
 
+    /// <summary>Until a node whose peering is off is asked again: it may be about to be set up.</summary>
+    private static readonly TimeSpan OffInterval = TimeSpan.FromSeconds(5);
+
     /// <summary>A difference that moves with the traffic is looked into this often.</summary>
     private static readonly TimeSpan BusyInterval = TimeSpan.FromSeconds(5);
 
@@ -50,13 +53,13 @@ internal sealed partial class PeerLink
     {
         if (answer.Failure != PeerFailure.None)
         {
-            Fail(answer.Failure, answer.Detail ?? "no answer");
+            FailOf(answer);
             return;
         }
 
-        if (answer.Status is 404 or 405)
+        if (answer.Status is 404 or 405 && !answer.IsHypertext)
         {
-            BecomePlain(index);
+            BecomePlain(index, isOff: RefusalText.Of(answer.Body.Span) == PeeringService.OffMessage);
             return;
         }
 
@@ -156,7 +159,7 @@ internal sealed partial class PeerLink
     {
         if (_wire != Wire.Comparing)
         {
-            PeeringLog.Up(_engine.Log, Settings.ToString(), "comparing");
+            PeeringLog.Up(_engine.Log, Settings.ToString(), Transport, "couic 2");
         }
 
         bool another = peer.Node != PeerNode;
@@ -175,6 +178,13 @@ internal sealed partial class PeerLink
             _engine.Touch();
         }
 
+        if (_isOff)
+        {
+            _isOff = false;
+            _lastError = null;
+            _lastErrorAt = null;
+        }
+
         _wire = Wire.Comparing;
         Succeed();
     }
@@ -183,13 +193,25 @@ internal sealed partial class PeerLink
     /// A node that knows only the plain wire cannot ask for what it lacks, so it is told of every rule once; what it has
     /// already costs it a conflict.
     /// </summary>
-    private void BecomePlain(ReplicaIndex index)
+    /// <param name="isOff">It is a node of this kind whose peering is off: it takes changes, and may be about to be set up.</param>
+    private void BecomePlain(ReplicaIndex index, bool isOff)
     {
+        if (!_wasPlain || _isOff != isOff)
+        {
+            PeeringLog.Up(_engine.Log, Settings.ToString(), Transport, isOff ? "its peering is off, it gets changes only" : "couic 1.x, it gets changes only");
+        }
+
         if (!_wasPlain)
         {
             _wasPlain = true;
-            PeeringLog.Up(_engine.Log, Settings.ToString(), "plain");
             index.EnqueueAllLive(Number);
+        }
+
+        _isOff = isOff;
+        if (isOff)
+        {
+            _lastError = "peering is off there ([peering] enabled in its configuration)";
+            _lastErrorAt = _engine.Time.GetUtcNow();
         }
 
         _wire = Wire.Plain;
@@ -197,7 +219,7 @@ internal sealed partial class PeerLink
         foreach (PolicyState state in _states)
         {
             state.InSync = null;
-            state.NextHello = After(RecheckInterval);
+            state.NextHello = After(isOff ? OffInterval : RecheckInterval);
             state.Due = _engine.IndexOf(state.Policy)?.QueueState(Number).Count ?? 0;
         }
 
@@ -225,8 +247,17 @@ internal sealed partial class PeerLink
         }
     }
 
-    private static string Unexpected(in PeerAnswer answer) =>
+    /// <summary>For the log.</summary>
+    private string Transport => Settings.Tls ? "over TLS" : "without TLS";
+
+    private string Unexpected(in PeerAnswer answer) =>
         answer.IsSuccess ? "the answer makes no sense"
         : RefusalText.Of(answer.Body.Span) is { } text ? $"status {answer.Status}: {text}"
-        : $"status {answer.Status}";
+        : $"status {answer.Status}{HintOf(answer)}";
+
+    /// <summary>What a refusal that is not one of couic most likely means.</summary>
+    private string HintOf(in PeerAnswer answer) =>
+        !Settings.Tls && answer.Status is 400 or (>= 300 and < 400) or 426 ? " (does that port speak TLS? set \"tls = true\")"
+        : answer.IsHypertext ? " (from something that is not couic: does a proxy stand in between?)"
+        : "";
 }

@@ -15,6 +15,7 @@ internal sealed partial class PeerLink
     private readonly Queue<Single> _singles = new();
     private int _maxBatch = MaxBatch;
     private bool _wasPlain;
+    private bool _isOff;
     private ReplicaIndex? _batchIndex;
 
     /// <summary>Sends the next batch of what was queued at the last tick.</summary>

@@ -45,7 +45,7 @@ internal sealed partial class PeerLink
 
             var counters = new PeerCounters(_jobsSent, _requests, _failures, _bytesSent, _bytesReceived, _recordsFetched);
             return new PeerStatus(
-                Settings.Host, Settings.Port, Settings.Tls, State, _wire == Wire.Plain, queued, oldest, _lastSuccess, _lastError,
+                Settings.Host, Settings.Port, Settings.Tls, State, _wire == Wire.Plain && !_isOff, queued, oldest, _lastSuccess, _lastError,
                 _lastErrorAt, _offset.Value, inSync, refused, counters);
         }
     }

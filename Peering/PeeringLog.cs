@@ -7,8 +7,8 @@ internal static partial class PeeringLog
     [LoggerMessage(EventName = "peer_failed", Level = LogLevel.Warning, Message = "send to peer \"{Peer}\": {Cause} ({Queued} rules wait)")]
     public static partial void Failed(ILogger log, string peer, string cause, int queued);
 
-    [LoggerMessage(EventName = "peer_up", Level = LogLevel.Information, Message = "peer \"{Peer}\" is connected ({Wire} wire)")]
-    public static partial void Up(ILogger log, string peer, string wire);
+    [LoggerMessage(EventName = "peer_up", Level = LogLevel.Information, Message = "peer \"{Peer}\" is connected {Transport} ({Kind})")]
+    public static partial void Up(ILogger log, string peer, string transport, string kind);
 
     [LoggerMessage(EventName = "peer_clock_off", Level = LogLevel.Warning, Message = "the clock of peer \"{Peer}\" is off by {Seconds} s (rules are not affected; is NTP running on both?)")]
     public static partial void ClockOff(ILogger log, string peer, long seconds);

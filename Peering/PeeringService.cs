@@ -13,6 +13,9 @@ namespace Couic.Peering;
 /// </summary>
 public sealed class PeeringService : IDisposable
 {
+    /// <summary>What a node answers to a greeting when it could do more than couic 1.x, but is not configured to.</summary>
+    public const string OffMessage = "peering is off on this node ([peering] enabled in its configuration)";
+
     private readonly HttpPeerTransport _transport;
     private readonly PeeringEngine _engine;
     private readonly ILogger _log;

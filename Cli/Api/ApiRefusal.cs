@@ -18,7 +18,9 @@ internal static class ApiRefusal
     {
         if (Read(body) is not { } error)
         {
-            return new CliException($"{endpoint.Display} answered {status} without couic's error format (does a proxy stand in between?)");
+            bool isOtherWire = endpoint.Socket is null && !endpoint.Tls && status is 400 or (>= 300 and < 400) or 426;
+            string hint = isOtherWire ? "does that port speak TLS? set \"tls = true\"" : "does a proxy stand in between?";
+            return new CliException($"{endpoint.Display} answered {status} without couic's error format ({hint})");
         }
 
         string message = Printable.Escape(error.Message);

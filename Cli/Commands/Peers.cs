@@ -46,6 +46,11 @@ internal static class Peers
             invocation.Out.WriteLine($"{Printable.Escape(peer.Host)}:{peer.Port}: last error {Ago.Text(peer.LastErrorAt ?? now, now)}: {Printable.Escape(peer.LastError!)}");
         }
 
+        foreach (PeerRecord peer in peers.Where(p => !p.Tls && !Loopback.IsHost(p.Host)))
+        {
+            invocation.Out.WriteLine($"{Printable.Escape(peer.Host)}:{peer.Port}: its token goes over the network in clear (set \"tls = true\")");
+        }
+
         return ExitStatus.Success;
     }
 

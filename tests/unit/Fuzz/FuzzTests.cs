@@ -26,6 +26,9 @@ public class FuzzTests(ITestOutputHelper output)
     public void JobsOfPeers() => Run(new PeerJobsTarget());
 
     [Fact]
+    public void MessagesOfPeers() => Run(new SyncMessageTarget());
+
+    [Fact]
     public void Cidrs() => Run(new CidrTarget());
 
     [Fact]
