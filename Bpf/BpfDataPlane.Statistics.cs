@@ -38,6 +38,13 @@ public sealed partial class BpfDataPlane
 
     public void ReadTags(Policy policy, Span<Counter> counters) => ReadCounters(_maps.CounterOf(policy, 0), counters);
 
+    public Counter ReadTag(Policy policy, int counter)
+    {
+        Span<Counter> one = stackalloc Counter[1];
+        ReadCounters(_maps.CounterOf(policy, counter), one);
+        return one[0];
+    }
+
     public IReadOnlyList<MapMemory> ReadMemory()
     {
         var memory = new List<MapMemory>();
@@ -61,7 +68,7 @@ public sealed partial class BpfDataPlane
     {
         foreach (Counter counter in counters)
         {
-            sum = new Counter(sum.Packets + counter.Packets, sum.Bytes + counter.Bytes);
+            sum += counter;
         }
 
         return sum;

@@ -38,6 +38,9 @@ public interface IDataPlane
     /// <summary>Packets and bytes per counter index of a policy, summed over CPUs. Fills as many as are asked for.</summary>
     void ReadTags(Policy policy, Span<Counter> counters);
 
+    /// <summary>As <see cref="ReadTags"/>, for one counter. Under the store's lock.</summary>
+    Counter ReadTag(Policy policy, int counter);
+
     /// <summary>Packets that an entry decided and when it last did; false where per-entry counters are off.</summary>
     bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits);
 
@@ -74,7 +77,14 @@ public enum RuleChangeKind : byte
 /// <param name="Message">What was refused and why, ready for a log.</param>
 public sealed record PlaneRefusal(int Errno, string Message);
 
-public readonly record struct Counter(ulong Packets, ulong Bytes);
+public readonly record struct Counter(ulong Packets, ulong Bytes)
+{
+    public static Counter operator +(Counter a, Counter b) => new(a.Packets + b.Packets, a.Bytes + b.Bytes);
+
+    /// <summary>Zero where more would be taken away than there is.</summary>
+    public static Counter operator -(Counter a, Counter b) =>
+        new(a.Packets - Math.Min(a.Packets, b.Packets), a.Bytes - Math.Min(a.Bytes, b.Bytes));
+}
 
 /// <param name="LastHit">UTC; null when it was never hit.</param>
 public readonly record struct EntryHits(ulong Packets, DateTimeOffset? LastHit);

@@ -96,17 +96,24 @@ public sealed partial class RuleStore
     /// The tags of one policy that are in use or were since the start, with the index of their counter; untagged (index 0)
     /// comes first. Tags beyond <see cref="StoreLimits.MaxTags"/> share the last index.
     /// </summary>
-    public List<TagUse> Tags(Policy policy)
+    public List<TagUse> Tags(Policy policy) => Tags(policy, out _);
+
+    /// <inheritdoc cref="Tags(Policy)"/>
+    /// <param name="evicted">What tags without entries had counted whose index went to another one.</param>
+    public List<TagUse> Tags(Policy policy, out Counter evicted)
     {
         var uses = new List<TagUse>();
         using (Enter())
         {
             NameTable tags = _tags[(int)policy];
+            TagTotals totals = _tagTotals[(int)policy];
+            evicted = totals.Evicted;
             for (int id = 0; id <= tags.Last; id++)
             {
                 if (id <= _limits.MaxTags || tags.Holders(id) > 0)
                 {
-                    uses.Add(new TagUse(tags.Text(id), CounterOf(id), tags.Holders(id)));
+                    Counter past = id <= _limits.MaxTags ? totals.Past(id) : default;
+                    uses.Add(new TagUse(tags.Text(id), CounterOf(id), tags.Holders(id), past));
                 }
             }
         }
@@ -143,4 +150,5 @@ public sealed partial class RuleStore
 /// <param name="Tag">Empty for untagged.</param>
 /// <param name="Counter">Index for <see cref="IDataPlane.ReadTags"/>.</param>
 /// <param name="Entries">How many entries carry it now.</param>
-public readonly record struct TagUse(string Tag, int Counter, int Entries);
+/// <param name="Past">What the counter had counted for other tags before.</param>
+public readonly record struct TagUse(string Tag, int Counter, int Entries, Counter Past = default);

@@ -13,6 +13,7 @@ public sealed partial class RuleStore
     private readonly TimeProvider _time;
     private readonly Category[] _categories;
     private readonly NameTable[] _tags;
+    private readonly TagTotals[] _tagTotals;
     private readonly NameTable _creators = new(pinned: 0);
     private IRuleFeed[] _feeds = [];
 
@@ -24,7 +25,8 @@ public sealed partial class RuleStore
         _time = time;
         BetweenSlices = GiveWay;
         _writing = new Errand(() => Write(_present.Planned));
-        _tags = [new NameTable(limits.MaxTags), new NameTable(limits.MaxTags)];
+        _tagTotals = [new TagTotals(limits.MaxTags + 1), new TagTotals(limits.MaxTags + 1)];
+        _tags = [NewTags(Policy.Drop), NewTags(Policy.Ignore)];
         _categories = [
             new Category(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
             new Category(Policy.Drop, IpFamily.V6, limits.MaxDropEntries),
@@ -162,6 +164,9 @@ public sealed partial class RuleStore
         Interlocked.Decrement(ref _waiting);
         return scope;
     }
+
+    private NameTable NewTags(Policy policy) => new(
+        _limits.MaxTags, _time, evicted: counter => _tagTotals[(int)policy].Evict(counter, _plane.ReadTag(policy, counter)));
 
     private bool IsDue(Category category) => category.Expiry.NextDeadline <= _time.GetTimestamp();
 

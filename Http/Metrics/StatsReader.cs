@@ -24,27 +24,30 @@ internal sealed class StatsReader(RuleStore store, IDataPlane plane)
     /// <summary>Each tag that is in use, zeros included, and each that has counted since the start; sorted.</summary>
     public List<TagCount> ReadTags(Policy policy)
     {
-        List<TagUse> uses = store.Tags(policy);
+        // The counters first, then whose they are: what another tag has had of one by then is known, so none is shown its packets.
         int last = store.Limits.MaxTags + 1;
-        var counters = new Counter[uses.Max(use => use.Counter) + 1];
+        int highest = store.Tags(policy, out Counter evicted).Max(use => use.Counter);
+        var counters = new Counter[(evicted.Packets > 0 ? last : highest) + 1];
         plane.ReadTags(policy, counters);
+        List<TagUse> uses = store.Tags(policy, out evicted);
         var counts = new List<TagCount>();
-        bool others = false;
+        bool others = evicted.Packets > 0;
         foreach (TagUse use in uses)
         {
+            Counter count = use.Counter < counters.Length ? counters[use.Counter] - use.Past : default;
             if (use.Counter == last)
             {
                 others = true;
             }
-            else if (use.Entries > 0 || counters[use.Counter].Packets > 0)
+            else if (use.Entries > 0 || count.Packets > 0)
             {
-                counts.Add(new TagCount(use.Tag.Length == 0 ? TagRule.Untagged : use.Tag, counters[use.Counter]));
+                counts.Add(new TagCount(use.Tag.Length == 0 ? TagRule.Untagged : use.Tag, count));
             }
         }
 
         if (others)
         {
-            counts.Add(new TagCount(Others, counters[last]));
+            counts.Add(new TagCount(Others, (last < counters.Length ? counters[last] : default) + evicted));
         }
 
         counts.Sort(static (a, b) => string.CompareOrdinal(a.Tag, b.Tag));

@@ -73,6 +73,29 @@ public sealed class StatsTests
         Assert.Equal((packets, 0L), (Stats.TagPackets(daemon, "drop", "expired"), Stats.TagPackets(daemon, "drop", "next")));
     }
 
+    /// <summary>All counters were used by tags whose entries are gone; those that come later get them, each at zero.</summary>
+    [Fact]
+    public void Tags_AfterAllCountersWereUsed_HaveTheirOwnAndTheOthersKeepTheSum()
+    {
+        using Lab lab = new();
+        using Daemon daemon = Daemon.Start(lab);
+        string[] items = [.. Enumerable.Range(0, 4096).Select(i => ApiClient.EntryBody($"10.0.{i / 256}.{i % 256}/32", $"old-{i}"))];
+        daemon.Api.Post("/v1/drop/bulk", string.Join('\n', items), "application/x-ndjson").Expect(200);
+        Assert.All(lab.Probe.Send([.. Enumerable.Range(0, 8).Select(i => Frame.UdpFrom($"10.0.0.{i}"))]), Assert.False);
+        daemon.Api.Post("/v1/drop/bulk?action=remove", string.Join('\n', Enumerable.Range(0, 4096).Select(i => $"\"10.0.{i / 256}.{i % 256}/32\"")), "application/x-ndjson").Expect(200);
+        Thread.Sleep(TimeSpan.FromSeconds(1.2));
+        for (int i = 0; i < 8; i++)
+        {
+            daemon.Api.Add("drop", $"198.51.100.{i}/32", $"new-{i}");
+        }
+
+        Assert.All(lab.Probe.Send([.. Enumerable.Range(0, 8).Select(i => Frame.UdpFrom("198.51.100.5"))]), Assert.False);
+        JsonElement tags = daemon.Api.Get("/v1/stats/tags/drop").Json.GetProperty("tags");
+        long Packets(string tag) => tags.TryGetProperty(tag, out JsonElement count) ? count.GetProperty("rx_packets").GetInt64() : -1;
+        Assert.Equal([0, 0, 0, 0, 0, 8, 0, 0], Enumerable.Range(0, 8).Select(i => Packets($"new-{i}")));
+        Assert.Equal(8, Packets("(others)") + Enumerable.Range(0, 8).Sum(i => Math.Max(0, Packets($"old-{i}"))));
+    }
+
     [Fact]
     public void EveryFamilyOfTheTextFormIsThereAndItEnds()
     {

@@ -107,7 +107,23 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 
     public void ReadActions(Span<Counter> actions) => actions.Clear();
 
-    public void ReadTags(Policy policy, Span<Counter> counters) => counters.Clear();
+    /// <summary>What the counters of the tags of a policy have counted.</summary>
+    public Dictionary<(Policy, int), Counter> TagCounters { get; } = [];
+
+    public void ReadTags(Policy policy, Span<Counter> counters)
+    {
+        for (int i = 0; i < counters.Length; i++)
+        {
+            counters[i] = ReadTag(policy, i);
+        }
+
+        AfterReadTags?.Invoke();
+    }
+
+    /// <summary>What happens after the counters were read.</summary>
+    public Action? AfterReadTags { get; set; }
+
+    public Counter ReadTag(Policy policy, int counter) => TagCounters.GetValueOrDefault((policy, counter));
 
     public bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits)
     {
