@@ -79,6 +79,7 @@ internal sealed partial class DaemonHost : IDisposable
         _watch = new InterfaceWatch(_attacher, source, settings.Ifaces, attachLog, ShowInterfaces);
         _plane = BpfDataPlane.FromDescriptors(handover.Plane, MomentClock.Instance);
         _store = new RuleStore(_plane, _plane.Limits, MomentClock.Instance);
+        _store.Guard.Mode = SettingsMap.Guard(settings.Guard);
         _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients();
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
@@ -89,8 +90,8 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
-        _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering);
-        _guard = new ProtectedSources(_store, () => _reloader.InForce, new SystemFiles(_logs.CreateLogger("guard")), _names, _logs.CreateLogger("guard"));
+        _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering, _store.Guard);
+        _guard = new ProtectedSources(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
         {
@@ -99,9 +100,8 @@ internal sealed partial class DaemonHost : IDisposable
             Sets = _sets,
             Facts = () => new StatusFacts(
                 SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status,
-                _attacher.IsLost ? "lost" : "running"),
-            Guard = network => _guard.Objection(network),
-            Reload = actor => Task.FromResult(ReloadNow(actor)),
+                _attacher.IsLost ? "lost" : "running", _guard.Status),
+            Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
         services.MoreMetrics.Add(text => InterfaceMetrics.Write(text, _attacher, settings.OperationMode));
@@ -109,6 +109,7 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => LogMetrics.Write(text, _logs));
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
+        services.MoreMetrics.Add(text => GuardMetrics.Write(text, _guard));
         Router router = Api.CreateRouter(services);
         new PeerEndpoints(_peering).Register(router);
         _server = Api.CreateServer(services, router);
@@ -193,9 +194,9 @@ internal sealed partial class DaemonHost : IDisposable
 
         // Who connects from here on waits for the answer instead of being refused.
         _socket.Listen(Backlog);
+        _guard.Start(); // knows most addresses before the sets are loaded, and objects to those that cut them off
         _sets.Start();
         AttachInterfaces();
-        _guard.Start();
         _server.Start(_socket);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
@@ -265,13 +266,14 @@ internal sealed partial class DaemonHost : IDisposable
     private void ReloadForSignal()
     {
         _systemd.Reloading();
-        ReloadNow("SIGHUP");
+        ReloadNow("SIGHUP", LockoutStance.Default, []);
         _systemd.Ready(StatusLine);
     }
 
-    private ReloadResult ReloadNow(string actor)
+    private ReloadResult ReloadNow(string actor, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
-        ReloadResult result = _reloader.Reload(actor);
+        ReloadResult result = _reloader.Reload(actor, stance, requester);
+        _guard.LookSoon();
         _drift.LookNow();
         return result;
     }

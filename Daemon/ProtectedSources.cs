@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using Couic.Config;
-using Couic.Http;
+using Couic.Http.Wire;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;
@@ -10,37 +10,54 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The addresses that must not be dropped by accident: those from which somebody is logged in, default gateways, resolvers,
-/// peers. They are looked up every few seconds, so that asking costs a request next to nothing. Thread-safe.
+/// Tells the guard every few seconds which addresses the operator needs: those from which somebody is logged in, default gateways,
+/// resolvers, peers, this machine itself. Reports each of them that is dropped, however that came about: time ends an entry of ignore
+/// without asking. Thread-safe.
 /// </summary>
-internal sealed class ProtectedSources : IDisposable
+internal sealed partial class ProtectedSources : IRuleFeed, IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
     /// <summary>Between two looks while the name of a peer has not been resolved yet.</summary>
     private static readonly TimeSpan ShortPeriod = TimeSpan.FromSeconds(1);
 
+    /// <summary>From the removal of an entry of ignore to the look at what it protected; many may go at once.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private static readonly Cidr[] Loopback = [Cidr.FromV4(0x7f000001), new(IpFamily.V6, 0, 1, 128)];
+
     private readonly RuleStore _store;
     private readonly Func<Settings> _settings;
+    private readonly ILogger _log;
     private readonly SystemFiles _files;
     private readonly HostResolver _names;
     private readonly PeriodicTask _task;
-    private volatile Source[] _sources = [];
+    private readonly Lock _one = new();
+    private volatile Lockout[] _lockouts = [];
     private volatile bool _isUnresolved;
+    private int _isSoon;
 
-    /// <param name="settings">Those in force, for the mode and the peers.</param>
+    /// <param name="settings">Those in force, for the peers and the interfaces.</param>
     /// <param name="names">Knows the addresses of peers that are named by a name.</param>
-    public ProtectedSources(RuleStore store, Func<Settings> settings, SystemFiles files, HostResolver names, ILogger log)
+    /// <param name="root">Precedes every path that is read; empty except in tests.</param>
+    public ProtectedSources(RuleStore store, Func<Settings> settings, HostResolver names, ILogger log, string root = "")
     {
         _store = store;
         _settings = settings;
-        _files = files;
+        _log = log;
+        _files = new SystemFiles(log, root);
         _names = names;
         _task = new PeriodicTask(Place.Guard, log, () => _isUnresolved ? ShortPeriod : Period, Look);
+        store.Subscribe(this);
     }
 
-    /// <summary>An address (a /32 or /128) and what it is there for.</summary>
-    public readonly record struct Source(Cidr Host, string Role);
+    /// <summary>For the status and the metrics.</summary>
+    public GuardStatus Status => new(
+        _store.Guard.Mode.ToString().ToLowerInvariant(),
+        (ulong)_store.Guard.Protected.Count,
+        [.. _lockouts.Select(lockout => new LockoutStatus(lockout.Address.Host.AddressText(), lockout.Address.Role, lockout.Cidr.ToString()))],
+        [.. _store.Guard.Withheld.Texts],
+        [.. _files.Unreadable.Select(source => new UnreadableStatus(source.Key, source.Value))]);
 
     /// <summary>Looks now, and from now on every few seconds.</summary>
     public void Start()
@@ -49,46 +66,71 @@ internal sealed class ProtectedSources : IDisposable
         _task.Start(_isUnresolved ? ShortPeriod : Period);
     }
 
-    public void Dispose() => _task.Dispose();
-
-    /// <summary>Who would be cut off by dropping this network; null for nobody, and for those that are ignored anyway.</summary>
-    public LockOut? Objection(Cidr network)
+    /// <summary>Looks before the period is over.</summary>
+    public void LookSoon()
     {
-        GuardMode mode = _settings().Guard.Mode;
-        if (mode == GuardMode.Off)
+        if (Interlocked.Exchange(ref _isSoon, 1) == 0)
         {
-            return null;
+            _task.Start(Pause);
         }
-
-        foreach (Source source in _sources)
-        {
-            if (network.Contains(source.Host) && _store.Covering(Policy.Ignore, source.Host).Count == 0)
-            {
-                return new LockOut($"covers {source.Host.AddressText()} ({source.Role})", mode == GuardMode.Refuse);
-            }
-        }
-
-        return null;
     }
+
+    void IRuleFeed.OnChange(in RuleEvent change)
+    {
+        if (change is { Policy: Policy.Ignore, Kind: RuleEventKind.Deleted or RuleEventKind.Expired })
+        {
+            LookSoon();
+        }
+    }
+
+    public void Dispose() => _task.Dispose();
 
     /// <summary>Looks once. Never waits for name servers: of a name its last good addresses count, however old they are.</summary>
     public void Look()
     {
-        var found = new List<Source>();
-        found.AddRange(_files.Sessions().Select(host => new Source(host, "an open session")));
-        found.AddRange(_files.Gateways().Select(host => new Source(host, "the default gateway")));
-        found.AddRange(_files.Resolvers().Select(host => new Source(host, "a resolver")));
-        PeeringSettings peering = _settings().Peering;
-        bool isUnresolved = false;
-        foreach (string host in peering.Enabled ? peering.Peers.Select(peer => peer.Host) : [])
+        lock (_one)
         {
-            IReadOnlyList<IPAddress> addresses = _names.Find(host).Addresses;
-            isUnresolved |= addresses.Count == 0;
-            found.AddRange(addresses.Select(address => new Source(HostOf(address), "a peer")));
+            Interlocked.Exchange(ref _isSoon, 0);
+            Settings settings = _settings();
+            var found = new List<ProtectedAddress>();
+            found.AddRange(_files.Sessions().Select(host => new ProtectedAddress(host, "an open session")));
+            found.AddRange(_files.Gateways().Select(host => new ProtectedAddress(host, "the default gateway")));
+            found.AddRange(_files.Resolvers().Select(host => new ProtectedAddress(host, "a resolver")));
+            bool isUnresolved = false;
+            foreach (string host in settings.Peering.Enabled ? settings.Peering.Peers.Select(peer => peer.Host) : [])
+            {
+                IReadOnlyList<IPAddress> addresses = _names.Find(host).Addresses;
+                isUnresolved |= addresses.Count == 0;
+                found.AddRange(addresses.Select(address => new ProtectedAddress(HostOf(address), "a peer")));
+            }
+
+            if (settings.Ifaces.Contains("lo"))
+            {
+                // Elsewhere a packet from there is forged, and lists of bogons drop it rightly.
+                found.AddRange(Loopback.Select(host => new ProtectedAddress(host, "this machine itself")));
+            }
+
+            _store.Guard.Protect(found);
+            _isUnresolved = isUnresolved;
+            Report();
+        }
+    }
+
+    /// <summary>Logs what has changed of who is locked out.</summary>
+    private void Report()
+    {
+        Lockout[] now = [.. _store.Guard.FindLockouts()];
+        foreach (Lockout lockout in now.Except(_lockouts))
+        {
+            LockedOut(lockout.Address.Host.AddressText(), lockout.Address.Role, lockout.Cidr);
         }
 
-        _sources = [.. found];
-        _isUnresolved = isUnresolved;
+        foreach (Lockout lockout in _lockouts.ExceptBy(now.Select(other => other.Address.Host), lockout => lockout.Address.Host))
+        {
+            NotLockedOut(lockout.Address.Host.AddressText(), lockout.Address.Role);
+        }
+
+        _lockouts = now;
     }
 
     private static Cidr HostOf(IPAddress address)
@@ -96,4 +138,11 @@ internal sealed class ProtectedSources : IDisposable
         byte[] bytes = (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).GetAddressBytes();
         return bytes.Length == 4 ? Cidr.FromV4(BinaryPrimitives.ReadUInt32BigEndian(bytes)) : Cidr.FromV6(bytes);
     }
+
+    [LoggerMessage(EventName = "locked_out", Level = LogLevel.Error,
+        Message = "{Address} ({Role}) is dropped: {Cidr} in drop covers it, and nothing in ignore does (couicctl ignore add {Address})")]
+    private partial void LockedOut(string address, string role, Cidr cidr);
+
+    [LoggerMessage(EventName = "not_locked_out", Level = LogLevel.Information, Message = "{Address} ({Role}) is not dropped any more")]
+    private partial void NotLockedOut(string address, string role);
 }

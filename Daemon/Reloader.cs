@@ -5,6 +5,7 @@ using Couic.Logging.Abstractions;
 using Couic.Peering;
 using Couic.Reporting;
 using Couic.Sets;
+using Couic.Store;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
@@ -21,11 +22,12 @@ internal sealed partial class Reloader
     private readonly LogFactory _logs;
     private readonly ReportSender _reports;
     private readonly PeeringService _peering;
+    private readonly LockoutGuard _guard;
     private readonly ILogger _log;
     private Settings _settings;
 
     /// <param name="path">The configuration's file, or the name of the embedded default, which does not change.</param>
-    public Reloader(string path, Settings settings, SetLoader sets, LogFactory logs, ReportSender reports, PeeringService peering)
+    public Reloader(string path, Settings settings, SetLoader sets, LogFactory logs, ReportSender reports, PeeringService peering, LockoutGuard guard)
     {
         _path = path == SettingsSource.EmbeddedName ? null : path;
         _settings = settings;
@@ -33,6 +35,7 @@ internal sealed partial class Reloader
         _logs = logs;
         _reports = reports;
         _peering = peering;
+        _guard = guard;
         _log = logs.CreateLogger("reload");
     }
 
@@ -40,12 +43,14 @@ internal sealed partial class Reloader
     public Settings InForce => Volatile.Read(ref _settings);
 
     /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
-    public ReloadResult Reload(string actor)
+    /// <param name="stance">What becomes of sets that may lock somebody out.</param>
+    /// <param name="requester">Addresses that the requester needs.</param>
+    public ReloadResult Reload(string actor, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
         try
         {
             InternalErrors.Enter(Place.Reload);
-            return ReloadAll(actor);
+            return ReloadAll(actor, stance, requester);
         }
         catch (Exception e)
         {
@@ -54,7 +59,7 @@ internal sealed partial class Reloader
         }
     }
 
-    private ReloadResult ReloadAll(string actor)
+    private ReloadResult ReloadAll(string actor, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
         lock (_gate)
         {
@@ -66,9 +71,13 @@ internal sealed partial class Reloader
                 return new ReloadResult(false, string.Join("; ", faults));
             }
 
-            SetReload sets = _sets.Reload(actor);
+            // The sets are asked about by the mode that they are loaded with.
+            LockoutMode mode = _guard.Mode;
+            _guard.Mode = SettingsMap.Guard(settings.Guard);
+            SetReload sets = _sets.Reload(actor, stance, requester);
             if (!sets.IsOk)
             {
+                _guard.Mode = mode;
                 return new ReloadResult(false, sets.Message);
             }
 
@@ -81,11 +90,11 @@ internal sealed partial class Reloader
             Reloaded(actor);
             if (restart.Length == 0)
             {
-                return new ReloadResult(true, string.Empty);
+                return new ReloadResult(true, string.Empty) { Warnings = sets.Warnings };
             }
 
             RestartNeeded(string.Join(", ", restart));
-            return new ReloadResult(true, $"changed, but in force only after a restart: {string.Join(", ", restart)}");
+            return new ReloadResult(true, $"changed, but in force only after a restart: {string.Join(", ", restart)}") { Warnings = sets.Warnings };
         }
     }
 

@@ -34,6 +34,13 @@ internal static class SettingsMap
         _ => XdpMode.Generic,
     };
 
+    public static LockoutMode Guard(GuardSettings settings) => settings.Mode switch
+    {
+        GuardMode.Refuse => LockoutMode.Refuse,
+        GuardMode.Off => LockoutMode.Off,
+        _ => LockoutMode.Warn,
+    };
+
     /// <summary>For the status: what is looked up.</summary>
     public static IReadOnlyList<string> MatchWords(Settings settings) =>
         [.. new[] { (MatchSides.Source, "source"), (MatchSides.Destination, "destination") }.Where(m => settings.Match.HasFlag(m.Item1)).Select(m => m.Item2)];

@@ -27,13 +27,10 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
     public SetLoader? Sets { get; init; }
 
     /// <summary>Reads configuration and sets again, for the client of that name; null leaves the route out.</summary>
-    public Func<string, Task<ReloadResult>>? Reload { get; init; }
+    public Func<string, LockoutStance, IReadOnlyList<ProtectedAddress>, Task<ReloadResult>>? Reload { get; init; }
 
     /// <summary>What the status shows of other parts; called by many threads.</summary>
     public Func<StatusFacts>? Facts { get; init; }
-
-    /// <summary>Whom dropping a network would cut off; null for nobody. Called with each new drop entry, by many threads.</summary>
-    public Func<Cidr, LockOut?>? Guard { get; init; }
 
     /// <summary>Writers of further metrics families, called in their order by many threads. Not to be added to once serving.</summary>
     public List<Action<MetricsText>> MoreMetrics { get; } = [];

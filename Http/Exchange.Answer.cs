@@ -68,6 +68,8 @@ internal sealed partial class Exchange
     public void AddFault(string field, string message, ErrorCode code = ErrorCode.Invalid) =>
         (_faults ??= []).Add(new FieldFault(field, code, message));
 
+    public int FaultCount => _faults?.Count ?? 0;
+
     public bool HasFaults => _faults is { Count: > 0 };
 
     /// <summary>Answers with the faults noted so far, if there are any.</summary>

@@ -19,6 +19,9 @@ internal sealed partial class Exchange
         return IsDeferred;
     }
 
+    /// <summary>Has what the group has deferred done first, for a decision that depends on it.</summary>
+    public void SettleGroup() => _connection.SettleGroup();
+
     /// <summary>What is needed to answer a deferred request.</summary>
     public DeferredRequest Deferred => new(_connection, Route!, Client);
 

@@ -9,8 +9,13 @@ internal sealed record StatusFacts(
     IReadOnlyList<InterfaceStatus> Interfaces,
     PeersStatus? Peers = null,
     ConsistencyStatus? Consistency = null,
-    string? Attacher = null);
+    string? Attacher = null,
+    GuardStatus? Guard = null);
 
 /// <summary>How a reload of configuration and sets ended.</summary>
 /// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>
-internal sealed record ReloadResult(bool Ok, string Message);
+internal sealed record ReloadResult(bool Ok, string Message)
+{
+    /// <summary>What may not be meant, though it was done.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}

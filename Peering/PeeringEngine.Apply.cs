@@ -114,7 +114,10 @@ internal sealed partial class PeeringEngine
         {
             // A word whose time has come still takes the place of an older one.
             ReplicaState state = change.State == ReplicaState.Removed ? ReplicaState.Removed : ReplicaState.Expired;
-            StoreOutcome removal = _store.Remove(index.Policy, change.Cidr, new ChangeContext(ChangeOrigin.Peer, creator), out _);
+            StoreOutcome removal = Withholds(index.Policy, change.Cidr, isAdd: false, 0, creator, counts)
+                ? StoreOutcome.Refused
+                : _store.Remove(index.Policy, change.Cidr, new ChangeContext(ChangeOrigin.Peer, creator), out _);
+            EndWithholding(change.Cidr, removal);
             Count(removal, counts);
             if (removal != StoreOutcome.Refused)
             {
@@ -125,9 +128,12 @@ internal sealed partial class PeeringEngine
         }
 
         ulong expiration = LocalExpiration(change);
-        StoreOutcome outcome = _store.Add(
-            index.Policy, change.Cidr, change.Tag.Span, expiration, ConflictMode.Update,
-            new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left), out _);
+        StoreOutcome outcome = Withholds(index.Policy, change.Cidr, isAdd: true, expiration, creator, counts)
+            ? StoreOutcome.Refused
+            : _store.Add(
+                index.Policy, change.Cidr, change.Tag.Span, expiration, ConflictMode.Update,
+                new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left), out _);
+        EndWithholding(change.Cidr, outcome);
         Count(outcome, counts);
         index.Record(change.Cidr, stamp, ReplicaState.Live, FlagsFor(outcome), change.Tag.Span, expiration, change.Left);
     }
@@ -141,7 +147,10 @@ internal sealed partial class PeeringEngine
         var context = new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left);
         if (change.State != ReplicaState.Live)
         {
-            StoreOutcome removal = _store.Remove(policy, change.Cidr, context, out _);
+            StoreOutcome removal = Withholds(policy, change.Cidr, isAdd: false, 0, creator, counts)
+                ? StoreOutcome.Refused
+                : _store.Remove(policy, change.Cidr, context, out _);
+            EndWithholding(change.Cidr, removal);
             Count(removal, counts);
             if (removal is StoreOutcome.Removed or StoreOutcome.OwnedBySet && index is not null
                 && index.TryGet(change.Cidr, out OutgoingJob known, out _) && known.State == ReplicaState.Live)
@@ -155,6 +164,12 @@ internal sealed partial class PeeringEngine
         if (IsOver(change))
         {
             counts.NoNews++;
+            return;
+        }
+
+        if (Withholds(policy, change.Cidr, isAdd: true, change.Expiration, creator, counts))
+        {
+            Count(StoreOutcome.Refused, counts);
             return;
         }
 
@@ -201,8 +216,10 @@ internal sealed partial class PeeringEngine
                 try
                 {
                     var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8, left: job.Left);
-                    StoreOutcome outcome = _store.Add(
-                        index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
+                    StoreOutcome outcome = Withholds(index.Policy, job.Cidr, isAdd: true, job.Expiration, context.Creator, new ApplyCounts())
+                        ? StoreOutcome.Refused
+                        : _store.Add(index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
+                    EndWithholding(job.Cidr, outcome);
                     index.Record(job.Cidr, job.Stamp, ReplicaState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
                 }
                 catch

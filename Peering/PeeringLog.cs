@@ -36,4 +36,10 @@ internal static partial class PeeringLog
 
     [LoggerMessage(EventName = "peering_upkeep_failed", Level = LogLevel.Error, Message = "keep {Policy} records: unexpected fault; peering goes on")]
     public static partial void UpkeepFailed(ILogger log, string policy, Exception fault);
+
+    [LoggerMessage(EventName = "peer_change_may_lock_out", Level = LogLevel.Warning, Message = "{Action} of {Policy} {Cidr} by peer client {Client}: {Reason}")]
+    public static partial void MayLockOut(ILogger log, string action, string policy, Couic.Store.Cidr cidr, string client, string reason);
+
+    [LoggerMessage(EventName = "peer_change_withheld", Level = LogLevel.Error, Message = "{Action} of {Policy} {Cidr} by peer client {Client} is not made here: {Reason}")]
+    public static partial void Withheld(ILogger log, string action, string policy, Couic.Store.Cidr cidr, string client, string reason);
 }

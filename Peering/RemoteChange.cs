@@ -20,7 +20,7 @@ public sealed class ApplyCounts
     /// <summary>Left alone because a set of this node defines the CIDR.</summary>
     public int OwnedBySet { get; set; }
 
-    /// <summary>The table was full, or the data plane refused; tried again later.</summary>
+    /// <summary>The table was full, or the data plane or the guard refused; tried again later.</summary>
     public int Refused { get; set; }
 
     /// <summary>There was no room to record it; not tried again, but found when the nodes compare.</summary>
@@ -28,4 +28,7 @@ public sealed class ApplyCounts
 
     /// <summary>Stamped too far ahead of the own clock.</summary>
     public int FromTheFuture { get; set; }
+
+    /// <summary>Changes that the guard objected to, whether they were made or not.</summary>
+    public int Objections { get; set; }
 }

@@ -16,6 +16,11 @@ public sealed record SetFault(string File, int Line, string Text, string Message
     public static SetFault OfLine(int line, ReadOnlySpan<byte> text, CidrFault fault)
     {
         string hint = text.StartsWith("\uFEFF"u8) ? " (the file starts with a byte order mark; save it without)" : string.Empty;
+        if (fault == CidrFault.StrayHostBits && Cidr.TryParse(text, out Cidr cidr) == CidrFault.None)
+        {
+            hint = $"; it would cover {cidr.Network}";
+        }
+
         return new SetFault(string.Empty, line, Printable(text), fault.Explain() + hint);
     }
 

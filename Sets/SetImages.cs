@@ -17,6 +17,9 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
 
     public SetImage Drop { get; } = new(Policy.Drop, limits.MaxDropEntries);
 
+    /// <summary>A set that is read as if its file were gone; null for none.</summary>
+    public (Policy Policy, string Name)? Skipped { get; init; }
+
     /// <summary>Files that were read, bad ones included.</summary>
     public int Count { get; private set; }
 
@@ -61,6 +64,11 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
     /// <returns>The bytes that were read.</returns>
     private int ReadSet(Policy policy, string name, long left)
     {
+        if ((policy, name) == Skipped)
+        {
+            return 0;
+        }
+
         string path = directory.PathOf(policy, name);
         int room = (int)Math.Min(directory.Limits.MaxFileBytes, left);
         GuardResult result = directory.ReadFile(policy, name, _buffer.Bytes[..(room + 1)], out int length);

@@ -22,7 +22,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     {
         lock (_one)
         {
-            SetReload reload = Remember(Load(isStart: true));
+            SetReload reload = Remember(Load(isStart: true, LockoutStance.Default, []));
             GiveMemoryBack(reload);
             return reload;
         }
@@ -30,11 +30,13 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
     /// <summary>Brings the files as they are now into force; if anything is bad, nothing changes.</summary>
     /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
-    public SetReload Reload(string actor)
+    /// <param name="stance">What becomes of a change that may lock somebody out or loses most of a set.</param>
+    /// <param name="requester">Addresses that the requester needs, besides those that the guard knows.</param>
+    public SetReload Reload(string actor, LockoutStance stance = LockoutStance.Default, IReadOnlyList<ProtectedAddress>? requester = null)
     {
         lock (_one)
         {
-            SetReload reload = Remember(Load(isStart: false));
+            SetReload reload = Remember(Load(isStart: false, stance, requester ?? []));
             if (reload.Status == SetReloadStatus.Ok)
             {
                 LogReloaded(actor, reload);
@@ -46,6 +48,45 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
             GiveMemoryBack(reload);
             return reload;
+        }
+    }
+
+    /// <summary>What speaks against a change of one file of ignore, once it is in force. What speaks against the files as they are does not count.</summary>
+    /// <param name="entries">What the file is to hold; null when it is to go.</param>
+    /// <exception cref="IOException">A folder cannot be read.</exception>
+    public List<LockoutObjection> ObjectionsToIgnore(string name, IEnumerable<Cidr>? entries)
+    {
+        lock (_one)
+        {
+            using var images = new SetImages(directory, store.Limits);
+            images.Read(Policies.All);
+            using var others = new SetImages(directory, store.Limits) { Skipped = (Policy.Ignore, name) };
+            others.Read(Policy.Ignore);
+            SetImage changed = others.Ignore;
+            if (entries is not null)
+            {
+                changed.BeginSet(System.Text.Encoding.ASCII.GetBytes(name + SetFile.Suffix));
+                foreach (Cidr entry in entries)
+                {
+                    changed.Add(entry);
+                }
+            }
+
+            HashSet<LockoutObjection> known = [.. store.Guard.ObjectionsToSets(images.Ignore, images.Drop, []).Select(question => question.Objection)];
+            return [.. store.Guard.ObjectionsToSets(changed, images.Drop, []).Select(question => question.Objection).Where(objection => !known.Contains(objection))];
+        }
+    }
+
+    /// <summary>What the files of ignore say now, as far as they are good; sorted.</summary>
+    /// <exception cref="IOException">A folder cannot be read.</exception>
+    public SetImage ReadIgnore()
+    {
+        lock (_one)
+        {
+            using var images = new SetImages(directory, store.Limits);
+            images.Read(Policy.Ignore);
+            images.Ignore.Sort();
+            return images.Ignore;
         }
     }
 
@@ -64,7 +105,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         return reload;
     }
 
-    private SetReload Load(bool isStart)
+    private SetReload Load(bool isStart, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
         try
         {
@@ -75,15 +116,28 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
                 return Fail(StatusOf(images), images, Summarise(images.Faults));
             }
 
+            var questions = new SetQuestions(store, images.Ignore, images.Drop, isStart, stance, requester);
+            if (questions.Refusal is { } refusal)
+            {
+                return Fail(SetReloadStatus.Refused, images, refusal);
+            }
+
             SetSwapResult swap = store.ReplaceSets(images.Ignore, images.Drop);
             if (isStart)
             {
                 LogStart(images, swap);
             }
 
+            if (swap.Status == SetSwapStatus.Done)
+            {
+                LogQuestions(questions);
+                store.Guard.Withheld.ReplaceOfSets(questions.LeftOut);
+            }
+
             LogMappedNetworks(images);
+
             return swap.Status == SetSwapStatus.Done
-                ? new SetReload(SetReloadStatus.Ok, time.GetUtcNow(), images.Count, swap.Ignore, swap.Drop, string.Empty, images.Faults)
+                ? new SetReload(SetReloadStatus.Ok, time.GetUtcNow(), images.Count, swap.Ignore, swap.Drop, string.Empty, images.Faults) { Warnings = questions.Warnings }
                 : Fail(swap.Status == SetSwapStatus.Refused ? SetReloadStatus.Failed : SetReloadStatus.NoRoom, images, swap.Message);
         }
         catch (IOException e)
@@ -124,6 +178,19 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
+    private void LogQuestions(SetQuestions questions)
+    {
+        foreach (string entry in questions.LeftOut)
+        {
+            LogEntryLeftOut(log, entry);
+        }
+
+        foreach (string warning in questions.Warnings)
+        {
+            LogWarning(log, warning);
+        }
+    }
+
     private void LogReloaded(string actor, SetReload reload)
     {
         foreach (Policy policy in Policies.All)
@@ -158,6 +225,12 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
     [LoggerMessage(EventName = "sets_reload_failed", Level = LogLevel.Error, Message = "reload of sets by {actor} failed, nothing changed: {cause}")]
     private static partial void LogReloadFailed(ILogger log, string actor, string cause);
+
+    [LoggerMessage(EventName = "set_entry_left_out", Level = LogLevel.Error, Message = "entry left out: {entry}")]
+    private static partial void LogEntryLeftOut(ILogger log, string entry);
+
+    [LoggerMessage(EventName = "sets_warning", Level = LogLevel.Warning, Message = "sets: {warning}")]
+    private static partial void LogWarning(ILogger log, string warning);
 
     [LoggerMessage(EventName = "set_matches_no_ipv4", Level = LogLevel.Warning,
         Message = "set file {file} has {count} IPv4-mapped IPv6 blocks: they match no IPv4 packet")]

@@ -40,6 +40,10 @@ public ref struct SetReader(ReadOnlySpan<byte> content)
         return false;
     }
 
-    /// <summary>Reads the present line as a CIDR; host bits are kept.</summary>
-    public readonly CidrFault TryParse(out Cidr cidr) => Cidr.TryParse(Text, out cidr);
+    /// <summary>Reads the present line as a CIDR; host bits are kept, and are a fault below a short prefix.</summary>
+    public readonly CidrFault TryParse(out Cidr cidr)
+    {
+        CidrFault fault = Cidr.TryParse(Text, out cidr);
+        return fault == CidrFault.None && cidr.HasStrayHostBits ? CidrFault.StrayHostBits : fault;
+    }
 }

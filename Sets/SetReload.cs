@@ -13,6 +13,9 @@ public enum SetReloadStatus : byte
     /// <summary>The sets do not fit into the tables, or their files into the limits; nothing changed.</summary>
     NoRoom,
 
+    /// <summary>The guard refuses what the files say; nothing changed.</summary>
+    Refused,
+
     /// <summary>Reading failed, or the data plane refused; nothing changed.</summary>
     Failed,
 }
@@ -31,6 +34,9 @@ public sealed record SetReload(
     string Message,
     IReadOnlyList<SetFault> Faults)
 {
+    /// <summary>What may not be meant, though it was done; bounded.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     public bool IsOk => Status == SetReloadStatus.Ok;
 
     public SetSwapCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;

@@ -11,6 +11,9 @@ public enum CidrFault : byte
     BadAddress,
     BadLength,
     LengthTooLarge,
+
+    /// <summary>Only in files: <see cref="Cidr.HasStrayHostBits"/>.</summary>
+    StrayHostBits,
 }
 
 public static class CidrFaults
@@ -22,6 +25,7 @@ public static class CidrFaults
         CidrFault.Empty => "empty; expected ADDRESS/LENGTH such as 192.0.2.0/24 or 2001:db8::/32",
         CidrFault.NoLength => "no prefix length; expected ADDRESS/LENGTH such as 192.0.2.0/24",
         CidrFault.BadAddress => "not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24",
+        CidrFault.StrayHostBits => "host bits are set below a short prefix (is the line cut off?)",
         CidrFault.BadLength => "prefix length is not a plain decimal number",
         _ => "prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6",
     };

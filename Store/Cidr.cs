@@ -45,6 +45,12 @@ public readonly partial struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
 
     public bool IsNetwork => this == Network;
 
+    /// <summary>
+    /// Whether host bits are set below a prefix so short that the address cannot be meant: <c>203.0.113.0/2</c> is <c>203.0.113.0/24</c>
+    /// cut off, and covers a quarter of the internet.
+    /// </summary>
+    public bool HasStrayHostBits => Length < (Family == IpFamily.V4 ? 8 : 16) && !IsNetwork;
+
     /// <summary>The block of that length around this address, host bits cleared.</summary>
     public Cidr WithLength(int length) => new(Family, High & HighMask(length), Low & LowMask(length), length);
 

@@ -34,6 +34,31 @@ public sealed partial class RuleStore
         return found;
     }
 
+    /// <summary>The longest entry of one policy that covers a whole network. Allocates nothing.</summary>
+    public bool TryFindCovering(Policy policy, Cidr network, out Cidr covering)
+    {
+        Category category = CategoryOf(policy, network.Family);
+        covering = default;
+        if (category.Entries.Count == 0)
+        {
+            return false; // the usual case for ignore; does not wait for the lock
+        }
+
+        using (Enter())
+        {
+            for (int length = network.Length; length >= 0; length--)
+            {
+                covering = network.WithLength(length);
+                if (category.PerLength[length] > 0 && FindLive(category, covering) >= 0)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Entries of one policy and family, those about to expire included.</summary>
     public int Count(Policy policy, IpFamily family)
     {

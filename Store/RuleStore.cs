@@ -24,6 +24,7 @@ public sealed partial class RuleStore
         _limits = limits;
         _time = time;
         BetweenSlices = GiveWay;
+        Guard = new LockoutGuard(this, time);
         _writing = new Errand(() => Write(_present.Planned));
         _tagTotals = [new TagTotals(limits.MaxTags + 1), new TagTotals(limits.MaxTags + 1)];
         _tags = [NewTags(Policy.Drop), NewTags(Policy.Ignore)];
@@ -36,6 +37,9 @@ public sealed partial class RuleStore
     }
 
     public StoreLimits Limits => _limits;
+
+    /// <summary>Asked by every way in before a change; the store itself makes whatever change it is given.</summary>
+    public LockoutGuard Guard { get; }
 
     /// <summary>Why the data plane last refused a change; null if it never did.</summary>
     public PlaneRefusal? LastRefusal { get; private set; }

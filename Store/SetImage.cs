@@ -9,6 +9,7 @@ namespace Couic.Store;
 public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 {
     private readonly List<byte[]> _tags = [];
+    private readonly List<int> _lines = [];
     private readonly SetNetworks _v4 = new(IpFamily.V4, maxPerFamily);
     private readonly SetNetworks _v6 = new(IpFamily.V6, maxPerFamily);
     private bool _sorted = true;
@@ -17,6 +18,9 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 
     /// <summary>The networks of a family by address and length; the number of each is that of its set. Only when sorted.</summary>
     internal SetRuleList Rules(IpFamily family) => Networks(family).Rules;
+
+    /// <summary>The sets by their tags, each with the number of its lines, those that other sets have too included.</summary>
+    public IEnumerable<(string Tag, int Lines)> Sets => _tags.Select((tag, i) => (System.Text.Encoding.UTF8.GetString(tag), _lines[i]));
 
     /// <summary>The tag of a set by its number, UTF-8.</summary>
     internal byte[] Tag(int set) => _tags[set];
@@ -31,6 +35,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
         }
 
         _tags.Add(tag.ToArray());
+        _lines.Add(0);
         _v4.BeginSet();
         _v6.BeginSet();
     }
@@ -38,6 +43,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
     /// <summary>One line of the present set; host bits are cleared. False when its family is full: the set then has to be dropped.</summary>
     public bool Add(Cidr cidr)
     {
+        _lines[^1]++;
         _sorted = false;
         return Networks(cidr.Family).TryAdd(cidr.Network, _tags.Count - 1);
     }
@@ -46,12 +52,44 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
     public void DropSet()
     {
         _tags.RemoveAt(_tags.Count - 1);
+        _lines.RemoveAt(_lines.Count - 1);
         _v4.DropSet();
         _v6.DropSet();
     }
 
+    /// <summary>Takes a network out. Only when sorted.</summary>
+    public bool Remove(Cidr network) => Rules(network.Family).Remove(network);
+
+    /// <summary>Whether exactly this network is there, and the tag of its set. Only when sorted.</summary>
+    public bool TryFind(Cidr network, out string tag)
+    {
+        SetRuleList rules = Rules(network.Family);
+        int index = rules.IndexOf(network);
+        tag = index < 0 ? string.Empty : System.Text.Encoding.UTF8.GetString(_tags[rules[index].Number]);
+        return index >= 0;
+    }
+
+    /// <summary>Whether a network covers an address. Only when sorted.</summary>
+    public bool Covers(Cidr host) => TryFindCovering(host, out _, out _);
+
+    /// <summary>The longest network that covers an address. Only when sorted.</summary>
+    public bool TryFindCovering(Cidr host, out Cidr network, out string tag)
+    {
+        (network, tag) = (default, string.Empty);
+        for (int length = Rules(host.Family).Count == 0 ? -1 : host.Length; length >= 0; length--)
+        {
+            network = host.WithLength(length);
+            if (TryFind(network, out tag))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Sorts and takes duplicates out.</summary>
-    internal void Sort()
+    public void Sort()
     {
         if (_sorted)
         {

@@ -80,6 +80,22 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
         return -1;
     }
 
+    /// <summary>Takes a network out; false when it is not there. Only when sorted and without duplicates.</summary>
+    public bool Remove(Cidr network)
+    {
+        int index = IndexOf(network);
+        if (index >= 0 && family == IpFamily.V4)
+        {
+            _v4.RemoveAt(index);
+        }
+        else if (index >= 0)
+        {
+            _v6.RemoveAt(index);
+        }
+
+        return index >= 0;
+    }
+
     /// <summary>Keeps the first of equal networks. Only when sorted.</summary>
     public void RemoveDuplicates()
     {

@@ -1,4 +1,5 @@
 namespace Couic.Cli.Api;
 
 /// <summary>An answer that says yes, read to its end.</summary>
-internal sealed record ApiAnswer(int Status, byte[] Body);
+/// <param name="Warnings">What the daemon warns of though it did it.</param>
+internal sealed record ApiAnswer(int Status, byte[] Body, IReadOnlyList<string> Warnings);

@@ -23,6 +23,7 @@ internal sealed class ApiClient : IDisposable
     private readonly Endpoint _endpoint;
     private readonly ServerTrust _trust;
     private readonly HttpClient _http;
+    private string[] _warnings = [];
 
     public ApiClient(Endpoint endpoint)
     {
@@ -50,7 +51,7 @@ internal sealed class ApiClient : IDisposable
     {
         byte[] body = [];
         int status = Stream(method, path, content, stream => body = ReadAll(stream), limit);
-        return new ApiAnswer(status, body);
+        return new ApiAnswer(status, body, _warnings);
     }
 
     /// <summary>Sends a request and hands the answer's body over while it arrives.</summary>
@@ -76,6 +77,8 @@ internal sealed class ApiClient : IDisposable
                 throw ApiRefusal.Explain(status, path, ReadAll(stream, ApiRefusal.MaxBytes), _endpoint);
             }
 
+            // RFC 7234 section 5.5: the text is a quoted string.
+            _warnings = [.. response.Headers.Warning.Select(warning => warning.Text.Trim('"'))];
             read(stream);
         }
         catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException or IOException)
@@ -108,7 +111,47 @@ internal sealed class ApiClient : IDisposable
         }
     }
 
+    /// <summary>
+    /// The addresses that a remote daemon sees this machine under, as far as it can be known from here: those that the system takes for
+    /// sending there. None for a local daemon, over a tunnel that ends on this machine, or where the name is unknown.
+    /// </summary>
+    public IReadOnlyList<IPAddress> OwnAddresses()
+    {
+        var own = new List<IPAddress>();
+        foreach (IPAddress remote in _endpoint.Socket is null ? Resolve(_endpoint.Host) : [])
+        {
+            try
+            {
+                // Connecting a datagram socket sends nothing; it only chooses the route.
+                using var probe = new Socket(remote.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+                probe.Connect(remote, _endpoint.Port);
+                if (probe.LocalEndPoint is IPEndPoint { Address: { } local } && !IPAddress.IsLoopback(local))
+                {
+                    own.Add(local);
+                }
+            }
+            catch (SocketException)
+            {
+                // No route in this family.
+            }
+        }
+
+        return own;
+    }
+
     public void Dispose() => _http.Dispose();
+
+    private static IPAddress[] Resolve(string host)
+    {
+        try
+        {
+            return IPAddress.TryParse(host, out IPAddress? address) ? [address] : Dns.GetHostAddresses(host);
+        }
+        catch (SocketException)
+        {
+            return []; // the request itself will say so
+        }
+    }
 
     private HttpResponseMessage Exchange(HttpRequestMessage request, TimeSpan limit)
     {
@@ -123,7 +166,9 @@ internal sealed class ApiClient : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new CliException($"no answer from the daemon at {_endpoint.Display} within {limit.TotalSeconds:0} s (see its log: journalctl -u couic)");
+            throw new CliException(timer.IsCancellationRequested
+                ? $"no answer from the daemon at {_endpoint.Display} within {limit.TotalSeconds:0} s (see its log: journalctl -u couic)"
+                : $"no connection to the daemon at {_endpoint.Display} within {ConnectTime.TotalSeconds:0} s (check \"host\", \"port\" and the firewalls between)");
         }
     }
 

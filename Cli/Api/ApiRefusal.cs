@@ -23,11 +23,11 @@ internal static class ApiRefusal
             return new CliException($"{endpoint.Display} answered {status} without couic's error format ({hint})");
         }
 
-        string message = Printable.Escape(error.Message);
+        string message = InOurWords(error.Message);
         var lines = new List<string> { $"the daemon refused: {status} {error.Code}: {message}{Hint(status, endpoint)}" };
         foreach ((string field, FieldError fault) in error.Errors ?? [])
         {
-            lines.Add($"{Printable.Escape(field)}: {Printable.Escape(fault.Message)} ({fault.Code})");
+            lines.Add($"{Printable.Escape(field)}: {InOurWords(fault.Message)} ({fault.Code})");
         }
 
         if (status is 400 or 404 or 405 && NewPaths.Any(end => path.Split('?')[0].EndsWith(end, StringComparison.Ordinal)))
@@ -37,6 +37,10 @@ internal static class ApiRefusal
 
         return new CliException(lines) { Status = status };
     }
+
+    /// <summary>The daemon advises what a request would say; here it is an option.</summary>
+    private static string InOurWords(string message) =>
+        Printable.Escape(message).Replace("say ?force=true", "use --force", StringComparison.Ordinal).Replace("?force=true", "--force", StringComparison.Ordinal);
 
     private static string Hint(int status, Endpoint endpoint) => status == 401
         ? $" (the token in \"{endpoint.TokenFile}\" is unknown to the daemon, or its group may not do this)"

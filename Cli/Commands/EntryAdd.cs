@@ -10,8 +10,6 @@ namespace Couic.Cli.Commands;
 /// <summary><c>drop add</c>, <c>ignore add</c>.</summary>
 internal static class EntryAdd
 {
-    private static readonly OptionSpec Force = new("force", '\0', null, "Add it even where that may lock you out, such as 0.0.0.0/0");
-
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "add",
@@ -22,7 +20,7 @@ internal static class EntryAdd
             + "It lives in memory only; what has to survive a restart belongs into a set (see \"couicctl sets --help\").",
         ],
         Arguments = [CommonOptions.Cidr],
-        Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, Force, CommonOptions.Json],
+        Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, GuardOptions.Force, CommonOptions.Json],
         Examples = policy == Policy.Drop
             ? ["couicctl drop add 192.0.2.7", "couicctl drop add 2001:db8:bad::/48 -t scanners -e 1d12h"]
             : ["couicctl ignore add 198.51.100.0/24 -t office"],
@@ -52,26 +50,20 @@ internal static class EntryAdd
         // The time left is shown as of the request, so that it does not depend on how long the answer took.
         DateTimeOffset now = invocation.Context.Clock.GetUtcNow();
         var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, CommonOptions.ExpiryOf(seconds, now));
-        ApiAnswer answer = api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation, guarded), entry, WireJson.Default.NewEntry);
-        if (cidr.IsV4Mapped)
+        string? update = invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null;
+        ApiAnswer answer = invocation.Noted(
+            api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation, policy, update), entry, WireJson.Default.NewEntry));
+        string mapped = $"{cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those";
+        if (cidr.IsV4Mapped && !answer.Warnings.Contains(mapped))
         {
-            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those");
+            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {mapped}"); // daemons of 1.x do not say so
         }
 
         EntryInspect.Print(invocation, policy, answer, api, now);
         return ExitStatus.Success;
     }
 
-    /// <summary>The daemon knows more of those who must not be locked out, and is asked to refuse as well.</summary>
-    private static string Query(Invocation invocation, bool guarded)
-    {
-        string?[] parts =
-        [
-            invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null,
-            invocation.Has("force") ? "force=true" : null,
-            guarded ? "guard=refuse" : null,
-        ];
-        string query = string.Join('&', parts.OfType<string>());
-        return query.Length == 0 ? "" : "?" + query;
-    }
+    /// <summary>The daemon knows more of those who must not be locked out, and is asked to refuse as well; an addition to ignore cuts nobody off.</summary>
+    private static string Query(Invocation invocation, Policy policy, string? update) =>
+        policy == Policy.Drop || invocation.Has("force") ? invocation.GuardedQuery(update) : update is null ? "" : "?" + update;
 }

@@ -27,7 +27,7 @@ internal static class EntryDelete
             "With --tag an entry that other tags asked for as well (\"add --extend\") stays for them, and what is not there under the tag is no error.",
         ],
         Arguments = [Network],
-        Options = [UnderTag],
+        Options = policy == Policy.Ignore ? [UnderTag, GuardOptions.Force] : [UnderTag],
         Examples = [$"couicctl {policy.Name()} delete 192.0.2.0/24", $"couicctl {policy.Name()} delete -t scanners"],
         Run = Run,
     };
@@ -46,13 +46,13 @@ internal static class EntryDelete
         string path = EntryPath.Of(policy, cidr);
         if (tag is null)
         {
-            api.Delete(path);
+            invocation.Noted(api.Delete(path + Query(invocation, policy, null)));
             return ExitStatus.Success;
         }
 
         try
         {
-            api.Delete($"{path}?tag={tag}");
+            invocation.Noted(api.Delete(path + Query(invocation, policy, $"tag={tag}")));
         }
         catch (CliException e) when (e.Status is (int)HttpStatusCode.NotFound or (int)HttpStatusCode.Conflict)
         {
@@ -66,7 +66,11 @@ internal static class EntryDelete
     {
         CommonOptions.ThrowIfAny(CommonOptions.TagFault(tag));
         using ApiClient api = invocation.Connect();
-        api.Send(HttpMethod.Delete, $"{EntryPath.Of(policy)}/tag/{tag}", limit: Limit);
+        invocation.Noted(api.Send(HttpMethod.Delete, $"{EntryPath.Of(policy)}/tag/{tag}{Query(invocation, policy, null)}", limit: Limit));
         return ExitStatus.Success;
     }
+
+    /// <summary>An entry of ignore may protect somebody whom drop covers.</summary>
+    private static string Query(Invocation invocation, Policy policy, string? part) =>
+        policy == Policy.Ignore ? invocation.GuardedQuery(part) : part is null ? "" : "?" + part;
 }

@@ -22,13 +22,15 @@ internal static class EntryImport
         [
             "Blank lines and lines that start with \"#\" are skipped. A line that is bad or that the daemon rejects stops no other: "
             + "the rest is added, the rejected lines are named, and the exit status is 1. What is there already stays as it is without --update or --extend. "
-            + "A line may also be an entry as the API writes it, a JSON object of cidr, tag and expiration: it keeps its own tag and expiration.",
+            + "A line may also be an entry as the API writes it, a JSON object of cidr, tag and expiration: it keeps its own tag and expiration. "
+            + "Lines of drop that may lock you out are rejected without --force; a line with host bits below a short prefix, such as 203.0.113.0/2, always is.",
         ],
         Arguments = [File],
         Options =
         [
             CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend,
-            new OptionSpec("dry-run", '\0', null, "Check the file and send nothing"),
+            GuardOptions.Force,
+            new OptionSpec("dry-run", '\0', null, "Ask the daemon what would become of each line, and change nothing"),
         ],
         Examples = [$"couicctl {policy.Name()} import blocklist.txt -t blocklist -e 1d", $"zcat list.gz | couicctl {policy.Name()} import -"],
         Run = Run,
@@ -44,17 +46,14 @@ internal static class EntryImport
         using var lines = new CidrLines(file) { TakesEntries = true };
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = file.CanSeek ? file.Length : null };
         using ApiClient api = invocation.Connect();
-        var source = new ImportSource(lines, new LockOutGuard(invocation, api, policy == Policy.Drop).Objection);
-        if (invocation.Has("dry-run"))
-        {
-            return DryRun(invocation, source, policy);
-        }
-
-        string path = $"{EntryPath.Of(policy)}/bulk?on_conflict={(invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep")}";
+        bool isGuarded = policy == Policy.Drop && !invocation.Has("force");
+        var source = new ImportSource(lines, new LockOutGuard(invocation, api, isGuarded).Objection);
+        string path = $"{EntryPath.Of(policy)}/bulk" + invocation.GuardedQuery(
+            $"on_conflict={(invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep")}", invocation.Has("dry-run") ? "dry_run=true" : null);
         using var content = new ImportContent(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();
-        return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord));
+        return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord), answer);
     }
 
     private static ApiAnswer Send(ApiClient api, string path, ImportContent content)
@@ -70,17 +69,7 @@ internal static class EntryImport
         }
     }
 
-    private static int DryRun(Invocation invocation, ImportSource source, Policy policy)
-    {
-        while (source.TryNext(out _))
-        {
-        }
-
-        invocation.Out.WriteLine($"Dry run: {Count(source.Sent)} CIDRs would be sent to {policy.Name()}, {Count(source.Rejections.Count)} lines rejected");
-        return Report(invocation, source);
-    }
-
-    private static int Summarize(Invocation invocation, Policy policy, ImportSource source, BulkRecord result)
+    private static int Summarize(Invocation invocation, Policy policy, ImportSource source, BulkRecord result, ApiAnswer answer)
     {
         BulkRejection[] listed = result.Rejected ?? [];
         foreach (BulkRejection rejection in listed)
@@ -89,8 +78,11 @@ internal static class EntryImport
         }
 
         source.Rejections.AddUnlisted((long)Math.Max(result.RejectedCount, (ulong)listed.Length) - listed.Length);
+        string done = invocation.Has("dry-run") ? $"Dry run, {policy.Name()} would have" : $"Imported into {policy.Name()}";
         invocation.Out.WriteLine(
-            $"Imported into {policy.Name()}: {result.Created} created, {result.Updated} updated, {result.Unchanged} unchanged, {Count(source.Rejections.Count)} rejected");
+            $"{done}: {result.Created} created, {result.Updated} updated, {result.Unchanged} unchanged, {Count(source.Rejections.Count)} rejected");
+        invocation.Context.Flush();
+        invocation.Noted(answer);
         return Report(invocation, source);
     }
 

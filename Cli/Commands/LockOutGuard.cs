@@ -13,21 +13,37 @@ internal sealed class LockOutGuard
 {
     private readonly ApiClient _api;
     private readonly bool _isActive;
-    private readonly Cidr? _operator;
-    private bool? _operatorIsIgnored;
+    private readonly string _origin;
+    private readonly Dictionary<Cidr, bool> _operators = [];
 
     /// <param name="isActive">False with <c>--force</c>, and for ignore, which cuts nobody off.</param>
     public LockOutGuard(Invocation invocation, ApiClient api, bool isActive)
     {
         _api = api;
         _isActive = isActive;
+        bool isLocal = api.Endpoint.Socket is not null;
+        _origin = isLocal ? "from which this session was opened" : "from which couicctl reaches that daemon";
+        if (!isActive)
+        {
+            return;
+        }
 
-        // Behind a remote daemon is another machine; where this one was logged in from does not matter there.
-        _operator = isActive && api.Endpoint.Socket is not null ? Address(invocation.Context.SessionOrigin()) : null;
+        // A remote daemon is on another machine: where this one was logged in from does not matter there, its own address does.
+        IEnumerable<Cidr?> found = isLocal ? [SessionAddress(invocation.Context.SessionOrigin())] : api.OwnAddresses().Select(a => Address(a.ToString()));
+        foreach (Cidr address in found.OfType<Cidr>())
+        {
+            _operators[address] = true;
+        }
     }
 
+    /// <summary>The addresses that must not be dropped, for a change whose networks only the daemon knows.</summary>
+    public IEnumerable<string> OperatorParameters => _operators.Keys.Select(address => $"operator={Uri.EscapeDataString(address.AddressText())}");
+
     /// <summary>Null when the network may be dropped, else why not.</summary>
-    public string? Objection(Cidr cidr)
+    public string? Objection(Cidr cidr) => Objection(cidr, Forced(cidr));
+
+    /// <param name="forced">How to do it nevertheless.</param>
+    public string? Objection(Cidr cidr, string forced)
     {
         if (!_isActive)
         {
@@ -36,21 +52,39 @@ internal sealed class LockOutGuard
 
         if (cidr.Length == 0)
         {
-            return EverythingObjection(cidr);
+            return EverythingObjection(cidr, forced);
         }
 
-        return _operator is { } address && cidr.Network.Contains(address) && !IsIgnored(address)
-            ? $"dropping {cidr.Network} would cut off {address.AddressText()}, from which this session was opened (first \"couicctl ignore add {address.AddressText()}\", or {Forced(cidr)})"
-            : null;
+        foreach (Cidr address in _operators.Keys)
+        {
+            if (cidr.Network.Contains(address) && !IsIgnored(address))
+            {
+                string text = address.AddressText();
+                return $"dropping {cidr.Network} would cut off {text}, {_origin} (first \"couicctl ignore add {text}\", or {forced})";
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Why a whole family is not dropped.</summary>
-    public static string EverythingObjection(Cidr cidr) =>
-        $"dropping {cidr.Network} cuts this machine off from every {(cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6")} address ({Forced(cidr)} if you mean it)";
+    public static string EverythingObjection(Cidr cidr) => EverythingObjection(cidr, Forced(cidr));
+
+    private static string EverythingObjection(Cidr cidr, string forced) =>
+        $"dropping {cidr.Network} cuts this machine off from every {(cidr.Family == IpFamily.V4 ? "IPv4" : "IPv6")} address ({forced} if you mean it)";
 
     private static string Forced(Cidr cidr) => $"\"couicctl drop add {cidr.Network} --force\"";
 
-    private bool IsIgnored(Cidr address) => _operatorIsIgnored ??= AskIsIgnored(address);
+    private bool IsIgnored(Cidr address)
+    {
+        // Asked once; an address that is ignored is no concern any more.
+        if (_operators[address] && AskIsIgnored(address))
+        {
+            _operators[address] = false;
+        }
+
+        return !_operators[address];
+    }
 
     private bool AskIsIgnored(Cidr address)
     {
@@ -68,10 +102,13 @@ internal sealed class LockOutGuard
         return found;
     }
 
-    /// <summary>The first word of SSH_CONNECTION, without a zone, and as IPv4 where it is that.</summary>
-    private static Cidr? Address(string? connection)
+    /// <summary>The first word of SSH_CONNECTION.</summary>
+    private static Cidr? SessionAddress(string? connection) => Address((connection ?? "").Split(' ')[0]);
+
+    /// <summary>Without a zone, and as IPv4 where it is that.</summary>
+    private static Cidr? Address(string text)
     {
-        string text = (connection ?? "").Split(' ')[0].Split('%')[0];
+        text = text.Split('%')[0];
         text = text.StartsWith("::ffff:", StringComparison.OrdinalIgnoreCase) && text.Contains('.', StringComparison.Ordinal) ? text[7..] : text;
         return Cidr.TryParseAddress(Encoding.UTF8.GetBytes(text), out Cidr address) ? address : null;
     }

@@ -19,13 +19,15 @@ internal static class Reload
             "Does what SIGHUP does: sets, peers, reporting, log level and rotation change; rules that were added stay. "
             + "What needs a restart is named.",
         ],
+        Options = [GuardOptions.Force],
         Run = Run,
     };
 
     private static int Run(Invocation invocation)
     {
         using ApiClient api = invocation.Connect();
-        ReloadRecord result = api.Parse(api.Send(HttpMethod.Post, "/v1/reload", limit: Limit), WireJson.Default.ReloadRecord);
+        ReloadRecord result = api.Parse(
+            invocation.Noted(api.Send(HttpMethod.Post, "/v1/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit)), WireJson.Default.ReloadRecord);
         invocation.Out.WriteLine("Configuration and sets reloaded");
         if (!string.IsNullOrEmpty(result.Message))
         {

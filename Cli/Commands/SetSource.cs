@@ -84,7 +84,7 @@ internal static class SetSource
         var faults = new List<string>();
         using (var lines = new CidrLines(LineFile.Open(invocation.Context, file)))
         {
-            while (lines.TryNext(allowBareAddress: false, out Cidr cidr, out string? fault))
+            while (lines.TryNext(allowBareAddress: true, out Cidr cidr, out string? fault))
             {
                 if (fault is null)
                 {

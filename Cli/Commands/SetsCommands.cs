@@ -1,5 +1,7 @@
+using Couic.Cli.Api;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.Http.Wire;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
@@ -31,6 +33,24 @@ internal static class SetsCommands
     }
 
     public static string PathOf(Policy policy) => "/v1/sets/" + policy.Name();
+
+    /// <summary>Checks the entries of a set of drop against the operator's own address.</summary>
+    /// <exception cref="CliException">One covers it.</exception>
+    public static void ThrowIfLockedOut(Invocation invocation, ApiClient api, Policy policy, SetRecord set)
+    {
+        var guard = new LockOutGuard(invocation, api, policy == Policy.Drop && !invocation.Has(GuardOptions.Force.Long));
+        foreach (string entry in set.Entries)
+        {
+            if (CidrArgument.TryParse(entry, out Cidr cidr) is null && guard.Objection(cidr, "--force") is { } objection)
+            {
+                throw new CliException(objection);
+            }
+        }
+    }
+
+    /// <summary>The query of a reload: only the daemon knows what the files hold, so it is told whom they must not cut off.</summary>
+    public static string ReloadQuery(Invocation invocation, ApiClient api) =>
+        invocation.GuardedQuery(new LockOutGuard(invocation, api, !invocation.Has(GuardOptions.Force.Long)).OperatorParameters);
 
     /// <summary>Says what was done, and that it is not in force yet.</summary>
     public static void Announce(TextWriter output, string done)

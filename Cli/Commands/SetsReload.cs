@@ -13,14 +13,16 @@ internal static class SetsReload
     {
         Name = "reload",
         Summary = "Bring the files of all sets into force",
-        Details = ["In one step and only where they differ from what is in force. If any file is bad nothing changes, and the answer names the line."],
+        Details = ["In one step and only where they differ from what is in force. If any file is bad nothing changes, and the answer names the line. "
+            + "Nothing changes either, without --force, when the files would lock you out, or when a set would lose all or most of its entries, as after a failed download."],
+        Options = [GuardOptions.Force],
         Run = Run,
     };
 
     private static int Run(Invocation invocation)
     {
         using ApiClient api = invocation.Connect();
-        api.Send(HttpMethod.Post, "/v1/sets/reload", limit: Limit);
+        invocation.Noted(api.Send(HttpMethod.Post, "/v1/sets/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit));
         invocation.Out.WriteLine("Sets reloaded successfully");
         return ExitStatus.Success;
     }

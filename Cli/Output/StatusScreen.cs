@@ -23,6 +23,9 @@ internal static class StatusScreen
         Line(output, "Peers", status.Peers is { } p
             ? $"{p.Configured} configured, {p.Up} up, {p.InSync} with the same rules, {Quantity.Grouped(p.Queued)} changes queued"
             : "off");
+        Lines(output, "LOCKED OUT", status.Guard?.Lockout, l => Printable.Escape($"{l.Address} ({l.Role}): {l.Cidr} in drop covers it"));
+        Lines(output, "Withheld", status.Guard?.Withheld, Printable.Escape);
+        Lines(output, "Unreadable", status.Guard?.Unreadable, u => Printable.Escape($"{u.Source}: {u.Cause}"));
         Line(output, "Last reload", status.LastReload is { } r
             ? Ago.Text(r.At, now) + (r.Ok ? ", good" : $", failed: {Printable.Escape(r.Message ?? "")}")
             : "none since the start");

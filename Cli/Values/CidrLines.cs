@@ -87,6 +87,11 @@ internal sealed class CidrLines(Stream stream) : IDisposable
         }
 
         CidrFault fault = Cidr.TryParse(text, out cidr);
+        if (fault == CidrFault.None && cidr.HasStrayHostBits)
+        {
+            return $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\": {CidrFault.StrayHostBits.Explain()}; it would cover {cidr.Network}";
+        }
+
         return fault == CidrFault.None ? null : $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\" is no CIDR: {fault.Explain()}";
     }
 

@@ -22,7 +22,7 @@ internal sealed class BulkEndpoint(ApiServices services)
     private async ValueTask HandleAsync(Exchange exchange)
     {
         Policy policy = PathReader.Policy(exchange, 0);
-        if (PathReader.Failed(exchange) || !TryReadOptions(exchange, out bool removes, out ConflictMode mode, out bool force, out byte[]? tag))
+        if (PathReader.Failed(exchange) || !TryReadOptions(exchange, out bool removes, out ConflictMode mode, out byte[]? tag))
         {
             return;
         }
@@ -39,7 +39,10 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
-        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, force, exchange.Query.Has("guard"u8, "refuse"), isLines, tag);
+        var job = new BulkJob(services, policy, exchange.Client!.Utf8Name, removes, mode, EntryRules.Stance(exchange.Query), isLines, tag)
+        {
+            IsDryRun = exchange.Query.Has("dry_run"u8, "true"),
+        };
         string action = removes ? "remove" : "add";
         if (await RunAsync(exchange, job) is { } cause)
         {
@@ -48,17 +51,23 @@ internal sealed class BulkEndpoint(ApiServices services)
         }
         else
         {
-            WriteAnswer(exchange.Answer(200), job, removes);
+            IReadOnlyList<string> warnings = job.Warnings;
+            WriteAnswer(exchange.Answer(200), job, removes, warnings);
+            Warnings.AddHeader(exchange, warnings);
+        }
+
+        if (job.IsDryRun)
+        {
+            return;
         }
 
         AuditLog.BulkApplied(
             services.Audit, action, policy.Name(), exchange.ClientName, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount);
     }
 
-    private static bool TryReadOptions(Exchange exchange, out bool removes, out ConflictMode mode, out bool force, out byte[]? tag)
+    private static bool TryReadOptions(Exchange exchange, out bool removes, out ConflictMode mode, out byte[]? tag)
     {
         Query query = exchange.Query;
-        force = query.Has("force"u8, "true");
         removes = query.Has("action"u8, "remove");
         if (!removes && query.Find("action"u8, out string action) > 0 && action != "add")
         {
@@ -163,9 +172,9 @@ internal sealed class BulkEndpoint(ApiServices services)
     }
 
     private static string Broken(BulkJob job, string cause) =>
-        $"the body broke at item {job.Items}: {cause}; the {job.Applied} good items before it are applied";
+        $"the body broke at item {job.Items}: {cause}; the {job.Applied} good items before it {(job.IsDryRun ? "would be" : "are")} applied";
 
-    private static void WriteAnswer(IBufferWriter<byte> body, BulkJob job, bool removes)
+    private static void WriteAnswer(IBufferWriter<byte> body, BulkJob job, bool removes, IReadOnlyList<string> warnings)
     {
         body.Raw(removes ? "{\"removed\":"u8 : "{\"created\":"u8);
         body.Number(removes ? job.Removed : job.Created);
@@ -201,6 +210,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             body.Number(job.RejectedCount);
         }
 
-        body.Raw("}"u8);
+        Warnings.WriteMember(body, warnings);
+        body.Raw(job.IsDryRun ? ",\"dry_run\":true}"u8 : "}"u8);
     }
 }

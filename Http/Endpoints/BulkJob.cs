@@ -9,15 +9,28 @@ namespace Couic.Http.Endpoints;
 /// One bulk request as it is worked off: what each item did, and the first rejections. While the store makes a stretch of changes,
 /// the next one is read. Not thread-safe.
 /// </summary>
-internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, bool force, bool refuses, bool isLines, byte[]? tag)
+internal sealed class BulkJob(
+    ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, LockoutStance stance, bool isLines, byte[]? tag)
 {
     /// <summary>Rejections that are told in full; the others are counted.</summary>
     private const int MaxTold = 100;
 
+    private readonly BulkWarnings _warnings = new();
+    private readonly HashSet<Cidr> _unignored = [];
+    private BulkDryRun? _dryRun;
     private ItemReader _reader = new(isLines);
     private BulkStretch _next = new();
     private BulkStretch _present = new();
     private Task _applying = Task.CompletedTask;
+
+    /// <summary>Whether nothing is changed, and the counts are those that would come about.</summary>
+    public bool IsDryRun
+    {
+        get => _dryRun is not null;
+        init => _dryRun = value ? new BulkDryRun(services.Store) : null;
+    }
+
+    public IReadOnlyList<string> Warnings => _warnings.Texts(policy);
 
     public readonly record struct Rejection(long Index, ErrorCode Code, string Message);
 
@@ -75,7 +88,7 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     {
         await AwaitPresentAsync();
         (_present, _next) = (_next, _present);
-        _applying = Task.Run(() => services.Store.ApplyPiece(_present.Changes));
+        _applying = Task.Run(Apply);
     }
 
     /// <summary>Applies the rest of what was read, and holds no memory afterwards. The counts are those of all items so far then.</summary>
@@ -83,10 +96,22 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     {
         await AwaitPresentAsync();
         (_present, _next) = (_next, _present);
-        services.Store.Apply(_present.Changes);
+        Apply();
         await AwaitPresentAsync();
         _present.Release();
         _next.Release();
+    }
+
+    private void Apply()
+    {
+        if (_dryRun is { } dryRun)
+        {
+            dryRun.Decide(_present.Changes);
+        }
+        else
+        {
+            services.Store.ApplyPiece(_present.Changes);
+        }
     }
 
     private async ValueTask AwaitPresentAsync()
@@ -168,22 +193,18 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
     private void ReadAddition(ReadOnlySpan<byte> item, ulong now)
     {
         EntryRequest request = EntryRequest.Read(item);
-        if (EntryRules.Fault(request, policy, now, force) is { } fault)
+        if (EntryRules.Fault(request, policy, now, stance == LockoutStance.Force) is { } fault)
         {
             Reject(_next, Items, ErrorCode.Invalid, fault);
             return;
         }
 
-        if (EntryRules.LockOut(services, policy, request) is { } lockOut)
+        if (EntryRules.Objection(services, policy, request) is { } objection && IsRefused(request.Cidr, objection))
         {
-            if (!force && (refuses || lockOut.IsRefused))
-            {
-                Reject(_next, Items, ErrorCode.Invalid, $"cidr: {EntryRules.Advice(lockOut)}");
-                return;
-            }
-
-            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), request.Cidr, Encoding.UTF8.GetString(client), lockOut.Objection);
+            return;
         }
+
+        _warnings.Note(services.Store.Guard, policy, request.Cidr);
 
         ref SingleChange change = ref _next.Add(Items, request.Metadata);
         change.Policy = policy;
@@ -206,6 +227,16 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
             return;
         }
 
+        if (policy == Policy.Ignore && services.Store.Guard.Protects(cidr.Network))
+        {
+            if (services.Store.Guard.ObjectionToUnignore(cidr.Network, _unignored) is { } objection && IsRefused(cidr, objection))
+            {
+                return;
+            }
+
+            _unignored.Add(cidr.Network);
+        }
+
         ref SingleChange change = ref _next.Add(Items);
         change.IsRemoval = true;
         change.IsUnderTag = tag is not null;
@@ -213,6 +244,23 @@ internal sealed class BulkJob(ApiServices services, Policy policy, byte[] client
         change.Policy = policy;
         change.Cidr = cidr.Network;
         change.Creator = client;
+    }
+
+    /// <summary>Rejects the present item, or warns of it.</summary>
+    private bool IsRefused(Cidr cidr, LockoutObjection objection)
+    {
+        if (services.Store.Guard.Refuses(objection, stance))
+        {
+            Reject(_next, Items, ErrorCode.Invalid, $"cidr: {objection.Text}");
+            return true;
+        }
+
+        if (_warnings.Add($"item {Items}: {cidr.Network} {objection.Reason}") && !IsDryRun)
+        {
+            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), cidr, Encoding.UTF8.GetString(client), objection.Reason);
+        }
+
+        return false;
     }
 
     private static void Reject(BulkStretch stretch, long index, ErrorCode code, string message) =>

@@ -70,13 +70,19 @@ internal sealed class EntriesEndpoint
             return;
         }
 
-        LockOut? lockOut = EntryRules.LockOut(_services, policy, request);
-        if (!IsValid(exchange, policy, request, lockOut))
+        if (policy == Policy.Drop && request.CidrFault == CidrFault.None && _services.Store.Guard.Protects(request.Cidr.Network))
+        {
+            exchange.SettleGroup(); // a deferred change may take the protection away
+        }
+
+        LockoutObjection? objection = EntryRules.Objection(_services, policy, request);
+        if (!IsValid(exchange, policy, request, objection))
         {
             return;
         }
 
-        ref SingleChange change = ref _changes.Begin(exchange, lockOut);
+        ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection);
+        ref SingleChange change = ref _changes.Begin(exchange, warnings);
         change.Policy = policy;
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
@@ -84,7 +90,7 @@ internal sealed class EntriesEndpoint
         change.Mode = Mode(exchange);
         change.Creator = exchange.Client!.Utf8Name;
         change.Metadata = request.Metadata;
-        _changes.Make(exchange, ref change, lockOut);
+        _changes.Make(exchange, ref change, warnings);
     }
 
     private static ConflictMode Mode(Exchange exchange)
@@ -99,7 +105,7 @@ internal sealed class EntriesEndpoint
     }
 
     /// <summary>Logs and answers what became of a change.</summary>
-    private void Complete(Exchange exchange, in SingleChange change, LockOut? lockOut)
+    private void Complete(Exchange exchange, in SingleChange change, ChangeWarnings? warnings)
     {
         switch (change.Outcome)
         {
@@ -110,19 +116,19 @@ internal sealed class EntriesEndpoint
                     AuditLog.EntryIsMapped(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName);
                 }
 
-                EntryJson.Write(exchange.Answer(201), change.Entry);
-                Warn(exchange, change.Policy, change.Cidr, lockOut);
+                AnswerEntry(exchange, 201, change, warnings);
                 break;
             case StoreOutcome.Updated:
                 AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator);
-                EntryJson.Write(exchange.Answer(200), change.Entry);
+                AnswerEntry(exchange, 200, change, warnings);
                 break;
             case StoreOutcome.Unchanged:
-                EntryJson.Write(exchange.Answer(200), change.Entry);
+                AnswerEntry(exchange, 200, change, warnings);
                 break;
             case StoreOutcome.Removed:
                 AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator);
                 exchange.AnswerNothing();
+                Warn(exchange, change, warnings);
                 break;
             case StoreOutcome.Conflict when change.IsRemoval:
                 exchange.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
@@ -134,27 +140,38 @@ internal sealed class EntriesEndpoint
         }
     }
 
-    /// <summary>In the log and in the answer (RFC 7234 §5.5: 199, a warning of any kind).</summary>
-    private void Warn(Exchange exchange, Policy policy, Cidr cidr, LockOut? lockOut)
+    private void AnswerEntry(Exchange exchange, int status, in SingleChange change, ChangeWarnings? warnings)
     {
-        if (lockOut is not null)
+        EntryJson.Write(exchange.Answer(status), change.Entry, warnings?.Texts);
+        Warn(exchange, change, warnings);
+    }
+
+    /// <summary>In the log and in the header of the answer.</summary>
+    private void Warn(Exchange exchange, in SingleChange change, ChangeWarnings? warnings)
+    {
+        if (warnings is null)
         {
-            AuditLog.EntryMayLockOut(_services.Audit, policy.Name(), cidr, exchange.ClientName, lockOut.Objection);
-            exchange.AddHeader("warning"u8, Encoding.ASCII.GetBytes($"199 couic \"{lockOut.Objection}\""));
+            return;
+        }
+
+        Warnings.AddHeader(exchange, warnings.Texts);
+        if (warnings.Objection is { } objection)
+        {
+            AuditLog.EntryMayLockOut(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName, objection);
         }
     }
 
     /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
-    private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request, LockOut? lockOut)
+    private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request, LockoutObjection? objection)
     {
-        bool force = exchange.Query.Has("force"u8, "true");
-        if (EntryRules.CidrFault(request, policy, force) is { } cidr)
+        LockoutStance stance = EntryRules.Stance(exchange.Query);
+        if (EntryRules.CidrFault(request, policy, stance == LockoutStance.Force) is { } cidr)
         {
             exchange.AddFault("cidr", cidr);
         }
-        else if (lockOut is not null && !force && (lockOut.IsRefused || exchange.Query.Has("guard"u8, "refuse")))
+        else if (objection is not null && _services.Store.Guard.Refuses(objection, stance))
         {
-            exchange.AddFault("cidr", EntryRules.Advice(lockOut));
+            exchange.AddFault("cidr", objection.Text);
         }
 
         if (TagRule.Fault(request.Tag) is { } tag)
@@ -209,15 +226,47 @@ internal sealed class EntriesEndpoint
             return default;
         }
 
-        ref SingleChange change = ref _changes.Begin(exchange, lockOut: null);
+        if (!MayRemove(exchange, policy, cidr.Network, out ChangeWarnings? warnings))
+        {
+            return default;
+        }
+
+        ref SingleChange change = ref _changes.Begin(exchange, warnings);
         change.IsRemoval = true;
         change.IsUnderTag = tag is not null;
         change.Tag = tag;
         change.Policy = policy;
         change.Cidr = cidr.Network;
         change.Creator = exchange.Client!.Utf8Name;
-        _changes.Make(exchange, ref change, lockOut: null);
+        _changes.Make(exchange, ref change, warnings);
         return default;
+    }
+
+    /// <summary>An entry of ignore may be what keeps drop from locking somebody out.</summary>
+    private bool MayRemove(Exchange exchange, Policy policy, Cidr network, out ChangeWarnings? warnings)
+    {
+        warnings = null;
+        LockoutGuard guard = _services.Store.Guard;
+        if (policy == Policy.Drop || !guard.Protects(network))
+        {
+            return true;
+        }
+
+        exchange.SettleGroup(); // a deferred change may take the last other protection away
+        if (guard.ObjectionToUnignore(network) is not { } objection)
+        {
+            return true;
+        }
+
+        if (guard.Refuses(objection, EntryRules.Stance(exchange.Query)))
+        {
+            exchange.AddFault("cidr", objection.Text);
+            exchange.FailIfFaults(422, ErrorCode.Invalid);
+            return false;
+        }
+
+        warnings = new ChangeWarnings(objection.Reason, [$"{network} {objection.Reason}"]);
+        return true;
     }
 
     private static bool TryReadPath(Exchange exchange, out Policy policy, out Cidr cidr)

@@ -9,14 +9,14 @@ namespace Couic.Http.Endpoints;
 internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion complete) : IGroupWork
 {
     private readonly SingleChange[] _changes = new SingleChange[RuleStore.MaxTogether];
-    private readonly (DeferredRequest Request, LockOut? LockOut)[] _requests = new (DeferredRequest, LockOut?)[RuleStore.MaxTogether];
+    private readonly (DeferredRequest Request, ChangeWarnings? Warnings)[] _requests = new (DeferredRequest, ChangeWarnings?)[RuleStore.MaxTogether];
     private Exchange? _late;
     private int _count;
 
-    public delegate void Completion(Exchange exchange, in SingleChange change, LockOut? lockOut);
+    public delegate void Completion(Exchange exchange, in SingleChange change, ChangeWarnings? warnings);
 
     /// <summary>The place of a change, to be filled at once and then made (<see cref="Make"/>): with others and answered later, or by itself.</summary>
-    public ref SingleChange Begin(Exchange exchange, LockOut? lockOut)
+    public ref SingleChange Begin(Exchange exchange, ChangeWarnings? warnings)
     {
         if (!exchange.TryDefer(this))
         {
@@ -30,17 +30,17 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
         }
 
         _late ??= exchange.Sibling();
-        _requests[_count] = (exchange.Deferred, lockOut);
+        _requests[_count] = (exchange.Deferred, warnings);
         return ref _changes[_count++];
     }
 
     /// <summary>Makes and answers a change that is not made with others.</summary>
-    public void Make(Exchange exchange, ref SingleChange change, LockOut? lockOut)
+    public void Make(Exchange exchange, ref SingleChange change, ChangeWarnings? warnings)
     {
         if (!exchange.IsDeferred)
         {
             store.Apply(new Span<SingleChange>(ref change));
-            complete(exchange, change, lockOut);
+            complete(exchange, change, warnings);
         }
     }
 
@@ -59,12 +59,12 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
     }
 
     /// <summary>An answer that cannot be written ends its own connection: the client would wait for it.</summary>
-    private void AnswerOne((DeferredRequest Request, LockOut? LockOut) one, in SingleChange change, Exception? failure)
+    private void AnswerOne((DeferredRequest Request, ChangeWarnings? Warnings) one, in SingleChange change, Exception? failure)
     {
         try
         {
             _late!.Resume(one.Request);
-            Answer(_late, change, one.LockOut, failure);
+            Answer(_late, change, one.Warnings, failure);
             _late.AnswerDeferred();
         }
         catch (Exception e)
@@ -87,13 +87,13 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
         }
     }
 
-    private void Answer(Exchange exchange, in SingleChange change, LockOut? lockOut, Exception? failure)
+    private void Answer(Exchange exchange, in SingleChange change, ChangeWarnings? warnings, Exception? failure)
     {
         try
         {
             if (failure is null)
             {
-                complete(exchange, change, lockOut);
+                complete(exchange, change, warnings);
             }
             else
             {

@@ -1,4 +1,5 @@
 using Couic.Http.Json;
+using Couic.Http.Routing;
 using Couic.Store;
 
 namespace Couic.Http.Endpoints;
@@ -19,12 +20,41 @@ internal static class EntryRules
             : null;
     }
 
-    /// <summary>Whom a good drop entry would cut off; null for nobody.</summary>
-    public static LockOut? LockOut(ApiServices services, Policy policy, in EntryRequest request) =>
-        policy == Policy.Drop && request.CidrFault == Store.CidrFault.None ? services.Guard?.Invoke(request.Cidr.Network) : null;
+    /// <summary>What the guard says against a good addition; null for nothing.</summary>
+    public static LockoutObjection? Objection(ApiServices services, Policy policy, in EntryRequest request) =>
+        policy == Policy.Drop && request.CidrFault == Store.CidrFault.None ? services.Store.Guard.ObjectionToDrop(request.Cidr.Network) : null;
 
-    /// <summary>What to do about it, for who asks.</summary>
-    public static string Advice(LockOut lockOut) => $"{lockOut.Objection}; add that to ignore first, or say ?force=true";
+    /// <summary>What the requester asks of the guard.</summary>
+    public static LockoutStance Stance(Query query) =>
+        query.IsEmpty ? LockoutStance.Default
+        : query.Has("force"u8, "true") ? LockoutStance.Force
+        : query.Has("guard"u8, "refuse") ? LockoutStance.Refuse
+        : LockoutStance.Default;
+
+    /// <summary>The addresses that the requester of a reload names as its own; what is not an address is left out.</summary>
+    public static IReadOnlyList<ProtectedAddress> Requester(Query query) =>
+        query.Find("operator"u8, out string text) > 0 && Cidr.TryParseAddress(System.Text.Encoding.UTF8.GetBytes(text), out Cidr host)
+            ? [new ProtectedAddress(host, "where this request comes from")]
+            : [];
+
+    /// <summary>What the client is told when an addition is made; null, as a rule, for nothing.</summary>
+    public static ChangeWarnings? WarningsOf(ApiServices services, Policy policy, Cidr cidr, LockoutObjection? objection)
+    {
+        string? effect = policy == Policy.Drop ? services.Store.Guard.NoteOfDrop(cidr.Network) : LockoutGuard.WarningOfIgnore(cidr.Network);
+        if (objection is null && effect is null && !cidr.IsV4Mapped && !cidr.HasStrayHostBits)
+        {
+            return null;
+        }
+
+        string?[] texts =
+        [
+            objection is null ? null : $"{cidr.Network} {objection.Reason}",
+            effect,
+            cidr.IsV4Mapped ? $"{cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those" : null,
+            cidr.HasStrayHostBits ? $"host bits are set below a short prefix: {cidr} means {cidr.Network}" : null,
+        ];
+        return new ChangeWarnings(objection?.Reason, [.. texts.OfType<string>()]);
+    }
 
     /// <param name="now">Seconds since 1970.</param>
     public static string? ExpirationFault(ulong expiration, ulong now) =>

@@ -15,6 +15,9 @@ namespace Couic.Http.Endpoints;
 /// <summary>Set files: list, create, get, replace, delete, and the reload that brings them into force. All of it is work for the disk.</summary>
 internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, SetLoader loader)
 {
+    /// <summary>Entries that are named when the guard refuses a set.</summary>
+    private const int MaxObjections = 100;
+
     public void Register(Router router)
     {
         router.Map(Verb.Get, "/v1/sets/{policy}", Permission.SetsRead, ListAsync);
@@ -69,7 +72,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         if (Succeeded(exchange, policy, set.Name, files.Create(policy, set.Name, set.Text)))
         {
             AuditLog.SetCreated(services.Audit, policy.Name(), set.Name, set.Entries, exchange.ClientName);
-            await SendAsync(exchange, 201, set.Name, set.Text);
+            await SendAsync(exchange, 201, set.Name, set.Text, set.Warnings);
         }
     }
 
@@ -94,7 +97,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         if (Succeeded(exchange, policy, name, files.Replace(policy, name, set.Text)))
         {
             AuditLog.SetUpdated(services.Audit, policy.Name(), name, set.Entries, exchange.ClientName);
-            await SendAsync(exchange, 200, name, set.Text);
+            await SendAsync(exchange, 200, name, set.Text, set.Warnings);
         }
     }
 
@@ -114,7 +117,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         SetResult result = files.Read(policy, name, out ReadOnlyMemory<byte> text);
         if (Succeeded(exchange, policy, name, result))
         {
-            await SendAsync(exchange, 200, name, text);
+            await SendAsync(exchange, 200, name, text, []);
         }
     }
 
@@ -131,10 +134,20 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
+        var warnings = new List<string>();
+        if (policy == Policy.Ignore && !TryAskOfIgnore(exchange, name, null, warnings))
+        {
+            return;
+        }
+
         if (Succeeded(exchange, policy, name, files.Delete(policy, name)))
         {
             AuditLog.SetDeleted(services.Audit, policy.Name(), name, exchange.ClientName);
-            exchange.Answer(200).Raw("{\"deleted\":true,\"reload_required\":true}"u8);
+            IBufferWriter<byte> body = exchange.Answer(200);
+            body.Raw("{\"deleted\":true,\"reload_required\":true"u8);
+            Warnings.WriteMember(body, warnings);
+            body.Raw("}"u8);
+            Warnings.AddHeader(exchange, warnings);
         }
     }
 
@@ -145,11 +158,15 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        SetReload reload = loader.Reload(exchange.ClientName);
+        SetReload reload = loader.Reload(exchange.ClientName, EntryRules.Stance(exchange.Query), EntryRules.Requester(exchange.Query));
         switch (reload.Status)
         {
             case SetReloadStatus.Ok:
-                exchange.Answer(201).Raw("{\"reload_status\":\"OK\"}"u8);
+                IBufferWriter<byte> body = exchange.Answer(201);
+                body.Raw("{\"reload_status\":\"OK\""u8);
+                Warnings.WriteMember(body, reload.Warnings);
+                body.Raw("}"u8);
+                Warnings.AddHeader(exchange, reload.Warnings);
                 break;
             case SetReloadStatus.Failed:
                 exchange.Fail(500, ErrorCode.Internal, reload.Message);
@@ -203,9 +220,64 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             exchange.AddFault("entries", $"more than {maxEntries} networks of {word} ([limits] max_{policy.Name()}_entries)");
         }
 
-        return exchange.FailIfFaults(422, ErrorCode.Invalid)
-            ? null
-            : new SetText(request.Name, request.Entries.Count, SetFile.Format(CollectionsMarshal.AsSpan(request.Entries)));
+        return !exchange.FailIfFaults(422, ErrorCode.Invalid)
+            && TryAsk(exchange, policy, request, out List<string> warnings)
+            && (name is null || policy == Policy.Drop || TryAskOfIgnore(exchange, name, request.Entries, warnings))
+            ? new SetText(request.Name, request.Entries.Count, SetFile.Format(CollectionsMarshal.AsSpan(request.Entries)), warnings)
+            : null;
+    }
+
+    /// <summary>Asks the guard about a set that is to be written. False: refused, and answered.</summary>
+    private bool TryAsk(Exchange exchange, Policy policy, SetRequest request, out List<string> warnings)
+    {
+        LockoutGuard guard = services.Store.Guard;
+        LockoutStance stance = EntryRules.Stance(exchange.Query);
+        var told = new BulkWarnings();
+        SetImage? ignored = null;
+        for (int i = 0; i < request.Entries.Count; i++)
+        {
+            Cidr cidr = request.Entries[i];
+            told.Note(guard, policy, cidr);
+            if (policy == Policy.Drop && guard.ObjectionToDrop(cidr.Network, ignored) is not null)
+            {
+                // The files of ignore may protect the address, though they are not in force yet.
+                ignored ??= loader.ReadIgnore();
+                if (guard.ObjectionToDrop(cidr.Network, ignored) is not { } objection)
+                {
+                    continue;
+                }
+
+                if (!guard.Refuses(objection, stance))
+                {
+                    told.Add($"{SetRequest.Field(i)}: {cidr.Network} {objection.Reason}");
+                }
+                else if (exchange.FaultCount < MaxObjections)
+                {
+                    exchange.AddFault(SetRequest.Field(i), objection.Text);
+                }
+            }
+        }
+
+        warnings = told.Texts(policy);
+        return !exchange.FailIfFaults(422, ErrorCode.Invalid);
+    }
+
+    /// <summary>Asks the guard about a set of ignore that is to change or to go: it may protect an address. False: refused, and answered.</summary>
+    private bool TryAskOfIgnore(Exchange exchange, string name, List<Cidr>? entries, List<string> warnings)
+    {
+        LockoutStance stance = EntryRules.Stance(exchange.Query);
+        foreach (LockoutObjection objection in loader.ObjectionsToIgnore(name, entries))
+        {
+            if (services.Store.Guard.Refuses(objection, stance))
+            {
+                exchange.AddFault("name", objection.Text);
+                break;
+            }
+
+            warnings.Add(objection.Reason);
+        }
+
+        return !exchange.FailIfFaults(422, ErrorCode.Invalid);
     }
 
     private bool Succeeded(Exchange exchange, Policy policy, string name, SetResult result)
@@ -263,12 +335,13 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
     }
 
     /// <summary>Answers with a set in pieces, as its reader takes them: it may be larger than what a connection may hold.</summary>
-    private static async ValueTask SendAsync(Exchange exchange, int status, string name, ReadOnlyMemory<byte> text)
+    private static async ValueTask SendAsync(Exchange exchange, int status, string name, ReadOnlyMemory<byte> text, IReadOnlyList<string> warnings)
     {
+        Warnings.AddHeader(exchange, warnings);
         exchange.HandlerBytes = text.Length;
-        if (await exchange.BeginStreamAsync(status, SetAnswer.Measure(name, text)) is { } body)
+        if (await exchange.BeginStreamAsync(status, SetAnswer.Measure(name, text, warnings)) is { } body)
         {
-            var answer = new SetAnswer(name, text);
+            var answer = new SetAnswer(name, text, warnings);
             bool hasMore;
             do
             {
@@ -283,5 +356,5 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
     }
 
     /// <param name="Text">Of the file.</param>
-    private sealed record SetText(string Name, int Entries, byte[] Text);
+    private sealed record SetText(string Name, int Entries, byte[] Text, IReadOnlyList<string> Warnings);
 }

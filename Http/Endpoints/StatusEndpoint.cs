@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Json;
 using Couic.Access;
 using Couic.Http.Json;
 using Couic.Http.Protocol;
@@ -42,6 +43,8 @@ internal sealed class StatusEndpoint(ApiServices services)
         WritePeers(body, facts.Peers);
         WriteReload(body, services.Sets?.Last);
         WriteConsistency(body, facts.Consistency);
+        body.Raw(",\"guard\":"u8);
+        body.Raw(facts.Guard is { } guard ? JsonSerializer.SerializeToUtf8Bytes(guard, WireJson.Default.GuardStatus) : "null"u8);
         body.Raw("}"u8);
     }
 
@@ -53,7 +56,7 @@ internal sealed class StatusEndpoint(ApiServices services)
             return;
         }
 
-        ReloadResult result = await services.Reload!(exchange.ClientName);
+        ReloadResult result = await services.Reload!(exchange.ClientName, EntryRules.Stance(exchange.Query), EntryRules.Requester(exchange.Query));
         if (!result.Ok)
         {
             exchange.Fail(422, ErrorCode.Invalid, result.Message);
@@ -63,7 +66,9 @@ internal sealed class StatusEndpoint(ApiServices services)
         IBufferWriter<byte> body = exchange.Answer(200);
         body.Raw("{\"reload_status\":\"OK\",\"message\":"u8);
         body.String(result.Message);
+        Warnings.WriteMember(body, result.Warnings);
         body.Raw("}"u8);
+        Warnings.AddHeader(exchange, result.Warnings);
     }
 
     private static void WriteInterfaces(IBufferWriter<byte> body, StatusFacts facts)

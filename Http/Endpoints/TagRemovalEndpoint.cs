@@ -32,10 +32,16 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
             return;
         }
 
+        Cidr[] all = [.. services.Store.NetworksUnder(policy, tag)];
+        if (!TryAsk(exchange, policy, all, out List<string> warnings))
+        {
+            return;
+        }
+
         long removed = 0;
         PlaneRefusal? refusal = null;
         var changes = new SingleChange[RuleStore.MaxTogether];
-        foreach (Cidr[] networks in services.Store.NetworksUnder(policy, tag).Chunk(changes.Length))
+        foreach (Cidr[] networks in all.Chunk(changes.Length))
         {
             if (exchange.ShouldPauseWork)
             {
@@ -59,7 +65,35 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
         IBufferWriter<byte> body = exchange.Answer(200);
         body.Raw("{\"removed\":"u8);
         body.Number(removed);
+        Warnings.WriteMember(body, warnings);
         body.Raw("}"u8);
+        Warnings.AddHeader(exchange, warnings);
+    }
+
+    /// <summary>Entries of ignore may protect somebody whom drop covers. False: refused, and answered.</summary>
+    private bool TryAsk(Exchange exchange, Policy policy, Cidr[] networks, out List<string> warnings)
+    {
+        LockoutGuard guard = services.Store.Guard;
+        LockoutStance stance = EntryRules.Stance(exchange.Query);
+        warnings = [];
+        Cidr[] protecting = policy == Policy.Ignore ? Array.FindAll(networks, guard.Protects) : [];
+        HashSet<Cidr> gone = [.. protecting];
+        foreach (Cidr network in protecting)
+        {
+            if (guard.ObjectionToUnignore(network, gone) is { } objection)
+            {
+                warnings.Add($"{network} {objection.Reason}");
+                if (guard.Refuses(objection, stance))
+                {
+                    exchange.AddFault("tag", $"{network} {objection.Text}");
+                    break;
+                }
+
+                AuditLog.EntryMayLockOut(services.Audit, policy.Name(), network, exchange.ClientName, objection.Reason);
+            }
+        }
+
+        return !exchange.FailIfFaults(422, ErrorCode.Invalid);
     }
 
     /// <summary>Returns from how many networks the tag is gone.</summary>

@@ -10,9 +10,10 @@ internal static class EntryJson
     /// <summary>Room for what stands in front of the tag, and for what stands behind it.</summary>
     private const int HeadBytes = Cidr.MaxTextLength + 64;
 
-    public static void Write(IBufferWriter<byte> writer, in Entry entry)
+    public static void Write(IBufferWriter<byte> writer, in Entry entry, IReadOnlyList<string>? warnings = null)
     {
         WriteMembers(writer, entry);
+        Warnings.WriteMember(writer, warnings);
         writer.Raw("}"u8);
     }
 

@@ -6,7 +6,7 @@ using Couic.Store;
 namespace Couic.Http.Json;
 
 /// <summary>A set in an answer, written in pieces from the text of its file, every line of which must be good.</summary>
-internal sealed class SetAnswer(string name, ReadOnlyMemory<byte> text)
+internal sealed class SetAnswer(string name, ReadOnlyMemory<byte> text, IReadOnlyList<string> warnings)
 {
     private const int PieceBytes = 32 * 1024;
 
@@ -15,9 +15,9 @@ internal sealed class SetAnswer(string name, ReadOnlyMemory<byte> text)
     private int _next;
 
     /// <summary>Bytes of the whole answer.</summary>
-    public static long Measure(string name, ReadOnlyMemory<byte> text)
+    public static long Measure(string name, ReadOnlyMemory<byte> text, IReadOnlyList<string> warnings)
     {
-        var answer = new SetAnswer(name, text);
+        var answer = new SetAnswer(name, text, warnings);
         var scratch = new OutputBuffer();
         long length = 0;
         bool hasMore;
@@ -59,7 +59,9 @@ internal sealed class SetAnswer(string name, ReadOnlyMemory<byte> text)
             return true;
         }
 
-        body.Raw("]}"u8);
+        body.Raw("]"u8);
+        Warnings.WriteMember(body, warnings);
+        body.Raw("}"u8);
         return false;
     }
 }

@@ -87,6 +87,7 @@ internal sealed class SetRequest(int maxEntries)
             }
 
             CidrFault fault = Cidr.TryParse(StrictJson.Text(ref reader, "each entry"), out Cidr cidr);
+            fault = fault == CidrFault.None && cidr.HasStrayHostBits ? CidrFault.StrayHostBits : fault; // the file would be bad
             if (fault == CidrFault.None && ++_counts[(int)cidr.Family] <= maxEntries)
             {
                 Entries.Add(cidr);

@@ -43,6 +43,15 @@ internal sealed partial class HttpConnection
         }
     }
 
+    /// <summary>Has what any connection of the group has deferred done; elsewhere than on the loop there is nothing.</summary>
+    public void SettleGroup()
+    {
+        if (_server.IsOnLoop)
+        {
+            _server.RunWork();
+        }
+    }
+
     /// <summary>Handles the request in the head. False: the connection ends behind its answer.</summary>
     private ValueTask<bool> HandleAsync()
     {

@@ -7,6 +7,7 @@ namespace Couic.Http.Wire;
 /// <param name="LastReload">Null when there was none since the start.</param>
 /// <param name="Peers">Null when peering is off.</param>
 /// <param name="Consistency">Whether kernel and store agree.</param>
+/// <param name="Guard">What keeps the operator from being locked out.</param>
 public sealed record StatusRecord(
     string Version,
     ulong UptimeSecs,
@@ -19,7 +20,8 @@ public sealed record StatusRecord(
     ulong? ResidentMemoryBytes,
     PeersStatus? Peers,
     ReloadStatus? LastReload,
-    ConsistencyStatus? Consistency);
+    ConsistencyStatus? Consistency,
+    GuardStatus? Guard);
 
 /// <param name="Configured">As the configuration names it.</param>
 /// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>
@@ -45,3 +47,16 @@ public sealed record ReloadStatus(ulong At, bool Ok, string? Message);
 /// <param name="LastCheck">Null before the first comparison.</param>
 /// <param name="Drift">Differences found and mended since the start.</param>
 public sealed record ConsistencyStatus(bool Ok, ulong? LastCheck, ulong Drift);
+
+/// <param name="Mode"><c>warn</c>, <c>refuse</c> or <c>off</c>.</param>
+/// <param name="Protected">How many addresses are protected.</param>
+/// <param name="Lockout">The protected addresses that are dropped now.</param>
+/// <param name="Withheld">Entries of sets and rules of peers that are kept out of force, with the reasons.</param>
+/// <param name="Unreadable">Sources of addresses that cannot be read.</param>
+public sealed record GuardStatus(string Mode, ulong Protected, LockoutStatus[] Lockout, string[] Withheld, UnreadableStatus[] Unreadable);
+
+/// <param name="Role">Such as <c>the default gateway</c>.</param>
+/// <param name="Cidr">The entry of drop that covers it.</param>
+public sealed record LockoutStatus(string Address, string Role, string Cidr);
+
+public sealed record UnreadableStatus(string Source, string Cause);

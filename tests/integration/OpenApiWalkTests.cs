@@ -133,6 +133,19 @@ public sealed class OpenApiWalkTests : IDisposable
         Ask("delete /v1/sets/{policy}/{name}", 200, "/v1/sets/drop/bad");
         Ask("delete /v1/sets/{policy}/{name}", 404, "/v1/sets/drop/bad");
         Ask("delete /v1/sets/{policy}/{name}", 400, "/v1/sets/drop/no.dots");
+
+        // The set that protects a peer from a drop.
+        string peer = _cluster.AddressOf(1);
+        Ask("post /v1/sets/{policy}", 201, "/v1/sets/ignore", Set.Replace("203.0.113.0/24", $"{peer}/32", StringComparison.Ordinal));
+        Ask("post /v1/sets/reload", 201, "/v1/sets/reload", "");
+        Ask("post /v1/{policy}", 201, "/v1/drop", $$"""{"cidr":"{{peer}}/32","expiration":0}""");
+        Ask("delete /v1/sets/{policy}/{name}", 422, "/v1/sets/ignore/list?guard=refuse");
+        Ask("delete /v1/sets/{policy}/{name}", 200, "/v1/sets/ignore/list");
+        Ask("post /v1/sets/reload", 201, "/v1/sets/reload?force=true", "");
+        Ask("post /v1/{policy}", 201, "/v1/ignore", $$"""{"cidr":"{{peer}}/32","tag":"t","expiration":0}""");
+        Ask("delete /v1/{policy}/tag/{tag}", 422, "/v1/ignore/tag/t?guard=refuse");
+        Ask("delete /v1/{policy}/{ip}/{prefix}", 204, $"/v1/drop/{peer}/32");
+        Ask("delete /v1/{policy}/tag/{tag}", 200, "/v1/ignore/tag/t");
     }
 
     private void WalkStatistics()

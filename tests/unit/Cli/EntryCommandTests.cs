@@ -53,7 +53,7 @@ public sealed class EntryCommandTests : IDisposable
     [InlineData("drop delete 1.2.3.4 -t ssh", 409, 0, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
     [InlineData("drop delete 1.2.3.4 -t ssh", 500, 1, "DELETE /v1/drop/1.2.3.4/32?tag=ssh")]
     [InlineData("drop delete 1.2.3.4", 404, 1, "DELETE /v1/drop/1.2.3.4/32")]
-    [InlineData("ignore delete -t ssh", 200, 0, "DELETE /v1/ignore/tag/ssh")]
+    [InlineData("ignore delete -t ssh", 200, 0, "DELETE /v1/ignore/tag/ssh?guard=refuse")]
     public void DeleteUnderATag_IsDoneWhenNothingIsThereUnderIt(string words, int answer, int status, string asked)
     {
         _rig.Answering(answer, answer < 300 ? "{}" : """{"code":"x","message":"m"}""");
@@ -156,7 +156,7 @@ public sealed class EntryCommandTests : IDisposable
     {
         _rig.Answering(204);
         Assert.Equal(new CliResult(0, "", ""), _rig.Run("ignore delete 2001:db8::7/64"));
-        Assert.Equal("DELETE /v1/ignore/2001:db8::7/64", _rig.Asked);
+        Assert.Equal("DELETE /v1/ignore/2001:db8::7/64?guard=refuse", _rig.Asked);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class ImportTests : IDisposable
             new CliResult(0, "Imported into drop: 2 created, 0 updated, 1 unchanged, 0 rejected\n", ""),
             _rig.Run($"drop import {file} -t list -e 1m"));
         Assert.Equal("""
-            POST /v1/drop/bulk?on_conflict=keep {"cidr":"10.0.0.0/8","tag":"list","expiration":1772366460}
+            POST /v1/drop/bulk?on_conflict=keep&guard=refuse {"cidr":"10.0.0.0/8","tag":"list","expiration":1772366460}
             {"cidr":"1.2.3.4/32","tag":"list","expiration":1772366460}
             {"cidr":"2001:db8::/32","tag":"list","expiration":1772366460}
 
@@ -32,7 +32,7 @@ public sealed class ImportTests : IDisposable
     {
         _rig.Input = "10.0.0.0/8\n";
         Assert.Equal(0, _rig.Run("ignore import - --update").Status);
-        Assert.Equal("POST /v1/ignore/bulk?on_conflict=update {\"cidr\":\"10.0.0.0/8\",\"tag\":null,\"expiration\":0}\n", _rig.Asked);
+        Assert.Equal("POST /v1/ignore/bulk?on_conflict=update&guard=refuse {\"cidr\":\"10.0.0.0/8\",\"tag\":null,\"expiration\":0}\n", _rig.Asked);
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class ImportTests : IDisposable
         Assert.Equal(1, result.Status);
         Assert.Equal(["line 4", "line 5", "line 6", "line 7"], result.Error.Split('\n')[..^1].Select(line => line.Split(": ")[1]));
         Assert.Equal("""
-            POST /v1/drop/bulk?on_conflict=extend {"cidr":"1.2.3.4/32","tag":"list","expiration":1772366460}
+            POST /v1/drop/bulk?on_conflict=extend&guard=refuse {"cidr":"1.2.3.4/32","tag":"list","expiration":1772366460}
             {"cidr":"10.0.0.0/8","tag":"own","expiration":9}
             {"cidr":"2001:db8::/32","tag":null,"expiration":0}
             {"cidr":"5.6.7.8/32","tag":"list","expiration":1772366460}
@@ -81,19 +81,35 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
-    public void ADryRunSendsNothing()
+    public void ADryRun_AsksTheDaemon_AndNamesTheLinesThatItWouldReject()
     {
-        _rig.Input = "1.1.1.1\nbad\n0.0.0.0/0\n";
+        _rig.Input = "1.1.1.1\nbad\n0.0.0.0/0\n2.2.2.2\n203.0.113.0/2\n";
+        _rig.Answering(200, """{"created":1,"updated":0,"unchanged":0,"rejected":[{"index":1,"code":"invalid","message":"cidr: covers 2.2.2.2 (a resolver)"}],"dry_run":true}""");
         Assert.Equal(
-            new CliResult(1, "Dry run: 1 CIDRs would be sent to drop, 2 lines rejected\n", """
+            new CliResult(1, "Dry run, drop would have: 1 created, 0 updated, 0 unchanged, 4 rejected\n", """
                 couicctl: line 2: "bad" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
                 couicctl: line 3: dropping 0.0.0.0/0 cuts this machine off from every IPv4 address ("couicctl drop add 0.0.0.0/0 --force" if you mean it)
+                couicctl: line 4: cidr: covers 2.2.2.2 (a resolver) (invalid)
+                couicctl: line 5: "203.0.113.0/2": host bits are set below a short prefix (is the line cut off?); it would cover 192.0.0.0/2
 
                 """),
             _rig.Run("drop import - --dry-run"));
-        Assert.Empty(_rig.Daemon.Requests);
-        _rig.Input = "1.1.1.1\n";
-        Assert.Equal(new CliResult(0, "Dry run: 1 CIDRs would be sent to drop, 0 lines rejected\n", ""), _rig.Run("drop import - --dry-run"));
+        Assert.StartsWith("POST /v1/drop/bulk?on_conflict=keep&dry_run=true&guard=refuse ", _rig.Asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Force_SendsEveryGoodLine_AndShowsWhatTheDaemonWarnsOf()
+    {
+        _rig.Input = "0.0.0.0/0\n10.0.0.0/8\n";
+        string body = """{"created":2,"rejected":[],"warnings":["item 1: 10.0.0.0/8 covers 10.0.0.1 (a peer)"]}""";
+        _rig.Daemon.Answer = _ => new StubAnswer(200)
+        {
+            Raw = $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nWarning: 299 couic \"item 1: 10.0.0.0/8 covers 10.0.0.1 (a peer)\"\r\nWarning: 299 couic \"and more\"\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}",
+        };
+        Assert.Equal(
+            new CliResult(0, "Imported into drop: 2 created, 0 updated, 0 unchanged, 0 rejected\n", "couicctl: note: item 1: 10.0.0.0/8 covers 10.0.0.1 (a peer)\ncouicctl: note: and more\n"),
+            _rig.Run("drop import - --force"));
+        Assert.StartsWith("POST /v1/drop/bulk?on_conflict=keep&force=true {\"cidr\":\"0.0.0.0/0\"", _rig.Asked, StringComparison.Ordinal);
     }
 
     [Fact]

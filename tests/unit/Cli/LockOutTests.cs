@@ -86,4 +86,39 @@ public sealed class LockOutTests : IDisposable
         Assert.StartsWith("couicctl: line 2: dropping 198.51.100.0/24 would cut off 198.51.100.7", result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("198.51.100.0/24", _rig.Daemon.Requests.Single(r => r.Method == "POST").Body, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("sets create drop a 203.0.113.0/24 198.51.100.0/24")]
+    [InlineData("sets update drop a 198.51.100.0/24")]
+    public void ASetWithTheOperatorsAddress_IsRefusedUnlessForced(string words)
+    {
+        CliResult result = _rig.Run(words);
+        Assert.Equal((1, "couicctl: dropping 198.51.100.0/24 would cut off 198.51.100.7, from which this session was opened (first \"couicctl ignore add 198.51.100.7\", or --force)\n"), (result.Status, result.Error));
+        _rig.Answering(201, """{"name":"a","entries":["198.51.100.0/24"]}""");
+        Assert.Equal(0, _rig.Run(words + " --force").Status);
+        Assert.Contains("?force=true {", _rig.Daemon.Requests[^1].ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ASetOfIgnore_IsNotAskedAbout()
+    {
+        _rig.Answering(201, """{"name":"a","entries":[]}""");
+        Assert.Equal(0, _rig.Run("sets create ignore a 198.51.100.0/24").Status);
+        Assert.StartsWith("POST /v1/sets/ignore {", _rig.Asked, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("sets reload", "POST /v1/sets/reload?operator=198.51.100.7&guard=refuse")]
+    [InlineData("sets reload --force", "POST /v1/sets/reload?force=true")]
+    [InlineData("reload", "POST /v1/reload?operator=198.51.100.7&guard=refuse")]
+    [InlineData("reload --force", "POST /v1/reload?force=true")]
+    [InlineData("ignore delete 192.0.2.1", "DELETE /v1/ignore/192.0.2.1/32?guard=refuse")]
+    [InlineData("ignore delete 192.0.2.1 --force", "DELETE /v1/ignore/192.0.2.1/32?force=true")]
+    [InlineData("sets delete ignore a", "DELETE /v1/sets/ignore/a?guard=refuse")]
+    public void WhatOnlyTheDaemonCanJudge_IsAskedOfIt(string words, string request)
+    {
+        _rig.Daemon.Answer = _ => new StubAnswer(200, "{}");
+        Assert.Equal(0, _rig.Run(words).Status);
+        Assert.Equal(request, _rig.Asked);
+    }
 }

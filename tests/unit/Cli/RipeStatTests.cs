@@ -50,7 +50,7 @@ public sealed class RipeStatTests : IDisposable
         CliResult result = _rig.Run($"sets create drop a --from-asn {asn}");
         Assert.Equal(new CliResult(0, "Set 'a' created with 2 entries\nNote: Run 'couicctl sets reload' to apply changes\n", ""), result);
         Assert.Equal("/data/announced-prefixes/data.json?resource=AS3333&sourceapp=couicctl", _asked);
-        Assert.Equal("""POST /v1/sets/drop {"name":"a","entries":["193.0.0.0/21","2001:67c:2e8::/48"]}""", _rig.Asked);
+        Assert.Equal("""POST /v1/sets/drop?guard=refuse {"name":"a","entries":["193.0.0.0/21","2001:67c:2e8::/48"]}""", _rig.Asked);
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class RipeStatTests : IDisposable
         CliResult result = _rig.Run("sets update drop a --from-asn 3333");
         Assert.Equal(0, result.Status);
         Assert.Equal("couicctl: skipped \"10.0.0.0/33\", which AS3333 announces: it is no CIDR\ncouicctl: skipped \"null\", which AS3333 announces: it is no CIDR\n", result.Error);
-        Assert.Equal("""PUT /v1/sets/drop/a {"name":"a","entries":["193.0.0.0/21"]}""", _rig.Asked);
+        Assert.Equal("""PUT /v1/sets/drop/a?guard=refuse {"name":"a","entries":["193.0.0.0/21"]}""", _rig.Asked);
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class SetsCommandTests : IDisposable
     {
         _rig.Answering(201, """{"name":"a","entries":["1.2.3.4/24","2001:db8::1/128"]}""");
         Assert.Equal(new CliResult(0, $"Set 'a' created with 2 entries\n{Note}", ""), _rig.Run("sets create drop a 1.2.3.4/24 2001:DB8::1"));
-        Assert.Equal("""POST /v1/sets/drop {"name":"a","entries":["1.2.3.4/24","2001:db8::1/128"]}""", _rig.Asked);
+        Assert.Equal("""POST /v1/sets/drop?guard=refuse {"name":"a","entries":["1.2.3.4/24","2001:db8::1/128"]}""", _rig.Asked);
     }
 
     [Fact]
@@ -52,13 +52,13 @@ public sealed class SetsCommandTests : IDisposable
     [Fact]
     public void AllBadLinesOfAFileAreNamed()
     {
-        string file = _rig.Folder.Write("list.txt", "10.0.0.0/8\nnonsense\n\n10.0.0.0/33\n1.2.3.4\n");
+        string file = _rig.Folder.Write("list.txt", "10.0.0.0/8\nnonsense\n\n10.0.0.0/33\n203.0.113.0/2\n1.2.3.4\n");
         CliResult result = _rig.Run($"sets create drop a --from-file {file}");
         Assert.Equal(1, result.Status);
         Assert.Equal($"""
             couicctl: {file}: line 2: "nonsense" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
             couicctl: {file}: line 4: "10.0.0.0/33" is no CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6
-            couicctl: {file}: line 5: "1.2.3.4" is no CIDR: no prefix length; expected ADDRESS/LENGTH such as 192.0.2.0/24
+            couicctl: {file}: line 5: "203.0.113.0/2": host bits are set below a short prefix (is the line cut off?); it would cover 192.0.0.0/2
 
             """, result.Error);
         Assert.Empty(_rig.Daemon.Requests);
@@ -89,8 +89,8 @@ public sealed class SetsCommandTests : IDisposable
         _rig.Answering(200, """{"name":"a","entries":["1.1.1.1/32"]}""");
         Assert.Equal(new CliResult(0, $"Set 'a' updated with 1 entries\n{Note}", ""), _rig.Run("sets update drop a 1.1.1.1"));
         Assert.Equal("""
-            PUT /v1/sets/drop/a {"name":"a","entries":[]}
-            PUT /v1/sets/drop/a {"name":"a","entries":["1.1.1.1/32"]}
+            PUT /v1/sets/drop/a?guard=refuse {"name":"a","entries":[]}
+            PUT /v1/sets/drop/a?guard=refuse {"name":"a","entries":["1.1.1.1/32"]}
             """, _rig.Asked);
     }
 
@@ -99,7 +99,7 @@ public sealed class SetsCommandTests : IDisposable
     {
         _rig.Answering(200, """{"deleted":true,"reload_required":true}""");
         Assert.Equal(new CliResult(0, $"Set 'a' deleted\n{Note}", ""), _rig.Run("sets delete ignore a"));
-        Assert.Equal("DELETE /v1/sets/ignore/a", _rig.Asked);
+        Assert.Equal("DELETE /v1/sets/ignore/a?guard=refuse", _rig.Asked);
     }
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class SetsCommandTests : IDisposable
     {
         _rig.Answering(201, """{"reload_status":"OK"}""");
         Assert.Equal(new CliResult(0, "Sets reloaded successfully\n", ""), _rig.Run("sets reload"));
-        Assert.Equal("POST /v1/sets/reload", _rig.Asked);
+        Assert.Equal("POST /v1/sets/reload?guard=refuse", _rig.Asked);
     }
 
     [Fact]

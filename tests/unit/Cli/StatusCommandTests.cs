@@ -131,7 +131,7 @@ public sealed class StatusCommandTests : IDisposable
     public void ReloadSaysThatItWorked()
     {
         Assert.Equal(new CliResult(0, "Configuration and sets reloaded\n", ""), _rig.Answering(200, "{}").Run("reload"));
-        Assert.Equal("POST /v1/reload", _rig.Asked);
+        Assert.Equal("POST /v1/reload?guard=refuse", _rig.Asked);
         _rig.Answering(200, """{"reload_status":"OK","message":"ifaces needs a restart"}""");
         Assert.Equal(new CliResult(0, "Configuration and sets reloaded\nNote: ifaces needs a restart\n", ""), _rig.Run("reload"));
     }

@@ -130,24 +130,47 @@ public sealed class ProtectedSourcesTests : IDisposable
         Assert.Empty(files.Sessions());
     }
 
-    [Theory]
-    [InlineData(GuardMode.Warn, "192.0.2.0/24", "covers 192.0.2.53 (a resolver)", false)]
-    [InlineData(GuardMode.Refuse, "192.0.2.53/32", "covers 192.0.2.53 (a resolver)", true)]
-    [InlineData(GuardMode.Refuse, "198.51.100.0/24", "covers 198.51.100.7 (a peer)", true)]
-    [InlineData(GuardMode.Refuse, "203.0.113.0/24", null, false)]
-    [InlineData(GuardMode.Off, "192.0.2.53/32", null, false)]
-    public void ObjectionsFollowTheMode(GuardMode mode, string network, string? objection, bool refused)
+    [Fact]
+    public void TheGuard_KnowsWhatTheFilesAndTheSettingsName()
     {
         Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
-        Settings settings = NewSettings(mode);
+        Settings settings = NewSettings(GuardMode.Warn);
         var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
         using var names = new HostResolver(TimeProvider.System, NullLogger.Instance);
-        using var sources = new ProtectedSources(store, () => settings, new SystemFiles(root: _root.Path), names, NullLogger.Instance);
+        using var sources = new ProtectedSources(store, () => settings, names, new ListLogger(), _root.Path);
         sources.Look();
-        Assert.Equal(objection is null ? null : new LockOut(objection, refused), sources.Objection(Parse(network)));
+        Assert.Equal(
+            ["127.0.0.1 this machine itself", "192.0.2.53 a resolver", "198.51.100.7 a peer", "::1 this machine itself"],
+            store.Guard.Protected.Select(address => $"{address.Host.AddressText()} {address.Role}"));
+        settings = settings with { Ifaces = ["eth0"] };
+        sources.Look();
+        Assert.Equal(2, store.Guard.Protected.Count);
+    }
+
+    [Fact]
+    public void AProtectedAddress_ThatIsDropped_IsReportedOnceAndShownUntilItIsNot()
+    {
+        Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
+        Settings settings = NewSettings(GuardMode.Warn);
+        var log = new ListLogger();
+        var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
+        using var names = new HostResolver(TimeProvider.System, NullLogger.Instance);
+        using var sources = new ProtectedSources(store, () => settings, names, log, _root.Path);
+        Write("proc/self/net/route", "Iface\n"u8.ToArray());
         var context = new ChangeContext(ChangeOrigin.Api, "x"u8);
-        store.Add(Policy.Ignore, Parse(network), default, 0, ConflictMode.Refuse, context, out _);
-        Assert.Null(sources.Objection(Parse(network)));
+        store.Add(Policy.Ignore, Parse("192.0.2.53/32"), default, 0, ConflictMode.Refuse, context, out _);
+        store.Add(Policy.Drop, Parse("192.0.2.0/24"), default, 0, ConflictMode.Refuse, context, out _);
+        sources.Look();
+        Assert.Empty(sources.Status.Lockout);
+        store.Remove(Policy.Ignore, Parse("192.0.2.53/32"), context, out _);
+        sources.Look();
+        sources.Look();
+        Assert.Equal(("192.0.2.53", "a resolver", "192.0.2.0/24"), sources.Status.Lockout.Select(l => (l.Address, l.Role, l.Cidr)).Single());
+        Assert.StartsWith("Error: 192.0.2.53 (a resolver) is dropped", Assert.Single(log.Lines), StringComparison.Ordinal);
+        store.Add(Policy.Ignore, Parse("192.0.2.53/32"), default, 0, ConflictMode.Refuse, context, out _);
+        sources.Look();
+        Assert.Empty(sources.Status.Lockout);
+        Assert.Equal(2, log.Lines.Count);
     }
 
     private static Settings NewSettings(GuardMode mode)

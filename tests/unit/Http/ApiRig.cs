@@ -19,7 +19,7 @@ internal sealed class ApiRig : IDisposable
     private readonly TempFolder _folder = new();
     private readonly Dictionary<Group, Client> _clients = [];
 
-    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, Func<Cidr, LockOut?>? guard = null, TimeProvider? loopTime = null)
+    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, TimeProvider? loopTime = null)
     {
         var wanted = new List<Client>();
         foreach (Group group in Enum.GetValues<Group>())
@@ -40,10 +40,9 @@ internal sealed class ApiRig : IDisposable
         Services = new ApiServices(Store, Clients, Plane, time ?? TimeProvider.System, logs ?? Log)
         {
             Limits = limits ?? HttpLimits.Default,
-            Guard = guard,
             SetFiles = files,
             Sets = new SetLoader(files, Store, TimeProvider.System, Log),
-            Reload = actor =>
+            Reload = (actor, _, _) =>
             {
                 Reloads++;
                 return Task.FromResult(new ReloadResult(actor != "couicctl", "as the test wants"));
