@@ -77,7 +77,9 @@ public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"read configuration \"{path}\": {IoErrors.Cause(e)}", e);
+            throw Directory.Exists(path)
+                ? new IOException($"read configuration \"{path}\": it is a folder (name the file: \"{System.IO.Path.Combine(path, "couic.toml")}\")", e)
+                : new IOException($"read configuration \"{path}\": {IoErrors.Cause(e)}", e);
         }
 
         if (length > MaxBytes)

@@ -7,8 +7,8 @@ using Couic.Store;
 namespace Couic.Daemon;
 
 /// <summary>
-/// <c>couic check</c>: reads everything that a start or a reload would read and prints every fault. Changes nothing and needs no
-/// privilege beyond reading the files.
+/// <c>couic check</c>: reads everything that a start or a reload would read and prints every fault, and what this machine lacks
+/// now. Changes nothing and needs no privilege beyond reading the files.
 /// </summary>
 internal static class CheckCommand
 {
@@ -20,15 +20,18 @@ internal static class CheckCommand
             SettingsSource source = SettingsSource.Locate(config);
             List<Fault> faults = [];
             string summary = string.Empty;
+            string[] warnings = [];
             if (SettingsReader.Read(source, faults) is { } settings)
             {
                 (int clients, int sets) = CheckFiles(source, settings, faults);
-                foreach (string warning in ClearTokens.WarningsOf(settings.Peering))
-                {
-                    errors.WriteLine($"{source.Path}: warning: {warning}");
-                }
+                summary = $"{source.Path}: good, {Counted(clients, "client file")} and {Counted(sets, "set file")} too";
+                faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
+                warnings = [.. ClearTokens.WarningsOf(settings.Peering), .. HostCheck.Warnings(settings)];
+            }
 
-                summary = $"{source.Path}: good, {clients} client files and {sets} set files too";
+            foreach (string warning in warnings)
+            {
+                errors.WriteLine($"{source.Path}: warning: {warning}");
             }
 
             faults.ForEach(fault => errors.WriteLine(fault));
@@ -45,6 +48,8 @@ internal static class CheckCommand
             return 1;
         }
     }
+
+    private static string Counted(int count, string thing) => count == 1 ? $"1 {thing}" : $"{count} {thing}s";
 
     private static (int Clients, int Sets) CheckFiles(SettingsSource source, Settings settings, List<Fault> faults)
     {

@@ -11,7 +11,7 @@ internal sealed record CommandLine(string Verb, string? Config, string[] Rest, s
     public static readonly (string Name, string Help)[] Verbs =
     [
         ("run", "filter packets and serve the API (the default)"),
-        ("check", "read configuration, client files and set files and print every fault"),
+        ("check", "read configuration (-c FILE, or FILE), client files and set files and print every fault"),
         ("demo", "drop and pass real packets between two network namespaces, in under 10 s"),
         ("ctl", "the command line of a running daemon, also called couicctl"),
         ("report", "receive reports and send summaries to a chat, also called couic-report"),
@@ -71,6 +71,10 @@ internal sealed record CommandLine(string Verb, string? Config, string[] Rest, s
                 }
 
                 config = arguments[i];
+            }
+            else if (verb == "check" && config is null && !option.StartsWith('-'))
+            {
+                config = option;
             }
             else
             {

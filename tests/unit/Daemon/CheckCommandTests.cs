@@ -46,6 +46,58 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
+    public void WhatTheMachineLacksIsAWarning_AndTheConfigurationStaysGood()
+    {
+        string config = _folder.Write("couic.toml", $$"""
+            ifaces = ["absent7", "lo"]
+            working_dir = "{{_folder.Path}}"
+            user = "{{FileOwner.Current.Uid}}"
+            group = "{{FileOwner.Current.Gid}}"
+            server.socket = "{{_folder["nowhere"]}}/couic.sock"
+            logging.dir = "{{_folder["neither"]}}/deep/logs"
+            peering.enabled = true
+            """);
+        WorkingFolder.Prepare(_folder.Path, FileOwner.Current);
+        _folder.Write("sets/drop/one.couic", "192.0.2.0/24\n");
+        (int status, string output, string errors) = Check(config);
+        Assert.Equal((0, $"{config}: good, 0 client files and 1 set file too\n"), (status, output));
+        string[] lines = errors.TrimEnd('\n').Split('\n');
+        Assert.Equal(4, lines.Length);
+        Assert.All(lines, line => Assert.StartsWith($"{config}: warning: ", line, StringComparison.Ordinal));
+        Assert.Contains($"\"{_folder["nowhere"]}\" of server.socket is missing", lines[0], StringComparison.Ordinal);
+        Assert.Contains("deep\" for logging.dir is missing", lines[1], StringComparison.Ordinal);
+        Assert.Contains("has no peers", lines[2], StringComparison.Ordinal);
+        Assert.Matches("interface \"absent7\": no such interface \\(have: .*lo.*\\)", lines[3]);
+    }
+
+    [Fact]
+    public void AMissingInterfaceThatIsRequired_IsAFault()
+    {
+        string config = WriteConfig();
+        File.WriteAllText(config, "require_ifaces = true\n" + File.ReadAllText(config).Replace("\"lo\"", "\"absent7\"", StringComparison.Ordinal));
+        (int status, string output, string errors) = Check(config);
+        Assert.Equal((1, string.Empty), (status, output));
+        Assert.StartsWith($"{config}: interface \"absent7\": no such interface (have: ", errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("check /etc/a.toml", "/etc/a.toml", null)]
+    [InlineData("check -c /etc/a.toml", "/etc/a.toml", null)]
+    [InlineData("check a b", null, "unexpected argument \"b\" (see couic --help)")]
+    [InlineData("run a", null, "unexpected argument \"a\" (see couic --help)")]
+    public void CheckTakesTheFileWithAndWithoutTheOption(string words, string? config, string? error)
+    {
+        CommandLine line = CommandLine.Parse(words.Split(' '));
+        Assert.Equal((config, error), (line.Config, line.Error));
+    }
+
+    [Fact]
+    public void AFolderInPlaceOfTheFile_IsSaidToBeOne() =>
+        Assert.Equal(
+            (1, string.Empty, $"couic: read configuration \"{_folder.Path}\": it is a folder (name the file: \"{_folder["couic.toml"]}\")\n"),
+            Check(_folder.Path));
+
+    [Fact]
     public void AMissingFileIsOneLine()
     {
         Assert.Equal((1, string.Empty, $"couic: read configuration \"{_folder["no"]}\": no such file or directory\n"), Check(_folder["no"]));
