@@ -10,4 +10,7 @@ internal static class ExitStatus
 
     /// <summary>A command line that cannot be run; nothing was sent.</summary>
     public const int Usage = 2;
+
+    /// <summary>Of <c>status --check</c>: the daemon cannot be asked.</summary>
+    public const int Unreachable = 2;
 }

@@ -55,6 +55,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly ReportSender _reports;
     private readonly PeeringService _peering;
     private readonly Reloader _reloader;
+    private readonly Health _health;
     private readonly ProtectedSources _guard;
     private readonly HttpServer _server;
     private readonly CoalescedRuns _signalledReload;
@@ -64,7 +65,7 @@ internal sealed partial class DaemonHost : IDisposable
     /// <summary>Held and never given back: a second signal while the daemon ends must not cut its end short.</summary>
     private readonly List<PosixSignalRegistration> _signals = [];
 
-    private DaemonHost(Handover handover, Settings settings)
+    private DaemonHost(Handover handover, Settings settings, byte[] text)
     {
         _handover = handover;
         _settings = settings;
@@ -81,7 +82,7 @@ internal sealed partial class DaemonHost : IDisposable
         _store = new RuleStore(_plane, _plane.Limits, MomentClock.Instance);
         _store.Guard.Mode = SettingsMap.Guard(settings.Guard);
         _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
-        ClientDirectory clients = OpenClients();
+        ClientDirectory clients = OpenClients(out IReadOnlyList<string> clientFaults);
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
         files.RemoveLeftovers();
         _sets = new SetLoader(files, _store, MomentClock.Instance, _logs.CreateLogger("sets"));
@@ -90,7 +91,8 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
-        _reloader = new Reloader(handover.ConfigPath, settings, _sets, _logs, _reports, _peering, _store.Guard);
+        _reloader = new Reloader(handover.ConfigPath, text, settings, _sets, _logs, _reports, _peering, _store.Guard);
+        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, clientFaults);
         _guard = new ProtectedSources(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
@@ -100,9 +102,10 @@ internal sealed partial class DaemonHost : IDisposable
             Sets = _sets,
             Facts = () => new StatusFacts(
                 SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status,
-                _attacher.IsLost ? "lost" : "running", _guard.Status),
+                _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find()),
             Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
+        services.MoreMetrics.Add(text => HealthMetrics.Write(text, _health, _reloader, _sets));
         services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
         services.MoreMetrics.Add(text => InterfaceMetrics.Write(text, _attacher, settings.OperationMode));
         services.MoreMetrics.Add(ErrorMetrics.Write);
@@ -127,11 +130,11 @@ internal sealed partial class DaemonHost : IDisposable
         }
 
         Environment.SetEnvironmentVariable(Handover.Variable, null);
-        Settings settings = ReadSettings(handover);
+        Settings settings = ReadSettings(handover, out byte[] text);
         ThreadBudget.Apply();
         try
         {
-            using var host = new DaemonHost(handover, settings);
+            using var host = new DaemonHost(handover, settings, text);
             if (sandbox != Errno.None)
             {
                 host.NotSandboxed(sandbox.Text());
@@ -301,20 +304,21 @@ internal sealed partial class DaemonHost : IDisposable
         }
     }
 
-    private static Settings ReadSettings(Handover handover)
+    private static Settings ReadSettings(Handover handover, out byte[] text)
     {
         using var file = new SafeFileHandle(handover.Config, ownsHandle: true);
-        var text = new byte[RandomAccess.GetLength(file)];
+        text = new byte[RandomAccess.GetLength(file)];
         RandomAccess.Read(file, text, 0);
         var faults = new List<Fault>();
         return SettingsReader.Read(handover.ConfigPath, text, faults, checkHost: false)
             ?? throw new StartException(faults[0].ToString());
     }
 
-    private ClientDirectory OpenClients()
+    private ClientDirectory OpenClients(out IReadOnlyList<string> left)
     {
         ClientDirectory clients = ClientFiles.Open(
             WorkingFolder.Clients(_settings.WorkingDir), FileOwner.Current, out IReadOnlyList<Fault> faults);
+        left = [.. faults.Select(fault => $"client left out at the start: {fault} (mend that and restart couic)")];
         foreach (Fault fault in faults)
         {
             ClientLeftOut(fault.ToString());

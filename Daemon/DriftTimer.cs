@@ -20,6 +20,7 @@ internal sealed partial class DriftTimer : IDisposable
     private readonly ManualResetEventSlim _stop = new();
     private readonly AutoResetEvent _now = new(false);
     private ConsistencyStatus? _status;
+    private string? _fault;
 
     public DriftTimer(RuleStore store, BpfDataPlane plane, ILogger log)
     {
@@ -30,6 +31,9 @@ internal sealed partial class DriftTimer : IDisposable
 
     /// <summary>What the last comparison found; null before the first.</summary>
     public ConsistencyStatus? Status => Volatile.Read(ref _status);
+
+    /// <summary>What the last comparison found, or why it failed; null when kernel and store agreed.</summary>
+    public string? Fault => Volatile.Read(ref _fault);
 
     public void Start() => _thread.Start();
 
@@ -73,12 +77,19 @@ internal sealed partial class DriftTimer : IDisposable
                 Mended(report.Restored, report.Removed);
             }
 
+            Volatile.Write(ref _fault, report.Total == 0 ? null
+                : $"{report.Total} rules in the kernel differed and were put right at the last comparison (which program changes our maps? bpftool map)");
             ulong before = _status?.Drift ?? 0;
             Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), before + (ulong)report.Total));
         }
         catch (OperationCanceledException) when (_stop.IsSet)
         {
             // The daemon ends.
+        }
+        catch (Exception e)
+        {
+            Volatile.Write(ref _fault, $"kernel and store cannot be compared: {e.Message}");
+            throw;
         }
     }
 

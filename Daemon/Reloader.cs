@@ -1,7 +1,9 @@
+using System.Text;
 using Couic.Config;
 using Couic.Http;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
+using Couic.Native;
 using Couic.Peering;
 using Couic.Reporting;
 using Couic.Sets;
@@ -25,12 +27,19 @@ internal sealed partial class Reloader
     private readonly LockoutGuard _guard;
     private readonly ILogger _log;
     private Settings _settings;
+    private ulong _loaded;
+    private string[] _needRestart = [];
+    private ConfigReload _last;
 
     /// <param name="path">The configuration's file, or the name of the embedded default, which does not change.</param>
-    public Reloader(string path, Settings settings, SetLoader sets, LogFactory logs, ReportSender reports, PeeringService peering, LockoutGuard guard)
+    /// <param name="text">Its content at the start.</param>
+    public Reloader(
+        string path, ReadOnlySpan<byte> text, Settings settings, SetLoader sets, LogFactory logs, ReportSender reports, PeeringService peering, LockoutGuard guard)
     {
         _path = path == SettingsSource.EmbeddedName ? null : path;
         _settings = settings;
+        _loaded = ContentHash.Of(text);
+        _last = new ConfigReload(MomentClock.Instance.GetUtcNow(), true, string.Empty, IsStart: true);
         _sets = sets;
         _logs = logs;
         _reports = reports;
@@ -41,6 +50,42 @@ internal sealed partial class Reloader
 
     /// <summary>What the daemon goes by now.</summary>
     public Settings InForce => Volatile.Read(ref _settings);
+
+    /// <summary>The last time that the configuration was read; a failure stays until a reload goes well.</summary>
+    public ConfigReload Last => Volatile.Read(ref _last);
+
+    /// <summary>What keeps the daemon from going by its configuration file, a line each; empty when it does.</summary>
+    public IReadOnlyList<string> Faults()
+    {
+        ConfigReload last = Last;
+        if (!last.Ok)
+        {
+            return [$"the last reload of the configuration failed, nothing has changed: {last.Message} (mend that, then: couicctl reload)"];
+        }
+
+        var faults = new List<string>();
+        if (Volatile.Read(ref _needRestart) is { Length: > 0 } keys)
+        {
+            faults.Add($"the configuration has changed, but in force only after a restart: {string.Join(", ", keys)} (systemctl restart couic)");
+        }
+
+        if (_path is not null)
+        {
+            try
+            {
+                if (Hash(SettingsSource.Locate(_path)) != Volatile.Read(ref _loaded))
+                {
+                    faults.Add($"configuration \"{_path}\" has changed since it was loaded (couicctl reload)");
+                }
+            }
+            catch (IOException e)
+            {
+                faults.Add($"{e.Message} (a reload or a restart would fail)");
+            }
+        }
+
+        return faults;
+    }
 
     /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
     /// <param name="stance">What becomes of sets that may lock somebody out.</param>
@@ -55,7 +100,9 @@ internal sealed partial class Reloader
         catch (Exception e)
         {
             InternalErrors.Caught(Place.Reload, _log, e);
-            return new ReloadResult(false, $"internal error: {e.Message} (the log has more)");
+            string message = $"internal error: {e.Message} (the log has more)";
+            Volatile.Write(ref _last, new ConfigReload(MomentClock.Instance.GetUtcNow(), false, message, IsStart: false));
+            return new ReloadResult(false, message);
         }
     }
 
@@ -64,7 +111,8 @@ internal sealed partial class Reloader
         lock (_gate)
         {
             var faults = new List<string>();
-            Settings? settings = Read(faults);
+            Settings? settings = Read(faults, out ulong hash);
+            Volatile.Write(ref _last, new ConfigReload(MomentClock.Instance.GetUtcNow(), settings is not null, string.Join("; ", faults), IsStart: false));
             if (settings is null)
             {
                 faults.ForEach(fault => Failed(actor, fault));
@@ -82,6 +130,8 @@ internal sealed partial class Reloader
             }
 
             string[] restart = [.. NeedRestart(_settings, settings)];
+            Volatile.Write(ref _loaded, hash);
+            Volatile.Write(ref _needRestart, restart);
             _logs.Apply(settings.Logging);
             _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
             _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
@@ -107,8 +157,9 @@ internal sealed partial class Reloader
         }
     }
 
-    private Settings? Read(List<string> faults)
+    private Settings? Read(List<string> faults, out ulong hash)
     {
+        hash = _loaded;
         if (_path is null)
         {
             return _settings;
@@ -117,7 +168,9 @@ internal sealed partial class Reloader
         try
         {
             var found = new List<Fault>();
-            Settings? settings = SettingsReader.Read(SettingsSource.Locate(_path), found);
+            SettingsSource source = SettingsSource.Locate(_path);
+            hash = Hash(source);
+            Settings? settings = SettingsReader.Read(source, found);
             faults.AddRange(found.Select(fault => fault.ToString()));
             return settings;
         }
@@ -127,6 +180,8 @@ internal sealed partial class Reloader
             return null;
         }
     }
+
+    private static ulong Hash(SettingsSource source) => ContentHash.Of(Encoding.UTF8.GetBytes(source.Text));
 
     /// <summary>What the running daemon goes by: the new configuration, but the old where that takes a restart.</summary>
     private static Settings Merge(Settings running, Settings read) =>

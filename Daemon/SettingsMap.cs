@@ -50,6 +50,9 @@ internal static class SettingsMap
         [.. states.Select(s => new InterfaceStatus(
             s.Configured, s.Name, s.IsAttached ? s.Mode : null, s.State.ToString().ToLowerInvariant(), s.IsAttached ? null : s.Error))];
 
+    public static ReloadStatus Reload(ConfigReload last) =>
+        new((ulong)last.At.ToUnixTimeSeconds(), last.Ok, last.Ok ? null : last.Message, last.IsStart);
+
     public static Peering.PeeringSettings Peering(Config.PeeringSettings settings)
     {
         var policies = new List<Policy>();

@@ -10,7 +10,9 @@ internal sealed record StatusFacts(
     PeersStatus? Peers = null,
     ConsistencyStatus? Consistency = null,
     string? Attacher = null,
-    GuardStatus? Guard = null);
+    GuardStatus? Guard = null,
+    ReloadStatus? Configuration = null,
+    IReadOnlyList<FaultStatus>? Faults = null);
 
 /// <summary>How a reload of configuration and sets ended.</summary>
 /// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>

@@ -24,6 +24,12 @@ public readonly record struct FileState(FileKind Kind, FileOwner Owner, int Mode
     /// <summary>Number of the file in its file system: the same name with another number is another file.</summary>
     public ulong Inode { get; init; }
 
+    /// <summary>When the content last changed, in nanoseconds since 1970.</summary>
+    public long Modified { get; init; }
+
+    /// <summary>When anything about it last changed, in nanoseconds since 1970; nobody can set it back.</summary>
+    public long Changed { get; init; }
+
     /// <summary>Three or four octal digits, as in <c>chmod</c>.</summary>
     public static string ModeText(int mode) => Convert.ToString(mode, 8).PadLeft(3, '0');
 }

@@ -173,6 +173,8 @@ public static partial class Files
         return fd < 0 ? LastError() : Errno.None;
     }
 
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
     private static Errno Stat(int parent, string path, int flags, out FileState state)
     {
         state = default;
@@ -189,7 +191,12 @@ public static partial class Files
             0xc000 => FileKind.Socket,
             _ => FileKind.Other,
         };
-        state = new FileState(kind, new FileOwner(raw.Uid, raw.Gid), raw.Mode & 0xfff, (long)raw.Size) { Inode = raw.Inode };
+        state = new FileState(kind, new FileOwner(raw.Uid, raw.Gid), raw.Mode & 0xfff, (long)raw.Size)
+        {
+            Inode = raw.Inode,
+            Modified = (raw.ModifiedSeconds * NanosecondsPerSecond) + raw.ModifiedNanoseconds,
+            Changed = (raw.ChangedSeconds * NanosecondsPerSecond) + raw.ChangedNanoseconds,
+        };
         return Errno.None;
     }
 

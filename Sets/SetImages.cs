@@ -25,6 +25,9 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
 
     public List<SetFault> Faults { get; } = [];
 
+    /// <summary>The files as they were read, bad ones included.</summary>
+    public SetMarks Marks { get; } = new();
+
     /// <summary>Names of sets with IPv4-mapped networks, and how many; those match no IPv4 packet.</summary>
     public List<(string Path, int Count)> Mapped { get; } = [];
 
@@ -71,6 +74,7 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
 
         string path = directory.PathOf(policy, name);
         int room = (int)Math.Min(directory.Limits.MaxFileBytes, left);
+        _ = Files.TryStat(path, out FileState state);
         GuardResult result = directory.ReadFile(policy, name, _buffer.Bytes[..(room + 1)], out int length);
         if (result.Status == GuardStatus.Absent)
         {
@@ -78,6 +82,7 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
         }
 
         Count++;
+        Marks.Add(path, state, _buffer.Bytes[..length]);
         if (result.IsOk)
         {
             ReadText(Of(policy), path, name, _buffer.Bytes[..length]);

@@ -10,6 +10,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
     private readonly Lock _one = new();
     private SetReload? _last;
+    private SetMarks _loaded = new();
 
     /// <summary>The last time that sets were loaded or tried to be; null before the start.</summary>
     public SetReload? Last => Volatile.Read(ref _last);
@@ -22,7 +23,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     {
         lock (_one)
         {
-            SetReload reload = Remember(Load(isStart: true, LockoutStance.Default, []));
+            SetReload reload = Remember(Load(isStart: true, LockoutStance.Default, []) with { IsStart = true });
             GiveMemoryBack(reload);
             return reload;
         }
@@ -90,6 +91,35 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
+    /// <summary>What keeps the filter from holding what the files say, a line each; empty when all is well.</summary>
+    public IReadOnlyList<string> Faults()
+    {
+        if (Last is not { } last)
+        {
+            return [];
+        }
+
+        if (!last.IsOk)
+        {
+            return [$"{(last.IsStart ? "sets were not loaded" : "the last reload of sets failed, nothing has changed")}: {last.Message} (mend that, then: couicctl sets reload)"];
+        }
+
+        try
+        {
+            return
+            [
+                .. last.Faults.GroupBy(fault => fault.File).Select(
+                    file => $"set file \"{file.Key}\" is left out: {Summarise([.. file])} (mend that, then: couicctl sets reload)"),
+                .. Volatile.Read(ref _loaded).Compare(directory).Select(
+                    file => $"set file \"{file.Path}\" {file.Change} since sets were loaded (couicctl sets reload)"),
+            ];
+        }
+        catch (IOException e)
+        {
+            return [e.Message];
+        }
+    }
+
     /// <summary>Reading many entries takes a multiple of the memory that is kept, and the next collection may be hours away.</summary>
     private static void GiveMemoryBack(SetReload reload)
     {
@@ -123,6 +153,11 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
             }
 
             SetSwapResult swap = store.ReplaceSets(images.Ignore, images.Drop);
+            if (swap.Status == SetSwapStatus.Done)
+            {
+                Volatile.Write(ref _loaded, images.Marks);
+            }
+
             if (isStart)
             {
                 LogStart(images, swap);

@@ -37,6 +37,9 @@ public sealed record SetReload(
     /// <summary>What may not be meant, though it was done; bounded.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
+    /// <summary>Whether it was the daemon's start, which leaves bad files out, and no reload.</summary>
+    public bool IsStart { get; init; }
+
     public bool IsOk => Status == SetReloadStatus.Ok;
 
     public SetSwapCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;

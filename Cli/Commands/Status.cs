@@ -1,6 +1,7 @@
 using Couic.Cli.Api;
 using Couic.Cli.Output;
 using Couic.Cli.Syntax;
+using Couic.Cli.Values;
 using Couic.Http.Wire;
 
 namespace Couic.Cli.Commands;
@@ -12,11 +13,57 @@ internal static class Status
     {
         Name = "status",
         Summary = "Show the daemon on one screen: version, interfaces, tables, peers, last reload",
-        Options = [CommonOptions.Json],
+        Details =
+        [
+            "With --check it prints what is wrong, a line a fault with what to do, and nothing when all is well. The exit status is 0 when every interface "
+            + "is filtered, sets and configuration are loaded as they stand on disk, no table is full, peers hold the same rules, and kernel and daemon "
+            + "agree; 1 when something of that is not so; 2 when the daemon cannot be asked.",
+        ],
+        Options = [new OptionSpec("check", '\0', null, "Say by the exit status whether all is well, and what is not"), CommonOptions.Json],
+        Examples = ["couicctl status", "couicctl status --check"],
         Run = Run,
     };
 
-    private static int Run(Invocation invocation)
+    private static int Run(Invocation invocation) => invocation.Has("check") ? Check(invocation) : Show(invocation);
+
+    private static int Check(Invocation invocation)
+    {
+        try
+        {
+            using ApiClient api = invocation.Connect();
+            ApiAnswer answer = api.Get("/v1/status");
+            StatusRecord status = api.Parse(answer, WireJson.Default.StatusRecord);
+            if (status.Health is null)
+            {
+                throw new CliException($"the daemon at {api.Endpoint.Display} does not tell its health (is it an older version?)");
+            }
+
+            if (invocation.Has("json"))
+            {
+                IndentedJson.Write(invocation.Context.Output, answer.Body);
+            }
+            else
+            {
+                foreach (FaultStatus fault in status.Faults ?? [])
+                {
+                    invocation.Out.WriteLine(Printable.Escape(fault.Message));
+                }
+            }
+
+            return status.Health == "ok" ? ExitStatus.Success : ExitStatus.Failure;
+        }
+        catch (CliException e)
+        {
+            foreach (string message in e.Messages)
+            {
+                invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: {message}");
+            }
+
+            return ExitStatus.Unreachable;
+        }
+    }
+
+    private static int Show(Invocation invocation)
     {
         using ApiClient api = invocation.Connect();
         ApiAnswer answer = api.Get("/v1/status");

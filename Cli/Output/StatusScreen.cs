@@ -29,6 +29,7 @@ internal static class StatusScreen
         Line(output, "Last reload", status.LastReload is { } r
             ? Ago.Text(r.At, now) + (r.Ok ? ", good" : $", failed: {Printable.Escape(r.Message ?? "")}")
             : "none since the start");
+        Lines(output, "Health", Health(status), Printable.Escape);
     }
 
     /// <summary>Both names where they differ; the mode where it is attached, the cause where it is not.</summary>
@@ -39,6 +40,9 @@ internal static class StatusScreen
         string detail = shown.State == "attached" ? shown.Mode ?? "" : shown.Error ?? "";
         return detail.Length == 0 ? $"{name}: {state}" : $"{name}: {state}, {detail}";
     }
+
+    private static string[] Health(StatusRecord status) => status.Health is null ? []
+        : status.Faults is { Length: > 0 } faults ? [.. faults.Select(fault => fault.Message)] : [status.Health];
 
     private static string? Memory(StatusRecord status)
     {
@@ -59,7 +63,7 @@ internal static class StatusScreen
 
     private static string Use(ulong used, ulong limit) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Quantity.Grouped(used)} of {Quantity.Grouped(limit)} ({(limit == 0 ? 0 : used * 100.0 / limit):0.#} %)");
+        $"{Quantity.Grouped(used)} of {Quantity.Grouped(limit)} ({(limit == 0 ? 0 : used * 100.0 / limit):0.#} %){(used >= limit ? " FULL" : "")}");
 
     private static void Lines<T>(TextWriter output, string label, T[]? items, Func<T, string> text)
     {

@@ -41,10 +41,11 @@ internal sealed class StatusEndpoint(ApiServices services)
         WriteTables(body);
         WriteMemory(body);
         WritePeers(body, facts.Peers);
-        WriteReload(body, services.Sets?.Last);
+        WriteReloads(body, facts.Configuration, services.Sets?.Last);
         WriteConsistency(body, facts.Consistency);
         body.Raw(",\"guard\":"u8);
         body.Raw(facts.Guard is { } guard ? JsonSerializer.SerializeToUtf8Bytes(guard, WireJson.Default.GuardStatus) : "null"u8);
+        WriteHealth(body, facts.Faults ?? []);
         body.Raw("}"u8);
     }
 
@@ -174,23 +175,58 @@ internal sealed class StatusEndpoint(ApiServices services)
         body.Raw("}"u8);
     }
 
-    private static void WriteReload(IBufferWriter<byte> body, SetReload? last)
+    private static void WriteReloads(IBufferWriter<byte> body, ReloadStatus? configuration, SetReload? loaded)
     {
-        if (last is null)
+        ReloadStatus? sets = loaded is null ? null
+            : new ReloadStatus((ulong)loaded.Time.ToUnixTimeSeconds(), loaded.IsOk, loaded.IsOk ? null : loaded.Message, loaded.IsStart);
+
+        // A failure goes before whatever came later, until that is mended.
+        ReloadStatus? last = new[] { configuration, sets }.Where(one => one is { Ok: false } or { AtStart: false }).OrderBy(one => one!.Ok).ThenByDescending(one => one!.At)
+            .FirstOrDefault();
+        body.Raw(",\"last_reload\":"u8);
+        WriteReload(body, last, withStart: false);
+        body.Raw(",\"reloads\":{\"configuration\":"u8);
+        WriteReload(body, configuration, withStart: true);
+        body.Raw(",\"sets\":"u8);
+        WriteReload(body, sets, withStart: true);
+        body.Raw("}"u8);
+    }
+
+    private static void WriteReload(IBufferWriter<byte> body, ReloadStatus? reload, bool withStart)
+    {
+        if (reload is null)
         {
-            body.Raw(",\"last_reload\":null"u8);
+            body.Raw("null"u8);
             return;
         }
 
-        bool ok = last.Status == SetReloadStatus.Ok;
-        body.Raw(",\"last_reload\":{\"at\":"u8);
-        body.Number(last.Time.ToUnixTimeSeconds());
-        body.Raw(ok ? ",\"ok\":true,\"message\":null}"u8 : ",\"ok\":false,\"message\":"u8);
-        if (!ok)
+        body.Raw("{\"at\":"u8);
+        body.Number(reload.At);
+        body.Raw(reload.Ok ? ",\"ok\":true,\"message\":"u8 : ",\"ok\":false,\"message\":"u8);
+        WriteText(body, reload.Message);
+        if (withStart)
         {
-            body.String(last.Message);
+            body.Raw(reload.AtStart ? ",\"at_start\":true"u8 : ",\"at_start\":false"u8);
+        }
+
+        body.Raw("}"u8);
+    }
+
+    private static void WriteHealth(IBufferWriter<byte> body, IReadOnlyList<FaultStatus> faults)
+    {
+        body.Raw(faults.Count == 0 ? ",\"health\":\"ok\",\"faults\":["u8 : ",\"health\":\"degraded\",\"faults\":["u8);
+        for (int i = 0; i < faults.Count; i++)
+        {
+            body.Raw(i == 0 ? "{\"kind\":"u8 : ",{\"kind\":"u8);
+            body.String(faults[i].Kind);
+            body.Raw(",\"subject\":"u8);
+            WriteText(body, faults[i].Subject);
+            body.Raw(",\"message\":"u8);
+            body.String(faults[i].Message);
             body.Raw("}"u8);
         }
+
+        body.Raw("]"u8);
     }
 
     private static void WriteConsistency(IBufferWriter<byte> body, ConsistencyStatus? consistency)

@@ -8,6 +8,7 @@ namespace Couic.Http.Wire;
 /// <param name="Peers">Null when peering is off.</param>
 /// <param name="Consistency">Whether kernel and store agree.</param>
 /// <param name="Guard">What keeps the operator from being locked out.</param>
+/// <param name="Health"><c>ok</c>, or <c>degraded</c> when there are <paramref name="Faults"/>.</param>
 public sealed record StatusRecord(
     string Version,
     ulong UptimeSecs,
@@ -21,7 +22,10 @@ public sealed record StatusRecord(
     PeersStatus? Peers,
     ReloadStatus? LastReload,
     ConsistencyStatus? Consistency,
-    GuardStatus? Guard);
+    GuardStatus? Guard,
+    ReloadsStatus? Reloads,
+    string? Health,
+    FaultStatus[]? Faults);
 
 /// <param name="Configured">As the configuration names it.</param>
 /// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>
@@ -42,7 +46,17 @@ public sealed record TagStatus(string Policy, ulong Used, ulong Limit);
 public sealed record PeersStatus(ulong Configured, ulong Up, ulong InSync, ulong Queued);
 
 /// <param name="Message">What went wrong; null when it went well.</param>
-public sealed record ReloadStatus(ulong At, bool Ok, string? Message);
+/// <param name="AtStart">Whether it was the daemon's start, and no reload.</param>
+public sealed record ReloadStatus(ulong At, bool Ok, string? Message, bool AtStart = false);
+
+/// <summary>The last time that each was loaded, or tried to be.</summary>
+public sealed record ReloadsStatus(ReloadStatus? Configuration, ReloadStatus? Sets);
+
+/// <summary>Something that is wrong now.</summary>
+/// <param name="Kind"><c>interface</c>, <c>attacher</c>, <c>configuration</c>, <c>set</c>, <c>client</c>, <c>table</c>, <c>peer</c> or <c>drift</c>.</param>
+/// <param name="Subject">The interface, table or peer; null for others.</param>
+/// <param name="Message">One line that says what to do.</param>
+public sealed record FaultStatus(string Kind, string? Subject, string Message);
 
 /// <param name="LastCheck">Null before the first comparison.</param>
 /// <param name="Drift">Differences found and mended since the start.</param>

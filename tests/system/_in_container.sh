@@ -53,6 +53,16 @@ expect 'the timer is well' systemctl start couic-sets-reload.timer
 expect 'its service reloads the sets' systemctl start couic-sets-reload.service
 expect_not 'and the set drops' pings 127.0.0.77
 expect 'a reload is taken' systemctl reload couic
+expect 'all is well' couicctl status --check
+cp -p /etc/couic/couic.toml /root/couic.toml
+echo 'nonsense = 1' >>/etc/couic/couic.toml
+expect_not 'a reload of a bad configuration fails' systemctl reload couic
+expect 'and its reason is in the journal' sh -c 'journalctl -u couic -n 20 | grep -q "couicctl: .*nonsense"'
+expect 'the service is active all the same' systemctl is-active couic
+expect 'and the status says so' sh -c 'couicctl status --check | grep -q "last reload of the configuration failed"'
+cp -p /root/couic.toml /etc/couic/couic.toml
+expect 'a reload of the mended one is taken' systemctl reload couic
+expect 'and all is well again' couicctl status --check
 expect 'and loses no rule' same 127.0.0.9/32 "$(couicctl drop list -q -t tour)"
 
 cat >/etc/couic/couic-report.toml <<'TOML'

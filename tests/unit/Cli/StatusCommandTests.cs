@@ -48,6 +48,54 @@ public sealed class StatusCommandTests : IDisposable
         new CliResult(0, "Version:      2.0.0\nUptime:       1s\nPeers:        off\nLast reload:  none since the start\n", ""),
         _rig.Answering(200, """{"version":"2.0.0","uptime_secs":1}""").Run("status"));
 
+    [Fact]
+    public void Check_AllIsWell_PrintsNothing() => Assert.Equal(
+        new CliResult(0, "", ""), _rig.Answering(200, """{"version":"2.0.0","uptime_secs":1,"health":"ok","faults":[]}""").Run("status --check"));
+
+    [Fact]
+    public void Check_Faults_PrintsALineEachAndFails()
+    {
+        _rig.Answering(200, """
+            {"version":"2.0.0","uptime_secs":1,"health":"degraded","faults":[{"kind":"interface","subject":"eth0","message":"interface \"eth0\" is not filtered"},
+            {"kind":"drift","subject":null,"message":"two\u001b[2J lines"}]}
+            """);
+        CliResult result = _rig.Run("status --check");
+        Assert.Equal((1, "interface \"eth0\" is not filtered", 2, ""), (result.Status, result.Out.Split('\n')[0], result.Out.Count(c => c == '\n'), result.Error));
+        Assert.DoesNotContain('\u001b', result.Out);
+        result = _rig.Run("status --check --json");
+        Assert.Equal(1, result.Status);
+        Assert.StartsWith("{\n", result.Out, StringComparison.Ordinal);
+        Assert.EndsWith("""
+            Last reload:  none since the start
+            Health:       interface "eth0" is not filtered
+            """, _rig.Run("status").Out.Split("\n              two")[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(401, """{"code":"unauthorized","message":"no"}""")]
+    [InlineData(200, "nonsense")]
+    [InlineData(200, """{"version":"1.9.0","uptime_secs":1}""")]
+    public void Check_DaemonThatCannotBeAsked_IsTwo(int status, string body)
+    {
+        CliResult result = _rig.Answering(status, body).Run("status --check");
+        Assert.Equal((2, ""), (result.Status, result.Out));
+        Assert.StartsWith("couicctl: ", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Check_NoDaemon_IsTwo()
+    {
+        _rig.Daemon.Dispose();
+        Assert.Equal(2, _rig.Run("status --check").Status);
+        Assert.Equal(1, _rig.Run("status").Status);
+    }
+
+    [Fact]
+    public void AFullTable_LooksFull() => Assert.Contains(
+        "drop ipv4: 5 of 5 (100 %) FULL\n",
+        _rig.Answering(200, """{"version":"2.0.0","uptime_secs":1,"tables":[{"policy":"drop","family":"ipv4","entries":5,"limit":5}]}""").Run("status").Out,
+        StringComparison.Ordinal);
+
     [Theory]
     [InlineData("status")]
     [InlineData("peers")]

@@ -17,6 +17,10 @@ public class FilesTests
             (nameof(Files.Statx.Mode), "stx_mode"),
             (nameof(Files.Statx.Inode), "stx_ino"),
             (nameof(Files.Statx.Size), "stx_size"),
+            (nameof(Files.Statx.ChangedSeconds), "stx_ctime.tv_sec"),
+            (nameof(Files.Statx.ChangedNanoseconds), "stx_ctime.tv_nsec"),
+            (nameof(Files.Statx.ModifiedSeconds), "stx_mtime.tv_sec"),
+            (nameof(Files.Statx.ModifiedNanoseconds), "stx_mtime.tv_nsec"),
         ];
         Assert.Equal(typeof(Files.Statx).GetFields().Length, fields.Length);
         long[] expected = CompiledC.Evaluate(

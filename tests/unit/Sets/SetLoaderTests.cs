@@ -37,6 +37,51 @@ public sealed class SetLoaderTests : IDisposable
         Assert.Same(start, _loader.Last);
     }
 
+    [Fact]
+    public void Faults_FilesThatDifferFromWhatWasLoaded_AreNamedUntilAReload()
+    {
+        string stays = _folder.Write("drop/stays.couic", "10.0.0.1/32\n"), changes = _folder.Write("drop/changes.couic", "10.0.0.2/32\n");
+        string goes = _folder.Write("ignore/goes.couic", "10.0.0.3/32\n");
+        _loader.Start();
+        Assert.Empty(_loader.Faults());
+        File.SetLastWriteTimeUtc(stays, DateTime.UtcNow.AddHours(1));
+        Assert.Empty(_loader.Faults()); // touched, and the same
+
+        // Of the same length, and as old as before.
+        DateTime before = File.GetLastWriteTimeUtc(changes);
+        _folder.Write("drop/changes.couic", "10.0.0.4/32\n");
+        File.SetLastWriteTimeUtc(changes, before);
+        File.Delete(goes);
+        string comes = _folder.Write("ignore/comes.couic", "");
+        for (int look = 0; look < 2; look++)
+        {
+            Assert.Equal(
+                [
+                    $"set file \"{changes}\" has changed since sets were loaded (couicctl sets reload)",
+                    $"set file \"{comes}\" is new since sets were loaded (couicctl sets reload)",
+                    $"set file \"{goes}\" is gone since sets were loaded (couicctl sets reload)",
+                ],
+                _loader.Faults());
+        }
+
+        Assert.True(_loader.Reload("test").IsOk);
+        Assert.Empty(_loader.Faults());
+    }
+
+    [Fact]
+    public void Faults_ABadFile_IsNamedFromTheStartOn_AndAFailedReloadUntilAGoodOne()
+    {
+        string bad = _folder.Write("drop/bad.couic", "x\n");
+        Assert.True(_loader.Start().IsStart);
+        Assert.StartsWith($"set file \"{bad}\" is left out: {bad}:1: ", Assert.Single(_loader.Faults()), StringComparison.Ordinal);
+        Assert.False(_loader.Reload("test").IsOk);
+        Assert.StartsWith("the last reload of sets failed, nothing has changed: ", Assert.Single(_loader.Faults()), StringComparison.Ordinal);
+        _folder.Write("drop/bad.couic", "10.0.0.1/32\n");
+        Assert.StartsWith("the last reload of sets failed", Assert.Single(_loader.Faults()), StringComparison.Ordinal);
+        Assert.True(_loader.Reload("test").IsOk);
+        Assert.Empty(_loader.Faults());
+    }
+
     /// <summary>Room for the largest file, taken from the collector at each reload, was most of what made memory rise and fall by tens of MB.</summary>
     [Fact]
     public void AReloadOfSmallFilesAllocatesLittle()

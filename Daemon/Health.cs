@@ -1,0 +1,96 @@
+using Couic.Http.Wire;
+using Couic.Peering;
+using Couic.Sets;
+using Couic.Store;
+
+namespace Couic.Daemon;
+
+/// <summary>
+/// Whether the machine is filtered as it should be: what is wrong at this moment, one line a fault, each with what to do. Thread-safe.
+/// </summary>
+internal sealed class Health(
+    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, IReadOnlyList<string> clientFaults)
+{
+    public const string Interface = "interface";
+    public const string Attacher = "attacher";
+    public const string Configuration = "configuration";
+    public const string Set = "set";
+    public const string Client = "client";
+    public const string Table = "table";
+    public const string Peer = "peer";
+    public const string Drift = "drift";
+
+    /// <summary>Faults of one kind that are told; a folder of a thousand changed files is one thing to do.</summary>
+    private const int MaxPerKind = 20;
+
+    /// <summary>All kinds, in the order in which they are told.</summary>
+    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift];
+
+    /// <summary>What is wrong now; empty when all is well.</summary>
+    public IReadOnlyList<FaultStatus> Find() =>
+    [
+        .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, clientFaults), .. Tables(), .. Peers(),
+        .. Few(Drift, drift.Fault is { } fault ? [fault] : []),
+    ];
+
+    private IEnumerable<FaultStatus> Interfaces()
+    {
+        foreach (InterfaceState state in attacher.States.Where(state => !state.IsAttached))
+        {
+            yield return new FaultStatus(
+                Interface, state.Configured, $"interface \"{state.Configured}\" is not filtered: {state.Error} (it is tried again when interfaces change)");
+        }
+
+        if (attacher.IsLost)
+        {
+            yield return new FaultStatus(Attacher, null, "the attacher process has ended: interfaces that change are not attached again (restart couic)");
+        }
+    }
+
+    private IEnumerable<FaultStatus> Tables()
+    {
+        foreach (Policy policy in Enum.GetValues<Policy>())
+        {
+            foreach (IpFamily family in Enum.GetValues<IpFamily>())
+            {
+                (int count, int limit) = (store.Count(policy, family), store.Limits.Entries(policy));
+                if (count >= limit)
+                {
+                    string name = $"{policy.Name()} {(family == IpFamily.V4 ? "ipv4" : "ipv6")}";
+                    yield return new FaultStatus(
+                        Table, name, $"table \"{name}\" is full: {count} of {limit} entries (remove some, or raise [limits] max_{policy.Name()}_entries and restart couic)");
+                }
+            }
+        }
+    }
+
+    private IEnumerable<FaultStatus> Peers()
+    {
+        foreach (PeerStatus peer in peering.Status())
+        {
+            string name = $"{peer.Host}:{peer.Port}";
+            string? fault = peer.State != PeerState.Up ? $"does not answer as a peer: {peer.LastError ?? "it was not asked yet"} (couicctl peers)"
+                : peer.Refused.Count > 0 ? $"does not take our changes of {string.Join(", ", peer.Refused.Select(policy => policy.Name()))} (see [peering] in its configuration)"
+                : peer.Plain || peer.InSync == true ? null
+                : peer.InSync is null ? "was not compared with this node yet (it is within a minute)"
+                : $"holds other rules than this node (couicctl peers diff {peer.Host})";
+            if (fault is not null)
+            {
+                yield return new FaultStatus(Peer, name, $"peer \"{name}\" {fault}");
+            }
+        }
+    }
+
+    private static IEnumerable<FaultStatus> Few(string kind, IReadOnlyList<string> messages)
+    {
+        foreach (string message in messages.Take(MaxPerKind))
+        {
+            yield return new FaultStatus(kind, null, message);
+        }
+
+        if (messages.Count > MaxPerKind)
+        {
+            yield return new FaultStatus(kind, null, $"and {messages.Count - MaxPerKind} further faults of kind {kind}");
+        }
+    }
+}
