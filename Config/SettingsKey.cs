@@ -41,7 +41,7 @@ public sealed record SettingsKey(string Name, string Values, string Default, str
         new("limits.rate_grace_secs", "1 to 86400 seconds", "10", "How long a body or an answer may stand still before its rate counts."),
         new("limits.min_body_bytes_per_sec", "1 to 1073741824 bytes a second", "4096", "Slowest body; below it 408."),
         new("limits.min_answer_bytes_per_sec", "1 to 1073741824 bytes a second", "16384", "Slowest reader of an answer."),
-        new("guard.mode", "`warn` `refuse` `off`", "warn", "What happens to a `drop` entry that covers an address the operator needs: a warning, a refusal, nothing."),
+        new("guard.mode", "`warn` `refuse` `off`", "warn", "What happens to a change that would cut off an address the operator needs, however it comes in: a warning, a refusal, nothing."),
         new("reporting.enabled", "boolean", "false", "Whether changes of rules are posted to `webhook`."),
         new("reporting.webhook", "http or https address", "none", "Where to; required when enabled."),
         new("peering.enabled", "boolean", "false", "Whether dynamic rules are kept the same on all peers."),

@@ -48,6 +48,26 @@ expect 'every thread has no-new-privs' same '' "$(grep '^NoNewPrivs:' <<<"$statu
 expect 'every thread is held to its system calls' same '' "$(grep '^Seccomp:' <<<"$status" | grep -v '2$')"
 expect 'the user is couic' same couic "$(stat -c %U /proc/"$(main_pid)")"
 
+# The guard knows the gateway although the unit hides most of /proc, and is asked behind every way in.
+ip link add dum0 type dummy && ip address add 10.99.0.2/24 dev dum0 && ip link set dum0 up && ip route add default via 10.99.0.1
+systemctl restart couic
+expect 'the guard can read all that it looks at' same '' "$(journalctl -u couic --no-pager | grep guard_source_unreadable)"
+refused() { local text; text=$("$@" 2>&1) && return 1; grep -q 'the default gateway' <<<"$text" || { echo "$text"; return 1; }; }
+expect 'a drop of the gateway is refused' refused couicctl drop add 10.99.0.1
+expect 'and of its network' refused couicctl drop add 10.99.0.0/24
+printf '10.0.0.0/8\n' >/root/bogons.txt
+expect 'and in an import' refused couicctl drop import /root/bogons.txt
+expect 'and in a set' refused couicctl sets create drop bogons --from-file /root/bogons.txt
+expect 'forced, the set is written' couicctl sets create drop bogons --from-file /root/bogons.txt --force
+expect 'a reload of it is refused' refused couicctl sets reload
+expect_not 'and so is that of the timer' systemctl start couic-sets-reload.service
+expect 'the gateway is not dropped' same '' "$(couicctl drop list -q)"
+rm -f /var/lib/couic/sets/drop/bogons.couic
+systemctl reset-failed couic couic-sets-reload.service
+ip link del dum0
+systemctl restart couic
+couicctl drop add 127.0.0.9 -t tour -e 10m >/dev/null
+
 couicctl sets create drop static 127.0.0.77 >/dev/null
 expect 'the timer is well' systemctl start couic-sets-reload.timer
 expect 'its service reloads the sets' systemctl start couic-sets-reload.service

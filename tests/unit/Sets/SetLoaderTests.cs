@@ -161,6 +161,7 @@ public sealed class SetLoaderTests : IDisposable
     {
         var loader = new SetLoader(new SetDirectory(_folder.Path, FileOwner.Current, new SetLimits(MaxFileBytes: 4_096)), _rig.Store, _rig.Clock, _log);
         string path = _folder.Write("drop/a.couic", "10.0.0.1/32\n");
+        Assert.True(loader.Reload("tester").IsOk);
         bool isDone = false;
         var writer = new Thread(() =>
         {
