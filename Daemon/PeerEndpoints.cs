@@ -101,6 +101,8 @@ internal sealed class PeerEndpoints(PeeringService peering)
             {
                 return false;
             }
+
+            await Exchange.YieldAsync(); // a thread that waits for the store gets it between two turns
         }
 
         return true;

@@ -258,6 +258,6 @@ internal sealed partial class PeerLink
     /// <summary>What a refusal that is not one of couic most likely means.</summary>
     private string HintOf(in PeerAnswer answer) =>
         !Settings.Tls && answer.Status is 400 or (>= 300 and < 400) or 426 ? " (does that port speak TLS? set \"tls = true\")"
-        : answer.IsHypertext ? " (from something that is not couic: does a proxy stand in between?)"
+        : answer.IsHypertext && answer.Status is 404 or 405 ? " (from something that is not couic: does a proxy stand in between?)"
         : "";
 }

@@ -51,7 +51,7 @@ internal sealed partial class PeeringEngine
         Policy policy, int count, Func<int, RemoteChange> changeAt, int from, TimeSpan limit, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
         ReplicaIndex? index = IndexOf(policy);
-        long start = Time.GetTimestamp();
+        long start = Time.GetTimestamp(), paused = start;
         int done = from, applied = counts.Applied;
         while (done < count && (done == from || limit == Timeout.InfiniteTimeSpan || Time.GetElapsedTime(start) < limit))
         {
@@ -64,6 +64,13 @@ internal sealed partial class PeeringEngine
                     ApplyOne(policy, index, changeAt(done++), creator, counts);
                 }
                 while (done < end && Time.GetElapsedTime(held) < MaxHold);
+            }
+
+            // The lock is not fair: without a pause its next holder would mostly be this thread again.
+            if (limit == Timeout.InfiniteTimeSpan && Time.GetElapsedTime(paused) > MaxHold)
+            {
+                Thread.Sleep(1);
+                paused = Time.GetTimestamp();
             }
         }
 

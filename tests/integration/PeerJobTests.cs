@@ -75,7 +75,7 @@ public sealed class PeerJobTests(SharedDaemon shared) : IClassFixture<SharedDaem
             """{"action":"add","entry":{"cidr":"203.0.113.0/24","tag":"theirs","expiration":1}""",
             """{"action":"add","entry":{"cidr":"203.0.113.0/24","tag":"theirs","expiration":0}""",
         ];
-        ulong stamp = 1_000_000_000_000_000_000;
+        ulong stamp = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 16;
         foreach (string change in changes)
         {
             foreach (string stamped in (string[])["", $""","stamp":{stamp++},"node":7"""])
@@ -84,6 +84,19 @@ public sealed class PeerJobTests(SharedDaemon shared) : IClassFixture<SharedDaem
             }
         }
 
+        Assert.Equal(before, daemon.Api.Get("/v1/drop").Expect(200).Body);
+
+        // A stamp from the far future, or a hello from there, is refused and does not move the node's clock.
+        foreach (string far in (string[])["4611686018427387904", "4611686018427387844", "10000000000000000000", "18446744073709551615"])
+        {
+            Answer refused = leaked.Post("/v1/drop/peer", $$"""[{"action":"add","entry":{"cidr":"192.0.2.9/32","expiration":0},"stamp":{{far}},"node":7}]""");
+            Assert.Equal((422, "invalid"), (refused.Status, refused.Json.GetProperty("code").GetString()));
+        }
+
+        leaked.Post("/v1/drop/peer", $$"""[{"action":"add","entry":{"cidr":"192.0.2.8/32","expiration":0},"stamp":{{stamp}},"node":7}]""").Expect(201);
+        daemon.Api.Remove("drop", "192.0.2.8/32");
+        leaked.Post("/v1/drop/peer", $$"""[{"action":"add","entry":{"cidr":"192.0.2.8/32","expiration":0},"stamp":{{stamp + (60_000UL << 16)}},"node":7}]""").Expect(201);
+        daemon.Api.Remove("drop", "192.0.2.8/32");
         Assert.Equal(before, daemon.Api.Get("/v1/drop").Expect(200).Body);
 
         // Version 1; kind 2 asks for sums of branches, 3 for the records of leaves; without the key that peers are told.
