@@ -65,7 +65,7 @@ internal sealed partial class DaemonHost : IDisposable
     /// <summary>Held and never given back: a second signal while the daemon ends must not cut its end short.</summary>
     private readonly List<PosixSignalRegistration> _signals = [];
 
-    private DaemonHost(Handover handover, Settings settings, byte[] text)
+    internal DaemonHost(Handover handover, Settings settings, byte[] text)
     {
         _handover = handover;
         _settings = settings;
@@ -166,12 +166,15 @@ internal sealed partial class DaemonHost : IDisposable
         Step(() => _reports.DisposeAsync().AsTask().Wait(StopLimit));
         Step(_names.Dispose);
         Step(_watch.Dispose);
-        Step(_attacher.Dispose);
+        Step(() => Task.Run(_attacher.Dispose).Wait(StopLimit));
         Step(_drift.Dispose);
         Step(TellWhatIsForgotten);
         _logs.Dispose();
         _systemd.Dispose();
     }
+
+    /// <summary>The rules; usable for as long as the process lives.</summary>
+    internal RuleStore Store => _store;
 
     private void Step(Action end) => InternalErrors.Run(Place.Stop, _log, end);
 
@@ -188,8 +191,11 @@ internal sealed partial class DaemonHost : IDisposable
         }
     }
 
-    private void Start()
+    internal void Start()
     {
+        AppDomain.CurrentDomain.UnhandledException += OnUnhandled;
+        TaskScheduler.UnobservedTaskException += OnUnobserved;
+
         // Before anybody can know that it runs: a signal that comes at once finds its handler.
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
@@ -236,7 +242,7 @@ internal sealed partial class DaemonHost : IDisposable
     }
 
     /// <summary>False when it ends by itself, as it can no longer serve: to be started again.</summary>
-    private bool WaitForStop()
+    internal bool WaitForStop()
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var trimmer = new MemoryTrimmer(_server, _log);
@@ -264,6 +270,20 @@ internal sealed partial class DaemonHost : IDisposable
     {
         context.Cancel = true;
         _signalledReload.Request();
+    }
+
+    /// <summary>The runtime ends the process after this; systemd starts it again.</summary>
+    private void OnUnhandled(object sender, UnhandledExceptionEventArgs e)
+    {
+        InternalErrors.Caught(Place.Unhandled);
+        Unhandled(e.ExceptionObject as Exception);
+        _logs.Dispose();
+    }
+
+    private void OnUnobserved(object? sender, UnobservedTaskExceptionEventArgs e)
+    {
+        InternalErrors.Caught(Place.UnobservedTask, _log, e.Exception);
+        e.SetObserved();
     }
 
     private void ReloadForSignal()
@@ -340,6 +360,9 @@ internal sealed partial class DaemonHost : IDisposable
     [LoggerMessage(EventName = "entries_forgotten", Level = LogLevel.Warning,
         Message = "{Count} dynamic entries of {Policy} are forgotten: they are kept in memory only")]
     private partial void Forgotten(int count, string policy);
+
+    [LoggerMessage(EventName = "unhandled_exception", Level = LogLevel.Critical, Message = "unhandled exception: couic ends, to be started again")]
+    private partial void Unhandled(Exception? cause);
 
     [LoggerMessage(EventName = "api_ended", Level = LogLevel.Critical, Message = "the event loop of the API has ended: couic ends, to be started again")]
     private partial void ApiEnded();

@@ -108,7 +108,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// </summary>
     public async Task StopAsync(TimeSpan grace)
     {
-        if (_listener is null || _isStopping)
+        if (_listener is null || _isStopping || HasEnded)
         {
             await (_listener is null ? Task.CompletedTask : _ended.Task);
             return;

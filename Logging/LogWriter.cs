@@ -81,6 +81,8 @@ internal sealed partial class LogWriter : IDisposable
             InternalErrors.Caught(Place.LogWriter); // it is the log that fails
             Interlocked.Increment(ref _lostEver);
             _lostUnsaid++;
+            Thread.Sleep(Gather);
+            _queue.Wake(); // the lines may be there still, and a queue that is not empty wakes nobody
         }
     }
 }

@@ -41,7 +41,14 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // never calls back from inside
         PeerAnswer answer = await SendAsync(request).ConfigureAwait(false);
-        InternalErrors.Run(Place.PeerRequest, log, () => request.Done(answer));
+        try
+        {
+            request.Done(answer);
+        }
+        catch (Exception e)
+        {
+            InternalErrors.Caught(Place.PeerRequest, log, e);
+        }
     }
 
     /// <summary>Whatever happens there is an answer: a link waits for it, without a time limit of its own.</summary>
@@ -49,6 +56,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
     {
         try
         {
+            InternalErrors.Enter(Place.PeerRequest);
             return await Of(request.Peer).SendAsync(request).ConfigureAwait(false);
         }
         catch (Exception e)

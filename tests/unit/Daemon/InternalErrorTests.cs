@@ -1,0 +1,148 @@
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using Couic.Logging.Abstractions;
+using Couic.Native;
+using Xunit;
+
+namespace Couic.Tests.Daemon;
+
+/// <summary>Throws at every place of the running daemon. Alone, as it throws in the whole process.</summary>
+[Collection(nameof(Alone))]
+public sealed class InternalErrorTests : IDisposable
+{
+    private const int SigHup = 1;
+
+    /// <summary>Places that are not turns of anything; each has a test of its own below, but for the one after which the process ends.</summary>
+    private static readonly Place[] NotTurns = [Place.Stop, Place.UnobservedTask, Place.Unhandled];
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+    public sealed class Alone;
+
+    public void Dispose() => InternalErrors.Entered = null;
+
+    [Fact]
+    public void EveryPlaceHasANameOfItsOwn()
+    {
+        Place[] places = Enum.GetValues<Place>();
+        Assert.Equal(places.Length, places.Select(place => place.Name()).Distinct().Count());
+        Assert.All(places, place => Assert.Matches("^[a-z_]+$", place.Name()));
+    }
+
+    [Fact]
+    public void AnExceptionAtAnyPlace_IsCountedAndThePlaceGoesOn()
+    {
+        using HostRig rig = StartWatched();
+
+        // Requests to peers first: while they fail they become rarer and rarer.
+        foreach (Place place in Enum.GetValues<Place>().Except(NotTurns).OrderBy(place => place != Place.PeerRequest))
+        {
+            long before = InternalErrors.Count(place);
+            int visits = 0;
+            InternalErrors.Entered = entered =>
+            {
+                if (entered == place && Interlocked.Increment(ref visits) == 1)
+                {
+                    throw new InvalidOperationException($"the test threw at {place}");
+                }
+            };
+            Await(() => Volatile.Read(ref visits) >= 2, $"{place} goes on", rig);
+            InternalErrors.Entered = null;
+            Assert.True(InternalErrors.Count(place) > before, $"{place} is counted");
+            Await(() => rig.Get("/v1/ready")?.StartsWith("HTTP/1.1 ", StringComparison.Ordinal) == true, $"the API answers after {place}", rig);
+            Assert.False(rig.Ended.IsCompleted, $"{place} ended the daemon");
+        }
+    }
+
+    [Fact]
+    public async Task ALoopOfTheApiThatCannotGoOn_EndsTheDaemonWithAFailure()
+    {
+        using HostRig rig = StartWatched();
+        InternalErrors.Entered = static entered =>
+        {
+            if (entered == Place.ApiLoop)
+            {
+                throw new InvalidOperationException("as the test asked");
+            }
+        };
+        Assert.False(await rig.Ended.WaitAsync(Patience));
+    }
+
+    [Fact]
+    public void AnExceptionInEveryStepOfTheEnd_DoesNotKeepItFromEnding()
+    {
+        HostRig rig = StartWatched();
+        long before = InternalErrors.Count(Place.Stop);
+        InternalErrors.Entered = static entered =>
+        {
+            if (entered == Place.Stop)
+            {
+                throw new InvalidOperationException("as the test asked");
+            }
+        };
+        rig.Dispose();
+        Assert.True(InternalErrors.Count(Place.Stop) >= before + 5);
+    }
+
+    [Fact]
+    public void AnExceptionThatNobodyAwaits_IsCounted()
+    {
+        using HostRig rig = StartWatched();
+        long before = InternalErrors.Count(Place.UnobservedTask);
+        Await(
+            () =>
+            {
+                Forget();
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+                return InternalErrors.Count(Place.UnobservedTask) > before;
+            },
+            "it is counted", rig);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Forget() => _ = Task.FromException(new InvalidOperationException("as the test asked"));
+
+    /// <summary>A daemon whom a service manager watches.</summary>
+    private static HostRig StartWatched()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"couic-notify-{Guid.NewGuid():N}");
+        var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        manager.Bind(new UnixDomainSocketEndPoint(path));
+        _ = Task.Run(() => Swallow(manager));
+        Environment.SetEnvironmentVariable("NOTIFY_SOCKET", path);
+        Environment.SetEnvironmentVariable("WATCHDOG_USEC", "200000");
+        try
+        {
+            return new HostRig();
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("NOTIFY_SOCKET", null);
+            Environment.SetEnvironmentVariable("WATCHDOG_USEC", null);
+            File.Delete(path);
+        }
+    }
+
+    private static void Swallow(Socket manager)
+    {
+        var message = new byte[1024];
+        while (manager.Receive(message) >= 0)
+        {
+        }
+    }
+
+    /// <summary>Meanwhile the daemon has requests to answer, and is told to reload.</summary>
+    private static void Await(Func<bool> isTrue, string what, HostRig rig)
+    {
+        long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        while (!isTrue())
+        {
+            Assert.True(Environment.TickCount64 < end, what);
+            rig.Get("/v1/ready");
+            Signals.Send(Environment.ProcessId, SigHup);
+            Thread.Sleep(20);
+        }
+    }
+}
