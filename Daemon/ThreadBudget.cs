@@ -7,8 +7,8 @@ namespace Couic.Daemon;
 internal static class ThreadBudget
 {
     /// <summary>
-    /// Of the pool. Beside them run 6 of ours (main, api, log, expiry, peering, drift), 4 of the resolver, and some 8 of .NET (collector,
-    /// finalizer, timers, signals, sockets, the pool's own): 34, about half of TasksMax.
+    /// Of the pool. Beside them run 7 of ours (main, api, log, expiry, peering, drift, interfaces), 4 of the resolver, and some 8 of .NET (collector,
+    /// finalizer, timers, signals, sockets, the pool's own): 35, about half of TasksMax.
     /// </summary>
     public const int MaxPoolThreads = 16;
 
