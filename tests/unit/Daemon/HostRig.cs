@@ -75,7 +75,7 @@ internal sealed class HostRig : IDisposable
             (int)listener.Handle, (int)ours.Handle.DangerousGetHandle(), -1, -1, false, config, plane.Maps.ToText(), []);
         listener.SafeHandle.SetHandleAsInvalid(); // the daemon owns it now
         ours.Handle.SetHandleAsInvalid();
-        Host = new DaemonHost(handover, settings);
+        Host = new DaemonHost(handover, settings, File.ReadAllBytes(config));
         Kept.AddRange([plane, Host, listener]); // a socket that is collected removes its file
         Host.Start();
         _waiting = Task.Factory.StartNew(Host.WaitForStop, TaskCreationOptions.LongRunning);
