@@ -49,7 +49,7 @@ expect 'every thread is held to its system calls' same '' "$(grep '^Seccomp:' <<
 expect 'the user is couic' same couic "$(stat -c %U /proc/"$(main_pid)")"
 
 # The guard knows the gateway although the unit hides most of /proc, and is asked behind every way in.
-ip link add dum0 type dummy && ip address add 10.99.0.2/24 dev dum0 && ip link set dum0 up && ip route add default via 10.99.0.1
+ip link add dum0 type veth peer name dum1 && ip link set dum1 up && ip address add 10.99.0.2/24 dev dum0 && ip link set dum0 up && ip route add default via 10.99.0.1
 systemctl restart couic
 expect 'the guard can read all that it looks at' same '' "$(journalctl -u couic --no-pager | grep guard_source_unreadable)"
 refused() { local text; text=$("$@" 2>&1) && return 1; grep -q 'the default gateway' <<<"$text" || { echo "$text"; return 1; }; }
