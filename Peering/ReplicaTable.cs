@@ -13,7 +13,9 @@ internal sealed class ReplicaTable
 
     private readonly List<Replica[]> _chunks = [];
     private readonly int[] _leaves = NewHeads(DigestTree.Leaves);
-    private int[] _buckets = NewHeads(1024);
+
+    /// <summary>As many as a table of the default limits needs: growing would hold the store for longer than any change.</summary>
+    private int[] _buckets = NewHeads(1 << 19);
     private int _used;
     private int _freeHead = -1;
 
