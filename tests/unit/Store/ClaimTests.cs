@@ -161,8 +161,13 @@ public sealed class ClaimTests
                     ulong end = rig.Clock.Seconds + (ulong)((random.Next(1, 40) * 1000) + model.Count + step);
                     change = new SingleChange
                     {
-                        IsRemoval = removes, IsUnderTag = removes, Cidr = StoreRig.Net(net), Tag = Encoding.ASCII.GetBytes(tag), Creator = [],
-                        Mode = ConflictMode.Extend, Expiration = end,
+                        IsRemoval = removes,
+                        IsUnderTag = removes,
+                        Cidr = StoreRig.Net(net),
+                        Tag = Encoding.ASCII.GetBytes(tag),
+                        Creator = [],
+                        Mode = ConflictMode.Extend,
+                        Expiration = end,
                     };
                     if (removes)
                     {
