@@ -25,22 +25,29 @@ public static class LogFolder
         }
 
         Errno error = Files.TryOpenFolder(Path.GetDirectoryName(path) ?? "/", out SafeFileHandle? parent);
-        SafeFileHandle? made = null;
         using (parent)
         {
-            error = error == Errno.None ? Files.TryMakeFolder(parent!, Path.GetFileName(path), Mode) : error;
-            error = error == Errno.None ? Files.TryOpenFolder(parent!, Path.GetFileName(path), out made) : error;
-        }
-
-        using (made)
-        {
-            error = error == Errno.None && FileOwner.Current != owner ? Files.TryChown(made!, owner) : error;
-            error = error == Errno.None ? Files.TryChmod(made!, Mode) : error;
+            error = error == Errno.None ? Files.TryStat(parent!, out state) : error;
+            error = error == Errno.None ? Identity.ActIn(state, owner, () => Make(parent!, Path.GetFileName(path), owner)) : error;
         }
 
         if (error != Errno.None)
         {
             throw new IOException($"make log folder \"{path}\": {error.Text()} (make it for the daemon's user, or set [logging] dir = \"-\")");
+        }
+    }
+
+    private static Errno Make(SafeFileHandle parent, string name, FileOwner owner)
+    {
+        Errno error = Files.TryMakeFolder(parent, name, Mode);
+        SafeFileHandle? made = null;
+        error = error == Errno.None ? Files.TryOpenFolder(parent, name, out made) : error;
+        using (made)
+        {
+            FileState state = default;
+            error = error == Errno.None ? Files.TryStat(made!, out state) : error;
+            error = error == Errno.None && state.Owner != owner ? Files.TryChown(made!, owner) : error;
+            return error == Errno.None ? Files.TryChmod(made!, Mode) : error;
         }
     }
 }

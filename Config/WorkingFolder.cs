@@ -76,15 +76,14 @@ public static class WorkingFolder
 
     private static SafeFileHandle? MakeFolder(SafeFileHandle parent, string name, string path, FileOwner owner, List<Fault> faults)
     {
-        Errno error = Files.TryMakeFolder(parent, name, 0x1c0); // 0700 until the owner is right
+        SafeFileHandle? folder = null;
+        Errno error = Files.TryStat(parent, out FileState state);
+        error = error == Errno.None ? Identity.ActIn(state, owner, () => Make(parent, name, owner, out folder)) : error;
         if (error == Errno.EEXIST)
         {
             return Open(parent, name, path, owner, faults, isRequired: true);
         }
 
-        SafeFileHandle? folder = null;
-        error = error == Errno.None ? Files.TryOpenFolder(parent, name, out folder) : error;
-        error = error == Errno.None ? Adopt(folder!, owner) : error;
         if (error == Errno.None)
         {
             return folder;
@@ -93,6 +92,14 @@ public static class WorkingFolder
         folder?.Dispose();
         faults.Add(new Fault(path, $"cannot be made: {error.Text()}"));
         return null;
+    }
+
+    private static Errno Make(SafeFileHandle parent, string name, FileOwner owner, out SafeFileHandle? folder)
+    {
+        folder = null;
+        Errno error = Files.TryMakeFolder(parent, name, 0x1c0); // 0700 until the owner is right
+        error = error == Errno.None ? Files.TryOpenFolder(parent, name, out folder) : error;
+        return error == Errno.None ? Adopt(folder!, owner) : error;
     }
 
     private static Errno Adopt(SafeFileHandle folder, FileOwner owner)

@@ -1,11 +1,12 @@
 using System.Net.Sockets;
 using Couic.Native;
+using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Daemon;
 
 /// <summary>
 /// The Unix socket of the API, bound (not yet listening) in the privileged part of the start, because its folder may belong
-/// to root. Nobody can connect before its owner and mode are right: until then its mode is 0, and nothing listens.
+/// to root. It has its final mode from its first moment, and nothing listens until the daemon does.
 /// </summary>
 internal static class ApiSocket
 {
@@ -16,31 +17,81 @@ internal static class ApiSocket
     /// <summary>Longest path a socket can have: sun_path of unix(7), less its end.</summary>
     private const int MaxPathBytes = 107;
 
+    /// <param name="claim">The lock of the socket's name, to be held as long as the socket: a socket that does not listen yet is not stale.</param>
     /// <exception cref="StartException">The path is taken or cannot be used.</exception>
-    public static Socket Bind(string path, FileOwner owner)
+    public static Socket Bind(string path, FileOwner owner, out SafeFileHandle claim)
     {
         if (System.Text.Encoding.UTF8.GetByteCount(path) > MaxPathBytes)
         {
             throw new StartException($"bind socket \"{path}\": longer than {MaxPathBytes} bytes (choose a shorter [server] socket)");
         }
 
-        RemoveStale(path);
+        string folder = Path.GetDirectoryName(path) is { Length: > 0 } name ? name : ".";
+        Errno error = Files.TryStatTarget(folder, out FileState state);
+        if (error != Errno.None)
+        {
+            throw new StartException($"bind socket \"{path}\": {(error == Errno.ENOENT ? NoFolder(folder) : error.Text())}");
+        }
+
+        (Socket socket, claim) = Identity.ActIn(state, owner, () =>
+        {
+            SafeFileHandle held = Claim(path, owner);
+            RemoveStale(path);
+            return (BindThere(path, owner), held);
+        });
+        return socket;
+    }
+
+    /// <summary>The file at that path, to be recognised at the end.</summary>
+    public static ulong? Find(string path) =>
+        Files.TryStat(path, out FileState state) == Errno.None && state.Kind == FileKind.Socket ? state.Inode : null;
+
+    /// <summary>Removes the socket if it is still that file; another daemon may have put its own there.</summary>
+    public static void Remove(string path, ulong? file)
+    {
+        if (file is not null && Find(path) == file)
+        {
+            // In a folder of root's the daemon may not remove it; the next start replaces a socket that nobody answers.
+            _ = Files.TryUnlink(path);
+        }
+    }
+
+    private static SafeFileHandle Claim(string path, FileOwner owner)
+    {
+        Errno error = ClaimFile.TryTake(path + ".lock", owner, out SafeFileHandle? claim, out string fault);
+        return error switch
+        {
+            Errno.None => claim!,
+            Errno.EAGAIN => throw new StartException($"bind socket \"{path}\": another daemon has it (stop it, or set another [server] socket)"),
+            Errno.EACCES => throw new StartException(
+                $"bind socket \"{path}\": permission denied (run as root, or use a folder that this user may write to)"),
+            _ => throw new StartException($"bind socket \"{path}\": {fault}"),
+        };
+    }
+
+    private static Socket BindThere(string path, FileOwner owner)
+    {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            Files.WithUmask(0b111_111_111, () => socket.Bind(new UnixDomainSocketEndPoint(path)));
-            Errno error = Files.TryChownName(path, owner);
+            Files.WithUmask(0b000_000_111, () => socket.Bind(new UnixDomainSocketEndPoint(path)));
+            Errno error = Files.TryStat(path, out FileState state);
+            error = error == Errno.None && state.Owner != owner ? Files.TryChownName(path, owner) : error;
             if (error != Errno.None)
             {
                 throw new StartException($"give socket \"{path}\" to {owner.Uid}:{owner.Gid}: {error.Text()} (run as root, or as that user)");
             }
 
-            File.SetUnixFileMode(path, FinalMode);
+            if (state.Mode != (int)FinalMode)
+            {
+                File.SetUnixFileMode(path, FinalMode); // the folder has a default ACL, which goes before the umask
+            }
+
             return socket;
         }
         catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException)
         {
-            throw new StartException($"bind socket \"{path}\": {Reason(e, path)}", e);
+            throw new StartException($"bind socket \"{path}\": {Reason(e)}", e);
         }
     }
 
@@ -58,18 +109,23 @@ internal static class ApiSocket
                 $"bind socket \"{path}\": something that is no socket is there (move it away, or set another [server] socket)");
         }
 
-        if (IsAnswered(path))
+        if (IsBound(path) || IsAnswered(path))
         {
             throw new StartException(
-                $"bind socket \"{path}\": another daemon answers there (stop it, or set another [server] socket)");
+                $"bind socket \"{path}\": another program has it (stop it, or set another [server] socket)");
         }
 
-        File.Delete(path);
+        Errno error = Files.TryUnlink(path);
+        if (error != Errno.None)
+        {
+            throw new StartException($"remove stale socket \"{path}\": {error.Text()}");
+        }
     }
 
     private static bool IsAnswered(string path)
     {
-        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        // Not blocking: a socket whose backlog is full would keep the start waiting.
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
         try
         {
             probe.Connect(new UnixDomainSocketEndPoint(path));
@@ -82,13 +138,22 @@ internal static class ApiSocket
         }
     }
 
-    private static string Reason(Exception e, string path)
+    /// <summary>Whether a socket of this network namespace is bound to the name, listening or not (proc(5), /proc/net/unix).</summary>
+    private static bool IsBound(string path)
     {
-        string? folder = Path.GetDirectoryName(path);
-        return !string.IsNullOrEmpty(folder) && !Directory.Exists(folder)
-            ? $"no such folder \"{folder}\" (make it, owned by the daemon's user)"
-            : (e as SocketException)?.SocketErrorCode == SocketError.AccessDenied
-            ? "permission denied (run as root, or use a folder that this user may write to)"
-            : e.Message;
+        try
+        {
+            return File.ReadLines("/proc/self/net/unix").Any(line => line.EndsWith(" " + path, StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // without the list, the attempt to connect has to do
+        }
     }
+
+    private static string Reason(Exception e) => (e as SocketException)?.SocketErrorCode == SocketError.AccessDenied
+        ? "permission denied (run as root, or use a folder that this user may write to)"
+        : e.Message;
+
+    private static string NoFolder(string folder) => $"no such folder \"{folder}\" (make it, owned by the daemon's user)";
 }

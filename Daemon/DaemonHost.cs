@@ -124,7 +124,8 @@ internal sealed partial class DaemonHost : IDisposable
     {
         Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
         Errno sandbox = Sandbox.Enter(Sandbox.Daemon);
-        foreach (int descriptor in (ReadOnlySpan<int>)[handover.Socket, handover.Attacher, handover.Config, handover.Lock, .. handover.Programs])
+        foreach (int descriptor in (ReadOnlySpan<int>)[
+            handover.Socket, handover.Attacher, handover.Config, handover.Lock, handover.SocketLock, .. handover.Programs])
         {
             Descriptors.SetInherited(descriptor, false);
         }
@@ -132,6 +133,7 @@ internal sealed partial class DaemonHost : IDisposable
         Environment.SetEnvironmentVariable(Handover.Variable, null);
         Settings settings = ReadSettings(handover, out byte[] text);
         ThreadBudget.Apply();
+        ulong? socket = ApiSocket.Find(settings.Server.Socket);
         try
         {
             using var host = new DaemonHost(handover, settings, text);
@@ -145,7 +147,7 @@ internal sealed partial class DaemonHost : IDisposable
         }
         finally
         {
-            RemoveSocket(settings.Server.Socket);
+            ApiSocket.Remove(settings.Server.Socket, socket);
         }
     }
 
@@ -309,18 +311,6 @@ internal sealed partial class DaemonHost : IDisposable
         if (_isReady)
         {
             _systemd.Status(StatusLine);
-        }
-    }
-
-    private static void RemoveSocket(string path)
-    {
-        try
-        {
-            File.Delete(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // In a folder of root's the daemon may not remove it; the next start replaces a socket that nobody answers.
         }
     }
 

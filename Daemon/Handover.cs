@@ -9,27 +9,32 @@ namespace Couic.Daemon;
 /// <param name="Socket">The API's socket, bound, not listening.</param>
 /// <param name="Attacher">The daemon's end of the channel to the attacher.</param>
 /// <param name="Config">A memory file with the text of the configuration, which the user may not be able to read.</param>
-/// <param name="Lock">The working folder, locked.</param>
+/// <param name="Lock">The lock of the working folder.</param>
+/// <param name="SocketLock">The lock of the socket's name.</param>
 /// <param name="KeptBpf">Whether CAP_BPF had to stay, on an old kernel.</param>
 /// <param name="ConfigPath">Where the configuration is read again at a reload; empty for the embedded default.</param>
 /// <param name="Plane">What <c>BpfDataPlane</c> makes itself from.</param>
 /// <param name="Programs">Descriptors of the programs, for another attacher; none where the daemon cannot get one.</param>
-internal sealed record Handover(int Socket, int Attacher, int Config, int Lock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs)
+internal sealed record Handover(
+    int Socket, int Attacher, int Config, int Lock, int SocketLock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs)
 {
     public const string Variable = "COUIC_HANDOVER";
 
     public string Format() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Socket};{Attacher};{Config};{Lock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{ConfigPath}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Socket};{Attacher};{Config};{Lock};{SocketLock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{ConfigPath}");
 
     /// <summary>Null when this process was not handed anything.</summary>
     public static Handover? FromEnvironment()
     {
         string? text = Environment.GetEnvironmentVariable(Variable);
-        string[] parts = text?.Split(';', 8) ?? [];
-        return parts.Length != 8
+        string[] parts = text?.Split(';', 9) ?? [];
+        return parts.Length != 9
             ? null
-            : new Handover(Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]) != 0, parts[7], parts[5],
-                [.. parts[6].Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)]);
+            : new Handover(
+                Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]), Number(parts[5]) != 0, parts[8], parts[6],
+                [.. parts[7].Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)]);
 
         static int Number(string part) => int.Parse(part, NumberStyles.None, CultureInfo.InvariantCulture);
     }

@@ -1,7 +1,9 @@
+using System.Net.Sockets;
 using System.Text;
 using Couic.Bpf;
 using Couic.Config;
 using Couic.Native;
+using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Daemon;
 
@@ -12,6 +14,9 @@ namespace Couic.Daemon;
 /// </summary>
 internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 {
+    /// <summary>What must not be closed by the collector before the daemon inherits it.</summary>
+    private static readonly List<object> Kept = [];
+
     /// <summary>Does not return unless something is wrong.</summary>
     /// <exception cref="StartException">What is wrong, and what to do.</exception>
     public void Run(string[] commandLine)
@@ -19,10 +24,12 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         FileOwner owner = Owner();
         Try(() => WorkingFolder.Prepare(settings.WorkingDir, owner, make: source.IsEmbedded));
         Try(() => PrepareLogs(owner));
-        int claim = Claim(settings.WorkingDir);
+        int claim = Claim(settings.WorkingDir, owner);
         string? service = AttacherService.Address;
         LoadedPlane? plane = service is null ? Load() : null;
-        int socket = (int)ApiSocket.Bind(settings.Server.Socket, owner).Handle;
+        Socket bound = ApiSocket.Bind(settings.Server.Socket, owner, out SafeFileHandle name);
+        (int socket, int nameClaim) = ((int)bound.Handle, (int)name.DangerousGetHandle());
+        Kept.AddRange([bound, name]);
         Become(owner);
         int[] programs = [];
         PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SplitOff(plane, out ours);
@@ -30,9 +37,9 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
         int channel = (int)ours.Handle.DangerousGetHandle();
-        Array.ForEach([socket, channel, config, claim, .. programs], descriptor => Descriptors.SetInherited(descriptor, true));
+        Array.ForEach([socket, channel, config, claim, nameClaim, .. programs], descriptor => Descriptors.SetInherited(descriptor, true));
         maps.SetInherited(true);
-        ReplaceBy(commandLine, new Handover(socket, channel, config, claim, keptBpf, source.Path, maps.ToText(), programs));
+        ReplaceBy(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs));
     }
 
     /// <summary>Becomes the daemon's user, whoever attaches: what runs from here on is not root unless the configuration says so.</summary>
@@ -69,17 +76,23 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
     }
 
     /// <summary>Two daemons in one folder would undo each other's files; the claim ends with the process.</summary>
-    private static int Claim(string folder)
+    private static int Claim(string folder, FileOwner owner)
     {
-        Errno error = Files.TryOpenFolder(folder, out var handle);
-        if (error == Errno.None && (error = Files.TryLock(handle!)) == Errno.None)
+        string fault = string.Empty;
+        SafeFileHandle? claim = null;
+        Errno error = Files.TryStatTarget(folder, out FileState state);
+        error = error == Errno.None
+            ? Identity.ActIn(state, owner, () => ClaimFile.TryTake(Path.Combine(folder, ".lock"), owner, out claim, out fault))
+            : error;
+        if (error == Errno.None)
         {
-            return (int)handle!.DangerousGetHandle();
+            Kept.Add(claim!);
+            return (int)claim!.DangerousGetHandle();
         }
 
         throw new StartException(error == Errno.EAGAIN
             ? $"claim working_dir \"{folder}\": another daemon works there (stop it, or set another working_dir)"
-            : $"claim working_dir \"{folder}\": {error.Text()}");
+            : $"claim working_dir \"{folder}\": {(fault.Length > 0 ? fault : error.Text())}");
     }
 
     private LoadedPlane Load()

@@ -5,9 +5,10 @@ namespace Couic.Native;
 
 #pragma warning disable IDE1006, SA1300 // native spelling for native names
 
-/// <summary>What the start of the daemon needs: sockets that are private from their first moment, and a claim on a folder.</summary>
+/// <summary>What the start of the daemon needs: sockets that are private from their first moment, and claims.</summary>
 public static partial class Files
 {
+    private const int O_RDWR = 2;
     private const int LOCK_EX = 2;
     private const int LOCK_NB = 4;
 
@@ -28,7 +29,11 @@ public static partial class Files
         }
     }
 
-    /// <summary>Claims a file or folder for this process and whom it hands the descriptor to (flock(2)); EAGAIN when it is claimed.</summary>
+    /// <summary>Opens a file for its lock, or makes it; a link is refused and a pipe does not block.</summary>
+    public static Errno TryOpenClaim(string path, bool create, int mode, out SafeFileHandle? file) =>
+        Open(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT | O_EXCL : 0), (uint)mode, out file);
+
+    /// <summary>Claims a file for this process and whom it hands the descriptor to (flock(2)); EAGAIN when it is claimed.</summary>
     public static Errno TryLock(SafeFileHandle file)
     {
         using var use = new HandleUse(file);

@@ -125,6 +125,19 @@ public static class GuardedFile
         && name[..^TemporarySuffix.Length] is var start && start.LastIndexOf('.') == start.Length - RandomDigits - 1
         && start[^RandomDigits..].IndexOfAnyExceptInRange('0', 'f') < 0;
 
+    /// <summary>Looks at kind, owner and mode of the name itself.</summary>
+    internal static GuardResult CheckName(string path, FileOwner owner)
+    {
+        Errno error = Files.TryStat(path, out FileState state);
+        return error == Errno.ENOENT ? new(GuardStatus.Absent, "no such file", error)
+            : error != Errno.None ? Failed("look at", path, error)
+            : state.Kind != FileKind.Regular ? new(GuardStatus.NotRegular, "is not a regular file")
+            : Judge(state, path, owner);
+    }
+
+    /// <summary>The same of a file that is open.</summary>
+    internal static GuardResult CheckOpen(SafeFileHandle file, string path, FileOwner owner) => Check(file, path, int.MaxValue, owner, out _);
+
     private static GuardResult Open(string path, FileOwner? owner, out SafeFileHandle? file)
     {
         // Merely opening a device may do something (a watchdog begins to count), so the name is looked at first.
