@@ -5,7 +5,7 @@ namespace Couic.Access;
 
 /// <summary>
 /// The clients in force: those in memory are those whose files are on the disk. Reading is lock-free and safe from any thread; changes
-/// take turns. <see cref="ClientFiles"/> reads the folder at the start.
+/// take turns. <see cref="ClientFiles"/> reads the folder at the start, <see cref="Reload"/> does so again.
 /// </summary>
 public sealed class ClientDirectory
 {
@@ -132,6 +132,33 @@ public sealed class ClientDirectory
     /// <inheritdoc cref="Delete(string, out string)"/>
     public ClientOutcome Delete(string name) => Delete(name, out _);
 
+    /// <summary>
+    /// Reads the files again. Clients are then those of a start: one whose file is gone or not good is left out, its token stops
+    /// working before this returns, and one whose file is new or changed is taken. Only <see cref="DefaultClient"/> stays as it is when
+    /// its file is not good.
+    /// </summary>
+    /// <exception cref="IOException">The folder cannot be read; nothing has changed.</exception>
+    public ClientReload Reload()
+    {
+        lock (_changes)
+        {
+            Snapshot before = _snapshot;
+            ClientFolder content = ClientFiles.Read(_folder, _owner);
+            IEnumerable<Client> clients = content.Clients;
+            if (before.TryGet(DefaultClient, out Client? own) && clients.All(client => client.Name != DefaultClient))
+            {
+                clients = clients.Where(client => client.Token != own.Token).Append(own);
+            }
+
+            var after = new Snapshot(clients);
+            Volatile.Write(ref _snapshot, after);
+            return new ClientReload(
+                [.. after.Clients.Where(client => !before.Holds(client)).Select(client => client.Name)],
+                [.. before.Clients.Where(client => !after.Holds(client)).Select(client => client.Name)],
+                content.Faults);
+        }
+    }
+
     /// <summary>Compares with all of them, without a branch that depends on a secret; the last equal one wins, -1 when there is none.</summary>
     private static int Find(ReadOnlySpan<Token> tokens, Token wanted)
     {
@@ -172,6 +199,9 @@ public sealed class ClientDirectory
         public Client[] Clients { get; }
 
         public Token[] Tokens { get; }
+
+        public bool Holds(Client client) =>
+            TryGet(client.Name, out Client? own) && own.Token == client.Token && own.Group == client.Group;
 
         public bool TryGet(string name, [NotNullWhen(true)] out Client? client) => _byName.TryGetValue(name, out client);
     }

@@ -26,6 +26,13 @@ public static class Accounts
 
     public static string GroupName(uint gid) => NameOf(GroupFile, gid);
 
+    /// <summary>Users of a group: its members, and those whose own group it is.</summary>
+    public static IEnumerable<string> Members(uint group) =>
+        Lines(GroupFile).Where(fields => fields.Length > 3 && Number(fields[2]) == group)
+            .SelectMany(fields => fields[3].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+            .Concat(Lines(PasswdFile).Where(fields => fields.Length > 3 && Number(fields[3]) == group).Select(fields => fields[0]))
+            .Distinct();
+
     /// <summary>Both files hold <c>NAME:PASSWORD:NUMBER:…</c>; names win over numbers, as in chown.</summary>
     private static uint? Find(string file, string nameOrNumber)
     {

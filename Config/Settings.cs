@@ -84,13 +84,17 @@ public sealed record Settings
 }
 
 /// <param name="Dir">Folder of the log files, absolute; null for none.</param>
-/// <param name="MaxLogFiles">Files that are kept, the one being written included.</param>
+/// <param name="MaxLogFiles">Days, or weeks, whose files are kept, the one being written included.</param>
+/// <param name="MaxFileBytes">From here on a further file is begun.</param>
+/// <param name="MaxTotalBytes">All files together; the oldest go first.</param>
 public sealed record LoggingSettings(
     string? Dir,
     LogRotation Rotation = LogRotation.Daily,
     int MaxLogFiles = 7,
     LogFormat Format = LogFormat.Text,
-    LogLevel Level = LogLevel.Information);
+    LogLevel Level = LogLevel.Information,
+    int MaxFileBytes = 100 * 1024 * 1024,
+    int MaxTotalBytes = 1024 * 1024 * 1024);
 
 /// <param name="Socket">Path of the API's socket, absolute.</param>
 public sealed record ServerSettings(string Socket);

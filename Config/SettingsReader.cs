@@ -137,6 +137,7 @@ public sealed partial class SettingsReader
     private static LoggingSettings ReadLogging(KeyReader table)
     {
         string? dir = table.RequiredText("dir");
+        var defaults = new LoggingSettings(null);
         var settings = new LoggingSettings(
             dir is null or "-" ? null : Path.GetFullPath(dir),
             table.Word("rotation", LogRotation.Daily, ("daily", LogRotation.Daily), ("weekly", LogRotation.Weekly), ("never", LogRotation.Never)),
@@ -148,7 +149,16 @@ public sealed partial class SettingsReader
                 ("debug", LogLevel.Debug),
                 ("info", LogLevel.Information),
                 ("warn", LogLevel.Warning),
-                ("error", LogLevel.Error)));
+                ("error", LogLevel.Error)),
+            table.Number("max_file_bytes", defaults.MaxFileBytes, 64 * KiB, int.MaxValue),
+            table.Number("max_total_bytes", defaults.MaxTotalBytes, 64 * KiB, int.MaxValue));
+        if (settings.MaxTotalBytes < settings.MaxFileBytes)
+        {
+            table.Fail(
+                table.Has("max_total_bytes") ? "max_total_bytes" : "max_file_bytes",
+                $"max_total_bytes ({settings.MaxTotalBytes}) is less than max_file_bytes ({settings.MaxFileBytes})");
+        }
+
         table.Finish(Places);
         return settings;
     }

@@ -27,6 +27,10 @@ internal static class CheckCommand
                 summary = $"{source.Path}: good, {Counted(clients, "client file")} and {Counted(sets, "set file")} too";
                 faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
                 warnings = [.. ClearTokens.WarningsOf(settings.Peering), .. HostCheck.Warnings(settings)];
+                if (!source.IsEmbedded && SecretFile.Warning(source.Path, settings) is { } secrets)
+                {
+                    warnings = [.. warnings, secrets];
+                }
             }
 
             foreach (string warning in warnings)

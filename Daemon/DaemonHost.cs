@@ -91,8 +91,8 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
-        _reloader = new Reloader(handover.ConfigPath, text, settings, _sets, _logs, _reports, _peering, _store.Guard);
-        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, clientFaults);
+        _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard);
+        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift);
         _guard = new ProtectedSources(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
@@ -216,6 +216,10 @@ internal sealed partial class DaemonHost : IDisposable
         _systemd.Ready(StatusLine);
         _isReady = true;
         Started(_settings.Server.Socket);
+        if (_handover.ConfigPath != SettingsSource.EmbeddedName && SecretFile.Warning(_handover.ConfigPath, _settings) is { } warning)
+        {
+            SecretsReadable(warning);
+        }
     }
 
     /// <summary>What exists is filtered from here on, the rest from when it comes, unless the configuration wants all at once.</summary>
@@ -328,7 +332,7 @@ internal sealed partial class DaemonHost : IDisposable
     {
         ClientDirectory clients = ClientFiles.Open(
             WorkingFolder.Clients(_settings.WorkingDir), FileOwner.Current, out IReadOnlyList<Fault> faults);
-        left = [.. faults.Select(fault => $"client left out at the start: {fault} (mend that and restart couic)")];
+        left = [.. faults.Select(fault => $"client left out at the start: {fault} (mend that, then: couicctl reload)")];
         foreach (Fault fault in faults)
         {
             ClientLeftOut(fault.ToString());
@@ -356,6 +360,9 @@ internal sealed partial class DaemonHost : IDisposable
 
     [LoggerMessage(EventName = "api_ended", Level = LogLevel.Critical, Message = "the event loop of the API has ended: couic ends, to be started again")]
     private partial void ApiEnded();
+
+    [LoggerMessage(EventName = "secrets_readable", Level = LogLevel.Warning, Message = "{Warning}")]
+    private partial void SecretsReadable(string warning);
 
     [LoggerMessage(EventName = "client_left_out", Level = LogLevel.Error, Message = "client left out: {Fault}")]
     private partial void ClientLeftOut(string fault);

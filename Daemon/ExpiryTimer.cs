@@ -1,4 +1,5 @@
 using Couic.Logging.Abstractions;
+using Couic.Http;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -44,13 +45,14 @@ internal sealed partial class ExpiryTimer : IDisposable
 
     private void Expire()
     {
-        int count = _store.Expire();
+        var gone = new AuditSample();
+        int count = _store.Expire((policy, entry) => gone.Add(entry.Cidr, entry.Tag.Span, policy.Name()));
         if (count > 0)
         {
-            Expired(count);
+            Expired(count, gone.ToString());
         }
     }
 
-    [LoggerMessage(EventName = "entries_expired", Level = LogLevel.Information, Message = "{Count} entries expired")]
-    private partial void Expired(int count);
+    [LoggerMessage(EventName = "entries_expired", Level = LogLevel.Information, Message = "{Count} entries expired: {Networks}")]
+    private partial void Expired(int count, string networks);
 }

@@ -9,7 +9,7 @@ namespace Couic.Daemon;
 /// Whether the machine is filtered as it should be: what is wrong at this moment, one line a fault, each with what to do. Thread-safe.
 /// </summary>
 internal sealed class Health(
-    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, IReadOnlyList<string> clientFaults)
+    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift)
 {
     public const string Interface = "interface";
     public const string Attacher = "attacher";
@@ -29,7 +29,7 @@ internal sealed class Health(
     /// <summary>What is wrong now; empty when all is well.</summary>
     public IReadOnlyList<FaultStatus> Find() =>
     [
-        .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, clientFaults), .. Tables(), .. Peers(),
+        .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),
         .. Few(Drift, drift.Fault is { } fault ? [fault] : []),
     ];
 

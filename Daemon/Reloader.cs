@@ -1,4 +1,5 @@
 using System.Text;
+using Couic.Access;
 using Couic.Config;
 using Couic.Http;
 using Couic.Logging;
@@ -20,6 +21,7 @@ internal sealed partial class Reloader
 {
     private readonly Lock _gate = new();
     private readonly string? _path;
+    private readonly ClientDirectory _clients;
     private readonly SetLoader _sets;
     private readonly LogFactory _logs;
     private readonly ReportSender _reports;
@@ -27,17 +29,22 @@ internal sealed partial class Reloader
     private readonly LockoutGuard _guard;
     private readonly ILogger _log;
     private Settings _settings;
+    private IReadOnlyList<string> _clientFaults;
     private ulong _loaded;
     private string[] _needRestart = [];
     private ConfigReload _last;
 
     /// <param name="path">The configuration's file, or the name of the embedded default, which does not change.</param>
     /// <param name="text">Its content at the start.</param>
+    /// <param name="clientFaults">Why client files were left out at the start.</param>
     public Reloader(
-        string path, ReadOnlySpan<byte> text, Settings settings, SetLoader sets, LogFactory logs, ReportSender reports, PeeringService peering, LockoutGuard guard)
+        string path, ReadOnlySpan<byte> text, Settings settings, ClientDirectory clients, IReadOnlyList<string> clientFaults, SetLoader sets, LogFactory logs,
+        ReportSender reports, PeeringService peering, LockoutGuard guard)
     {
         _path = path == SettingsSource.EmbeddedName ? null : path;
         _settings = settings;
+        _clients = clients;
+        _clientFaults = clientFaults;
         _loaded = ContentHash.Of(text);
         _last = new ConfigReload(MomentClock.Instance.GetUtcNow(), true, string.Empty, IsStart: true);
         _sets = sets;
@@ -52,6 +59,9 @@ internal sealed partial class Reloader
     public Settings InForce => Volatile.Read(ref _settings);
 
     /// <summary>The last time that the configuration was read; a failure stays until a reload goes well.</summary>
+    /// <summary>Why client files were left out when they were last read.</summary>
+    public IReadOnlyList<string> ClientFaults => Volatile.Read(ref _clientFaults);
+
     public ConfigReload Last => Volatile.Read(ref _last);
 
     /// <summary>What keeps the daemon from going by its configuration file, a line each; empty when it does.</summary>
@@ -110,6 +120,9 @@ internal sealed partial class Reloader
     {
         lock (_gate)
         {
+            // Whatever comes of the rest: a token whose file was removed must not go on for a typing error elsewhere.
+            IReadOnlyList<Fault> clients = ReloadClients(actor);
+            Volatile.Write(ref _clientFaults, [.. clients.Select(fault => $"client left out: {fault} (mend that, then: couicctl reload)")]);
             var faults = new List<string>();
             Settings? settings = Read(faults, out ulong hash);
             Volatile.Write(ref _last, new ConfigReload(MomentClock.Instance.GetUtcNow(), settings is not null, string.Join("; ", faults), IsStart: false));
@@ -138,13 +151,50 @@ internal sealed partial class Reloader
             _settings = Merge(_settings, settings);
             WarnOfClearTokens(settings.Peering);
             Reloaded(actor);
-            if (restart.Length == 0)
+            var notes = new List<string>();
+            if (restart.Length > 0)
             {
-                return new ReloadResult(true, string.Empty) { Warnings = sets.Warnings };
+                RestartNeeded(string.Join(", ", restart));
+                notes.Add($"changed, but in force only after a restart: {string.Join(", ", restart)}");
             }
 
-            RestartNeeded(string.Join(", ", restart));
-            return new ReloadResult(true, $"changed, but in force only after a restart: {string.Join(", ", restart)}") { Warnings = sets.Warnings };
+            notes.AddRange(clients.Select(fault => $"client left out: {fault}"));
+            if (_path is not null && SecretFile.Warning(_path, settings) is { } warning)
+            {
+                SecretsReadable(warning);
+                notes.Add(warning);
+            }
+
+            return new ReloadResult(true, string.Join("; ", notes)) { Warnings = sets.Warnings };
+        }
+    }
+
+    private IReadOnlyList<Fault> ReloadClients(string actor)
+    {
+        try
+        {
+            ClientReload reload = _clients.Reload();
+            foreach (string name in reload.Ended.Except(reload.Taken))
+            {
+                ClientEnded(name, actor);
+            }
+
+            foreach (string name in reload.Taken)
+            {
+                ClientTaken(name, actor);
+            }
+
+            foreach (Fault fault in reload.Faults)
+            {
+                ClientLeftOut(fault.ToString());
+            }
+
+            return reload.Faults;
+        }
+        catch (IOException e)
+        {
+            ClientLeftOut(e.Message);
+            return [new Fault("clients", e.Message)];
         }
     }
 
@@ -211,6 +261,18 @@ internal sealed partial class Reloader
 
     [LoggerMessage(EventName = "token_in_clear", Level = LogLevel.Warning, Message = "{Warning}")]
     private partial void TokenInClear(string warning);
+
+    [LoggerMessage(EventName = "client_ended", Level = LogLevel.Information, Message = "client {Name} ended: its file is gone or not good (reload by {Actor})")]
+    private partial void ClientEnded(string name, string actor);
+
+    [LoggerMessage(EventName = "client_taken", Level = LogLevel.Information, Message = "client {Name} taken from its file (reload by {Actor})")]
+    private partial void ClientTaken(string name, string actor);
+
+    [LoggerMessage(EventName = "client_left_out", Level = LogLevel.Error, Message = "client left out: {Fault}")]
+    private partial void ClientLeftOut(string fault);
+
+    [LoggerMessage(EventName = "secrets_readable", Level = LogLevel.Warning, Message = "{Warning}")]
+    private partial void SecretsReadable(string warning);
 
     [LoggerMessage(EventName = "restart_needed", Level = LogLevel.Warning, Message = "changed, but in force only after a restart: {Keys}")]
     private partial void RestartNeeded(string keys);

@@ -54,9 +54,9 @@ internal static partial class AuditLog
     public static partial void SetFailed(ILogger log, string policy, string name, string client, string cause);
 
     [LoggerMessage(EventName = "bulk_applied", Level = LogLevel.Information,
-        Message = "bulk {action} of {policy} by client {client}: {created} created, {updated} updated, {unchanged} unchanged, {removed} removed, {absent} absent, {rejected} rejected")]
+        Message = "bulk {action} of {policy} by client {client}: {created} created, {updated} updated, {unchanged} unchanged, {removed} removed, {absent} absent, {rejected} rejected; changed: {networks}")]
     public static partial void BulkApplied(
-        ILogger log, string action, string policy, string client, long created, long updated, long unchanged, long removed, long absent, long rejected);
+        ILogger log, string action, string policy, string client, long created, long updated, long unchanged, long removed, long absent, long rejected, string networks);
 
     [LoggerMessage(EventName = "tag_removed", Level = LogLevel.Information,
         Message = "tag {tag} removed from {policy} by client {client}: {removed} entries")]

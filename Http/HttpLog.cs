@@ -5,10 +5,15 @@ namespace Couic.Http;
 /// <summary>What the server itself logs. Event names are stable.</summary>
 internal static partial class HttpLog
 {
+    /// <summary>The end of a message whose like were left out; nothing when there were none.</summary>
+    public static string More(long suppressed) => suppressed == 0
+        ? string.Empty
+        : string.Create(System.Globalization.CultureInfo.InvariantCulture, $" ({suppressed} more not logged)");
+
     [LoggerMessage(EventName = "api_request_refused", Level = LogLevel.Warning,
-        Message = "request refused: {cause}, status {status}, route {route}, client {client}: {message} ({suppressed} more not logged)")]
+        Message = "request refused: {cause}, status {status}, route {route}, client {client}: {message}{more}")]
     public static partial void RequestRefused(
-        ILogger log, string cause, int status, string route, string client, string message, long suppressed);
+        ILogger log, string cause, int status, string route, string client, string message, string more);
 
     [LoggerMessage(EventName = "api_request_failed", Level = LogLevel.Error, Message = "request on {route} failed")]
     public static partial void RequestFailed(ILogger log, string route, Exception exception);
@@ -20,10 +25,10 @@ internal static partial class HttpLog
     public static partial void AcceptFailed(ILogger log, int errno);
 
     [LoggerMessage(EventName = "api_parked_full", Level = LogLevel.Warning,
-        Message = "connections that wait hold {limit} bytes; those that wait longest are closed ({suppressed} more not logged)")]
-    public static partial void ParkedFull(ILogger log, int limit, long suppressed);
+        Message = "connections that wait hold {limit} bytes; those that wait longest are closed{more}")]
+    public static partial void ParkedFull(ILogger log, int limit, string more);
 
     [LoggerMessage(EventName = "api_connections_full", Level = LogLevel.Warning,
-        Message = "{limit} connections are open; those that wait longest make room ({suppressed} more not logged)")]
-    public static partial void ConnectionsFull(ILogger log, int limit, long suppressed);
+        Message = "{limit} connections are open; those that wait longest make room{more}")]
+    public static partial void ConnectionsFull(ILogger log, int limit, string more);
 }

@@ -132,7 +132,7 @@ internal sealed partial class HttpServer
     {
         if (_fullReports.TryTake(_time, 1, out long suppressed))
         {
-            HttpLog.ConnectionsFull(Log, Limits.MaxConnections, suppressed);
+            HttpLog.ConnectionsFull(Log, Limits.MaxConnections, HttpLog.More(suppressed));
         }
 
         int few = _connections.MostOfOne / 2;

@@ -321,7 +321,7 @@ internal sealed partial class HttpServer
         _parkedSince.Clear();
         if (_parkedReports.TryTake(_time, 1, out long suppressed))
         {
-            HttpLog.ParkedFull(Log, Limits.MaxParkedBytes, suppressed);
+            HttpLog.ParkedFull(Log, Limits.MaxParkedBytes, HttpLog.More(suppressed));
         }
     }
 

@@ -18,6 +18,7 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
     private SafeFileHandle? _file;
     private string _path = string.Empty;
     private ulong _inode;
+    private long _size;
     private bool _isBroken;
     private long? _failedAt;
 
@@ -25,14 +26,24 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
     public string? Fault { get; private set; }
 
     /// <summary>Writes whole lines to the file of that name. False when they are lost, as a whole or in part.</summary>
-    public bool TryWrite(string folder, string name, int keep, ReadOnlySpan<byte> lines)
+    /// <param name="keep">Days whose files are kept.</param>
+    /// <param name="maxBytes">A file that would grow beyond it gets a number, and another one is begun.</param>
+    /// <param name="maxTotalBytes">All files together.</param>
+    public bool TryWrite(
+        string folder, string name, int keep, ReadOnlySpan<byte> lines, long maxBytes = long.MaxValue, long maxTotalBytes = long.MaxValue)
     {
         if (_failedAt is { } failed && time.GetElapsedTime(failed) < Pause)
         {
             return false;
         }
 
-        Errno error = Ready(folder, name, keep);
+        Errno error = Ready(folder, name, keep, maxBytes, maxTotalBytes);
+        if (error == Errno.None && _size > 0 && _size + lines.Length > maxBytes)
+        {
+            SetAside(folder, name);
+            error = Ready(folder, name, keep, maxBytes, maxTotalBytes);
+        }
+
         if (error == Errno.None && _isBroken)
         {
             error = Files.TryWrite(_file!, "\n"u8); // the last line before the failure may have no end
@@ -43,6 +54,7 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
         {
             _isBroken = false;
             error = Files.TryWrite(_file!, lines, out written);
+            _size += written;
         }
 
         if (error == Errno.None)
@@ -66,7 +78,7 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
 
     public void Dispose() => Close();
 
-    private Errno Ready(string folder, string name, int keep)
+    private Errno Ready(string folder, string name, int keep, long maxBytes, long maxTotalBytes)
     {
         string path = Path.Combine(folder, name);
         if (_file is not null && path == _path && Files.TryStat(path, out FileState state) == Errno.None && state.Inode == _inode)
@@ -80,7 +92,7 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
         Errno error = Open(folder, path);
         if (error == Errno.None)
         {
-            Prune(folder, name, keep);
+            Prune(folder, name, keep, maxTotalBytes - Math.Min(maxBytes, maxTotalBytes));
         }
 
         return error;
@@ -107,16 +119,33 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
             return error;
         }
 
-        _inode = state.Inode;
+        (_inode, _size) = (state.Inode, state.Size);
         return state.Kind == FileKind.Regular ? Errno.None : Errno.EINVAL;
     }
 
-    private static void Prune(string folder, string name, int keep)
+    /// <summary>Gives a full file its number. Where that fails it is written on: a line that is too much is better than one that is lost.</summary>
+    private void SetAside(string folder, string name)
     {
         try
         {
-            IEnumerable<string> names = Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path));
-            foreach (string surplus in LogFileNames.Surplus(names, name, keep).ToList())
+            string next = LogFileNames.Next(Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path)), name);
+            if (Files.TryRename(_path, Path.Combine(folder, next)) == Errno.None)
+            {
+                Close();
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A folder that can be written but not listed keeps its file.
+        }
+    }
+
+    private static void Prune(string folder, string name, int keep, long maxBytes)
+    {
+        try
+        {
+            IEnumerable<(string, long)> files = new DirectoryInfo(folder).EnumerateFiles().Select(file => (file.Name, file.Length));
+            foreach (string surplus in LogFileNames.Surplus(files, name, keep, maxBytes).ToList())
             {
                 _ = Files.TryUnlink(Path.Combine(folder, surplus)); // what stays is tried again with the next file
             }

@@ -53,7 +53,7 @@ internal sealed partial class LogWriter
             _fileName = LogFileNames.For(_inForce.Rotation, new DateTime(stretch.Day * TimeSpan.TicksPerDay, DateTimeKind.Utc));
         }
 
-        if (_file.TryWrite(folder, _fileName, _inForce.MaxLogFiles, lines))
+        if (_file.TryWrite(folder, _fileName, _inForce.MaxLogFiles, lines, _inForce.MaxFileBytes, _inForce.MaxTotalBytes))
         {
             return true;
         }

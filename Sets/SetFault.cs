@@ -31,6 +31,10 @@ public sealed record SetFault(string File, int Line, string Text, string Message
         return Line == 0 ? $"{place}: {Message}" : $"{place}: \"{Text}\": {Message}";
     }
 
+    /// <summary>The same without the line's text, for those who may not read the file.</summary>
+    public string WithoutText() =>
+        Line == 0 ? ToString() : string.Create(CultureInfo.InvariantCulture, $"{File}:{Line}: {Message}");
+
     private static string Printable(ReadOnlySpan<byte> text)
     {
         var shown = new StringBuilder();

@@ -101,7 +101,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
         if (!last.IsOk)
         {
-            return [$"{(last.IsStart ? "sets were not loaded" : "the last reload of sets failed, nothing has changed")}: {last.Message} (mend that, then: couicctl sets reload)"];
+            return [$"{(last.IsStart ? "sets were not loaded" : "the last reload of sets failed, nothing has changed")}: {last.PublicMessage} (mend that, then: couicctl sets reload)"];
         }
 
         try
@@ -109,7 +109,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
             return
             [
                 .. last.Faults.GroupBy(fault => fault.File).Select(
-                    file => $"set file \"{file.Key}\" is left out: {Summarise([.. file])} (mend that, then: couicctl sets reload)"),
+                    file => $"set file \"{file.Key}\" is left out: {file.First().WithoutText()}{(file.Count() == 1 ? string.Empty : $" (and {file.Count() - 1} further faults)")} (mend that, then: couicctl sets reload)"),
                 .. Volatile.Read(ref _loaded).Compare(directory).Select(
                     file => $"set file \"{file.Path}\" {file.Change} since sets were loaded (couicctl sets reload)"),
             ];

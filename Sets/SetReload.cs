@@ -40,6 +40,11 @@ public sealed record SetReload(
     /// <summary>Whether it was the daemon's start, which leaves bad files out, and no reload.</summary>
     public bool IsStart { get; init; }
 
+    /// <summary><see cref="Message"/> without the text of any file, for those who may not read them.</summary>
+    public string PublicMessage => Message.Length == 0 || Faults.Count == 0 ? Message
+        : Faults.Count == 1 ? Faults[0].WithoutText()
+        : $"{Faults[0].WithoutText()} (and {Faults.Count - 1} further faults)";
+
     public bool IsOk => Status == SetReloadStatus.Ok;
 
     public SetSwapCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;

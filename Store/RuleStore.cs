@@ -79,8 +79,9 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Removes what has expired. Called by a timer at least every second.</summary>
+    /// <param name="gone">Is told of each entry that went.</param>
     /// <returns>How many entries went.</returns>
-    public int Expire()
+    public int Expire(Action<Policy, Entry>? gone = null)
     {
         int count = 0;
         foreach (Category category in _categories)
@@ -93,6 +94,8 @@ public sealed partial class RuleStore
             while (true)
             {
                 // One at a time, so that a burst of expiries keeps no request waiting.
+                Entry entry;
+                bool isGone;
                 using (EnterAlone())
                 {
                     if (!IsDue(category))
@@ -100,7 +103,13 @@ public sealed partial class RuleStore
                         break;
                     }
 
-                    count += TryExpireFirst(category) ? 1 : 0;
+                    isGone = TryExpireFirst(category, out entry);
+                }
+
+                if (isGone)
+                {
+                    count++;
+                    gone?.Invoke(category.Policy, entry);
                 }
 
                 GiveWay();
@@ -175,8 +184,9 @@ public sealed partial class RuleStore
     private bool IsDue(Category category) => category.Expiry.NextDeadline <= _time.GetTimestamp();
 
     /// <summary>A refusal sets the entry aside, so that it keeps no other from going.</summary>
-    private bool TryExpireFirst(Category category)
+    private bool TryExpireFirst(Category category, out Entry entry)
     {
+        entry = default;
         int slot = category.Expiry.First;
         if (category.Swap is { } swap && swap.Brings(category.Entries[slot].Cidr))
         {
@@ -185,7 +195,7 @@ public sealed partial class RuleStore
             return false;
         }
 
-        bool gone = TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out _);
+        bool gone = TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry);
         if (!gone)
         {
             category.SetAside(slot);
@@ -198,7 +208,7 @@ public sealed partial class RuleStore
         Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
     {
         entry = default;
-        if (category.IsFull && !(IsDue(category) && TryExpireFirst(category)))
+        if (category.IsFull && !(IsDue(category) && TryExpireFirst(category, out _)))
         {
             return StoreOutcome.Full;
         }

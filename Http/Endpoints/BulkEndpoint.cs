@@ -62,7 +62,8 @@ internal sealed class BulkEndpoint(ApiServices services)
         }
 
         AuditLog.BulkApplied(
-            services.Audit, action, policy.Name(), exchange.ClientName, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount);
+            services.Audit, action, policy.Name(), exchange.ClientName, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount,
+            job.Changed.ToString());
     }
 
     private static bool TryReadOptions(Exchange exchange, out bool removes, out ConflictMode mode, out byte[]? tag)

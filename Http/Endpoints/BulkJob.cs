@@ -48,6 +48,9 @@ internal sealed class BulkJob(
 
     public List<Rejection> Rejected { get; } = [];
 
+    /// <summary>The entries that were changed, for the log.</summary>
+    public AuditSample Changed { get; } = new();
+
     /// <summary>Items so far.</summary>
     public long Items { get; private set; }
 
@@ -136,6 +139,11 @@ internal sealed class BulkJob(
 
     private void Count(in SingleChange change, long index)
     {
+        if (change.Outcome is StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Removed)
+        {
+            Changed.Add(change.Cidr, change.IsRemoval ? change.Entry.Tag.Span : change.Tag);
+        }
+
         switch (change.Outcome)
         {
             case StoreOutcome.Updated or StoreOutcome.Unchanged when removes:

@@ -178,7 +178,7 @@ internal sealed class StatusEndpoint(ApiServices services)
     private static void WriteReloads(IBufferWriter<byte> body, ReloadStatus? configuration, SetReload? loaded)
     {
         ReloadStatus? sets = loaded is null ? null
-            : new ReloadStatus((ulong)loaded.Time.ToUnixTimeSeconds(), loaded.IsOk, loaded.IsOk ? null : loaded.Message, loaded.IsStart);
+            : new ReloadStatus((ulong)loaded.Time.ToUnixTimeSeconds(), loaded.IsOk, loaded.IsOk ? null : loaded.PublicMessage, loaded.IsStart);
 
         // A failure goes before whatever came later, until that is mended.
         ReloadStatus? last = new[] { configuration, sets }.Where(one => one is { Ok: false } or { AtStart: false }).OrderBy(one => one!.Ok).ThenByDescending(one => one!.At)

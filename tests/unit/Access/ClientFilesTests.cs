@@ -27,6 +27,35 @@ public sealed class ClientFilesTests : IDisposable
     }
 
     [Fact]
+    public void Reload_FilesThatCameWentAndChanged_AreTheClientsThen()
+    {
+        _folder.Write("gone.toml", $"token = \"{TokenA}\"\ngroup = \"clientro\"\n");
+        _folder.Write("stays.toml", $"token = \"{TokenB}\"\ngroup = \"clientro\"\n");
+        ClientDirectory clients = ClientFiles.Open(_folder.Path, FileOwner.Current, out _);
+        Assert.Equal(AuthOutcome.Ok, clients.Authenticate(System.Text.Encoding.ASCII.GetBytes(TokenA), Permission.EntriesRead, out _));
+
+        File.Delete(_folder["gone.toml"]);
+        _folder.Write("hand.toml", "token = \"11111111-1111-4111-8111-111111111111\"\ngroup = \"monitoring\"\n");
+        _folder.Write("bad.toml", "token = \"22222222-1111-4111-8111-111111111111\"\ngroup = \"monitoring\"\n", "644");
+        ClientReload reload = clients.Reload();
+        Assert.Equal(["hand"], reload.Taken);
+        Assert.Equal(["gone"], reload.Ended);
+        Assert.Equal("bad.toml", Path.GetFileName(Assert.Single(reload.Faults).File));
+        Assert.Equal(AuthOutcome.Unknown, clients.Authenticate(System.Text.Encoding.ASCII.GetBytes(TokenA), Permission.EntriesRead, out _));
+        Assert.Equal(AuthOutcome.Ok, clients.Authenticate(System.Text.Encoding.ASCII.GetBytes(TokenB), Permission.EntriesRead, out _));
+        Assert.Equal(["couicctl", "hand", "stays"], clients.List().Select(client => client.Name));
+        Assert.Equal(ClientOutcome.Ok, clients.Delete("hand"));
+        Assert.False(File.Exists(_folder["hand.toml"]));
+
+        // A file that is not good any more ends its client, as at a start; only the administrator's own stays.
+        _folder.Write("stays.toml", "token = ");
+        _folder.Write("couicctl.toml", "token = ");
+        Assert.Equal(["stays"], clients.Reload().Ended);
+        Assert.Equal(["couicctl"], clients.List().Select(client => client.Name));
+        Assert.Empty(clients.Reload().Ended);
+    }
+
+    [Fact]
     public void FilesOfTheOldVersionAreTakenAsTheyAre()
     {
         _folder.Write("couicctl.toml", $"group = \"ClientRO\"\ntoken = '{TokenA.ToUpperInvariant()}'\r\n");

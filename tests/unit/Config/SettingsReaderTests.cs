@@ -293,6 +293,15 @@ public sealed class SettingsReaderTests
             Assert.Throws<IOException>(() => SettingsSource.Locate(folder["bad"])).Message);
     }
 
+    [Theory]
+    [InlineData("max_file_bytes = 2000000000", "[logging]", "max_total_bytes (1073741824) is less than max_file_bytes (2000000000)")]
+    [InlineData("max_total_bytes = 100000", "[logging]", "max_total_bytes (100000) is less than max_file_bytes (104857600)")]
+    public void Read_LogFileLargerThanAllTogether_IsAFault(string line, string table, string fault)
+    {
+        string text = $"ifaces = [\"lo\"]\nworking_dir = \"/w\"\nuser = \"0\"\ngroup = \"0\"\n[server]\nsocket = \"/s\"\n{table}\ndir = \"-\"\n{line}\n";
+        Assert.Contains(fault, Assert.Single(ReadBad(text)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AccountsAreFoundByNameAndByNumber()
     {

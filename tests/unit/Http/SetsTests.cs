@@ -85,6 +85,9 @@ public sealed class SetsTests : IDisposable
         Answer reload = await _rig.SendAsync("POST", "/v1/sets/reload");
         Assert.Equal((422, ("invalid", string.Empty)), (reload.Status, reload.Error));
         Assert.Contains("nonsense", reload.Json.GetProperty("message").GetString(), StringComparison.Ordinal);
+        string status = (await _rig.SendAsync("GET", "/v1/status")).Body;
+        Assert.DoesNotContain("nonsense", status, StringComparison.Ordinal);
+        Assert.Contains("bad.couic:2: not an IPv4 or IPv6 address", status, StringComparison.Ordinal);
         Assert.Equal(0, _rig.Store.Count(Policy.Drop));
 
         File.SetUnixFileMode(path, (UnixFileMode)Convert.ToInt32("644", 8));

@@ -89,5 +89,38 @@ public sealed class LogFileTests : IDisposable
         Assert.False(Write("1\n"));
     }
 
+    [Fact]
+    public void TryWrite_FullFile_GetsANumberAndTheTotalStaysBelowItsLimit()
+    {
+        string[] names = ["couic.2026-01-02.log", "couic.2026-01-03.log"];
+        _folder.Write("couic.2026-01-01.log", new string('x', 60));
+        _folder.Write("other.log", new string('x', 1_000));
+        for (int i = 0; i < 200; i++)
+        {
+            Assert.True(_file.TryWrite(_folder.Path, names[i / 100], 7, Encoding.ASCII.GetBytes($"line {i:d4}\n"), maxBytes: 100, maxTotalBytes: 500));
+            long total = new DirectoryInfo(_folder.Path).EnumerateFiles("couic.*").Sum(file => file.Length);
+            Assert.InRange(total, 10, 500);
+        }
+
+        Assert.Equal(
+            ["couic.2026-01-03.6.log", "couic.2026-01-03.7.log", "couic.2026-01-03.8.log", "couic.2026-01-03.9.log", "couic.2026-01-03.log", "other.log"],
+            Directory.GetFiles(_folder.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.EndsWith("line 0199\n", File.ReadAllText(_folder["couic.2026-01-03.log"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TryWrite_BothLimitsReachedInOneDay_KeepsTheLatestLinesInOrder()
+    {
+        for (int i = 0; i < 100; i++)
+        {
+            Assert.True(_file.TryWrite(_folder.Path, "couic.log", 1, Encoding.ASCII.GetBytes($"{i:d3}\n"), maxBytes: 8, maxTotalBytes: 24));
+        }
+
+        Assert.Equal(
+            "094\n095\n096\n097\n098\n099\n",
+            string.Concat(new[] { "couic.48.log", "couic.49.log", "couic.log" }.Select(name => File.ReadAllText(_folder[name]))));
+        Assert.Equal(3, Directory.GetFiles(_folder.Path).Length);
+    }
+
     private bool Write(string text) => _file.TryWrite(_folder.Path, "couic.log", 2, Encoding.ASCII.GetBytes(text));
 }
