@@ -8,7 +8,6 @@ namespace Couic.Native;
 /// <summary>What the start of the daemon needs: sockets that are private from their first moment, and claims.</summary>
 public static partial class Files
 {
-    private const int O_RDWR = 2;
     private const int LOCK_EX = 2;
     private const int LOCK_NB = 4;
 
@@ -29,9 +28,9 @@ public static partial class Files
         }
     }
 
-    /// <summary>Opens a file for its lock, or makes it; a link is refused and a pipe does not block.</summary>
+    /// <summary>Opens a file for its lock, or makes it; for reading, as one open for writing keeps its file system from being remounted read-only.</summary>
     public static Errno TryOpenClaim(string path, bool create, int mode, out SafeFileHandle? file) =>
-        Open(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT | O_EXCL : 0), (uint)mode, out file);
+        Open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT | O_EXCL : 0), (uint)mode, out file);
 
     /// <summary>Claims a file for this process and whom it hands the descriptor to (flock(2)); EAGAIN when it is claimed.</summary>
     public static Errno TryLock(SafeFileHandle file)
