@@ -26,7 +26,7 @@ internal static class CheckCommand
                 (int clients, int sets) = CheckFiles(source, settings, faults);
                 summary = $"{source.Path}: good, {Counted(clients, "client file")} and {Counted(sets, "set file")} too";
                 faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
-                warnings = [.. ClearTokens.WarningsOf(settings.Peering), .. HostCheck.Warnings(settings)];
+                warnings = [.. ClearTokens.WarningsOf(settings.Peering), .. HostCheck.Warnings(settings, makesFolders: source.IsEmbedded)];
                 if (!source.IsEmbedded && SecretFile.Warning(source.Path, settings) is { } secrets)
                 {
                     warnings = [.. warnings, secrets];

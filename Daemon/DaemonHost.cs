@@ -92,7 +92,7 @@ internal sealed partial class DaemonHost : IDisposable
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
         _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard);
-        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift);
+        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status);
         _guard = new ProtectedSources(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)

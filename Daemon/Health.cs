@@ -9,7 +9,7 @@ namespace Couic.Daemon;
 /// Whether the machine is filtered as it should be: what is wrong at this moment, one line a fault, each with what to do. Thread-safe.
 /// </summary>
 internal sealed class Health(
-    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift)
+    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, Func<GuardStatus> guard)
 {
     public const string Interface = "interface";
     public const string Attacher = "attacher";
@@ -19,18 +19,19 @@ internal sealed class Health(
     public const string Table = "table";
     public const string Peer = "peer";
     public const string Drift = "drift";
+    public const string Guard = "guard";
 
     /// <summary>Faults of one kind that are told; a folder of a thousand changed files is one thing to do.</summary>
     private const int MaxPerKind = 20;
 
     /// <summary>All kinds, in the order in which they are told.</summary>
-    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift];
+    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard];
 
     /// <summary>What is wrong now; empty when all is well.</summary>
     public IReadOnlyList<FaultStatus> Find() =>
     [
         .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),
-        .. Few(Drift, drift.Fault is { } fault ? [fault] : []),
+        .. Few(Drift, drift.Fault is { } fault ? [fault] : []), .. Few(Guard, GuardFaults()),
     ];
 
     private IEnumerable<FaultStatus> Interfaces()
@@ -79,6 +80,17 @@ internal sealed class Health(
                 yield return new FaultStatus(Peer, name, $"peer \"{name}\" {fault}");
             }
         }
+    }
+
+    private List<string> GuardFaults()
+    {
+        GuardStatus status = guard();
+        return
+        [
+            .. status.Lockout.Select(lockout =>
+                $"{lockout.Address} ({lockout.Role}) is dropped by {lockout.Cidr} (couicctl ignore add {lockout.Address}, or couicctl drop delete {lockout.Cidr})"),
+            .. status.Withheld.Select(text => $"not in force, since it would lock out an address that is needed: {text}"),
+        ];
     }
 
     private static IEnumerable<FaultStatus> Few(string kind, IReadOnlyList<string> messages)

@@ -14,9 +14,10 @@ internal static class HostCheck
     private const int MaxListed = 8;
 
     /// <summary>One line each, without the file's name.</summary>
-    public static IEnumerable<string> Warnings(Settings settings)
+    /// <param name="makesFolders">Whether the start creates the folders, as it does without a configuration file.</param>
+    public static IEnumerable<string> Warnings(Settings settings, bool makesFolders = false)
     {
-        foreach (string folder in Folders(settings))
+        foreach (string folder in makesFolders ? [] : Folders(settings))
         {
             yield return folder;
         }

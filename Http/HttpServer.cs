@@ -22,7 +22,7 @@ internal sealed partial class HttpServer : IAsyncDisposable
     private const int MaxWaiting = 3;
 
     /// <summary>Requests of <see cref="Work.Brief"/>, and of <see cref="Work.Long"/>, at a time.</summary>
-    private static readonly int HalfOfProcessors = Math.Max(1, Environment.ProcessorCount / 2);
+    private static readonly int HalfOfProcessors = Math.Clamp(Environment.ProcessorCount / 2, 1, 4);
 
     /// <summary>Connections that keep their buffers while they rest: 20 KiB each, in no account.</summary>
     internal const int MaxWarm = 64;

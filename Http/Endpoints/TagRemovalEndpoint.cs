@@ -11,7 +11,7 @@ namespace Couic.Http.Endpoints;
 /// <summary>The removal of everything that one tag claims, in one request.</summary>
 internal sealed class TagRemovalEndpoint(ApiServices services)
 {
-    public void Register(Router router) => router.Map(Verb.Delete, "/v1/{policy}/tag/{tag}", Permission.EntriesWrite, HandleAsync);
+    public void Register(Router router) => router.Map(Verb.Delete, "/v1/{policy}/tag/{tag}", Permission.EntriesWrite, HandleAsync, ignoresBody: true);
 
     private async ValueTask HandleAsync(Exchange exchange)
     {

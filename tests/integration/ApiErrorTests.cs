@@ -56,7 +56,7 @@ public sealed class ApiErrorTests(SharedDaemon shared) : IClassFixture<SharedDae
     {
         string[] headers =
         [
-            "", "Authorization: Bearer\r\n", "Authorization: Bearer nonsense\r\n", $"Authorization: bearer {_api.Token}\r\n",
+            "", "Authorization: Bearer\r\n", "Authorization: Bearer nonsense\r\n", $"Authorization: Bearer\t{_api.Token}\r\n",
             $"Authorization: Bearer  {_api.Token}\r\n", $"Authorization: Basic {_api.Token}\r\n",
             "Authorization: Bearer 6f1ed002-ab5e-4f0a-8e0c-3b8a4c7d1e2f\r\n", $"Authorization: Bearer {_api.Token!.Replace("-", "", StringComparison.Ordinal)}\r\n",
             $"Authorization: Bearer {_api.Token}\r\nAuthorization: Bearer {_api.Token}\r\n",

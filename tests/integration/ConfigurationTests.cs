@@ -15,7 +15,7 @@ public sealed class ConfigurationTests : IDisposable
     {
         string config = Daemon.Write(_lab.Scratch, new DaemonOptions());
         string before = Listing();
-        Shell.Result result = Product.Run(null, "check", "-c", config);
+        Shell.Result result = Product.Run(_lab.Inside, "check", "-c", config);
         Assert.Equal((0, string.Empty), (result.ExitCode, result.Error));
         Assert.Equal(before, Listing());
     }
@@ -31,7 +31,7 @@ public sealed class ConfigurationTests : IDisposable
 
         string set = _lab.Scratch.File("couic/state/sets/drop/list.couic", "192.0.2.0/24\n192.0.2.0/33\n", Mode600, Owner.Nobody);
         string client = _lab.Scratch.File("couic/state/rbac/clients/web.toml", "token = \"x\"\ngroup = \"root\"\n", Mode600, Owner.Nobody);
-        Shell.Result result = Shell.Run("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", Product.Binary, "check", "-c", config);
+        Shell.Result result = Shell.Run(_lab.Inside, "setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", Product.Binary, "check", "-c", config);
         Assert.Equal(1, result.ExitCode);
         string[] lines = result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal([$"{client}:1:9: ", $"{client}:2:9: ", $"{set}:2: "], lines.Select(line => line[..(line.IndexOf(": ", StringComparison.Ordinal) + 2)]));

@@ -137,6 +137,18 @@ public sealed class HealthTests : IDisposable
     }
 
     [Fact]
+    public void AGatewayThatIsDropped_IsAFaultUntilItIsAllowed()
+    {
+        _lab.Ip("route", "add", "default", "via", Lab.OutsideV4);
+        using Daemon daemon = Daemon.Start(_lab);
+        AssertWell(daemon);
+        daemon.Api.Add("drop", Lab.OutsideV4 + "/32", query: "?force=true");
+        AssertFault(daemon, "guard", $"{Lab.OutsideV4} (the default gateway) is dropped by {Lab.OutsideV4}/32");
+        daemon.Api.Add("ignore", Lab.OutsideV4 + "/32");
+        AssertWell(daemon);
+    }
+
+    [Fact]
     public void AnAttacherThatIsKilled_IsAFault()
     {
         using Daemon daemon = Daemon.Start(_lab);

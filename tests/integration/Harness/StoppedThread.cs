@@ -12,16 +12,15 @@ internal sealed class StoppedThread : IDisposable
     private readonly BlockingCollection<bool> _letGo = [];
     private readonly Thread _holder;
 
-    /// <param name="calls">The system calls, by number, in which the thread that is meant waits, with a time limit: it alone of those without a name of their own.</param>
-    public StoppedThread(int process, params string[] calls)
+    /// <param name="name">The thread's name, of which the process has one.</param>
+    public StoppedThread(int process, string name)
     {
         int id = 0;
         Eventually.Holds(
             () => (id = Directory.GetDirectories($"/proc/{process}/task")
-                .Where(task => File.ReadAllText(Path.Combine(task, "syscall")).Split(' ') is { Length: > 4 } call
-                    && File.ReadAllText(Path.Combine(task, "comm")) == "couic\n" && calls.Contains(call[0]) && !call[4].StartsWith("0xffffffff", StringComparison.Ordinal))
+                .Where(task => File.ReadAllText(Path.Combine(task, "comm")) == name + "\n")
                 .Select(task => int.Parse(Path.GetFileName(task))).SingleOrDefault()) != 0,
-            "the thread waits");
+            $"a thread \"{name}\" runs");
         using ManualResetEventSlim stopped = new();
         Exception? failure = null;
         _holder = new Thread(() =>

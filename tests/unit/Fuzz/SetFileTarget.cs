@@ -13,6 +13,13 @@ internal sealed class SetFileTarget : FuzzTarget
         "192.0.2.0/24", "2001:db8::/32", "10.0.0.1/32", "0.0.0.0/0", "::/0", "#", " # note", "\n", "\r\n", "\r", "\n\n", " ", "\t", "\v", "\f", "\0", "é",
         "\ufeff", "/33", "10.0.0.1", ",", ";", "\u001b[2J", "\u2028", "-");
 
+    /// <summary>A file is held to more than a request: a line that was cut off is often a short prefix with host bits.</summary>
+    private static CidrFault Parse(string text, out Cidr cidr)
+    {
+        CidrFault fault = Cidr.TryParse(Encoding.Latin1.GetBytes(text), out cidr);
+        return fault == CidrFault.None && cidr.HasStrayHostBits ? CidrFault.StrayHostBits : fault;
+    }
+
     public override string Check(byte[] input)
     {
         List<Cidr> entries = null!;
@@ -20,7 +27,7 @@ internal sealed class SetFileTarget : FuzzTarget
         Bounded(input, 4_000, 400, () => entries = SetFile.Read(input, out faults));
         string[] lines = [.. Encoding.Latin1.GetString(input).Split('\n').Select(l => l.Trim(' ', '\t', '\r', '\v', '\f'))];
         (string Text, int Number)[] wanted = [.. lines.Select((l, i) => (l, i + 1)).Where(l => l.l.Length > 0 && l.l[0] != '#')];
-        var expected = wanted.Select(w => (w.Number, Fault: Cidr.TryParse(Encoding.Latin1.GetBytes(w.Text), out Cidr c), Cidr: c)).ToList();
+        var expected = wanted.Select(w => (w.Number, Fault: Parse(w.Text, out Cidr c), Cidr: c)).ToList();
 
         Require(SetFile.CountLines(input) == wanted.Length, "another number of lines");
         Require(entries.SequenceEqual(expected.Where(e => e.Fault == CidrFault.None).Select(e => e.Cidr)), "other entries");

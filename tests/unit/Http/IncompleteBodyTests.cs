@@ -17,6 +17,7 @@ public sealed class IncompleteBodyTests : IDisposable
     {
         ["Post /v1/{policy}"] = Entry,
         ["Delete /v1/{policy}/{ip}/{prefix}"] = "ignored",
+        ["Delete /v1/{policy}/tag/{tag}"] = "ignored",
         ["Post /v1/client"] = """{"name":"web","group":"clientrw"}""",
         ["Delete /v1/client/{name}"] = "ignored",
         ["Post /v1/sets/{policy}"] = """{"name":"other","entries":["198.51.100.0/24"]}""",
@@ -161,7 +162,7 @@ public sealed class IncompleteBodyTests : IDisposable
 
     private async Task PrepareAsync()
     {
-        await _rig.SendAsync("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
+        await _rig.SendAsync("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","tag":"noise","expiration":0}""");
         await _rig.SendAsync("POST", "/v1/client", """{"name":"nobody","group":"clientro"}""");
         _rig.WriteSet(Policy.Drop, "list", "203.0.113.0/24\n");
     }
@@ -185,7 +186,7 @@ public sealed class IncompleteBodyTests : IDisposable
         string[] words = route.Split(' ');
         string target = words[1]
             .Replace("{policy}", "drop", StringComparison.Ordinal).Replace("{ip}", "192.0.2.1", StringComparison.Ordinal)
-            .Replace("{prefix}", "32", StringComparison.Ordinal)
+            .Replace("{prefix}", "32", StringComparison.Ordinal).Replace("{tag}", "noise", StringComparison.Ordinal)
             .Replace("{name}", words[1].Contains("sets", StringComparison.Ordinal) ? "list" : "nobody", StringComparison.Ordinal);
         string content = Bodies[route];
         string framing = chunked ? "Transfer-Encoding: chunked" : $"Content-Length: {content.Length}";
