@@ -76,7 +76,7 @@ public sealed class LoadFaultTests : IDisposable
     }
 
     [Fact]
-    public void Sigterm_RequestsThatWereTaken_AreAllAnswered()
+    public void Sigterm_WhatWasDoneIsAnswered_AndWhatIsNotAnsweredWasNotDone()
     {
         const int Connections = 8, Requests = 32;
         using Daemon daemon = Daemon.Start(_lab);
@@ -92,7 +92,7 @@ public sealed class LoadFaultTests : IDisposable
                 client.Send(Encoding.ASCII.GetBytes(string.Concat(
                     Enumerable.Range(0, Requests).Select(r => daemon.Api.Text("POST", "/v1/drop", ApiClient.EntryBody($"10.{i}.{r}.1/32"))))));
                 taken.Add(new StringBuilder());
-                Read(client, taken[i]); // the daemon has read what was sent in one piece
+                Read(client, taken[i]); // the daemon is in the middle of them
             }
 
             daemon.Signal(Libc.SIGTERM);
@@ -101,16 +101,17 @@ public sealed class LoadFaultTests : IDisposable
                 while (Read(clients[i], taken[i]))
                 {
                 }
-
-                Assert.Equal(Requests, taken[i].ToString().Split("HTTP/1.1 201 ").Length - 1);
             }
+
+            Assert.Equal(0, daemon.End());
+            int answered = taken.Sum(text => text.ToString().Split("HTTP/1.1 201 ").Length - 1);
+            Assert.InRange(answered, Connections, Connections * Requests);
+            Assert.Equal(answered, daemon.Said.Split("event=entry_created").Length - 1);
         }
         finally
         {
             clients.ForEach(c => c.Dispose());
         }
-
-        Assert.Equal(0, daemon.End());
     }
 
     /// <summary>False when the daemon has closed the connection.</summary>
