@@ -21,14 +21,14 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>Requests of <see cref="Work.Waiting"/> at a time.</summary>
     private const int MaxWaiting = 3;
 
-    /// <summary>Requests of <see cref="Work.Brief"/>, and of <see cref="Work.Long"/>, at a time.</summary>
-    private static readonly int HalfOfProcessors = Math.Clamp(Environment.ProcessorCount / 2, 1, 4);
+    /// <summary>Requests of <see cref="Work.Brief"/>, and of <see cref="Work.Long"/>, at a time: half of the processors, and no more than the thread pool can spare.</summary>
+    private static readonly int MaxComputing = Math.Clamp(Environment.ProcessorCount / 2, 1, 4);
 
     /// <summary>Connections that keep their buffers while they rest: 20 KiB each, in no account.</summary>
     internal const int MaxWarm = 64;
 
     /// <summary>Requests that compute away from the event loop, by the number of their <see cref="Work"/>.</summary>
-    private readonly Turns[] _turnsAt = [new(HalfOfProcessors), new(HalfOfProcessors), new(MaxWaiting)];
+    private readonly Turns[] _turnsAt = [new(MaxComputing), new(MaxComputing), new(MaxWaiting)];
     private readonly TimeProvider _time;
     private readonly double _timestampsPerTick;
     private readonly Poller _poller = new();

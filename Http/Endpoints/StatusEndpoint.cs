@@ -45,7 +45,7 @@ internal sealed class StatusEndpoint(ApiServices services)
         WriteConsistency(body, facts.Consistency);
         body.Raw(",\"guard\":"u8);
         body.Raw(facts.Guard is { } guard ? JsonSerializer.SerializeToUtf8Bytes(guard, WireJson.Default.GuardStatus) : "null"u8);
-        WriteHealth(body, facts.Faults ?? []);
+        WriteHealth(body, facts.Faults?.Invoke() ?? []);
         body.Raw("}"u8);
     }
 
