@@ -1,6 +1,6 @@
 namespace Couic.Config;
 
-/// <summary>A key of couic.toml as it is explained to people; the source of couic.toml(5) and docs/configuration.md.</summary>
+/// <summary>A key of couic.toml as it is explained to people; the source of couic.toml(5) and docs/reference/configuration.md.</summary>
 /// <param name="Name">With its table, as in <c>logging.dir</c>.</param>
 /// <param name="Values">Type, words or range.</param>
 /// <param name="Default">Empty when the key is required.</param>

@@ -4,7 +4,8 @@ source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
 
 number=0
-for page in README.md docs/*.md docs/api/*.md; do
+mapfile -t pages < <(find README.md docs -name '*.md' | LC_ALL=C sort)
+for page in "${pages[@]}"; do
   grep -q '^```console' "$page" || continue
   number=$((number + 1))
   start_daemon "docs$number"
@@ -22,10 +23,4 @@ for page in README.md docs/*.md docs/api/*.md; do
 done
 
 check 'there are pages with console blocks' test $number -gt 5
-
-broken=$(for page in *.md docs/*.md docs/api/*.md bench/README.md; do
-  grep -oE '\]\([^)#]+' "$page" | sed 's/^](//' | grep -v '^http' | while read -r link; do
-    [ -e "$(dirname "$page")/$link" ] || echo "$page: $link"
-  done
-done)
-equal 'every link within the documentation leads somewhere' '' "$broken"
+equal 'every link, anchor and file name of the documentation leads somewhere' '' "$(tools/links)"

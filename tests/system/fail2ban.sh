@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Debian's fail2ban server bans through pkg/fail2ban/couic.conf, set up with the two lines of docs/fail2ban.md.
+# Debian's fail2ban server bans through pkg/fail2ban/couic.conf, set up with the two lines of docs/guide/fail2ban.md.
 source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
 
@@ -19,7 +19,7 @@ jail() {
 }
 {
   printf '[DEFAULT]\nignoreself = false\nignoreip =\nfindtime = 600\n'
-  sed -n 's/^    \(banaction.*\)/\1/p' docs/fail2ban.md
+  sed -n 's/^    \(banaction.*\)/\1/p' docs/guide/fail2ban.md
   jail test auth 600
   jail sshd empty 20
   jail recidive empty 604800

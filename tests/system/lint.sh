@@ -44,3 +44,9 @@ matches 'a namespace that is not the folder is named' "$(lint)" "namespace is no
 
 tree Store/A.cs <<<$'namespace Couic.Store;\n// using Couic.Native; would be wrong'
 check 'a comment is not code' lint
+
+tree docs/design/a.md <<<$'# A\n[b](b.md) [a](#a) [c](#c) `Store/RuleStore.cs`\n```text\n[x](x.md)\n```'
+matches 'a link that leads nowhere is named' "$(lint)" 'docs/design/a.md:2: "b.md" does not exist'
+matches 'an anchor without a heading is named' "$(lint)" 'docs/design/a.md:2: "docs/design/a.md" has no heading "#c"'
+matches 'a source file that a design page names and that is gone is named' "$(lint)" 'docs/design/a.md:2: file "Store/RuleStore.cs" does not exist'
+equal 'existing anchors and code blocks are not faults' 3 "$(tools/links "$WORK/tree" | wc -l)"

@@ -36,5 +36,5 @@ cp -a --reflink=auto "$BASE" "$root"
 cp "$package" "$root/couic.deb"
 cp "$WORK/newer.deb" "$root/newer.deb"
 mkdir "$root/docs"
-cp tests/system/_docs.py docs/install.md docs/policies.md docs/clients.md docs/sets.md "$root/docs/"
+cp tests/system/_docs.py docs/guide/{install,policies,clients,sets}.md "$root/docs/"
 boot "$root" tests/system/_in_container.sh 150

@@ -13,7 +13,7 @@ api -o /dev/null http://couic/v1/ignore -d '{"cidr":"127.0.0.10/32","tag":"offic
 pings_from 127.0.0.9
 pings_from 127.0.0.10
 
-# The two gauges of 1.x end in _total on purpose (docs/monitoring.md).
+# The two gauges of 1.x end in _total on purpose (docs/guide/monitoring.md).
 complaints=$(api -H "Accept: text/plain" "http://couic/v1/metrics?format=prometheus" | promtool check metrics 2>&1 |
   grep -vE '^couic_(drop|ignore)_cidr_total non-counter metrics should not have "_total" suffix$')
 equal 'promtool has no complaint but the two known ones' '' "$complaints"

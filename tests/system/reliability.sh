@@ -2,7 +2,7 @@
 # Every test that the documentation names as the holder of a promise exists, so a promise cannot lose its test unnoticed.
 source "$(dirname "$0")/_tap.sh"
 
-mapfile -t named < <(grep -hoE '`[A-Z][A-Za-z0-9]*Tests(\.[A-Za-z0-9_]+)?`' docs/*.md docs/*/*.md SECURITY.md README.md | tr -d '`' | LC_ALL=C sort -u)
+mapfile -t named < <(grep -hoE '`[A-Z][A-Za-z0-9]*Tests(\.[A-Za-z0-9_]+)?`' -r --include='*.md' docs SECURITY.md README.md | tr -d '`' | LC_ALL=C sort -u)
 check 'the documentation names tests' test "${#named[@]}" -gt 40
 for name in "${named[@]}"; do
   class=${name%%.*}

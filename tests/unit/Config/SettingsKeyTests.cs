@@ -33,7 +33,7 @@ public class SettingsKeyTests
 
     [Fact]
     public void TheDocumentationHasTheTables() =>
-        Assert.Contains(SettingsKey.Markdown(), File.ReadAllText(InRepository("docs/configuration.md")), StringComparison.Ordinal);
+        Assert.Contains(SettingsKey.Markdown(), File.ReadAllText(InRepository("docs/reference/configuration.md")), StringComparison.Ordinal);
 
     [Fact]
     public void ThePackagesConfigurationIsGood()
@@ -47,7 +47,7 @@ public class SettingsKeyTests
     [Fact]
     public void TheDocumentationsMinimalFileIsGood()
     {
-        string[] lines = File.ReadAllLines(InRepository("docs/configuration.md"));
+        string[] lines = File.ReadAllLines(InRepository("docs/reference/configuration.md"));
         IEnumerable<string> sample = lines.SkipWhile(line => line != "A minimal file:").Skip(1).TakeWhile(line => line.Length == 0 || line.StartsWith("    ", StringComparison.Ordinal));
         List<Fault> faults = [];
         SettingsReader.Read("sample", Encoding.UTF8.GetBytes(string.Join('\n', sample)), faults, checkHost: false);
