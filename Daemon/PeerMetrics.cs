@@ -26,7 +26,7 @@ internal static class PeerMetrics
 
         Records(text, peering, "couic_peering_live_records", "gauge", "Rules of the cluster that are known here.", counts => counts.Live);
         Records(text, peering, "couic_peering_waiting_records", "gauge", "Those of them that wait for room in the table.", counts => counts.Waiting);
-        Records(text, peering, "couic_peering_removed_records", "gauge", "Removed and expired rules that are remembered until no peer can bring them back.", counts => counts.Dead);
+        Records(text, peering, "couic_peering_removed_records", "gauge", "Removed and expired rules that are remembered until no peer can bring them back.", counts => counts.Tombstones);
         Records(text, peering, "couic_peering_evicted_records", "counter", "Removed rules that were forgotten early as there were too many; an absent peer may bring them back.", counts => counts.Evicted);
         Records(text, peering, "couic_peering_refused_records", "counter", "Changes of peers that were refused as there was no room to remember them.", counts => counts.Refused);
         text.Family("couic_peering_clock_refusals", "counter", "Messages and rules of peers that were refused as a clock is wrong.");

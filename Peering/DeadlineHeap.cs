@@ -1,9 +1,9 @@
 namespace Couic.Peering;
 
 /// <summary>
-/// The live replicas of one table that expire, earliest first; each slot knows its place. Not thread-safe.
+/// The live registers of one table that expire, earliest first; each slot knows its place. Not thread-safe.
 /// </summary>
-internal sealed class DeadlineHeap(ReplicaTable table)
+internal sealed class DeadlineHeap(RegisterSlots table)
 {
     private int[] _slots = new int[64];
     private int _count;

@@ -25,7 +25,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
     }
 
     /// <returns>Null when all went well.</returns>
-    private async Task<string?> CompareAsync(ReplicaIndex index, int limit)
+    private async Task<string?> CompareAsync(RegisterTable index, int limit)
     {
         SyncHead own = engine.HeadOf(index, 0, 0, 0) with { Root = 0 }; // no root of ours: the sums come whatever they are
         PeerAnswer answer = await SendAsync(index.Policy, SyncMessage.Hello(own)).ConfigureAwait(false);
@@ -45,7 +45,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
             return "it has not greeted this node yet (does its configuration name this one?)";
         }
 
-        Comparison comparison = Start(index, head, key, hasSums ? sums : new ulong[DigestTree.Branches]);
+        AntiEntropySession comparison = Start(index, head, key, hasSums ? sums : new ulong[DigestTree.Branches]);
         if (comparison.Branches.Count > 0)
         {
             int asked = comparison.Branches.Count;
@@ -76,7 +76,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return null;
     }
 
-    private async Task<string?> ReadLeavesAsync(ReplicaIndex index, Comparison comparison, int limit)
+    private async Task<string?> ReadLeavesAsync(RegisterTable index, AntiEntropySession comparison, int limit)
     {
         PeerAnswer answer = await SendAsync(index.Policy, SyncMessage.AskLeaves(comparison.Key, comparison.Ranges)).ConfigureAwait(false);
         var records = new List<RemoteChange>();
@@ -108,7 +108,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return null;
     }
 
-    private async Task<string?> ReadPartsAsync(ReplicaIndex index, Comparison comparison, int limit)
+    private async Task<string?> ReadPartsAsync(RegisterTable index, AntiEntropySession comparison, int limit)
     {
         CrowdedLeaf leaf = comparison.Crowded!.Value;
         if (comparison.Parts.Count == 0)
@@ -148,28 +148,28 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return null;
     }
 
-    private static Comparison Start(ReplicaIndex index, in SyncHead head, ulong key, ReadOnlySpan<ulong> sums)
+    private static AntiEntropySession Start(RegisterTable index, in SyncHead head, ulong key, ReadOnlySpan<ulong> sums)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.Branches];
         index.CopyBranchSums(own);
-        return Comparison.OfBranches(index.Policy, head, key, own, sums);
+        return AntiEntropySession.OfBranches(index.Policy, head, key, own, sums);
     }
 
     private void Collect(Policy policy, List<OutgoingJob> own, List<RemoteChange> records, int limit)
     {
         var there = new Dictionary<Cidr, RemoteChange>();
-        foreach (RemoteChange record in records.Where(record => record.State == ReplicaState.Live))
+        foreach (RemoteChange record in records.Where(record => record.State == RegisterState.Live))
         {
             there[record.Cidr] = record; // a peer may name one twice
         }
 
-        foreach (OutgoingJob here in own.Where(r => r.State == ReplicaState.Live))
+        foreach (OutgoingJob here in own.Where(r => r.State == RegisterState.Live))
         {
             if (!there.Remove(here.Cidr, out RemoteChange? other))
             {
                 Add(policy, here.Cidr, Rule(here.Tag, here.Expiration), null, limit);
             }
-            else if (other.Stamp != here.Stamp)
+            else if (other.Version != here.Version)
             {
                 Add(policy, here.Cidr, Rule(here.Tag, here.Expiration), Rule(other.Tag, other.Expiration), limit);
             }

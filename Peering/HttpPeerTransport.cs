@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;
@@ -51,7 +53,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
         }
     }
 
-    /// <summary>Whatever happens there is an answer: a link waits for it, without a time limit of its own.</summary>
+    /// <summary>Whatever happens there is an answer: a session waits for it, without a time limit of its own.</summary>
     private async Task<PeerAnswer> SendAsync(PeerRequest request)
     {
         try
@@ -66,7 +68,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
         }
     }
 
-    /// <summary>After an exception it is tried again: a link that is never called back would be silent for good.</summary>
+    /// <summary>After an exception it is tried again: a session that is never called back would be silent for good.</summary>
     private async Task AwaitAsync(PeerSettings settings, Action<bool> reachable)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -203,7 +205,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             int limit = isJobs ? MaxEchoBytes : SyncMessage.MaxAnswerBytes;
             byte[]? body = await ReadAsync(answer.Content, limit, cancel).ConfigureAwait(false);
             return body is null
-                ? PeerFailures.Failed(PeerFailure.Garbage, $"its answer is larger than {limit} bytes")
+                ? PeerFailures.Failed(PeerFailure.InvalidResponse, $"its answer is larger than {limit} bytes")
                 : new PeerAnswer(PeerFailure.None, (int)answer.StatusCode, body);
         }
 
@@ -294,5 +296,125 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             client.DefaultRequestHeaders.UserAgent.ParseAdd(product);
             return client;
         }
+    }
+}
+
+/// <summary>Opens TCP connections to one peer, and finds out whether it can be reached. Thread-safe.</summary>
+internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
+{
+    public static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(2);
+
+    /// <summary>Between two probes while a peer is out of reach or an answer is late.</summary>
+    public static readonly TimeSpan ProbeInterval = TimeSpan.FromMilliseconds(250);
+
+    // linux/tcp.h
+    private const int IpProtoTcp = 6;
+    private const int TcpUserTimeout = 18;
+
+    /// <summary>A connected socket whose sent data must be acknowledged in time.</summary>
+    /// <exception cref="UnresolvedHostException">The peer is named by a name, and no address of it is known.</exception>
+    public async ValueTask<Socket> ConnectAsync(CancellationToken cancel)
+    {
+        IReadOnlyList<IPAddress> addresses = await names.ResolveAsync(peer.Host, ConnectLimit, cancel).ConfigureAwait(false);
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        Socket socket = await HostConnector.ConnectAsync(addresses, peer.Port, ConnectLimit, cancel).ConfigureAwait(false);
+        try
+        {
+            SetUserTimeout(socket, System.Diagnostics.Stopwatch.GetElapsedTime(start));
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Tries to connect every quarter of a second, without waiting for the tries before, until one is through. Each is a
+    /// handshake and nothing more; requests keep to their back-off.
+    /// </summary>
+    /// <returns>Whether a try that began earlier has failed or is still waiting: the path was cut meanwhile.</returns>
+    public async Task<bool> WaitUntilReachableAsync(CancellationToken cancel)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var pending = new List<Task<bool>>();
+        bool anyFailed = false;
+        try
+        {
+            while (true)
+            {
+                cancel.ThrowIfCancellationRequested();
+                pending.Add(ProbeAsync(end.Token));
+                var pause = Task.Delay(ProbeInterval, end.Token);
+                while (await Task.WhenAny([pause, .. pending]).ConfigureAwait(false) is Task<bool> probe)
+                {
+                    if (await probe.ConfigureAwait(false))
+                    {
+                        return anyFailed || pending[0] != probe;
+                    }
+
+                    anyFailed = true;
+                    pending.Remove(probe);
+                }
+            }
+        }
+        finally
+        {
+            await end.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<bool> ProbeAsync(CancellationToken cancel)
+    {
+        try
+        {
+            using Socket socket = await ConnectAsync(cancel).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception e) when (e is SocketException or UnresolvedHostException or OperationCanceledException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Without it the kernel goes on sending into a cut path for a quarter of an hour, at ever longer intervals, and the
+    /// path would be back for seconds before the next try.
+    /// </summary>
+    private static void SetUserTimeout(Socket socket, TimeSpan roundTrip)
+    {
+        int milliseconds = (int)Math.Clamp(roundTrip.TotalMilliseconds * 4, 750, 5_000);
+        socket.SetRawSocketOption(IpProtoTcp, TcpUserTimeout, BitConverter.GetBytes(milliseconds));
+    }
+}
+
+/// <summary>TLS towards a peer: its certificate and name are always verified.</summary>
+internal static class PeerTls
+{
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A file holds no certificate or key.</exception>
+    public static SslClientAuthenticationOptions OptionsFor(PeerSettings peer)
+    {
+        var options = new SslClientAuthenticationOptions
+        {
+            TargetHost = peer.Host,
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        };
+        if (peer.CaFile is { } authorities)
+        {
+            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            policy.CustomTrustStore.ImportFromPemFile(authorities);
+            options.CertificateChainPolicy = policy;
+        }
+
+        if (peer.CertFile is { } certificate)
+        {
+            var chain = new X509Certificate2Collection();
+            chain.ImportFromPemFile(certificate);
+            options.ClientCertificateContext = SslStreamCertificateContext.Create(
+                X509Certificate2.CreateFromPemFile(certificate, peer.KeyFile), chain, offline: true);
+        }
+
+        return options;
     }
 }

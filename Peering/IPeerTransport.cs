@@ -1,3 +1,8 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Couic.Names;
 using Couic.Store;
 
 namespace Couic.Peering;
@@ -47,7 +52,7 @@ internal enum PeerFailure : byte
     Tls,
 
     /// <summary>What it answered is not HTTP, too large, or makes no sense.</summary>
-    Garbage,
+    InvalidResponse,
 
     /// <summary>A status that refuses the request.</summary>
     Refused,
@@ -60,4 +65,108 @@ internal readonly record struct PeerAnswer(PeerFailure Failure, int Status, Read
     public bool IsHypertext => Body.Span.TrimStart(" \t\r\n"u8) is [(byte)'<', ..];
 
     public bool IsSuccess => Failure == PeerFailure.None && Status is >= 200 and < 300;
+}
+
+/// <summary>What an exception of the HTTP client means for a peer, in our own words: the framework's may be mere keys.</summary>
+internal static class PeerFailures
+{
+    public const string NoHttp = "the answer is no HTTP";
+    public const string Broke = "the connection broke";
+    public const string Reset = "connection reset";
+    public const string Ended = "the connection ended before the answer";
+
+    public static PeerAnswer Of(Exception fault)
+    {
+        for (Exception? e = fault; e is not null; e = e.InnerException)
+        {
+            switch (e)
+            {
+                case AuthenticationException:
+                    return Failed(PeerFailure.Tls, "TLS failed: its certificate or name is not trusted, or it wants a certificate of ours");
+                case CryptographicException or UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException:
+                    return Failed(PeerFailure.Tls, $"read TLS files: {e.Message}");
+                case UnresolvedHostException unresolved:
+                    return Failed(PeerFailure.Unreachable, unresolved.Message);
+                case SocketException socket:
+                    return Failed(PeerFailure.Unreachable, Words(socket.SocketErrorCode));
+                case HttpIOException io when Of(io.HttpRequestError) is { } answer:
+                    return answer;
+                case HttpRequestException http when Of(http.HttpRequestError) is { } answer:
+                    return answer;
+                default:
+                    break;
+            }
+        }
+
+        return Failed(PeerFailure.Unreachable, Broke);
+    }
+
+    public static PeerAnswer Failed(PeerFailure failure, string cause) => new(failure, 0, default, cause);
+
+    private static PeerAnswer? Of(HttpRequestError error) => error switch
+    {
+        HttpRequestError.NameResolutionError => Failed(PeerFailure.Unreachable, "its name cannot be resolved"),
+        HttpRequestError.SecureConnectionError => null, // the inner exception says more
+        HttpRequestError.InvalidResponse => Failed(PeerFailure.InvalidResponse, NoHttp),
+        HttpRequestError.ConfigurationLimitExceeded => Failed(PeerFailure.InvalidResponse, "the head of the answer is too large"),
+        HttpRequestError.ResponseEnded => Failed(PeerFailure.Unreachable, Ended),
+        _ => null,
+    };
+
+    private static string Words(SocketError error) => error switch
+    {
+        SocketError.ConnectionRefused => "connection refused",
+        SocketError.ConnectionReset => Reset,
+        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "its name cannot be resolved",
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.HostDown => "no route to it",
+        SocketError.TimedOut => "connecting timed out",
+        _ => $"the connection failed ({error})",
+    };
+}
+
+/// <summary>The words in the body of a refusal, for the operator. They come from another machine, so they are cut and cleaned.</summary>
+internal static class RefusalText
+{
+    private const int MaxBody = 4_096;
+    private const int MaxText = 200;
+
+    /// <summary>Null where the body is not couic's error format.</summary>
+    public static string? Of(ReadOnlySpan<byte> body)
+    {
+        if (body.Length > MaxBody)
+        {
+            return null;
+        }
+
+        try
+        {
+            var reader = new Utf8JsonReader(body);
+            while (reader.Read())
+            {
+                if (reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("message"u8)
+                    && reader.Read() && reader.TokenType == JsonTokenType.String)
+                {
+                    return Cleaned(reader.GetString()!);
+                }
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Not JSON, or not text: the status alone has to do.
+        }
+
+        return null;
+    }
+
+    private static string? Cleaned(string text)
+    {
+        string cut = text.Length > MaxText ? text[..MaxText] : text;
+        return cut.Length == 0 ? null : string.Create(cut.Length, cut, static (to, from) =>
+        {
+            for (int i = 0; i < from.Length; i++)
+            {
+                to[i] = from[i] is >= ' ' and <= '~' ? from[i] : '?';
+            }
+        });
+    }
 }

@@ -1,6 +1,6 @@
 namespace Couic.Peering;
 
-/// <summary>Gives the 64-bit numbers of nodes small ones while a replica carries them. Not thread-safe.</summary>
+/// <summary>Gives the 64-bit numbers of nodes small ones while a register carries them. Not thread-safe.</summary>
 internal sealed class NodeTable
 {
     private readonly Dictionary<ulong, int> _ids = [];

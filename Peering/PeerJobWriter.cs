@@ -73,7 +73,7 @@ public static class PeerJobWriter
     internal static void End(ArrayBufferWriter<byte> output) => output.Write("]"u8);
 
     /// <param name="sentAt">Now, by the peer's clock; written with the first job only.</param>
-    internal static void Append(ArrayBufferWriter<byte> output, in OutgoingJob job, bool isAdd, bool stamped, DateTimeOffset? sentAt)
+    internal static void Append(ArrayBufferWriter<byte> output, in OutgoingJob job, bool isAdd, bool versioned, DateTimeOffset? sentAt)
     {
         Span<byte> line = output.GetSpan(512);
         int n = 0;
@@ -97,12 +97,12 @@ public static class PeerJobWriter
 
         Put(line, ref n, isAdd ? job.Expiration : 0);
         line[n++] = (byte)'}';
-        if (stamped)
+        if (versioned)
         {
             Put(line, ref n, ",\"stamp\":"u8);
-            Put(line, ref n, job.Stamp.Time);
+            Put(line, ref n, job.Version.Time);
             Put(line, ref n, ",\"node\":"u8);
-            Put(line, ref n, job.Stamp.Node);
+            Put(line, ref n, job.Version.Node);
             if (isAdd && job.Left is { } left)
             {
                 Put(line, ref n, ",\"ttl\":"u8);

@@ -1,3 +1,4 @@
+using System.Text;
 using Couic.Store;
 
 namespace Couic.Peering;
@@ -31,7 +32,7 @@ internal sealed partial class PeeringEngine
     }
 
     private static RemoteChange ChangeOf(IncomingJob job, TimeSpan transit) => new(
-        job.Cidr, job.Stamp, job.IsAdd ? ReplicaState.Live : ReplicaState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0, job.TimeToLive - transit);
+        job.Cidr, job.Version, job.IsAdd ? RegisterState.Live : RegisterState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0, job.TimeToLive - transit);
 
     /// <summary>How long something was on its way, if the clocks make sense.</summary>
     public static TimeSpan Transit(TimeSpan measured) => measured > TimeSpan.Zero && measured <= MaxTransit ? measured : TimeSpan.Zero;
@@ -50,7 +51,7 @@ internal sealed partial class PeeringEngine
     private int ApplySlices(
         Policy policy, int count, Func<int, RemoteChange> changeAt, int from, TimeSpan limit, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
-        ReplicaIndex? index = IndexOf(policy);
+        RegisterTable? index = IndexOf(policy);
         long start = Time.GetTimestamp(), paused = start;
         int done = from, applied = counts.Applied;
         while (done < count && (done == from || limit == Timeout.InfiniteTimeSpan || Time.GetElapsedTime(start) < limit))
@@ -83,44 +84,44 @@ internal sealed partial class PeeringEngine
     }
 
     /// <summary>The one place where a change of another node enters this one's store. Called by the holder of the store.</summary>
-    private void ApplyOne(Policy policy, ReplicaIndex? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    private void ApplyOne(Policy policy, RegisterTable? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
-        if (index is null || change.Stamp is null)
+        if (index is null || change.Version is null)
         {
-            ApplyPlain(policy, index, change, creator, counts);
+            ApplyLegacy(policy, index, change, creator, counts);
         }
         else
         {
-            ApplyStamped(index, change, creator, counts);
+            ApplyVersioned(index, change, creator, counts);
         }
     }
 
     /// <summary>The later of two words on a CIDR is the one that stands, here as on every node.</summary>
-    private void ApplyStamped(ReplicaIndex index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    private void ApplyVersioned(RegisterTable index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
-        Stamp stamp = change.Stamp!.Value;
-        if (!index.Accepts(stamp.Time))
+        RuleVersion version = change.Version!.Value;
+        if (!index.Accepts(version.Time))
         {
-            counts.FromTheFuture++;
+            counts.TooFarAhead++;
             return;
         }
 
-        if (!index.IsNews(change))
+        if (!index.IsNewer(change))
         {
-            counts.NoNews++;
+            counts.Stale++;
             return;
         }
 
         if (!index.HasRoomFor(change))
         {
-            counts.NoRoom++;
+            counts.TableFull++;
             return;
         }
 
-        if (change.State != ReplicaState.Live || IsOver(change))
+        if (change.State != RegisterState.Live || IsOver(change))
         {
             // A word whose time has come still takes the place of an older one.
-            ReplicaState state = change.State == ReplicaState.Removed ? ReplicaState.Removed : ReplicaState.Expired;
+            RegisterState state = change.State == RegisterState.Removed ? RegisterState.Removed : RegisterState.Expired;
             StoreOutcome removal = Withholds(index.Policy, change.Cidr, isAdd: false, 0, creator, counts)
                 ? StoreOutcome.Refused
                 : _store.Remove(index.Policy, change.Cidr, new ChangeContext(ChangeOrigin.Peer, creator), out _);
@@ -128,7 +129,7 @@ internal sealed partial class PeeringEngine
             Count(removal, counts);
             if (removal != StoreOutcome.Refused)
             {
-                index.Record(change.Cidr, stamp, state, ReplicaFlags.None, default, 0, null);
+                index.Record(change.Cidr, version, state, RegisterFlags.None, default, 0, null);
             }
 
             return; // what was refused is news again when the nodes compare
@@ -142,17 +143,17 @@ internal sealed partial class PeeringEngine
                 new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left), out _);
         EndWithholding(change.Cidr, outcome);
         Count(outcome, counts);
-        index.Record(change.Cidr, stamp, ReplicaState.Live, FlagsFor(outcome), change.Tag.Span, expiration, change.Left);
+        index.Record(change.Cidr, version, RegisterState.Live, FlagsFor(outcome), change.Tag.Span, expiration, change.Left);
     }
 
     /// <summary>
     /// A node that knows only the plain wire sends what its users did. It is stamped here as if done here, but not sent on:
     /// that node tells every other itself, and what it misses is found when peers compare.
     /// </summary>
-    private void ApplyPlain(Policy policy, ReplicaIndex? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    private void ApplyLegacy(Policy policy, RegisterTable? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
         var context = new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left);
-        if (change.State != ReplicaState.Live)
+        if (change.State != RegisterState.Live)
         {
             StoreOutcome removal = Withholds(policy, change.Cidr, isAdd: false, 0, creator, counts)
                 ? StoreOutcome.Refused
@@ -160,9 +161,9 @@ internal sealed partial class PeeringEngine
             EndWithholding(change.Cidr, removal);
             Count(removal, counts);
             if (removal is StoreOutcome.Removed or StoreOutcome.OwnedBySet && index is not null
-                && index.TryGet(change.Cidr, out OutgoingJob known, out _) && known.State == ReplicaState.Live)
+                && index.TryGet(change.Cidr, out OutgoingJob known, out _) && known.State == RegisterState.Live)
             {
-                index.Record(change.Cidr, index.NewStamp(change.Cidr), ReplicaState.Removed, ReplicaFlags.None, default, 0, null);
+                index.Record(change.Cidr, index.NewVersion(change.Cidr), RegisterState.Removed, RegisterFlags.None, default, 0, null);
             }
 
             return;
@@ -170,7 +171,7 @@ internal sealed partial class PeeringEngine
 
         if (IsOver(change))
         {
-            counts.NoNews++;
+            counts.Stale++;
             return;
         }
 
@@ -185,7 +186,7 @@ internal sealed partial class PeeringEngine
         if (outcome == StoreOutcome.Created)
         {
             index?.Record(
-                change.Cidr, index.NewStamp(change.Cidr), ReplicaState.Live, ReplicaFlags.Applied, change.Tag.Span, change.Expiration, change.Left);
+                change.Cidr, index.NewVersion(change.Cidr), RegisterState.Live, RegisterFlags.Applied, change.Tag.Span, change.Expiration, change.Left);
         }
     }
 
@@ -209,7 +210,7 @@ internal sealed partial class PeeringEngine
     }
 
     /// <summary>Tries again what the table or the data plane refused, and what a set has let go.</summary>
-    private void RetryUnapplied(ReplicaIndex index)
+    private void RetryUnapplied(RegisterTable index)
     {
         for (int left = Math.Min(64, index.UnappliedCount); left > 0; left--)
         {
@@ -227,7 +228,7 @@ internal sealed partial class PeeringEngine
                         ? StoreOutcome.Refused
                         : _store.Add(index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
                     EndWithholding(job.Cidr, outcome);
-                    index.Record(job.Cidr, job.Stamp, ReplicaState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
+                    index.Record(job.Cidr, job.Version, RegisterState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
                 }
                 catch
                 {
@@ -238,11 +239,11 @@ internal sealed partial class PeeringEngine
         }
     }
 
-    private static ReplicaFlags FlagsFor(StoreOutcome outcome) => outcome switch
+    private static RegisterFlags FlagsFor(StoreOutcome outcome) => outcome switch
     {
-        StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Unchanged => ReplicaFlags.Applied,
-        StoreOutcome.OwnedBySet => ReplicaFlags.Shadowed,
-        _ => ReplicaFlags.None,
+        StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Unchanged => RegisterFlags.Applied,
+        StoreOutcome.OwnedBySet => RegisterFlags.Shadowed,
+        _ => RegisterFlags.None,
     };
 
     private static void Count(StoreOutcome outcome, ApplyCounts counts)
@@ -259,8 +260,88 @@ internal sealed partial class PeeringEngine
                 counts.Refused++;
                 break;
             default:
-                counts.NoNews++;
+                counts.Stale++;
                 break;
         }
     }
+
+    /// <summary>Objections of one batch that are logged.</summary>
+    private const int MaxLoggedObjections = 10;
+
+    /// <summary>
+    /// Asks the guard about a peer's rule. True: it is not put into force here, and is tried again like one that found the table full. A rule
+    /// that is in force already changes nobody's access. The caller holds the store.
+    /// </summary>
+    private bool Withholds(Policy policy, Cidr cidr, bool isAdd, ulong expiration, ReadOnlySpan<byte> creator, ApplyCounts counts)
+    {
+        LockoutGuard guard = _store.Guard;
+        LockoutObjection? objection = (policy, isAdd) switch
+        {
+            (Policy.Drop, true) => guard.ObjectionToDrop(cidr),
+            (Policy.Ignore, false) => guard.ObjectionToUnignore(cidr),
+            _ => null,
+        };
+        if (objection is null || (isAdd && _store.TryGet(policy, cidr, out _)))
+        {
+            return false;
+        }
+
+        bool isWithheld = guard.Refuses(objection, LockoutStance.Default);
+        string action = isAdd ? "addition" : "removal";
+        bool isNews = !isWithheld || guard.Withheld.Add(cidr, $"{action} of {cidr} of {policy.Name()} by a peer: {objection.Reason}", expiration);
+        if (isNews && counts.Objections++ < MaxLoggedObjections)
+        {
+            string client = Encoding.UTF8.GetString(creator);
+            if (isWithheld)
+            {
+                PeeringLog.Withheld(Log, action, policy.Name(), cidr, client, objection.Text);
+            }
+            else
+            {
+                PeeringLog.MayLockOut(Log, action, policy.Name(), cidr, client, objection.Reason);
+            }
+        }
+
+        return isWithheld;
+    }
+
+    /// <summary>A peer's rule is in force, or is not wanted any more.</summary>
+    private void EndWithholding(Cidr cidr, StoreOutcome outcome)
+    {
+        if (outcome != StoreOutcome.Refused)
+        {
+            _store.Guard.Withheld.Remove(cidr);
+        }
+    }
+}
+
+/// <summary>What another node says about a CIDR.</summary>
+/// <param name="Stamp">Null when a node that knows only the plain wire said it.</param>
+/// <param name="Expiration">Seconds since 1970 by the sender's clock; 0 for never.</param>
+/// <param name="Left">Time to live that is left; null goes by the expiration.</param>
+internal sealed record RemoteChange(
+    Cidr Cidr, RuleVersion? Version, RegisterState State, ReadOnlyMemory<byte> Tag, ulong Expiration, TimeSpan? Left);
+
+/// <summary>How the changes of one batch or answer ended.</summary>
+public sealed class ApplyCounts
+{
+    public int Applied { get; set; }
+
+    /// <summary>Known already, older than what is known, absent, or over before it came.</summary>
+    public int Stale { get; set; }
+
+    /// <summary>Left alone because a set of this node defines the CIDR.</summary>
+    public int OwnedBySet { get; set; }
+
+    /// <summary>The table was full, or the data plane or the guard refused; tried again later.</summary>
+    public int Refused { get; set; }
+
+    /// <summary>There was no room to record it; not tried again, but found when the nodes compare.</summary>
+    public int TableFull { get; set; }
+
+    /// <summary>Stamped too far ahead of the own clock.</summary>
+    public int TooFarAhead { get; set; }
+
+    /// <summary>Changes that the guard objected to, whether they were made or not.</summary>
+    public int Objections { get; set; }
 }

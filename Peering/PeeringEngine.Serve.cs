@@ -35,7 +35,7 @@ internal sealed partial class PeeringEngine
         return served ? SyncOutcome.Answered : SyncOutcome.Malformed;
     }
 
-    private SyncOutcome ServeHello(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client)
+    private SyncOutcome ServeHello(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client)
     {
         if (!SyncMessage.TryReadHello(body, out SyncHead head))
         {
@@ -58,36 +58,36 @@ internal sealed partial class PeeringEngine
     }
 
     /// <summary>Our side of a hello.</summary>
-    public SyncHead HeadOf(ReplicaIndex index, uint queued, long mark, ulong markNode)
+    public SyncHead HeadOf(RegisterTable index, uint queued, long mark, ulong markNode)
     {
         (ulong root, int live) = index.Summary();
         return new SyncHead(Node, Math.Max(0, Time.GetUtcNow().ToUnixTimeMilliseconds()), index.Time, root, (uint)live, queued, mark, markNode);
     }
 
     /// <summary>Whoever greets us can be reached again, most likely. Returns what we have yet to send to it.</summary>
-    private uint Greeted(ReplicaIndex index, in SyncHead head, string client)
+    private uint Greeted(RegisterTable index, in SyncHead head, string client)
     {
         bool isKeyNew = Keys.Learn(client, head.Node, head.Key);
-        PeerLink[] links = Volatile.Read(ref _links);
-        foreach (PeerLink link in links)
+        PeerSession[] sessions = Volatile.Read(ref _sessions);
+        foreach (PeerSession session in sessions)
         {
-            if (link.PeerNode == head.Node)
+            if (session.PeerNode == head.Node)
             {
-                link.OnGreeted(index.Policy, head, isKeyNew);
-                return (uint)index.QueueState(link.Number).Count;
+                session.OnGreeted(index.Policy, head, isKeyNew);
+                return (uint)index.QueueState(session.Number).Count;
             }
         }
 
         Touch(); // somebody new: a node that was restarted, or one that we have not reached yet
-        foreach (PeerLink link in links)
+        foreach (PeerSession session in sessions)
         {
-            link.OnGreetedByStranger();
+            session.OnGreetedByStranger();
         }
 
         return 0;
     }
 
-    private static bool TryServeBranches(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    private static bool TryServeBranches(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         var branches = new List<int>();
         if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadBranchIds(body, branches))
@@ -106,7 +106,7 @@ internal sealed partial class PeeringEngine
         return true;
     }
 
-    private bool TryServeLeaves(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    private bool TryServeLeaves(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         var ranges = new List<LeafRange>();
         if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadRanges(body, ranges))
@@ -122,7 +122,7 @@ internal sealed partial class PeeringEngine
 
     /// <summary>Reads leaves until the answer is large enough, or a leaf would make it too large.</summary>
     /// <returns>The leaf to go on from, marked if it is crowded.</returns>
-    private static int ReadLeaves(ReplicaIndex index, List<LeafRange> ranges, ArrayBufferWriter<byte> output)
+    private static int ReadLeaves(RegisterTable index, List<LeafRange> ranges, ArrayBufferWriter<byte> output)
     {
         var records = new List<OutgoingJob>();
         foreach (LeafRange range in ranges)
@@ -147,7 +147,7 @@ internal sealed partial class PeeringEngine
         return DigestTree.Leaves;
     }
 
-    private static bool TryServePartSums(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    private static bool TryServePartSums(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadCrowdedLeaf(body, out CrowdedLeaf leaf))
         {
@@ -160,7 +160,7 @@ internal sealed partial class PeeringEngine
         return true;
     }
 
-    private bool TryServeParts(ReplicaIndex index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    private bool TryServeParts(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         var ranges = new List<LeafRange>();
         if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadCrowdedLeaf(body, out CrowdedLeaf leaf) || !SyncMessage.TryReadParts(body, ranges))
@@ -181,7 +181,7 @@ internal sealed partial class PeeringEngine
 
     /// <summary>As many of the parts as fit into one answer, at least one.</summary>
     /// <returns>The part to go on from.</returns>
-    private static int Choose(ReplicaIndex index, int leaf, KeyedParts parts, List<LeafRange> ranges, Span<bool> wanted)
+    private static int Choose(RegisterTable index, int leaf, KeyedParts parts, List<LeafRange> ranges, Span<bool> wanted)
     {
         Span<int> counts = stackalloc int[KeyedParts.Count];
         index.CountParts(leaf, parts, counts);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -6,7 +7,7 @@ namespace Couic.Peering;
 /// <summary>
 /// Keeps the dynamic rules of this node and its peers the same. It has no thread and no socket of its own: a timer calls
 /// <see cref="Tick"/>, the transport calls back with answers, the server hands it what peers send. Locks are taken in the
-/// order link, store, index. All members are thread-safe.
+/// order session, store, index. All members are thread-safe.
 /// </summary>
 internal sealed partial class PeeringEngine : IRuleFeed
 {
@@ -18,14 +19,14 @@ internal sealed partial class PeeringEngine : IRuleFeed
 
     private readonly RuleStore _store;
     private readonly IPeerTransport _transport;
-    private readonly ReplicaIndex?[] _indexes = new ReplicaIndex?[2];
-    private readonly Rounds[] _rounds;
+    private readonly RegisterTable?[] _indexes = new RegisterTable?[2];
+    private readonly StabilityTracker[] _stability;
     private readonly bool[] _joined = new bool[2];
     private readonly Lock _settingsGate = new();
-    private PeerLink[] _links = [];
-    private readonly List<PeerLink> _bulk = [];
+    private PeerSession[] _sessions = [];
+    private readonly List<PeerSession> _bulk = [];
     private long _lastActivity;
-    private long _inflowUntil;
+    private long _pushUntil;
 
     /// <param name="node">Number of this node, never used before by any: drawn anew at each start.</param>
     /// <param name="key">A secret, drawn anew at each start.</param>
@@ -39,7 +40,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
         Node = node;
         Keys = new PeerKeys(key);
         long gap = (long)(RequestLimit.TotalSeconds * time.TimestampFrequency);
-        _rounds = [new(gap), new(gap)];
+        _stability = [new(gap), new(gap)];
         Settings = PeeringSettings.Off;
         _lastActivity = time.GetTimestamp();
         store.Subscribe(this);
@@ -57,13 +58,13 @@ internal sealed partial class PeeringEngine : IRuleFeed
 
     public Random Jitter { get; }
 
-    public IReadOnlyList<PeerLink> Links => _links;
+    public IReadOnlyList<PeerSession> Sessions => _sessions;
 
     /// <summary>Whether something happened in the last seconds, so that peers are compared at each tick.</summary>
     public bool IsActive => Time.GetElapsedTime(Volatile.Read(ref _lastActivity)) < TimeSpan.FromSeconds(5);
 
     /// <summary>Null where the policy does not travel.</summary>
-    public ReplicaIndex? IndexOf(Policy policy) => Volatile.Read(ref _indexes[(int)policy]);
+    public RegisterTable? IndexOf(Policy policy) => Volatile.Read(ref _indexes[(int)policy]);
 
     void IRuleFeed.OnChange(in RuleEvent change)
     {
@@ -80,22 +81,22 @@ internal sealed partial class PeeringEngine : IRuleFeed
     /// </summary>
     public void Tick()
     {
-        foreach (PeerLink link in Volatile.Read(ref _links))
+        foreach (PeerSession session in Volatile.Read(ref _sessions))
         {
             try
             {
-                link.Tick();
+                session.Tick();
             }
             catch (Exception fault)
             {
                 if (MayLog(ref _nextFaultLog))
                 {
-                    PeeringLog.LinkFault(Log, link.Settings.ToString(), fault);
+                    PeeringLog.SessionFault(Log, session.Settings.ToString(), fault);
                 }
             }
         }
 
-        foreach (ReplicaIndex? index in _indexes)
+        foreach (RegisterTable? index in _indexes)
         {
             try
             {
@@ -111,13 +112,13 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
     }
 
-    private void Maintain(ReplicaIndex? index)
+    private void Maintain(RegisterTable? index)
     {
         if (index is not null)
         {
-            Restamp(index);
+            RenewVersions(index);
             RetryUnapplied(index);
-            index.Collect(SafeBefore(index.Policy), budget: 8_192);
+            index.Collect(StableBefore(index.Policy), budget: 8_192);
         }
     }
 
@@ -137,33 +138,33 @@ internal sealed partial class PeeringEngine : IRuleFeed
             }
 
             wanted = settings.Enabled ? wanted : [];
-            var kept = new List<PeerLink>();
-            foreach (PeerLink link in _links)
+            var kept = new List<PeerSession>();
+            foreach (PeerSession session in _sessions)
             {
-                if (wanted.Contains(link.Settings))
+                if (wanted.Contains(session.Settings))
                 {
-                    kept.Add(link);
+                    kept.Add(session);
                 }
                 else
                 {
-                    Close(link);
+                    Close(session);
                 }
             }
 
-            var links = new List<PeerLink>();
+            var sessions = new List<PeerSession>();
             foreach (PeerSettings peer in wanted)
             {
-                PeerLink? link = kept.Find(link => link.Settings == peer);
-                if (link is null)
+                PeerSession? session = kept.Find(session => session.Settings == peer);
+                if (session is null)
                 {
-                    link = Open(peer, kept);
-                    kept.Add(link);
+                    session = Open(peer, kept);
+                    kept.Add(session);
                 }
 
-                links.Add(link);
+                sessions.Add(session);
             }
 
-            Volatile.Write(ref _links, [.. links]);
+            Volatile.Write(ref _sessions, [.. sessions]);
         }
 
         Touch();
@@ -178,14 +179,14 @@ internal sealed partial class PeeringEngine : IRuleFeed
     public void Joined(Policy policy) => Volatile.Write(ref _joined[(int)policy], true);
 
     /// <summary>
-    /// The right to fetch many records: one link has it at a time, so that a newcomer gets them once; but others do not wait
+    /// The right to fetch many records: one session has it at a time, so that a newcomer gets them once; but others do not wait
     /// for one whose peer is slow to answer.
     /// </summary>
-    public bool TryTakeBulk(PeerLink link)
+    public bool TryTakeBulk(PeerSession session)
     {
         lock (_bulk)
         {
-            if (_bulk.Contains(link))
+            if (_bulk.Contains(session))
             {
                 return true;
             }
@@ -193,46 +194,46 @@ internal sealed partial class PeeringEngine : IRuleFeed
             bool isFree = _bulk.TrueForAll(other => other.WaitsLong);
             if (isFree)
             {
-                _bulk.Add(link);
+                _bulk.Add(session);
             }
 
             return isFree;
         }
     }
 
-    public void ReleaseBulk(PeerLink link)
+    public void ReleaseBulk(PeerSession session)
     {
         lock (_bulk)
         {
-            _bulk.Remove(link);
+            _bulk.Remove(session);
         }
     }
 
     /// <summary>A peer says that many records are on their way here; fetching them from others meanwhile would double them.</summary>
-    public bool ExpectsInflow
+    public bool ExpectsPush
     {
-        get => Volatile.Read(ref _inflowUntil) > Time.GetTimestamp();
-        set => Volatile.Write(ref _inflowUntil, value ? Time.GetTimestamp() + (Time.TimestampFrequency / 2) : 0);
+        get => Volatile.Read(ref _pushUntil) > Time.GetTimestamp();
+        set => Volatile.Write(ref _pushUntil, value ? Time.GetTimestamp() + (Time.TimestampFrequency / 2) : 0);
     }
 
-    private PeerLink Open(PeerSettings peer, List<PeerLink> links)
+    private PeerSession Open(PeerSettings peer, List<PeerSession> sessions)
     {
-        int number = Enumerable.Range(0, PeeringSettings.MaxPeers).First(n => !links.Exists(link => link.Number == n));
-        foreach (ReplicaIndex? index in _indexes)
+        int number = Enumerable.Range(0, PeeringSettings.MaxPeers).First(n => !sessions.Exists(session => session.Number == n));
+        foreach (RegisterTable? index in _indexes)
         {
             index?.OpenQueue(number);
         }
 
-        return new PeerLink(this, _transport, peer, number);
+        return new PeerSession(this, _transport, peer, number);
     }
 
-    private void Close(PeerLink link)
+    private void Close(PeerSession session)
     {
-        link.Close();
-        _transport.Forget(link.Settings);
-        foreach (ReplicaIndex? index in _indexes)
+        session.Close();
+        _transport.Forget(session.Settings);
+        foreach (RegisterTable? index in _indexes)
         {
-            index?.CloseQueue(link.Number);
+            index?.CloseQueue(session.Number);
         }
     }
 
@@ -245,10 +246,10 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
         else if (IndexOf(policy) is null)
         {
-            var index = new ReplicaIndex(policy, Node, _store.Limits.Entries(policy) + ReplicaIndex.MaxWaiting(_store.Limits.Entries(policy)), Time);
-            foreach (PeerLink link in _links)
+            var index = new RegisterTable(policy, Node, _store.Limits.Entries(policy) + RegisterTable.MaxWaiting(_store.Limits.Entries(policy)), Time);
+            foreach (PeerSession session in _sessions)
             {
-                index.OpenQueue(link.Number);
+                index.OpenQueue(session.Number);
             }
 
             Volatile.Write(ref _indexes[(int)policy], index);
@@ -257,7 +258,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
     }
 
     /// <summary>Takes in what the store held before; changes that are made meanwhile come by the feed.</summary>
-    private void Seed(ReplicaIndex index)
+    private void Seed(RegisterTable index)
     {
         var entries = new Entry[256];
         foreach (Cidr[] some in _store.SortedNetworks(index.Policy).Chunk(entries.Length))
@@ -270,7 +271,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
                     if (!entry.IsOfSet && !index.TryGet(entry.Cidr, out _, out _))
                     {
                         index.Record(
-                            entry.Cidr, index.NewStamp(), ReplicaState.Live, ReplicaFlags.Applied, entry.Tag.Span, entry.Expiration, null);
+                            entry.Cidr, index.NewVersion(), RegisterState.Live, RegisterFlags.Applied, entry.Tag.Span, entry.Expiration, null);
                     }
                 }
             }
@@ -278,19 +279,114 @@ internal sealed partial class PeeringEngine : IRuleFeed
     }
 
     /// <summary>Dead records from before this moment cannot be missed by anybody.</summary>
-    private long SafeBefore(Policy policy)
+    private long StableBefore(Policy policy)
     {
         long earliest = long.MaxValue;
         int peers = 0;
-        foreach (PeerLink link in Volatile.Read(ref _links))
+        foreach (PeerSession session in Volatile.Read(ref _sessions))
         {
-            long comparedAt = link.ComparedAt(policy);
+            long comparedAt = session.ComparedAt(policy);
             earliest = Math.Min(earliest, comparedAt);
             peers += comparedAt == long.MaxValue ? 0 : 1;
         }
 
-        Rounds rounds = _rounds[(int)policy];
+        StabilityTracker rounds = _stability[(int)policy];
         rounds.Update(Time.GetTimestamp(), earliest, peers);
-        return rounds.SafeBefore;
+        return rounds.StableBefore;
+    }
+
+    private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _logGate = new();
+    private long _nextRefusalLog = long.MinValue;
+    private long _nextFaultLog = long.MinValue;
+    private long _clockRefusals;
+
+    /// <summary>Batches, hellos and records that were refused as their versions were too far ahead.</summary>
+    public long ClockRefusals => Volatile.Read(ref _clockRefusals);
+
+    /// <summary>The sum of a moment and an offset; the end of time where there is no such moment.</summary>
+    public static DateTimeOffset Shifted(DateTimeOffset moment, TimeSpan by) =>
+        by < DateTimeOffset.MinValue - moment ? DateTimeOffset.MinValue
+        : by > DateTimeOffset.MaxValue - moment ? DateTimeOffset.MaxValue
+        : moment + by;
+
+    /// <summary>A span of time in words that fit any length.</summary>
+    public static string InWords(TimeSpan span) => span.TotalDays >= 2
+        ? string.Create(CultureInfo.InvariantCulture, $"{span.TotalDays:F1} days")
+        : string.Create(CultureInfo.InvariantCulture, $"{span.TotalHours:F1} h");
+
+    /// <summary>Why a batch cannot be taken; null where its versions are acceptable.</summary>
+    public string? ClockObjection(Policy policy, IncomingBatch batch)
+    {
+        if (IndexOf(policy) is not { } index)
+        {
+            return null; // versions have no meaning here
+        }
+
+        for (int i = 0; i < batch.Jobs.Count; i++)
+        {
+            if (batch.Jobs[i].Version is { } version && !index.Accepts(version.Time))
+            {
+                return $"job {i}: \"stamp\" is {TooFar(index.LeadOf(version.Time))}";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Why the answer to a hello cannot be taken; null where its clocks are acceptable.</summary>
+    public string? ClockObjection(RegisterTable index, in SyncHead head)
+    {
+        TimeSpan offset = DateTimeOffset.FromUnixTimeMilliseconds(head.WallClock) - Time.GetUtcNow();
+        return offset.Duration() > HybridClock.MaxDrift
+            ? $"they are {InWords(offset.Duration())} apart, {(offset > TimeSpan.Zero ? "its own ahead" : "its own behind")} (at most 24 h)"
+            : TimeObjection(index, head);
+    }
+
+    /// <summary>Why the logical time of a hello cannot be taken.</summary>
+    private static string? TimeObjection(RegisterTable index, in SyncHead head) =>
+        index.Accepts(head.Time) ? null : $"the logical time is {TooFar(index.LeadOf(head.Time))}";
+
+    /// <summary>Counts what a client sent in vain; logs it at most once a minute.</summary>
+    public void Refused(string client, string objection)
+    {
+        Interlocked.Increment(ref _clockRefusals);
+        if (MayLog(ref _nextRefusalLog))
+        {
+            PeeringLog.ClockRefused(Log, client, objection);
+        }
+    }
+
+    private static string TooFar(TimeSpan lead) => $"{InWords(lead)} ahead of this node's clock (at most 24 h)";
+
+    private bool MayLog(ref long next)
+    {
+        lock (_logGate)
+        {
+            long now = Time.GetTimestamp();
+            bool may = now >= next;
+            next = may ? now + (long)(LogInterval.TotalSeconds * Time.TimestampFrequency) : next;
+            return may;
+        }
+    }
+
+    /// <summary>Renews the versions of records from the future, a few thousand at a time.</summary>
+    private void RenewVersions(RegisterTable index)
+    {
+        int renewed = 0;
+        for (int slices = 0; slices < 16 && index.NeedsRenewal; slices++)
+        {
+            using (_store.Hold())
+            {
+                renewed += index.RenewVersions(budget: 1_024);
+            }
+        }
+
+        if (renewed > 0)
+        {
+            PeeringLog.VersionsRenewed(Log, index.Policy.Name(), renewed);
+            Touch();
+        }
     }
 }

@@ -28,11 +28,11 @@ internal static partial class PeeringLog
     [LoggerMessage(EventName = "peer_clock_refused", Level = LogLevel.Warning, Message = "refuse peer client \"{Client}\": {Objection} (is NTP running on both?)")]
     public static partial void ClockRefused(ILogger log, string client, string objection);
 
-    [LoggerMessage(EventName = "peering_restamped", Level = LogLevel.Warning, Message = "renew stamps of {Policy} rules: the wall clock was set back; {Count} records were stamped in the future")]
-    public static partial void Restamped(ILogger log, string policy, int count);
+    [LoggerMessage(EventName = "peering_restamped", Level = LogLevel.Warning, Message = "renew versions of {Policy} rules: the wall clock was set back; {Count} records were stamped in the future")]
+    public static partial void VersionsRenewed(ILogger log, string policy, int count);
 
     [LoggerMessage(EventName = "peer_fault", Level = LogLevel.Error, Message = "flush peer \"{Peer}\": unexpected fault; the other peers are not affected")]
-    public static partial void LinkFault(ILogger log, string peer, Exception fault);
+    public static partial void SessionFault(ILogger log, string peer, Exception fault);
 
     [LoggerMessage(EventName = "peering_upkeep_failed", Level = LogLevel.Error, Message = "keep {Policy} records: unexpected fault; peering goes on")]
     public static partial void UpkeepFailed(ILogger log, string policy, Exception fault);

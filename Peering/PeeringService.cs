@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using System.Text;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;
@@ -56,7 +57,7 @@ public sealed class PeeringService : IDisposable
         _stop.Set();
         _thread?.Join(grace);
         long start = _time.GetTimestamp();
-        while (_engine.Links.Any(link => link.Status() is { Queued: > 0, State: PeerState.Up }) && _time.GetElapsedTime(start) < grace)
+        while (_engine.Sessions.Any(session => session.Status() is { Queued: > 0, State: PeerState.Up }) && _time.GetElapsedTime(start) < grace)
         {
             _engine.Tick();
             await Task.Delay(TimeSpan.FromMilliseconds(20)).ConfigureAwait(false);
@@ -66,12 +67,12 @@ public sealed class PeeringService : IDisposable
     }
 
     /// <summary>The state of every configured peer, in the order of the configuration.</summary>
-    public IReadOnlyList<PeerStatus> Status() => [.. _engine.Links.Select(link => link.Status())];
+    public IReadOnlyList<PeerStatus> Status() => [.. _engine.Sessions.Select(session => session.Status())];
 
     /// <summary>Records that are kept for the rules of one policy; null where it does not travel.</summary>
     public RecordCounts? Records(Policy policy) => _engine.IndexOf(policy)?.Counts;
 
-    /// <summary>Batches, hellos and records that were refused as their stamps were too far ahead.</summary>
+    /// <summary>Batches, hellos and records that were refused as their versions were too far ahead.</summary>
     public long ClockRefusals => _engine.ClockRefusals;
 
     /// <summary>Whether a peer may send changes of a policy.</summary>
@@ -116,10 +117,10 @@ public sealed class PeeringService : IDisposable
     /// <summary>Compares the rules with a peer's, rule by rule, and changes nothing.</summary>
     /// <returns>Null when no peer of that name is configured.</returns>
     public Task<PeerDifferences>? CompareAsync(string host, int limit) =>
-        Find(host) is { } link ? new DifferenceFinder(_engine, _transport, link.Settings).RunAsync(limit) : null;
+        Find(host) is { } session ? new DifferenceFinder(_engine, _transport, session.Settings).RunAsync(limit) : null;
 
-    private PeerLink? Find(string host) =>
-        _engine.Links.FirstOrDefault(link => link.Settings.Host == host || link.Settings.ToString() == host);
+    private PeerSession? Find(string host) =>
+        _engine.Sessions.FirstOrDefault(session => session.Settings.Host == host || session.Settings.ToString() == host);
 
     public void Dispose()
     {
@@ -142,5 +143,48 @@ public sealed class PeeringService : IDisposable
 
             InternalErrors.Run(Place.PeeringTick, _log, _engine.Tick);
         }
+    }
+}
+
+/// <summary>One batch of a peer while it is applied, so much of it at a time as the caller has time for.</summary>
+public sealed class BatchRun
+{
+    private readonly PeeringEngine _engine;
+    private readonly ILogger _log;
+    private readonly Policy _policy;
+    private readonly IncomingBatch _batch;
+    private readonly string _client;
+    private readonly byte[] _creator;
+    private int _done;
+
+    internal BatchRun(PeeringEngine engine, ILogger log, Policy policy, IncomingBatch batch, string client)
+    {
+        _engine = engine;
+        _log = log;
+        _policy = policy;
+        _batch = batch;
+        _client = client;
+        _creator = Encoding.UTF8.GetBytes(client);
+    }
+
+    public ApplyCounts Counts { get; } = new();
+
+    /// <summary>Applies jobs until all are done or the time is over.</summary>
+    /// <returns>Whether all are done.</returns>
+    public bool Run(TimeSpan limit)
+    {
+        if (_done < _batch.Jobs.Count)
+        {
+            _done = _engine.ApplyJobs(_policy, _batch, _done, limit, _creator, Counts);
+        }
+
+        bool isDone = _done == _batch.Jobs.Count;
+        if (isDone)
+        {
+            PeeringLog.Batch(
+                _log, _client, _policy.Name(), _batch.Jobs.Count, Counts.Applied, Counts.Stale, Counts.OwnedBySet, Counts.Refused + Counts.TableFull);
+        }
+
+        return isDone;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class PeerJobsTarget : FuzzTarget
         Require(again == PeerBodyFault.None, $"its echo is refused: {said}");
         Require(echo.AsSpan().SequenceEqual(Echo(second)), "the echo of its echo is another");
         IncomingJob? job = batch!.Jobs.Count > 0 ? batch.Jobs[0] : null;
-        return $"{Math.Min(batch.Jobs.Count, 3)} {batch.SentAt is null} {job?.IsAdd} {job?.Stamp is null} {job?.TimeToLive is null} {job?.Metadata is null} {job?.Tag.Length > 0}";
+        return $"{Math.Min(batch.Jobs.Count, 3)} {batch.SentAt is null} {job?.IsAdd} {job?.Version is null} {job?.TimeToLive is null} {job?.Metadata is null} {job?.Tag.Length > 0}";
     }
 
     private static byte[] Echo(IncomingBatch batch)

@@ -47,7 +47,7 @@ internal sealed class SyncMessageTarget : FuzzTarget
             var answer = new ArrayBufferWriter<byte>();
             SyncRecords.WriteHead(answer.GetSpan(SyncRecords.HeadBytes), 5, DateTimeOffset.UnixEpoch.AddDays(20_000));
             answer.Advance(SyncRecords.HeadBytes);
-            SyncRecords.Write(answer, new OutgoingJob(Cidr.FromV4(1), new Stamp(1, 2), ReplicaState.Live, "tag"u8.ToArray(), 5, TimeSpan.FromSeconds(3), false, default));
+            SyncRecords.Write(answer, new OutgoingJob(Cidr.FromV4(1), new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 5, TimeSpan.FromSeconds(3), false, default));
             yield return answer.WrittenSpan.ToArray();
         }
     }

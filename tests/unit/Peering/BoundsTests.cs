@@ -18,11 +18,11 @@ public class BoundsTests
         for (int i = 0; i < 25; i++)
         {
             Send(node, 40_000, n => Address((40_000 * i) + n), isAdd: false);
-            Assert.InRange(node.Index.DeadCount, 1, ReplicaIndex.MaxDead);
+            Assert.InRange(node.Index.TombstoneCount, 1, RegisterTable.MaxTombstones);
         }
 
         RecordCounts counts = node.Index.Counts;
-        Assert.Equal((0, ReplicaIndex.MaxDead, 0L), (counts.Live, counts.Dead, counts.Evicted));
+        Assert.Equal((0, RegisterTable.MaxTombstones, 0L), (counts.Live, counts.Tombstones, counts.Evicted));
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public class BoundsTests
             Send(node, 20_000, Address, isAdd: true);
         }
 
-        int waiting = ReplicaIndex.MaxWaiting(100);
+        int waiting = RegisterTable.MaxWaiting(100);
         RecordCounts counts = node.Index.Counts;
         Assert.Equal((100 + waiting, waiting), (counts.Live, counts.Waiting));
         Assert.Equal(5 * (20_000L - 100 - waiting), counts.Refused);
@@ -114,14 +114,14 @@ public class BoundsTests
         SimCluster cluster = Started(2);
         SimNode node = cluster.Nodes[0];
         cluster.Run(2);
-        long before = node.Engine.Links[0].ComparedAt(Policy.Drop);
+        long before = node.Engine.Sessions[0].ComparedAt(Policy.Drop);
         var forged = new SyncHead(
             cluster.Nodes[1].Engine.Node, node.Clock.GetUtcNow().ToUnixTimeMilliseconds(), 1, 2, 3, 4, long.MaxValue, node.Engine.Node, Key: 666);
         node.Engine.ServeSync(Policy.Drop, SyncMessage.Hello(forged), new System.Buffers.ArrayBufferWriter<byte>(), "liar");
-        Assert.Equal(before, node.Engine.Links[0].ComparedAt(Policy.Drop));
+        Assert.Equal(before, node.Engine.Sessions[0].ComparedAt(Policy.Drop));
         node.Engine.ServeSync(
             Policy.Drop, SyncMessage.Hello(forged with { Key = cluster.Nodes[1].Engine.Keys.Own }), new System.Buffers.ArrayBufferWriter<byte>(), "liar");
-        Assert.InRange(node.Engine.Links[0].ComparedAt(Policy.Drop), before, node.Clock.GetTimestamp());
+        Assert.InRange(node.Engine.Sessions[0].ComparedAt(Policy.Drop), before, node.Clock.GetTimestamp());
     }
 
     [Theory]
@@ -133,19 +133,19 @@ public class BoundsTests
         SimCluster cluster = Started(3);
         cluster.Run(2);
         ulong now = (ulong)cluster.Nodes[0].Clock.GetUtcNow().ToUnixTimeMilliseconds() << 16;
-        var stamp = new Stamp(now, 7);
+        var version = new RuleVersion(now, 7);
         for (int i = 0; i < 3; i++)
         {
             bool isAdd = difference != "removal" || i == 0;
             ReadOnlyMemory<byte> tag = difference == "tags" ? (byte[])[(byte)('a' + i)] : default;
             bool isShort = difference == "expiry" && i == 1;
-            var job = new IncomingJob(isAdd, Net("192.0.2.1/32"), tag, isShort ? 1UL : 0, null, stamp, isShort ? TimeSpan.FromSeconds(4) : null);
+            var job = new IncomingJob(isAdd, Net("192.0.2.1/32"), tag, isShort ? 1UL : 0, null, version, isShort ? TimeSpan.FromSeconds(4) : null);
             cluster.Nodes[i].Engine.ApplyJobs(Policy.Drop, new IncomingBatch([job], null), "liar"u8);
         }
 
         cluster.Run(15);
         Assert.All(cluster.Nodes, node => Assert.Equal(difference == "tags" ? 1 : 0, node.Store.Count(Policy.Drop)));
-        Assert.All(cluster.Nodes.SelectMany(node => node.Engine.Links), link => Assert.True(link.Status().InSync));
+        Assert.All(cluster.Nodes.SelectMany(node => node.Engine.Sessions), session => Assert.True(session.Status().InSync));
         Assert.All(cluster.Nodes, node => Assert.Equal(difference == "tags" ? "c" : "", node.Store.TryGet(Policy.Drop, Net("192.0.2.1/32"), out Entry entry)
             ? System.Text.Encoding.ASCII.GetString(entry.Tag.Span) : ""));
     }
@@ -167,7 +167,7 @@ public class BoundsTests
             Policy.Drop,
             new IncomingBatch(
                 [.. Enumerable.Range(0, count).Select(i => new IncomingJob(
-                    isAdd, cidr(i), default, 0, null, new Stamp(now + Interlocked.Increment(ref _stamp), nodeNumber?.Invoke(i) ?? 7), null))], null),
+                    isAdd, cidr(i), default, 0, null, new RuleVersion(now + Interlocked.Increment(ref _stamp), nodeNumber?.Invoke(i) ?? 7), null))], null),
             "liar"u8);
     }
 }

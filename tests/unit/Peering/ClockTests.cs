@@ -7,7 +7,7 @@ using static Couic.Tests.Store.StoreRig;
 
 namespace Couic.Tests.Peering;
 
-/// <summary>Whatever a peer says of time, stamps stay acceptable to nodes whose clocks are right.</summary>
+/// <summary>Whatever a peer says of time, versions stay acceptable to nodes whose clocks are right.</summary>
 public class ClockTests
 {
     private const ulong Day = 24UL * 3_600_000 << 16;
@@ -73,9 +73,9 @@ public class ClockTests
         cluster.StartAll();
         cluster.Run(1);
         SimNode victim = cluster.Nodes[0];
-        var batch = new IncomingBatch([new IncomingJob(true, Net("192.0.2.1/32"), default, 0, null, new Stamp(far, 7), null)], null);
+        var batch = new IncomingBatch([new IncomingJob(true, Net("192.0.2.1/32"), default, 0, null, new RuleVersion(far, 7), null)], null);
         Assert.Contains("ahead of this node's clock (at most 24 h)", victim.Engine.ClockObjection(Policy.Drop, batch), StringComparison.Ordinal);
-        Assert.Equal(1, victim.Engine.ApplyJobs(Policy.Drop, batch, "liar"u8).FromTheFuture);
+        Assert.Equal(1, victim.Engine.ApplyJobs(Policy.Drop, batch, "liar"u8).TooFarAhead);
         Assert.False(victim.Index.TryGet(Net("192.0.2.1/32"), out _, out _));
         AssertBothWays(cluster);
     }
@@ -105,7 +105,7 @@ public class ClockTests
         cluster.Nodes[0].Add(Net("192.0.2.1/32"), "", 0, update: false);
         cluster.Run(1);
         Assert.Equal(1, cluster.Nodes[2].Store.Count(Policy.Drop));
-        PeerStatus status = cluster.Nodes[0].Engine.Links.Single(link => link.Settings.Port == 1).Status();
+        PeerStatus status = cluster.Nodes[0].Engine.Sessions.Single(session => session.Settings.Port == 1).Status();
         Assert.Equal(PeerState.Failing, status.State);
         Assert.StartsWith(error, status.LastError, StringComparison.Ordinal);
         Assert.Equal(1, status.Queued);
@@ -159,7 +159,7 @@ public class ClockTests
         cluster.Run(60);
         AssertBothWays(cluster);
         Assert.All(cluster.Nodes, node => Assert.Equal(3_000, node.Store.Count(Policy.Drop)));
-        Assert.All(cluster.Nodes.SelectMany(node => node.Engine.Links), link => Assert.True(link.Status().InSync));
+        Assert.All(cluster.Nodes.SelectMany(node => node.Engine.Sessions), session => Assert.True(session.Status().InSync));
     }
 
     [Fact]

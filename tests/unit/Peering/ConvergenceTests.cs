@@ -36,7 +36,7 @@ public class ConvergenceTests
         cluster.Network.Cut(1, 2);
         cluster.Nodes[0].Remove(Net("10.0.0.1/32"));
         cluster.Run(3_600);
-        Assert.Equal(1, cluster.Nodes[0].Index.DeadCount);
+        Assert.Equal(1, cluster.Nodes[0].Index.TombstoneCount);
         cluster.Nodes[0].Crash();
         cluster.Run(1);
         cluster.Nodes[0].Start();
@@ -46,7 +46,7 @@ public class ConvergenceTests
         Assert.Null(cluster.Fault());
         Assert.All(cluster.Nodes, node => Assert.Equal(0, node.Store.Count(Policy.Drop)));
         cluster.Run(120);
-        Assert.All(cluster.Nodes, node => Assert.Equal(0, node.Index.DeadCount));
+        Assert.All(cluster.Nodes, node => Assert.Equal(0, node.Index.TombstoneCount));
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public class ConvergenceTests
         Assert.Equal(1, cluster.Nodes[1].Store.Count(Policy.Drop));
         cluster.Run(5);
         Assert.Equal(0, cluster.Nodes[1].Store.Count(Policy.Drop));
-        Assert.InRange(cluster.Nodes[0].Engine.Links[0].Status().ClockOffset!.Value.TotalSeconds, skew - 0.1, skew + 0.1);
+        Assert.InRange(cluster.Nodes[0].Engine.Sessions[0].Status().ClockOffset!.Value.TotalSeconds, skew - 0.1, skew + 0.1);
     }
 
     [Fact]
@@ -118,7 +118,7 @@ public class ConvergenceTests
             cluster.Run(1);
         }
 
-        Assert.InRange(cluster.Nodes[0].Engine.Links[0].Status().Counters.Failures, 100, 400);
+        Assert.InRange(cluster.Nodes[0].Engine.Sessions[0].Status().Counters.Failures, 100, 400);
         string[] lines = [.. log.Lines.Where(line => line.StartsWith("Warning: send to peer \"node1:1\": connection lost", StringComparison.Ordinal))];
         Assert.InRange(lines.Length, 9, 11); // in ten minutes
     }
@@ -137,7 +137,7 @@ public class ConvergenceTests
         Assert.Equal(Rules, cluster.Nodes[1].Store.Count(Policy.Drop));
 
         // The jobs of these ten are lost with the node that was told of them; only the comparison finds them.
-        ReplicaIndex index = cluster.Nodes[0].Index;
+        RegisterTable index = cluster.Nodes[0].Index;
         for (int i = 0; i < 10; i++)
         {
             var context = new ChangeContext(ChangeOrigin.Peer, "gone"u8);
@@ -145,7 +145,7 @@ public class ConvergenceTests
             using (cluster.Nodes[0].Store.Hold())
             {
                 cluster.Nodes[0].Store.Add(Policy.Drop, cidr, default, 0, ConflictMode.Refuse, context, out _);
-                index.Record(cidr, index.NewStamp(), ReplicaState.Live, ReplicaFlags.Applied, default, 0, null);
+                index.Record(cidr, index.NewVersion(), RegisterState.Live, RegisterFlags.Applied, default, 0, null);
             }
         }
 
@@ -169,14 +169,14 @@ public class ConvergenceTests
         }
 
         cluster.Run(600);
-        Assert.Equal(Rules, cluster.Nodes[0].Engine.Links.Single(l => l.Settings.Port == 2).Status().Queued);
+        Assert.Equal(Rules, cluster.Nodes[0].Engine.Sessions.Single(l => l.Settings.Port == 2).Status().Queued);
         long before = cluster.Traffic.Total;
         cluster.Nodes[2].Start();
         cluster.Run(5);
         Assert.Equal(Rules, cluster.Nodes[2].Store.Count(Policy.Drop));
         Assert.InRange(cluster.Traffic.Total - before, 0, 3L * Rules * 200);
         cluster.Run(5);
-        Assert.All(cluster.Nodes[0].Engine.Links, link => Assert.Equal(0, link.Status().Queued));
+        Assert.All(cluster.Nodes[0].Engine.Sessions, session => Assert.Equal(0, session.Status().Queued));
     }
 
     [Fact]

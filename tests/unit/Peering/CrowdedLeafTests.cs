@@ -96,13 +96,13 @@ public class CrowdedLeafTests
         node.Engine.ApplyJobs(
             Policy.Drop,
             new IncomingBatch(
-                [.. Enumerable.Range(first, count).Select(i => new IncomingJob(true, Colliding.Cidr(i), default, 0, null, new Stamp(now + (ulong)i, 7), null))], null),
+                [.. Enumerable.Range(first, count).Select(i => new IncomingJob(true, Colliding.Cidr(i), default, 0, null, new RuleVersion(now + (ulong)i, 7), null))], null),
             "liar"u8);
     }
 
     private static void AssertSame(SimCluster cluster, int count)
     {
         Assert.All(cluster.Nodes, node => Assert.Equal(count, node.Store.Count(Policy.Drop)));
-        Assert.All(cluster.Nodes, node => Assert.True(node.Engine.Links[0].Status().InSync));
+        Assert.All(cluster.Nodes, node => Assert.True(node.Engine.Sessions[0].Status().InSync));
     }
 }

@@ -65,7 +65,7 @@ public class LiarTests
         {
             RecordCounts counts = node.Index.Counts;
             int limit = StoreLimits.Default.Entries(Policy.Drop);
-            return counts.Live > limit + ReplicaIndex.MaxWaiting(limit) || counts.Dead > ReplicaIndex.MaxDead ? $"node {node.Number}: {counts}" : null;
+            return counts.Live > limit + RegisterTable.MaxWaiting(limit) || counts.Tombstones > RegisterTable.MaxTombstones ? $"node {node.Number}: {counts}" : null;
         }
     }
 
@@ -91,7 +91,7 @@ public class LiarTests
             {
                 Cidr one = missing.Concat(extra).First();
                 return $"node {node.Number} lacks {missing.Length}, has {extra.Length} more: " + string.Join("; ", nodes.Select(n =>
-                    $"{one} {(n.Index.TryGet(one, out OutgoingJob job, out ReplicaFlags flags) ? $"{job.State} {job.Stamp} {flags}" : "-")} {n.Index.Counts} {n.Engine.Links[0].Describe()}"));
+                    $"{one} {(n.Index.TryGet(one, out OutgoingJob job, out RegisterFlags flags) ? $"{job.State} {job.Version} {flags}" : "-")} {n.Index.Counts} {n.Engine.Sessions[0].Describe()}"));
             }
         }
 
@@ -107,6 +107,6 @@ public class LiarTests
             node.Index.ReadLeaf(leaf, records);
         }
 
-        return [.. records.Where(record => record.State == ReplicaState.Live).Select(record => record.Cidr)];
+        return [.. records.Where(record => record.State == RegisterState.Live).Select(record => record.Cidr)];
     }
 }

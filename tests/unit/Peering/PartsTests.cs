@@ -10,35 +10,35 @@ public class PartsTests
     public void ARecordIsSafeToForgetAfterAsManyRoundsAsThereArePeersAndSomeForWhatIsOnItsWay()
     {
         const int Peers = 2;
-        var rounds = new Rounds(gap: 5);
+        var rounds = new StabilityTracker(gap: 5);
         rounds.Update(now: 10, comparedAt: 0, Peers);
         long now = 20;
-        for (int round = 0; round < Rounds.OnTheWay + Peers; round++)
+        for (int round = 0; round < StabilityTracker.OnTheWay + Peers; round++)
         {
             rounds.Update(now, comparedAt: now, Peers);
             rounds.Update(now + 5, comparedAt: now + 5, Peers); // the next round begins now: this is no part of it
             rounds.Update(now + 9, comparedAt: now + 5, Peers); // one of them has not compared since it began
-            Assert.Equal(long.MinValue, rounds.SafeBefore);
+            Assert.Equal(long.MinValue, rounds.StableBefore);
             now += 10;
         }
 
         rounds.Update(now, comparedAt: now, Peers);
-        Assert.Equal(10, rounds.SafeBefore);
+        Assert.Equal(10, rounds.StableBefore);
     }
 
     [Fact]
     public void RoundsTakeTheirTimeAlsoWhereNobodyHasToCompare()
     {
-        var rounds = new Rounds(gap: 5);
-        int due = 1 + (6 * Rounds.OnTheWay); // each round is seen to be over a moment after it began
+        var rounds = new StabilityTracker(gap: 5);
+        int due = 1 + (6 * StabilityTracker.OnTheWay); // each round is seen to be over a moment after it began
         for (int now = 0; now < due; now++)
         {
-            Assert.Equal(long.MinValue, rounds.SafeBefore);
+            Assert.Equal(long.MinValue, rounds.StableBefore);
             rounds.Update(now, long.MaxValue, peers: 0);
         }
 
         rounds.Update(due, long.MaxValue, peers: 0);
-        Assert.Equal(0, rounds.SafeBefore);
+        Assert.Equal(0, rounds.StableBefore);
     }
 
     [Fact]

@@ -17,15 +17,15 @@ public class PeerGuardTests
     [InlineData(LockoutMode.Off, true)]
     public async Task ARule_ThatLocksOut_IsAppliedAsTheModeSays(LockoutMode mode, bool isApplied)
     {
-        foreach (string stamp in new[] { Plain, Stamp(1) })
+        foreach (string version in new[] { Plain, RuleVersion(1) })
         {
             await using RealNode node = Node(mode);
-            ApplyCounts counts = Add(node, "10.0.0.0/8", stamp);
+            ApplyCounts counts = Add(node, "10.0.0.0/8", version);
             Assert.Equal((isApplied ? 1 : 0, isApplied ? 0 : 1), (counts.Applied, counts.Refused));
             Assert.Equal(isApplied, node.Store.TryGet(Policy.Drop, Net("10.0.0.0/8"), out _));
             Assert.Equal(isApplied ? 0 : 1, node.Store.Guard.Withheld.Texts.Count);
             Assert.Equal(mode != LockoutMode.Off, node.Log.Warnings.Any(line => line.Contains("10.0.0.1 (the default gateway)", StringComparison.Ordinal)));
-            Assert.Equal(1, Add(node, "203.0.113.0/24", stamp).Applied);
+            Assert.Equal(1, Add(node, "203.0.113.0/24", version).Applied);
         }
     }
 
@@ -37,10 +37,10 @@ public class PeerGuardTests
     [InlineData("128.0.0.0/1", LockoutMode.Refuse, false)]
     public async Task ABroadRule_IsHeldBack(string network, LockoutMode mode, bool isApplied)
     {
-        foreach (string stamp in new[] { Plain, Stamp(1) })
+        foreach (string version in new[] { Plain, RuleVersion(1) })
         {
             await using RealNode node = Node(mode);
-            Assert.Equal(isApplied ? 1 : 0, Add(node, network, stamp).Applied);
+            Assert.Equal(isApplied ? 1 : 0, Add(node, network, version).Applied);
             Assert.Equal(isApplied ? 1 : 0, node.Store.Count(Policy.Drop));
         }
     }
@@ -49,10 +49,10 @@ public class PeerGuardTests
     public async Task AStampedRule_ThatIsHeldBack_IsAppliedOnceTheAddressIsIgnored_AndForgottenWhenItIsRemoved()
     {
         await using RealNode node = Node(LockoutMode.Refuse);
-        Add(node, "10.0.0.0/8", Stamp(1));
-        Add(node, "10.0.0.0/16", Stamp(1));
+        Add(node, "10.0.0.0/8", RuleVersion(1));
+        Add(node, "10.0.0.0/16", RuleVersion(1));
         Assert.Equal(2, node.Store.Guard.Withheld.Texts.Count);
-        Apply(node, $$"""[{"action":"remove","entry":{"cidr":"10.0.0.0/16","expiration":0}{{Stamp(2)}}}]""");
+        Apply(node, $$"""[{"action":"remove","entry":{"cidr":"10.0.0.0/16","expiration":0}{{RuleVersion(2)}}}]""");
         Assert.Single(node.Store.Guard.Withheld.Texts);
         node.Store.Add(Policy.Ignore, Net("10.0.0.1/32"), default, 0, ConflictMode.Refuse, new ChangeContext(ChangeOrigin.Api, "t"u8), out _);
         await RealNode.Eventually(() => node.Store.TryGet(Policy.Drop, Net("10.0.0.0/8"), out _), "the rule is applied");
@@ -65,13 +65,13 @@ public class PeerGuardTests
     [InlineData(LockoutMode.Refuse, false)]
     public async Task TheRemovalOfWhatProtects_IsMadeAsTheModeSays(LockoutMode mode, bool isMade)
     {
-        foreach (string stamp in new[] { Plain, Stamp(9) })
+        foreach (string version in new[] { Plain, RuleVersion(9) })
         {
             await using RealNode node = Node(mode);
             var context = new ChangeContext(ChangeOrigin.Api, "t"u8);
             node.Store.Add(Policy.Ignore, Net("10.0.0.1/32"), default, 0, ConflictMode.Refuse, context, out _);
             node.Add("10.0.0.0/8");
-            Apply(node, $$"""[{"action":"remove","entry":{"cidr":"10.0.0.1/32","expiration":0}{{stamp}}}]""", Policy.Ignore);
+            Apply(node, $$"""[{"action":"remove","entry":{"cidr":"10.0.0.1/32","expiration":0}{{version}}}]""", Policy.Ignore);
             Assert.Equal(!isMade, node.Store.TryGet(Policy.Ignore, Net("10.0.0.1/32"), out _));
             Assert.Contains(node.Log.Warnings, line => line.Contains("protects 10.0.0.1 (the default gateway)", StringComparison.Ordinal));
         }
@@ -95,11 +95,11 @@ public class PeerGuardTests
         return node;
     }
 
-    private static string Stamp(int later) =>
+    private static string RuleVersion(int later) =>
         $$""","stamp":{{((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 16) + (ulong)later}},"node":7""";
 
-    private static ApplyCounts Add(RealNode node, string cidr, string stamp) =>
-        Apply(node, $$"""[{"action":"add","entry":{"cidr":"{{cidr}}","tag":null,"expiration":0}{{stamp}}}]""");
+    private static ApplyCounts Add(RealNode node, string cidr, string version) =>
+        Apply(node, $$"""[{"action":"add","entry":{"cidr":"{{cidr}}","tag":null,"expiration":0}{{version}}}]""");
 
     private static ApplyCounts Apply(RealNode node, string jobs, Policy policy = Policy.Drop)
     {

@@ -37,7 +37,7 @@ public class PeerJobReaderTests
     {
         Read("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":1},"stamp":5,"node":6,"ttl":1500,"sent":1700000000000}]""", out IncomingBatch batch, out _);
         IncomingJob job = Assert.Single(batch.Jobs);
-        Assert.Equal(new Stamp(5, 6), job.Stamp);
+        Assert.Equal(new RuleVersion(5, 6), job.Version);
         Assert.Equal(TimeSpan.FromSeconds(1.5), job.TimeToLive);
         Assert.Equal(DateTimeOffset.FromUnixTimeMilliseconds(1_700_000_000_000), batch.SentAt);
     }

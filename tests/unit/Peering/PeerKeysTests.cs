@@ -51,10 +51,10 @@ public class PeerKeysTests
         cluster.Run(1);
         cluster.Nodes[0].Start();
         cluster.Run(20);
-        PeerLink link = cluster.Nodes[0].Engine.Links[0];
-        Assert.Equal((PeerState.Up, false), (link.Status().State, link.Status().InSync));
+        PeerSession session = cluster.Nodes[0].Engine.Sessions[0];
+        Assert.Equal((PeerState.Up, false), (session.Status().State, session.Status().InSync));
         Assert.Equal(0, cluster.Nodes[0].Store.Count(Policy.Drop));
-        Assert.InRange(link.Status().Counters.Requests, 5, 60);
+        Assert.InRange(session.Status().Counters.Requests, 5, 60);
     }
 
     [Fact]

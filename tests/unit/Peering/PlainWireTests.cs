@@ -82,7 +82,7 @@ public class PlainWireTests
              {"action":"add","entry":{"cidr":"10.0.0.9/32","tag":null,"expiration":1,"metadata":null}},
              {"action":"add","entry":{"cidr":"10.0.0.2/32","tag":"x","expiration":0,"metadata":null}}]
             """);
-        Assert.Equal((1, 3), (counts.Applied, counts.NoNews));
+        Assert.Equal((1, 3), (counts.Applied, counts.Stale));
         Assert.Equal(2, node.Store.Count(Policy.Drop));
         Assert.True(node.Store.TryGet(Policy.Drop, Net("10.0.0.1/32"), out Entry entry));
         Assert.Equal("ours", Encoding.UTF8.GetString(entry.Tag.Span));

@@ -26,8 +26,8 @@ public class ReconfigureTests
                 engine.Reconfigure(new PeeringSettings(
                     random.Next(8) != 0, random.Next(3) == 0 ? [Policy.Drop, Policy.Ignore] : [Policy.Drop], peers));
                 PeerSettings[] expected = engine.Settings.Enabled ? [.. peers.Distinct().Take(64)] : [];
-                Assert.Equal(expected, engine.Links.Select(link => link.Settings));
-                Assert.Equal(engine.Links.Count, engine.Links.Select(link => link.Number).Distinct().Count());
+                Assert.Equal(expected, engine.Sessions.Select(session => session.Settings));
+                Assert.Equal(engine.Sessions.Count, engine.Sessions.Select(session => session.Number).Distinct().Count());
                 store.Add(
                     Policy.Drop, Cidr.FromV4((uint)random.Next()), default, 0, ConflictMode.Update, new ChangeContext(ChangeOrigin.Api, "t"u8), out _);
                 engine.Tick();
@@ -42,7 +42,7 @@ public class ReconfigureTests
         PeerSettings[] peers = [.. Enumerable.Range(0, 64).Select(i => Peer(i))];
         engine.Reconfigure(new PeeringSettings(true, [Policy.Drop], peers));
         engine.Reconfigure(new PeeringSettings(true, [Policy.Drop], [Peer(99), .. peers]));
-        Assert.Equal([Peer(99), .. peers[..63]], engine.Links.Select(link => link.Settings));
+        Assert.Equal([Peer(99), .. peers[..63]], engine.Sessions.Select(session => session.Settings));
     }
 
     [Theory]
@@ -89,8 +89,8 @@ public class ReconfigureTests
 
         Assert.True(transport.Posts[1] > 0);
         Assert.True(transport.Posts[0] > 1, "the faulty one is tried again");
-        Assert.All(engine.Links, link => Assert.Equal(1, link.Status().Queued));
-        Assert.Equal("unexpected fault of this node (see its log)", engine.Links[0].Status().LastError);
+        Assert.All(engine.Sessions, session => Assert.Equal(1, session.Status().Queued));
+        Assert.Equal("unexpected fault of this node (see its log)", engine.Sessions[0].Status().LastError);
     }
 
     private static PeerSettings Peer(int number) => new($"node{number}", number + 1, false, Guid.Empty);

@@ -64,7 +64,7 @@ public class SyncMessageTests
         Cidr.TryParse(cidr, out Cidr network);
         TimeSpan? left = expiration == 0 ? null : TimeSpan.FromMilliseconds(1_234);
         var job = new OutgoingJob(
-            network, new Stamp(11, 12), (ReplicaState)state, System.Text.Encoding.ASCII.GetBytes(tag), expiration, left, false, default);
+            network, new RuleVersion(11, 12), (RegisterState)state, System.Text.Encoding.ASCII.GetBytes(tag), expiration, left, false, default);
         byte[] body = Records(job, job);
 
         var records = new List<RemoteChange>();
@@ -72,7 +72,7 @@ public class SyncMessageTests
         Assert.Equal(DigestTree.Leaves, next);
         Assert.Equal(2, records.Count);
         bool live = state == 0;
-        Assert.Equal((network, new Stamp(11, 12), (ReplicaState)state), (records[1].Cidr, records[1].Stamp!.Value, records[1].State));
+        Assert.Equal((network, new RuleVersion(11, 12), (RegisterState)state), (records[1].Cidr, records[1].Version!.Value, records[1].State));
         Assert.Equal(live ? tag : "", System.Text.Encoding.ASCII.GetString(records[1].Tag.Span));
         Assert.Equal(live ? (expiration, left) : (0, null), (records[1].Expiration, records[1].Left));
 
@@ -86,8 +86,8 @@ public class SyncMessageTests
     {
         Cidr.TryParse("10.1.0.0/16", out Cidr cidr);
         byte[] good = Records(
-            new OutgoingJob(cidr, new Stamp(1, 2), ReplicaState.Live, "tag"u8.ToArray(), 1_800_000_000, TimeSpan.FromSeconds(5), false, default),
-            new OutgoingJob(cidr, new Stamp(3, 4), ReplicaState.Removed, default, 0, null, false, default));
+            new OutgoingJob(cidr, new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 1_800_000_000, TimeSpan.FromSeconds(5), false, default),
+            new OutgoingJob(cidr, new RuleVersion(3, 4), RegisterState.Removed, default, 0, null, false, default));
         var random = new Random(5);
         for (int i = 0; i < 50_000; i++)
         {

@@ -6,8 +6,8 @@ namespace Couic.Tests.Peering.Simulator;
 /// <summary>Some nodes, each a peer of every other, and a judge who hears everything and forgets nothing.</summary>
 internal sealed class SimCluster
 {
-    private readonly Dictionary<Stamp, long?> _deadlines = [];
-    private readonly Dictionary<Stamp, long> _madeAt = [];
+    private readonly Dictionary<RuleVersion, long?> _deadlines = [];
+    private readonly Dictionary<RuleVersion, long> _madeAt = [];
 
     public SimCluster(int seed, int nodes, double maxSkewSeconds = 0, StoreLimits? limits = null)
     {
@@ -57,9 +57,9 @@ internal sealed class SimCluster
     public void OnLocalChange(SimNode node, Cidr cidr, ulong? expiration)
     {
         node.Index.TryGet(cidr, out OutgoingJob record, out _);
-        node.Hear(cidr, record.Stamp);
-        _madeAt[record.Stamp] = World.Now;
-        _deadlines[record.Stamp] = expiration switch
+        node.Hear(cidr, record.Version);
+        _madeAt[record.Version] = World.Now;
+        _deadlines[record.Version] = expiration switch
         {
             null => null,
             0 => long.MaxValue,
@@ -75,33 +75,33 @@ internal sealed class SimCluster
         {
             foreach (RemoteChange record in records)
             {
-                node.Hear(record.Cidr, record.Stamp!.Value);
+                node.Hear(record.Cidr, record.Version!.Value);
             }
         }
     }
 
     /// <summary>
     /// What is wrong, if anything: each CIDR must be what the latest change says that any living node has heard of, on
-    /// every node, give or take two seconds about its expiry. A change may have taken the place of one with a later stamp
+    /// every node, give or take two seconds about its expiry. A change may have taken the place of one with a later version
     /// that was dead by then and forgotten: a node with a slow clock, started anew, makes such before it meets the others.
     /// </summary>
     public string? Fault()
     {
-        var latest = new Dictionary<Cidr, Stamp>();
+        var latest = new Dictionary<Cidr, RuleVersion>();
         foreach (SimNode node in Nodes.Where(n => n.IsUp))
         {
-            foreach ((Cidr cidr, Stamp stamp) in node.Heard)
+            foreach ((Cidr cidr, RuleVersion version) in node.Heard)
             {
-                if (!latest.TryGetValue(cidr, out Stamp known) || known < stamp)
+                if (!latest.TryGetValue(cidr, out RuleVersion known) || known < version)
                 {
-                    latest[cidr] = stamp;
+                    latest[cidr] = version;
                 }
             }
         }
 
-        foreach ((Cidr cidr, Stamp stamp) in latest.ToArray())
+        foreach ((Cidr cidr, RuleVersion version) in latest.ToArray())
         {
-            if (Successor(cidr, stamp) is { } successor)
+            if (Successor(cidr, version) is { } successor)
             {
                 latest[cidr] = successor;
             }
@@ -109,9 +109,9 @@ internal sealed class SimCluster
 
         foreach (SimNode node in Nodes.Where(n => n.IsUp))
         {
-            foreach ((Cidr cidr, Stamp stamp) in latest)
+            foreach ((Cidr cidr, RuleVersion version) in latest)
             {
-                if (FaultOf(node, cidr, stamp) is { } fault)
+                if (FaultOf(node, cidr, version) is { } fault)
                 {
                     return fault + Environment.NewLine + string.Join(Environment.NewLine, Nodes.Select(n => Describe(n, cidr)));
                 }
@@ -130,16 +130,16 @@ internal sealed class SimCluster
     }
 
     /// <summary>The latest change in force anywhere, if it was made when the given one was dead already.</summary>
-    private Stamp? Successor(Cidr cidr, Stamp stamp)
+    private RuleVersion? Successor(Cidr cidr, RuleVersion version)
     {
-        long diedAt = _deadlines[stamp] ?? _madeAt[stamp];
-        Stamp? latest = null;
+        long diedAt = _deadlines[version] ?? _madeAt[version];
+        RuleVersion? latest = null;
         foreach (SimNode node in Nodes.Where(n => n.IsUp))
         {
-            if (node.Index.TryGet(cidr, out OutgoingJob record, out _) && record.State == ReplicaState.Live
-                && _madeAt[record.Stamp] > diedAt && (latest is null || latest < record.Stamp))
+            if (node.Index.TryGet(cidr, out OutgoingJob record, out _) && record.State == RegisterState.Live
+                && _madeAt[record.Version] > diedAt && (latest is null || latest < record.Version))
             {
-                latest = record.Stamp;
+                latest = record.Version;
             }
         }
 
@@ -148,9 +148,9 @@ internal sealed class SimCluster
 
     private string Describe(SimNode node, Cidr cidr)
     {
-        string record = node.Index.TryGet(cidr, out OutgoingJob job, out ReplicaFlags flags) ? $"{job.Stamp} {job.State} {flags}" : "-";
-        IEnumerable<string> links = node.Engine.Links.Select(link => $"{link.Settings.Host}: {link.Describe()}");
-        return $"node {node.Number} start {node.Incarnation} at {World.Now / 1e9:F3}: {record}; " + string.Join("; ", links);
+        string record = node.Index.TryGet(cidr, out OutgoingJob job, out RegisterFlags flags) ? $"{job.Version} {job.State} {flags}" : "-";
+        IEnumerable<string> sessions = node.Engine.Sessions.Select(session => $"{session.Settings.Host}: {session.Describe()}");
+        return $"node {node.Number} start {node.Incarnation} at {World.Now / 1e9:F3}: {record}; " + string.Join("; ", sessions);
     }
 
     /// <summary>A rule that is in force on some node more than two seconds after its time, whatever else is going on.</summary>
@@ -162,8 +162,8 @@ internal sealed class SimCluster
             {
                 // An entry that lost against a later word whose time has come is gone for everybody but the store's timer.
                 if (node.Index.TryGet(cidr, out OutgoingJob record, out _)
-                    && (record.State == ReplicaState.Live || node.Store.TryGet(Policy.Drop, cidr, out _))
-                    && _deadlines.TryGetValue(record.Stamp, out long? deadline)
+                    && (record.State == RegisterState.Live || node.Store.TryGet(Policy.Drop, cidr, out _))
+                    && _deadlines.TryGetValue(record.Version, out long? deadline)
                     && deadline is { } end && end < World.Now - 2_000_000_000)
                 {
                     return $"node {node.Number}: {cidr} outlives its time by {(World.Now - end) / 1e9:F3} s";
@@ -174,33 +174,33 @@ internal sealed class SimCluster
         return null;
     }
 
-    private string? FaultOf(SimNode node, Cidr cidr, Stamp stamp)
+    private string? FaultOf(SimNode node, Cidr cidr, RuleVersion version)
     {
         const long Tolerance = 2_000_000_000;
-        long? deadline = _deadlines[stamp];
+        long? deadline = _deadlines[version];
         bool present = node.Store.TryGet(Policy.Drop, cidr, out _);
         bool known = node.Index.TryGet(cidr, out OutgoingJob record, out _);
-        string state = known ? $"{record.State} {record.Stamp}" : "unknown";
+        string state = known ? $"{record.State} {record.Version}" : "unknown";
         if (deadline is null or < 0 && present)
         {
-            return $"node {node.Number}: {cidr} lives though removed by {stamp} ({state})";
+            return $"node {node.Number}: {cidr} lives though removed by {version} ({state})";
         }
 
         if (deadline is { } end)
         {
             if (present && end < World.Now - Tolerance)
             {
-                return $"node {node.Number}: {cidr} lives {(World.Now - end) / 1e9:F3} s too long ({state}, want {stamp})";
+                return $"node {node.Number}: {cidr} lives {(World.Now - end) / 1e9:F3} s too long ({state}, want {version})";
             }
 
             if (!present && end > World.Now + Tolerance)
             {
-                return $"node {node.Number}: {cidr} is missing ({state}, want {stamp})";
+                return $"node {node.Number}: {cidr} is missing ({state}, want {version})";
             }
 
-            if (present && end > World.Now + Tolerance && record.Stamp != stamp)
+            if (present && end > World.Now + Tolerance && record.Version != version)
             {
-                return $"node {node.Number}: {cidr} is an older one ({state}, want {stamp})";
+                return $"node {node.Number}: {cidr} is an older one ({state}, want {version})";
             }
         }
 

@@ -5,7 +5,7 @@ using Couic.Store;
 namespace Couic.Tests.Peering.Simulator;
 
 /// <summary>
-/// A node that is a peer of all others and lies to them in valid words: stamps of any time, two things under one stamp,
+/// A node that is a peer of all others and lies to them in valid words: versions of any time, two things under one version,
 /// floods of removals, leaves that are full, clocks that step, answers that are cut off or answer another question.
 /// </summary>
 internal sealed class SimLiar
@@ -63,7 +63,7 @@ internal sealed class SimLiar
     {
         TimeSpan? left = Random.Next(3) switch { 0 => TimeSpan.FromMilliseconds(Random.NextInt64(9_000_000_000_000)), 1 => TimeSpan.FromSeconds(Random.Next(20)), _ => null };
         byte[] tag = Random.Next(2) == 0 ? [] : [(byte)Random.Next('a', 'e')];
-        return new IncomingJob(isAdd, NewCidr(), tag, left is null ? 0 : (ulong)Random.NextInt64(), null, new Stamp(NewTime(victim), (ulong)Random.Next(3)), left);
+        return new IncomingJob(isAdd, NewCidr(), tag, left is null ? 0 : (ulong)Random.NextInt64(), null, new RuleVersion(NewTime(victim), (ulong)Random.Next(3)), left);
     }
 
     private Cidr NewCidr() => Random.Next(3) switch
@@ -133,8 +133,8 @@ internal sealed class SimLiar
         for (int i = Random.Next(200); i > 0; i--)
         {
             IncomingJob job = NewJob(Random.Next(2) == 0, _self);
-            var state = (ReplicaState)(job.IsAdd ? 0 : Random.Next(1, 3));
-            SyncRecords.Write(output, new OutgoingJob(job.Cidr, job.Stamp!.Value, state, job.Tag, job.TimeToLive is null ? 0 : 1UL, job.TimeToLive, false, default));
+            var state = (RegisterState)(job.IsAdd ? 0 : Random.Next(1, 3));
+            SyncRecords.Write(output, new OutgoingJob(job.Cidr, job.Version!.Value, state, job.Tag, job.TimeToLive is null ? 0 : 1UL, job.TimeToLive, false, default));
         }
 
         return output.WrittenSpan.ToArray();

@@ -38,10 +38,10 @@ internal sealed class SimNode
 
     public PeeringEngine Engine { get; private set; }
 
-    /// <summary>The latest stamp per CIDR that ever reached this incarnation: what an endless memory would know.</summary>
-    public Dictionary<Cidr, Stamp> Heard { get; } = [];
+    /// <summary>The latest version per CIDR that ever reached this incarnation: what an endless memory would know.</summary>
+    public Dictionary<Cidr, RuleVersion> Heard { get; } = [];
 
-    public ReplicaIndex Index => Engine.IndexOf(Policy.Drop)!;
+    public RegisterTable Index => Engine.IndexOf(Policy.Drop)!;
 
     public void Start()
     {
@@ -79,11 +79,11 @@ internal sealed class SimNode
         }
     }
 
-    public void Hear(Cidr cidr, Stamp stamp)
+    public void Hear(Cidr cidr, RuleVersion version)
     {
-        if (!Heard.TryGetValue(cidr, out Stamp known) || known < stamp)
+        if (!Heard.TryGetValue(cidr, out RuleVersion known) || known < version)
         {
-            Heard[cidr] = stamp;
+            Heard[cidr] = version;
         }
     }
 
@@ -114,9 +114,9 @@ internal sealed class SimNode
 
         foreach (IncomingJob job in batch.Jobs)
         {
-            if (job.Stamp is { } stamp)
+            if (job.Version is { } version)
             {
-                Hear(job.Cidr, stamp);
+                Hear(job.Cidr, version);
             }
         }
 

@@ -3,7 +3,7 @@ using Couic.Store;
 namespace Couic.Tests.Peering.Simulator;
 
 /// <summary>
-/// A seed's story: so many changes on random nodes while links are cut and mended, nodes crash and start again, segments
+/// A seed's story: so many changes on random nodes while sessions are cut and mended, nodes crash and start again, segments
 /// get lost and requests are doubled; then everything heals, and within a second all nodes must agree.
 /// </summary>
 internal sealed class SimScenario

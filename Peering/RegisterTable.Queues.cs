@@ -1,8 +1,9 @@
 using System.Numerics;
+using Couic.Store;
 
 namespace Couic.Peering;
 
-internal sealed partial class ReplicaIndex
+internal sealed partial class RegisterTable
 {
     private readonly PeerQueue?[] _queues = new PeerQueue?[PeeringSettings.MaxPeers];
     private ulong _openQueues;
@@ -26,7 +27,7 @@ internal sealed partial class ReplicaIndex
             for (int slot = 0; slot < _table.Used; slot++)
             {
                 _table[slot].Queued &= ~(1UL << peer);
-                _table[slot].Unaware &= ~(1UL << peer);
+                _table[slot].NeverSent &= ~(1UL << peer);
             }
         }
     }
@@ -49,7 +50,7 @@ internal sealed partial class ReplicaIndex
         {
             for (int slot = 0; slot < _table.Used; slot++)
             {
-                if (_table[slot].InUse && _table[slot].State == ReplicaState.Live)
+                if (_table[slot].InUse && _table[slot].State == RegisterState.Live)
                 {
                     Enqueue(slot, peer);
                 }
@@ -69,7 +70,7 @@ internal sealed partial class ReplicaIndex
                 PeerQueue.Item item = queue.Take();
                 if (_table[item.Slot].InUse && (_table[item.Slot].Queued & bit) != 0)
                 {
-                    batch.Add(Read(item.Slot, item, (_table[item.Slot].Unaware & bit) == 0));
+                    batch.Add(Read(item.Slot, item, (_table[item.Slot].NeverSent & bit) == 0));
                 }
             }
         }
@@ -83,20 +84,20 @@ internal sealed partial class ReplicaIndex
             foreach (OutgoingJob job in batch)
             {
                 int slot = job.Place.Slot;
-                if (_queues[peer] is not { } queue || !IsDue(slot, peer))
+                if (_queues[peer] is not { } queue || !IsQueued(slot, peer))
                 {
                     continue;
                 }
 
-                ref Replica replica = ref _table[slot];
-                if (replica.Cidr == job.Cidr)
+                ref Register register = ref _table[slot];
+                if (register.Cidr == job.Cidr)
                 {
-                    replica.Unaware &= ~(1UL << peer);
+                    register.NeverSent &= ~(1UL << peer);
                 }
 
-                if (StampOf(slot) == job.Stamp && replica.Cidr == job.Cidr)
+                if (VersionOf(slot) == job.Version && register.Cidr == job.Cidr)
                 {
-                    replica.Queued &= ~(1UL << peer);
+                    register.Queued &= ~(1UL << peer);
                     queue.Count--;
                 }
                 else
@@ -114,17 +115,17 @@ internal sealed partial class ReplicaIndex
         {
             for (int i = batch.Count - 1; i >= 0; i--)
             {
-                if (IsDue(batch[i].Place.Slot, peer))
+                if (IsQueued(batch[i].Place.Slot, peer))
                 {
                     // It may have arrived all the same, so from now on the peer may know of the CIDR.
-                    _table[batch[i].Place.Slot].Unaware &= ~(1UL << peer);
+                    _table[batch[i].Place.Slot].NeverSent &= ~(1UL << peer);
                     _queues[peer]?.Prepend(batch[i].Place);
                 }
             }
         }
     }
 
-    private bool IsDue(int slot, int peer) => _table[slot].InUse && (_table[slot].Queued & (1UL << peer)) != 0;
+    private bool IsQueued(int slot, int peer) => _table[slot].InUse && (_table[slot].Queued & (1UL << peer)) != 0;
 
     private void EnqueueForAll(int slot)
     {
@@ -136,10 +137,10 @@ internal sealed partial class ReplicaIndex
 
     private void Enqueue(int slot, int peer)
     {
-        ref Replica replica = ref _table[slot];
-        if (_queues[peer] is { } queue && (replica.Queued & (1UL << peer)) == 0)
+        ref Register register = ref _table[slot];
+        if (_queues[peer] is { } queue && (register.Queued & (1UL << peer)) == 0)
         {
-            replica.Queued |= 1UL << peer;
+            register.Queued |= 1UL << peer;
             queue.Count++;
             Append(queue, slot, peer);
         }
@@ -156,7 +157,7 @@ internal sealed partial class ReplicaIndex
             var seen = new System.Collections.BitArray(_table.Used);
             queue.Compact(other =>
             {
-                bool isNeeded = IsDue(other, peer) && !seen[other];
+                bool isNeeded = IsQueued(other, peer) && !seen[other];
                 seen[other] = true;
                 return isNeeded;
             });
@@ -174,3 +175,101 @@ internal sealed partial class ReplicaIndex
         }
     }
 }
+
+/// <summary>
+/// The slots that one peer has yet to confirm, oldest first. What is sent is what the slot says then, so a CIDR that
+/// changed many times travels once. Not thread-safe.
+/// </summary>
+internal sealed class PeerQueue
+{
+    private Item[] _ring = new Item[64];
+    private int _head;
+    private int _length;
+
+    /// <summary>CIDRs with the peer's bit set, those on their way included.</summary>
+    public int Count { get; set; }
+
+    /// <summary>Places in the ring; a place may be stale.</summary>
+    public int Length => _length;
+
+    /// <summary>Monotonic timestamp since when the oldest waits. Only when there is one.</summary>
+    public long OldestSince => _ring[_head].Since;
+
+    public void Append(Item item)
+    {
+        EnsureRoom();
+        _ring[(_head + _length++) & (_ring.Length - 1)] = item;
+    }
+
+    /// <summary>Puts back what could not be sent, in front.</summary>
+    public void Prepend(Item item)
+    {
+        EnsureRoom();
+        _head = (_head - 1) & (_ring.Length - 1);
+        _ring[_head] = item;
+        _length++;
+    }
+
+    public Item Take()
+    {
+        Item item = _ring[_head];
+        _head = (_head + 1) & (_ring.Length - 1);
+        if (--_length == 0 && _ring.Length > 4_096)
+        {
+            _ring = new Item[64]; // a peer was away for long; its memory is given back
+            _head = 0;
+        }
+
+        return item;
+    }
+
+    /// <summary>Whether the ring is full and most of it is stale.</summary>
+    public bool IsCrowded => _length == _ring.Length && _length > (2 * Count) + 64;
+
+    /// <summary>Drops stale places: those for which the answer is false. Keeps the order.</summary>
+    public void Compact(Func<int, bool> isNeeded)
+    {
+        for (int left = _length; left > 0; left--)
+        {
+            Item item = _ring[_head];
+            _head = (_head + 1) & (_ring.Length - 1);
+            _length--;
+            if (isNeeded(item.Slot))
+            {
+                _ring[(_head + _length++) & (_ring.Length - 1)] = item;
+            }
+        }
+    }
+
+    private void EnsureRoom()
+    {
+        if (_length < _ring.Length)
+        {
+            return;
+        }
+
+        var larger = new Item[_ring.Length * 2];
+        for (int i = 0; i < _length; i++)
+        {
+            larger[i] = _ring[(_head + i) & (_ring.Length - 1)];
+        }
+
+        _ring = larger;
+        _head = 0;
+    }
+
+    public readonly record struct Item(int Slot, long Since);
+}
+
+/// <summary>The last word on a CIDR, copied from the index to be sent.</summary>
+/// <param name="Left">Time to live that is left; null when it does not expire.</param>
+/// <param name="Known">Whether the peer was told of the CIDR before, so that it may hold an older word.</param>
+internal readonly record struct OutgoingJob(
+    Cidr Cidr,
+    RuleVersion Version,
+    RegisterState State,
+    ReadOnlyMemory<byte> Tag,
+    ulong Expiration,
+    TimeSpan? Left,
+    bool Known,
+    PeerQueue.Item Place);

@@ -10,16 +10,16 @@ namespace Couic.Peering;
 /// </para>
 /// </summary>
 /// <param name="gap">Between two rounds, in the unit of the timestamps: the limit of a request.</param>
-internal sealed class Rounds(long gap)
+internal sealed class StabilityTracker(long gap)
 {
-    /// <summary>Rounds for what was sent before the first one ended: three limits of a request.</summary>
+    /// <summary>StabilityTracker for what was sent before the first one ended: three limits of a request.</summary>
     public const int OnTheWay = 3;
 
     private readonly Queue<long> _starts = new();
     private long _current = long.MinValue;
 
     /// <summary>Nobody holds or sends an older word than those of records that died before this moment.</summary>
-    public long SafeBefore { get; private set; } = long.MinValue;
+    public long StableBefore { get; private set; } = long.MinValue;
 
     /// <param name="now">Monotonic timestamp.</param>
     /// <param name="comparedAt">When the peer that is behind most last compared.</param>
@@ -36,7 +36,7 @@ internal sealed class Rounds(long gap)
             _current = now + gap;
             while (_starts.Count > OnTheWay + peers)
             {
-                SafeBefore = _starts.Dequeue();
+                StableBefore = _starts.Dequeue();
             }
         }
     }

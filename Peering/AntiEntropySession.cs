@@ -4,9 +4,9 @@ namespace Couic.Peering;
 
 /// <summary>
 /// One comparison with a peer, from the sums of the branches down to the records of the leaves that differ. Guarded by
-/// its link.
+/// its session.
 /// </summary>
-internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong key, bool isOfAll = false)
+internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mark, ulong key, bool isOfAll = false)
 {
     /// <summary>Differing leaves beyond which a comparison needs the right to fetch in bulk.</summary>
     public const int BulkLeaves = 2_048;
@@ -43,9 +43,9 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong
 
     public bool IsComplete => Branches.Count == 0 && Ranges.Count == 0;
 
-    public static Comparison OfBranches(Policy policy, in SyncHead head, ulong key, ReadOnlySpan<ulong> own, ReadOnlySpan<ulong> peer)
+    public static AntiEntropySession OfBranches(Policy policy, in SyncHead head, ulong key, ReadOnlySpan<ulong> own, ReadOnlySpan<ulong> peer)
     {
-        var comparison = new Comparison(policy, head.Node, head.Mark, key);
+        var comparison = new AntiEntropySession(policy, head.Node, head.Mark, key);
         for (int branch = 0; branch < own.Length; branch++)
         {
             if (own[branch] != peer[branch])
@@ -58,14 +58,14 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong
     }
 
     /// <summary>Reads everything: for a node that knows nothing yet, not even what was removed.</summary>
-    public static Comparison OfAll(Policy policy, in SyncHead head, ulong key)
+    public static AntiEntropySession OfAll(Policy policy, in SyncHead head, ulong key)
     {
-        var comparison = new Comparison(policy, head.Node, head.Mark, key, isOfAll: true);
+        var comparison = new AntiEntropySession(policy, head.Node, head.Mark, key, isOfAll: true);
         comparison.Ranges.Add(new LeafRange(0, DigestTree.Leaves));
         return comparison;
     }
 
-    public void AddLeaves(ReplicaIndex index, ReadOnlySpan<ulong> peerSums)
+    public void AddLeaves(RegisterTable index, ReadOnlySpan<ulong> peerSums)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.LeavesPerBranch];
         for (int i = 0; i < Branches.Count; i++)
@@ -99,7 +99,7 @@ internal sealed class Comparison(Policy policy, ulong markNode, long mark, ulong
         }
     }
 
-    public void AddParts(ReplicaIndex index, ReadOnlySpan<ulong> peerSums)
+    public void AddParts(RegisterTable index, ReadOnlySpan<ulong> peerSums)
     {
         Span<ulong> own = stackalloc ulong[KeyedParts.Count];
         index.CopyPartSums(Crowded!.Value.Leaf, new KeyedParts(Crowded.Value.PartKey), own);

@@ -2,7 +2,7 @@ using Couic.Store;
 
 namespace Couic.Peering;
 
-internal enum ReplicaState : byte
+internal enum RegisterState : byte
 {
     Live = 0,
 
@@ -14,7 +14,7 @@ internal enum ReplicaState : byte
 }
 
 [Flags]
-internal enum ReplicaFlags : byte
+internal enum RegisterFlags : byte
 {
     None = 0,
 
@@ -24,15 +24,15 @@ internal enum ReplicaFlags : byte
     /// <summary>A set on this node defines the CIDR; the record waits for the set to go.</summary>
     Shadowed = 2,
 
-    /// <summary>Its stamp is part of the digests: it is live and its time has not come.</summary>
+    /// <summary>Its version is part of the digests: it is live and its time has not come.</summary>
     InDigest = 4,
 
     /// <summary>The store is asked again to take it; it is on the list of those.</summary>
     Waiting = 8,
 }
 
-/// <summary>The last word on one CIDR, as this node knows it; one slot of a <see cref="ReplicaTable"/>.</summary>
-internal struct Replica
+/// <summary>The last word on one CIDR, as this node knows it; one slot of a <see cref="RegisterSlots"/>.</summary>
+internal struct Register
 {
     public ulong High;
     public ulong Low;
@@ -43,13 +43,13 @@ internal struct Replica
     public long Deadline;
 
     /// <summary>Monotonic timestamp at which it stopped being live.</summary>
-    public long DiedAt;
+    public long TombstoneSince;
 
     /// <summary>One bit for each peer that has yet to confirm it.</summary>
     public ulong Queued;
 
     /// <summary>One bit for each peer that this node never told anything about the CIDR.</summary>
-    public ulong Unaware;
+    public ulong NeverSent;
 
     public int Node;
     public int Tag;
@@ -63,11 +63,31 @@ internal struct Replica
     public int ListPrevious;
     public byte Length;
     public IpFamily Family;
-    public ReplicaState State;
-    public ReplicaFlags Flags;
+    public RegisterState State;
+    public RegisterFlags Flags;
     public bool InUse;
 
     public readonly Cidr Cidr => new(Family, High, Low, Length);
 
-    public readonly bool Has(ReplicaFlags flag) => (Flags & flag) != 0;
+    public readonly bool Has(RegisterFlags flag) => (Flags & flag) != 0;
+}
+
+/// <summary>
+/// When and where a rule was last changed. Versions are totally ordered and no two changes share one, so the greater of two
+/// is the same on every node: the last word on a CIDR.
+/// </summary>
+/// <param name="Time">Hybrid logical time: milliseconds since 1970 times 65,536, plus a count.</param>
+/// <param name="Node">Number of the node that made the change, drawn anew at each of its starts; breaks ties.</param>
+public readonly record struct RuleVersion(ulong Time, ulong Node) : IComparable<RuleVersion>
+{
+    public int CompareTo(RuleVersion other) =>
+        Time != other.Time ? Time.CompareTo(other.Time) : Node.CompareTo(other.Node);
+
+    public static bool operator <(RuleVersion left, RuleVersion right) => left.CompareTo(right) < 0;
+
+    public static bool operator >(RuleVersion left, RuleVersion right) => left.CompareTo(right) > 0;
+
+    public static bool operator <=(RuleVersion left, RuleVersion right) => left.CompareTo(right) <= 0;
+
+    public static bool operator >=(RuleVersion left, RuleVersion right) => left.CompareTo(right) >= 0;
 }
