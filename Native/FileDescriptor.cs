@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Native;
@@ -20,4 +22,58 @@ public sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
     public void SetInherited(bool inherited) => Descriptors.SetInherited(Number, inherited);
 
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
+}
+
+/// <summary>File descriptors that live through an execve, and files in memory.</summary>
+internal static partial class Descriptors
+{
+    private const uint MFD_CLOEXEC = 1;
+
+    /// <summary>Whether a program that this process executes inherits the descriptor.</summary>
+    public static void SetInherited(int descriptor, bool inherited)
+    {
+        if (Libc.fcntl(descriptor, Libc.F_SETFD, inherited ? 0 : Libc.FD_CLOEXEC) < 0)
+        {
+            throw new IOException($"pass on descriptor {descriptor}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    /// <summary>
+    /// Makes room in the process's table for so many descriptors, as far as its limit allows. Else the table is doubled when it is full, and
+    /// where there are threads the kernel then waits for all processors (expand_fdtable in fs/file.c): 10 to 20 ms for who opened one more.
+    /// </summary>
+    /// <param name="any">An open descriptor.</param>
+    public static void Reserve(SafeHandle any, int count)
+    {
+        for (int last = -1; last < 0 && count > 1024; count /= 2)
+        {
+            last = Libc.fcntl((int)any.DangerousGetHandle(), Libc.F_DUPFD_CLOEXEC, count - 1);
+            if (last >= 0)
+            {
+                _ = Libc.close(last);
+            }
+        }
+    }
+
+    /// <summary>A file without a name that holds these bytes.</summary>
+    public static unsafe SafeFileHandle MemoryFile(string name, ReadOnlySpan<byte> content)
+    {
+        Span<byte> utf8 = stackalloc byte[64];
+        utf8.Clear();
+        Encoding.ASCII.TryGetBytes(name, utf8[..63], out _);
+        fixed (byte* pointer = utf8)
+        {
+            var file = new SafeFileHandle(memfd_create(pointer, MFD_CLOEXEC), ownsHandle: true);
+            if (file.IsInvalid)
+            {
+                throw new IOException($"make memory file \"{name}\": {Marshal.GetLastPInvokeErrorMessage()}");
+            }
+
+            RandomAccess.Write(file, content, 0);
+            return file;
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int memfd_create(byte* name, uint flags);
 }

@@ -220,4 +220,173 @@ public static partial class Files
 
         public void Dispose() => _handle.DangerousRelease();
     }
+
+    private const int LOCK_EX = 2;
+    private const int LOCK_NB = 4;
+
+    /// <summary>Changes the owner of the name itself, be it a socket, which cannot be opened, or a link.</summary>
+    public static Errno TryChownName(string path, FileOwner owner) => Result(lchown(path, owner.Uid, owner.Gid));
+
+    /// <summary>Runs with a umask, which is the whole process's: only while no other thread makes files.</summary>
+    public static void WithUmask(uint mask, Action action)
+    {
+        uint before = umask(mask);
+        try
+        {
+            action();
+        }
+        finally
+        {
+            _ = umask(before);
+        }
+    }
+
+    /// <summary>Opens a file for its lock, or makes it; for reading, as one open for writing keeps its file system from being remounted read-only.</summary>
+    public static Errno TryOpenClaim(string path, bool create, int mode, out SafeFileHandle? file) =>
+        Open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT | O_EXCL : 0), (uint)mode, out file);
+
+    /// <summary>Claims a file for this process and whom it hands the descriptor to (flock(2)); EAGAIN when it is claimed.</summary>
+    public static Errno TryLock(SafeFileHandle file)
+    {
+        using var use = new HandleUse(file);
+        return Result(flock(use.Fd, LOCK_EX | LOCK_NB));
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int lchown(string path, uint uid, uint gid);
+
+    [LibraryImport("libc")]
+    private static partial uint umask(uint mask);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int flock(int fd, int operation);
+
+    private const int AT_FDCWD = -100;
+    private const int AT_SYMLINK_NOFOLLOW = 0x100;
+    private const int AT_EMPTY_PATH = 0x1000;
+    private const uint STATX_BASIC_STATS = 0x7ff;
+    private const int S_IFMT = 0xf000;
+
+    private const int O_RDONLY = 0;
+    private const int O_WRONLY = 1;
+    private const int O_CREAT = 0x40;
+    private const int O_EXCL = 0x80;
+    private const int O_NOCTTY = 0x100;
+    private const int O_APPEND = 0x400;
+    private const int O_NONBLOCK = 0x800;
+    private const int O_CLOEXEC = 0x80000;
+
+    // The only two of these flags whose numbers differ between the architectures (asm/fcntl.h).
+    private static readonly bool Arm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
+    private static readonly int O_DIRECTORY = Arm ? 0x4000 : 0x10000;
+    private static readonly int O_NOFOLLOW = Arm ? 0x8000 : 0x20000;
+
+    /// <summary>For the test that compares them with the headers.</summary>
+    internal static IEnumerable<int> Flags =>
+        [O_DIRECTORY, O_NOFOLLOW, O_APPEND, O_NONBLOCK, O_CLOEXEC, O_NOCTTY, O_CREAT, O_EXCL, AT_FDCWD, AT_SYMLINK_NOFOLLOW];
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int openat(int parent, string path, int flags, uint mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(int parent, string path, int flags, uint mask, out Statx state);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mkdirat(int parent, string path, uint mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int rename(string from, string to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string from, string to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int unlink(string path);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fchown(int fd, uint uid, uint gid);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fchmod(int fd, uint mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fsync(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial nint read(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial nint write(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc")]
+    private static partial uint geteuid();
+
+    [LibraryImport("libc")]
+    private static partial uint getegid();
+
+    /// <summary>struct statx of linux/stat.h: the same on every architecture, unlike struct stat.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    internal struct Statx
+    {
+        [FieldOffset(20)]
+        public uint Uid;
+
+        [FieldOffset(24)]
+        public uint Gid;
+
+        [FieldOffset(28)]
+        public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(40)]
+        public ulong Size;
+
+        [FieldOffset(96)]
+        public long ChangedSeconds;
+
+        [FieldOffset(104)]
+        public uint ChangedNanoseconds;
+
+        [FieldOffset(112)]
+        public long ModifiedSeconds;
+
+        [FieldOffset(120)]
+        public uint ModifiedNanoseconds;
+    }
+}
+
+/// <summary>Who owns a file: numbers, as the kernel compares them.</summary>
+public readonly record struct FileOwner(uint Uid, uint Gid)
+{
+    /// <summary>The effective user and group of this process.</summary>
+    public static FileOwner Current => Files.CurrentOwner;
+}
+
+public enum FileKind
+{
+    Other,
+    Regular,
+    Folder,
+    Link,
+    Socket,
+}
+
+/// <summary>What the kernel says about a file.</summary>
+/// <param name="Mode">The permission bits, set-id and sticky bits included (07777).</param>
+/// <param name="Size">Bytes.</param>
+public readonly record struct FileState(FileKind Kind, FileOwner Owner, int Mode, long Size)
+{
+    /// <summary>Number of the file in its file system: the same name with another number is another file.</summary>
+    public ulong Inode { get; init; }
+
+    /// <summary>When the content last changed, in nanoseconds since 1970.</summary>
+    public long Modified { get; init; }
+
+    /// <summary>When anything about it last changed, in nanoseconds since 1970; nobody can set it back.</summary>
+    public long Changed { get; init; }
+
+    /// <summary>Three or four octal digits, as in <c>chmod</c>.</summary>
+    public static string ModeText(int mode) => Convert.ToString(mode, 8).PadLeft(3, '0');
 }

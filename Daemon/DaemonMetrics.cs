@@ -1,0 +1,200 @@
+using Couic.Bpf;
+using Couic.Config;
+using Couic.Http.Metrics;
+using Couic.Http.Wire;
+using Couic.Logging;
+using Couic.Logging.Abstractions;
+using Couic.Peering;
+using Couic.Reporting;
+using Couic.Sets;
+using Couic.Store;
+
+namespace Couic.Daemon;
+
+/// <summary>The metrics families of health and of the last reloads.</summary>
+internal static class HealthMetrics
+{
+    public static void Write(MetricsText text, Health health, Reloader reloader, SetLoader sets)
+    {
+        IReadOnlyList<FaultStatus> faults = health.Find();
+        text.Family("couic_healthy", "gauge", "Whether everything is filtered, loaded and in agreement as it should be (couicctl status --check).");
+        text.Sample("couic_healthy", faults.Count == 0 ? 1UL : 0UL);
+        text.Family("couic_faults", "gauge", "What is wrong now, by kind.");
+        foreach (string kind in Health.Kinds)
+        {
+            text.Sample("couic_faults", "kind", kind, (ulong)faults.Count(fault => fault.Kind == kind));
+        }
+
+        List<(string Kind, bool Ok, DateTimeOffset At)> reloads = [("configuration", reloader.Last.Ok, reloader.Last.At)];
+        if (sets.Last is { } last)
+        {
+            reloads.Add(("sets", last.IsOk, last.Time));
+        }
+
+        text.Family("couic_last_reload_successful", "gauge", "Whether the last load or reload of this kind went well.");
+        reloads.ForEach(reload => text.Sample("couic_last_reload_successful", "kind", reload.Kind, reload.Ok ? 1UL : 0UL));
+        text.Family("couic_last_reload_timestamp_seconds", "gauge", "When that was, in seconds since 1970.");
+        reloads.ForEach(reload => text.Sample("couic_last_reload_timestamp_seconds", "kind", reload.Kind, (ulong)reload.At.ToUnixTimeSeconds()));
+    }
+}
+
+/// <summary>The metrics families of peering, and its line in the status.</summary>
+internal static class PeerMetrics
+{
+    public static void Write(MetricsText text, PeeringService peering)
+    {
+        (string Name, PeerStatus Status)[] peers = [.. peering.Status()
+            .Select(status => ($"{status.Host}:{status.Port}", status)).OrderBy(peer => peer.Item1, StringComparer.Ordinal)];
+        Family(text, peers, "couic_peer_up", "gauge", "Whether the peer's last answer was good.", s => s.State == PeerState.Up ? 1 : 0);
+        Family(text, peers, "couic_peer_in_sync", "gauge", "Whether the peer holds the same rules, by the last comparison.", s => s.InSync == true ? 1 : 0);
+        Family(text, peers, "couic_peer_queued", "gauge", "Rules that the peer has yet to confirm.", s => s.Queued);
+        Family(text, peers, "couic_peer_oldest_queued_seconds", "gauge", "For how long the oldest of them waits.", s => Math.Round(s.OldestQueued.TotalSeconds, 3));
+        Family(text, peers, "couic_peer_clock_offset_seconds", "gauge", "The peer's clock minus ours.", s => Math.Round(s.ClockOffset?.TotalSeconds ?? 0, 3));
+        Family(text, peers, "couic_peer_jobs", "counter", "Jobs that the peer confirmed.", s => s.Counters.JobsSent);
+        Family(text, peers, "couic_peer_requests", "counter", "Requests to the peer.", s => s.Counters.Requests);
+        Family(text, peers, "couic_peer_failures", "counter", "Requests to the peer that failed.", s => s.Counters.Failures);
+        Family(text, peers, "couic_peer_sent_bytes", "counter", "Bytes of bodies sent to the peer.", s => s.Counters.BytesSent);
+        Family(text, peers, "couic_peer_received_bytes", "counter", "Bytes of bodies received from the peer.", s => s.Counters.BytesReceived);
+        Family(text, peers, "couic_peer_records_fetched", "counter", "Rules fetched from the peer in comparisons.", s => s.Counters.RecordsFetched);
+
+        Records(text, peering, "couic_peering_live_records", "gauge", "Rules of the cluster that are known here.", counts => counts.Live);
+        Records(text, peering, "couic_peering_waiting_records", "gauge", "Those of them that wait for room in the table.", counts => counts.Waiting);
+        Records(text, peering, "couic_peering_removed_records", "gauge", "Removed and expired rules that are remembered until no peer can bring them back.", counts => counts.Tombstones);
+        Records(text, peering, "couic_peering_evicted_records", "counter", "Removed rules that were forgotten early as there were too many; an absent peer may bring them back.", counts => counts.Evicted);
+        Records(text, peering, "couic_peering_refused_records", "counter", "Changes of peers that were refused as there was no room to remember them.", counts => counts.Refused);
+        text.Family("couic_peering_clock_refusals", "counter", "Messages and rules of peers that were refused as a clock is wrong.");
+        text.Sample("couic_peering_clock_refusals_total", (ulong)peering.ClockRefusals);
+    }
+
+    private static void Records(MetricsText text, PeeringService peering, string name, string type, string help, Func<RecordCounts, double> value)
+    {
+        text.Family(name, type, help);
+        foreach (Policy policy in Policies.All)
+        {
+            if (peering.Records(policy) is { } counts)
+            {
+                text.Sample(type == "counter" ? name + "_total" : name, [("policy", policy.Name())], value(counts));
+            }
+        }
+    }
+
+    /// <summary>Null when peering is off.</summary>
+    public static PeersStatus? Summary(PeeringService peering)
+    {
+        if (!peering.Settings.Enabled)
+        {
+            return null;
+        }
+
+        IReadOnlyList<PeerStatus> peers = peering.Status();
+        return new PeersStatus(
+            (ulong)peers.Count, (ulong)peers.Count(p => p.State == PeerState.Up), (ulong)peers.Count(p => p.InSync == true), (ulong)peers.Sum(p => p.Queued));
+    }
+
+    private static void Family(
+        MetricsText text, (string Name, PeerStatus Status)[] peers, string name, string type, string help, Func<PeerStatus, double> value)
+    {
+        text.Family(name, type, help);
+        foreach ((string peer, PeerStatus status) in peers)
+        {
+            text.Sample(type == "counter" ? name + "_total" : name, [("peer", peer)], value(status));
+        }
+    }
+}
+
+/// <summary>The metrics families of the interfaces: which of them are filtered, and whether the attacher is there.</summary>
+internal static class InterfaceMetrics
+{
+    /// <param name="configured">The mode that an interface is shown with while it is not attached.</param>
+    public static void Write(MetricsText text, AttacherChannel attacher, OperationMode configured)
+    {
+        text.Family("couic_interface_attached", "gauge", "Whether the interface of the configuration is filtered.");
+        foreach ((string label, InterfaceState state) in Labels(attacher.States))
+        {
+            string mode = state.IsAttached ? state.Mode : configured.ToString().ToLowerInvariant();
+            text.Sample("couic_interface_attached", [("interface", label), ("mode", mode)], state.IsAttached ? 1 : 0);
+        }
+
+        text.Family("couic_attacher_up", "gauge", "Whether the process that attaches is there; without it no interface is attached again.");
+        text.Sample("couic_attacher_up", attacher.IsLost ? 0UL : 1UL);
+    }
+
+    /// <summary>The configured name; the present one for a renamed interface whose old name another interface has taken.</summary>
+    internal static IEnumerable<(string Label, InterfaceState State)> Labels(IReadOnlyList<InterfaceState> states)
+    {
+        var seen = new HashSet<string>();
+        return states.Select(state => (seen.Add(state.Configured) ? state.Configured : state.Name, state));
+    }
+}
+
+/// <summary>The metrics families of the lock-out guard.</summary>
+internal static class GuardMetrics
+{
+    public static void Write(MetricsText text, ProtectedSources guard)
+    {
+        GuardStatus status = guard.Status;
+        Gauge(text, "couic_guard_protected_addresses", "Addresses that the guard protects.", status.Protected);
+        Gauge(text, "couic_guard_locked_out_addresses", "Protected addresses that are dropped now.", (ulong)status.Lockout.Length);
+        Gauge(text, "couic_guard_withheld_changes", "Entries of sets and rules of peers that the guard keeps out of force.", (ulong)status.Withheld.Length);
+        Gauge(text, "couic_guard_unreadable_sources", "Sources of protected addresses that cannot be read.", (ulong)status.Unreadable.Length);
+    }
+
+    private static void Gauge(MetricsText text, string name, string help, ulong value)
+    {
+        text.Family(name, "gauge", help);
+        text.Sample(name, value);
+    }
+}
+
+/// <summary>The metrics families of reporting.</summary>
+internal static class ReportMetrics
+{
+    public static void Write(MetricsText text, ReportSender reports)
+    {
+        text.Family("couic_reports_queued", "gauge", "Reports that wait to be sent.");
+        text.Sample("couic_reports_queued", (ulong)reports.Queued);
+        text.Family("couic_reports_sent", "counter", "Reports that the webhook took.");
+        text.Sample("couic_reports_sent_total", (ulong)reports.Sent);
+        text.Family("couic_reports_dropped", "counter", "Reports that were lost because the queue was full.");
+        text.Sample("couic_reports_dropped_total", (ulong)reports.Dropped);
+        text.Family("couic_reports_failures", "counter", "Requests to the webhook that failed.");
+        text.Sample("couic_reports_failures_total", (ulong)reports.Failures);
+    }
+}
+
+/// <summary>The metrics families of the data plane that no other implementation of it has.</summary>
+internal static class PlaneMetrics
+{
+    public static void Write(MetricsText text, BpfDataPlane plane)
+    {
+        text.Family("couic_malformed_packets", "counter", "Frames too short for the header that they announce; they passed to the kernel, which discards them.");
+        text.Sample("couic_malformed_packets_total", plane.ReadMalformed().Packets);
+        text.Family("couic_frames_too_many_tags", "counter", "Frames dropped because they have more VLAN tags than the filter looks behind (8).");
+        text.Sample("couic_frames_too_many_tags_total", plane.ReadTooManyTags().Packets);
+    }
+}
+
+/// <summary>The metrics families of the log.</summary>
+internal static class LogMetrics
+{
+    public static void Write(MetricsText text, LogFactory logs)
+    {
+        text.Family("couic_log_lines_dropped", "counter", "Log lines that were dropped because the queue was full.");
+        text.Sample("couic_log_lines_dropped_total", (ulong)logs.Dropped);
+        text.Family("couic_log_lines_lost", "counter", "Log lines that could not be written to the log file.");
+        text.Sample("couic_log_lines_lost_total", (ulong)logs.Lost);
+    }
+}
+
+/// <summary>The metrics family of exceptions that were caught at the top.</summary>
+internal static class ErrorMetrics
+{
+    public static void Write(MetricsText text)
+    {
+        text.Family("couic_internal_errors", "counter", "Exceptions that nothing but the top-level handler of a loop, timer or callback caught: bugs, or no memory.");
+        foreach (Place place in Enum.GetValues<Place>())
+        {
+            text.Sample("couic_internal_errors_total", "where", place.Name(), (ulong)InternalErrors.Count(place));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using Couic.Bpf;
+using Couic.Native;
+
+namespace Couic.Daemon;
+
+/// <summary>What <see cref="InterfaceTracker"/> asks of the kernel.</summary>
+internal interface IInterfaceTable
+{
+    /// <summary>ENODEV when there is no such interface; any other error says nothing about the interface.</summary>
+    Errno Find(string name, out NetworkInterface found);
+
+    /// <inheritdoc cref="Find(string, out NetworkInterface)"/>
+    Errno Find(int index, out NetworkInterface found);
+
+    /// <summary>Whether the interface carries a program of ours.</summary>
+    bool IsOurs(in NetworkInterface found);
+
+    /// <summary>Attaches to an interface.</summary>
+    /// <exception cref="BpfException">Refused: ENODEV when it has just gone, EBUSY when another program is there.</exception>
+    Attachment Attach(in NetworkInterface target);
+
+    /// <summary>Takes over an interface that already carries our program.</summary>
+    Attachment Adopt(in NetworkInterface target);
+}
+
+/// <summary>What holds the program on an interface.</summary>
+/// <param name="Program">The program's id in the kernel.</param>
+/// <param name="Link">The link, for a process that is to hold a copy; null where there is none.</param>
+/// <param name="Hold">Detaches when disposed.</param>
+internal sealed record Attachment(XdpMode Mode, uint Program, FileDescriptor? Link, IDisposable? Hold);
+
+/// <summary>Asks the kernel for single interfaces, with a socket that is replaced after an error. Not thread-safe.</summary>
+internal sealed class InterfaceQuery : IDisposable
+{
+    private NetlinkSocket? _socket;
+
+    /// <summary>Whether one of these programs is among those that the interface carries.</summary>
+    public static bool Carries(in NetworkInterface found, ReadOnlySpan<uint> programs)
+    {
+        foreach (uint program in programs)
+        {
+            if (found.Carries(program))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    public Errno Find(string name, out NetworkInterface found)
+    {
+        Errno errno = Open(out found);
+        return errno == Errno.None ? Checked(_socket!.ReadInterface(name, out found)) : errno;
+    }
+
+    public Errno Find(int index, out NetworkInterface found)
+    {
+        Errno errno = Open(out found);
+        return errno == Errno.None ? Checked(_socket!.ReadInterface(index, out found)) : errno;
+    }
+
+    public void Dispose()
+    {
+        _socket?.Dispose();
+        _socket = null;
+    }
+
+    private Errno Open(out NetworkInterface none)
+    {
+        none = default;
+        return _socket is null ? NetlinkSocket.TryOpen(out _socket) : Errno.None;
+    }
+
+    private Errno Checked(Errno errno)
+    {
+        if (errno is not (Errno.None or Errno.ENODEV))
+        {
+            Dispose();
+        }
+
+        return errno;
+    }
+}
+
+/// <summary>The interfaces of this network namespace, by netlink, and the programs to attach to them. Not thread-safe.</summary>
+internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : IInterfaceTable, IDisposable
+{
+    private readonly InterfaceQuery _query = new();
+    private readonly uint[] _ids = [.. programs.Ids()];
+
+    public Errno Find(string name, out NetworkInterface found) => _query.Find(name, out found);
+
+    public Errno Find(int index, out NetworkInterface found) => _query.Find(index, out found);
+
+    public bool IsOurs(in NetworkInterface found) => InterfaceQuery.Carries(found, _ids);
+
+    public Attachment Attach(in NetworkInterface target)
+    {
+        AttachedInterface attached = XdpAttacher.Attach(programs, target, mode);
+        return new Attachment(attached.Mode, attached.Program, attached.Link, attached);
+    }
+
+    public Attachment Adopt(in NetworkInterface target)
+    {
+        // Without its link, which the daemon holds; where there is none, netlink takes the program off.
+        AttachedInterface adopted = XdpAttacher.Adopt(target);
+        return new Attachment(adopted.Mode, adopted.Program, null, adopted);
+    }
+
+    public void Dispose() => _query.Dispose();
+}
+
+/// <summary>The interfaces as a process without privileges sees them: what is attached stays known, and nothing is attached.</summary>
+internal sealed class ObservedInterfaces : IInterfaceTable, IDisposable
+{
+    private readonly InterfaceQuery _query = new();
+
+    /// <summary>Ids of our programs, as the attacher reported them.</summary>
+    public uint[] Programs { get; set; } = [];
+
+    public Errno Find(string name, out NetworkInterface found) => _query.Find(name, out found);
+
+    public Errno Find(int index, out NetworkInterface found) => _query.Find(index, out found);
+
+    public bool IsOurs(in NetworkInterface found) => InterfaceQuery.Carries(found, Programs);
+
+    public Attachment Attach(in NetworkInterface target) =>
+        throw new BpfException("the attacher process has ended (restart couic)", Errno.EPERM);
+
+    public Attachment Adopt(in NetworkInterface target) => new(
+        XdpAttacher.ModeOf(target), target.XdpProgram, null, null);
+
+    public void Dispose() => _query.Dispose();
+}
