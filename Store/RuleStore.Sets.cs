@@ -25,9 +25,9 @@ public sealed partial class RuleStore
     /// <summary>
     /// Makes the entries of sets exactly those of the images: what is there under its tag stays as it is, what is there under
     /// another tag is taken over (no expiry, creation now), the rest is added, and set entries that nobody wants any more go.
-    /// `ignore` comes before `drop`. All of it happens or nothing. It is done in slices, but is one step for every other change:
+    /// All of it happens or nothing. It is done in slices, but is one step for every other change:
     /// those that come while it is prepared are before it, those that come later find each network as the swap will leave it
-    /// (<c>RuleStore.SetsMeanwhile.cs</c>). An address that is covered before and after always is.
+    /// (<c>RuleStore.SetsMeanwhile.cs</c>). A source with the same verdict before and after has it at every moment between.
     /// </summary>
     public SetSwapResult ReplaceSets(SetImage ignore, SetImage drop)
     {
@@ -49,7 +49,7 @@ public sealed partial class RuleStore
                     return new SetSwapResult(status, default, default, message);
                 }
 
-                SetSwapResult result = Array.TrueForAll(plans, TryRun)
+                SetSwapResult result = Array.TrueForAll(StagesOf(plans), TryRun)
                     ? new SetSwapResult(SetSwapStatus.Done, plans[0].Counts + plans[1].Counts, plans[2].Counts + plans[3].Counts)
                     : Undo(plans);
                 Array.ForEach(plans, ReleaseNames);
@@ -96,6 +96,8 @@ public sealed partial class RuleStore
         {
             using Lock.Scope alone = tries == MaxTries ? EnterAlone() : default;
             plans = [Plan(ignore, IpFamily.V4), Plan(ignore, IpFamily.V6), Plan(drop, IpFamily.V4), Plan(drop, IpFamily.V6)];
+            plans[0].RequireRoomToOutlast(plans[2]);
+            plans[1].RequireRoomToOutlast(plans[3]);
             using (EnterAlone())
             {
                 if (Array.TrueForAll(plans, plan => plan.TryReserve()))
@@ -141,14 +143,25 @@ public sealed partial class RuleStore
         return plan;
     }
 
-    private bool TryRun(SetSwapPlan plan)
+    /// <summary>
+    /// Additions to <c>ignore</c>, all of <c>drop</c>, removals from <c>ignore</c>: whatever a source loses in one table, the other
+    /// has it already or still. In reverse this holds as well.
+    /// </summary>
+    private static Stage[] StagesOf(SetSwapPlan[] plans) =>
+    [
+        .. plans[..2].Select(plan => new Stage(plan, 0, plan.LastRemovals)),
+        .. plans[2..].Select(plan => new Stage(plan, 0, plan.Steps.Count)),
+        .. plans[..2].Select(plan => new Stage(plan, plan.LastRemovals, plan.Steps.Count)),
+    ];
+
+    private bool TryRun(Stage stage)
     {
-        var batch = new RuleChange[Math.Min(SwapBatch, plan.Steps.Count)];
-        while (plan.Done < plan.Steps.Count)
+        var batch = new RuleChange[Math.Min(SwapBatch, stage.End - stage.Start)];
+        while (stage.Plan.Done < stage.End)
         {
             using (EnterAlone())
             {
-                if (!TryRunBatch(plan, batch))
+                if (!TryRunBatch(stage.Plan, batch, stage.End))
                 {
                     return false;
                 }
@@ -160,9 +173,9 @@ public sealed partial class RuleStore
         return true;
     }
 
-    private bool TryRunBatch(SetSwapPlan plan, RuleChange[] batch)
+    private bool TryRunBatch(SetSwapPlan plan, RuleChange[] batch, int end)
     {
-        int count = Prepare(plan, batch);
+        int count = Prepare(plan, batch, end);
         int applied = _plane.Apply(batch.AsSpan(0, count), out PlaneRefusal? refusal);
         for (int i = count - 1; i >= applied; i--)
         {
@@ -179,13 +192,13 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Fills a batch with the next steps; additions take their slots now. Returns how many there are.</summary>
-    private int Prepare(SetSwapPlan plan, Span<RuleChange> batch)
+    private int Prepare(SetSwapPlan plan, Span<RuleChange> batch, int end)
     {
         Category category = plan.Category;
         NameTable tags = _tags[(int)category.Policy];
         Fetch(plan, batch.Length);
         int n = 0;
-        for (int i = plan.Done; n < batch.Length && i < plan.Steps.Count; i++)
+        for (int i = plan.Done; n < batch.Length && i < end; i++)
         {
             SetSwapStep step = plan.Steps[i];
             if (step.Removes && !plan.TakesAway(step.Slot))
@@ -311,4 +324,7 @@ public sealed partial class RuleStore
             }
         }
     }
+
+    /// <summary>Steps of a plan that are carried out in one go.</summary>
+    private readonly record struct Stage(SetSwapPlan Plan, int Start, int End);
 }

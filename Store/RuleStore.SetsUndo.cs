@@ -15,13 +15,13 @@ public sealed partial class RuleStore
         }
 
         int stuck = 0;
-        foreach (SetSwapPlan plan in plans.Reverse())
+        foreach ((SetSwapPlan plan, int start, _) in StagesOf(plans).Reverse())
         {
-            while (plan.Done > 0)
+            while (plan.Done > start)
             {
                 using (EnterAlone())
                 {
-                    for (int i = 0; i < SwapBatch && plan.Done > 0; i++)
+                    for (int i = 0; i < SwapBatch && plan.Done > start; i++)
                     {
                         stuck += TryUndo(plan, plan.Steps[--plan.Done]) ? 0 : 1;
                     }

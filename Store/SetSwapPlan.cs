@@ -38,6 +38,9 @@ internal sealed class SetSwapPlan
 
     public List<SetSwapStep> Steps { get; private set; } = [];
 
+    /// <summary>The first of the removals at the end, which free no room that another step needs: all others come before it.</summary>
+    public int LastRemovals { get; private set; }
+
     /// <summary>How many of the steps are done.</summary>
     public int Done { get; set; }
 
@@ -120,30 +123,62 @@ internal sealed class SetSwapPlan
     public void Arrange(int count)
     {
         int limit = Category.Entries.Limit;
-        string table = $"{Category.Policy.Name()} IPv{(Category.Family == IpFamily.V4 ? 4 : 6)}";
         if (count + _toAdd - _removals.Count > limit)
         {
             int others = count - _removals.Count - _toTakeOver - _unchanged;
             Obstacle = (SetSwapStatus.Full,
-                $"the sets define {_toAdd + _toTakeOver + _unchanged} entries of {table} and {others} others are there: more than the limit of {limit}");
+                $"the sets define {_toAdd + _toTakeOver + _unchanged} entries of {Table} and {others} others are there: more than the limit of {limit}");
         }
         else if (count + _toAdd <= limit)
         {
             // Additions first: what is covered before and after is covered all the time.
             _peak = _toAdd;
+            LastRemovals = Steps.Count;
             Steps.AddRange(_removals);
         }
         else if (SetSwapOrder.TryArrange(this, _removals, limit - count, out List<SetSwapStep> order, out _peak))
         {
             Steps = order;
+            LastRemovals = order.Count;
         }
         else
         {
-            Obstacle = (SetSwapStatus.NoRoomToSwap,
-                $"{table} is too full ({count} of {limit} entries) to replace overlapping networks without a gap; reload in two steps");
+            Obstacle = NoRoom;
         }
 
         Past.Reserve(_toTakeOver, _removals.Count);
+    }
+
+    /// <summary>
+    /// An entry of <c>ignore</c> has to outlast those of <c>drop</c> that it covers and that go with it. A full table of
+    /// <c>ignore</c> cannot wait, so a swap that needs both is refused.
+    /// </summary>
+    public void RequireRoomToOutlast(SetSwapPlan drop)
+    {
+        if (Obstacle is not null || LastRemovals < Steps.Count || _removals.Count == 0)
+        {
+            return;
+        }
+
+        var sorted = new SetRuleList(Category.Family, _removals.Count + drop._removals.Count);
+        _removals.ForEach(step => sorted.Add(CidrOf(step), 0));
+        drop._removals.ForEach(step => sorted.Add(drop.CidrOf(step), 1));
+        sorted.Sort();
+
+        // Networks nest or are disjoint: the first of those that overlap contains the others.
+        SetRule outer = sorted[0];
+        for (int i = 1; i < sorted.Count; i++)
+        {
+            if (!outer.Cidr.Contains(sorted[i].Cidr))
+            {
+                outer = sorted[i];
+            }
+            else if (outer.Number != sorted[i].Number)
+            {
+                Obstacle = NoRoom;
+                return;
+            }
+        }
     }
 
     /// <summary>Takes the room that the plan needs, whatever became of the table since it was made; false when it is not there.</summary>
@@ -158,6 +193,12 @@ internal sealed class SetSwapPlan
         Spare = spare;
         return true;
     }
+
+    private string Table => $"{Category.Policy.Name()} IPv{(Category.Family == IpFamily.V4 ? 4 : 6)}";
+
+    private (SetSwapStatus, string) NoRoom => (
+        SetSwapStatus.NoRoomToSwap,
+        $"{Table} is too full ({Category.Entries.Count} of {Category.Entries.Limit} entries) to replace overlapping networks without a gap; reload in two steps");
 
     private void CompareRule(SetRule rule, int number)
     {

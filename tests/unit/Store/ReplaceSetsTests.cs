@@ -109,14 +109,14 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void AdditionsComeBeforeRemovalsAndIgnoreBeforeDrop()
+    public void IgnoreIsAddedToBeforeDropChanges_AndRemovedFromAfterIt()
     {
         Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]);
         var order = new List<string>();
         _rig.Plane.AfterChange = change => order.Add($"{change.Kind} {change.Policy} {change.Cidr}");
         Swap(_rig, drop: [("a", ["10.0.0.0/25", "10.0.0.128/25"])], ignore: [("a", ["10.0.0.8/32"])]);
         Assert.Equal(
-            ["Set Ignore 10.0.0.8/32", "Remove Ignore 10.0.0.7/32", "Set Drop 10.0.0.0/25", "Set Drop 10.0.0.128/25", "Remove Drop 10.0.0.0/24"],
+            ["Set Ignore 10.0.0.8/32", "Set Drop 10.0.0.0/25", "Set Drop 10.0.0.128/25", "Remove Drop 10.0.0.0/24", "Remove Ignore 10.0.0.7/32"],
             order);
     }
 
@@ -212,43 +212,74 @@ public class ReplaceSetsTests
         }
     }
 
+    [Fact]
+    public void AnIgnoreAndADropThatGoTogether_DropNothingBetween()
+    {
+        Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]);
+        _rig.Plane.AfterChange = _ => Assert.NotEqual(Policy.Drop, _rig.Plane.Verdict(Net("10.0.0.7/32")));
+        Assert.Equal(SetSwapStatus.Done, Swap(_rig).Status);
+        Assert.Equal(SetSwapStatus.Done, Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]).Status);
+        _rig.Plane.AfterChange = null;
+    }
+
+    [Fact]
+    public void AFullIgnoreTable_IsReplaced_UnlessASourceWouldBeDroppedBetween()
+    {
+        var rig = new StoreRig(new StoreLimits(MaxIgnoreEntries: 2));
+        Swap(rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32", "10.0.1.7/32"])]);
+        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.8/32", "10.0.1.7/32"])]).Status);
+        SetSwapResult stuck = Swap(rig, ignore: [("a", ["10.0.0.9/32", "10.0.1.7/32"])]);
+        Assert.Equal(SetSwapStatus.NoRoomToSwap, stuck.Status);
+        Assert.Equal("ignore IPv4 is too full (2 of 2 entries) to replace overlapping networks without a gap; reload in two steps", stuck.Message);
+        Assert.Equal(SetSwapStatus.Done, Swap(rig, ignore: [("a", ["10.0.0.8/32", "10.0.1.7/32"])]).Status);
+        Assert.Equal(SetSwapStatus.Done, Swap(rig, ignore: [("a", ["10.0.0.9/32", "10.0.1.7/32"])]).Status);
+        rig.AssertPlaneAgrees();
+    }
+
     [Theory]
-    [InlineData(1, 1_000)]
-    [InlineData(2, 1_000)]
-    [InlineData(3, 32)]
-    [InlineData(4, 27)]
-    public void NoSourceListedBeforeAndAfterEverPasses(int seed, int limit)
+    [InlineData(1, 1_000, 1_000)]
+    [InlineData(2, 1_000, 1_000)]
+    [InlineData(3, 32, 1_000)]
+    [InlineData(4, 27, 1_000)]
+    [InlineData(5, 1_000, 11)]
+    [InlineData(6, 30, 12)]
+    public void ASourceWithOneVerdictBeforeAndAfter_HasItAtEveryMoment(int seed, int maxDrop, int maxIgnore)
     {
         var random = new Random(seed);
-        var rig = new StoreRig(new StoreLimits(MaxDropEntries: limit, MaxIgnoreEntries: limit));
+        var rig = new StoreRig(new StoreLimits(MaxDropEntries: maxDrop, MaxIgnoreEntries: maxIgnore));
         Cidr[] probes = [.. Enumerable.Range(0, 64).Select(i => Cidr.FromV4(0x0a000000u + (uint)i))];
-        int done = 0, refused = 0;
+        int done = 0, refused = 0, dropped = 0, passed = 0;
         for (int round = 0; round < 120; round++)
         {
-            (string, string[])[] next = [("a", RandomNetworks(random, 15)), ("b", RandomNetworks(random, 15))];
-            HashSet<Cidr> before = Listed(rig, probes);
-            HashSet<Cidr> after = [.. probes.Where(p => next.Any(s => s.Item2.Any(n => Net(n).Network.Contains(p))))];
-            Cidr[] kept = [.. before.Intersect(after)];
+            (string, string[])[] drop = [("a", RandomNetworks(random, 15)), ("b", RandomNetworks(random, 15))];
+            (string, string[])[] ignore = [("a", RandomNetworks(random, 4)), ("b", RandomNetworks(random, 4))];
+            bool[] before = Dropped(rig, probes);
+            bool[] after = [.. probes.Select(p => Covers(drop, p) && !Covers(ignore, p))];
+            int[] kept = [.. Enumerable.Range(0, probes.Length).Where(i => before[i] == after[i])];
             rig.Plane.AfterChange = _ =>
             {
-                foreach (Cidr source in kept)
+                foreach (int i in kept)
                 {
-                    Assert.True(rig.Plane.Verdict(source) is not null, $"{source} passes");
+                    bool isDropped = rig.Plane.Verdict(probes[i]) == Policy.Drop;
+                    Assert.True(isDropped == before[i], $"{probes[i]} {(isDropped ? "is dropped" : "passes")}");
                 }
             };
             bool refuse = random.Next(4) == 0;
             rig.Plane.RefuseAt = refuse ? random.Next(1, 30) : 0;
             string old = Describe(rig);
-            SetSwapResult result = Swap(rig, drop: next);
+            SetSwapResult result = Swap(rig, drop, ignore);
             rig.Plane.RefuseAt = 0;
             rig.AssertPlaneAgrees();
-            done += result.Status == SetSwapStatus.Done ? 1 : 0;
-            refused += result.Status == SetSwapStatus.Done ? 0 : 1;
-            Assert.Equal(result.Status == SetSwapStatus.Done ? after : before, Listed(rig, probes));
-            Assert.True(result.Status == SetSwapStatus.Done || old == Describe(rig));
+            bool isDone = result.Status == SetSwapStatus.Done;
+            done += isDone ? 1 : 0;
+            refused += isDone ? 0 : 1;
+            dropped += isDone ? kept.Count(i => before[i]) : 0;
+            passed += isDone ? kept.Count(i => !before[i]) : 0;
+            Assert.Equal(isDone ? after : before, Dropped(rig, probes));
+            Assert.True(isDone || old == Describe(rig));
         }
 
-        Assert.True(done > 30 && refused > 5, $"{done} done, {refused} refused");
+        Assert.True(done > 10 && refused > 5 && dropped > 10 && passed > 100, $"{done} done, {refused} refused, {dropped} dropped, {passed} passed");
     }
 
     [Fact]
@@ -539,7 +570,9 @@ public class ReplaceSetsTests
         return text.Append(rig.Store.UntilNextExpiry()).ToString();
     }
 
-    private static HashSet<Cidr> Listed(StoreRig rig, Cidr[] probes) => [.. probes.Where(p => rig.Plane.Verdict(p) is not null)];
+    private static bool[] Dropped(StoreRig rig, Cidr[] probes) => [.. probes.Select(p => rig.Plane.Verdict(p) == Policy.Drop)];
+
+    private static bool Covers((string Name, string[] Lines)[] sets, Cidr address) => sets.Any(set => set.Lines.Any(line => Net(line).Network.Contains(address)));
 
     private static string[] Hosts(int start, int count) =>
         [.. Enumerable.Range(start, count).Select(i => Cidr.FromV4(0x0a000000u + (uint)i).ToString())];
