@@ -89,7 +89,7 @@ internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mar
 
     /// <summary>Goes on with a leaf that has to be read in parts.</summary>
     /// <param name="partKey">Not known to anybody before.</param>
-    public void Divide(int leaf, ulong partKey)
+    public void SplitLeaf(int leaf, ulong partKey)
     {
         Continue(Ranges, leaf);
         Crowded = new CrowdedLeaf(leaf, partKey);

@@ -98,7 +98,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         Collect(index.Policy, own, records, limit);
         if (isCrowded)
         {
-            comparison.Divide(next, (ulong)engine.Jitter.NextInt64() ^ engine.Keys.Own);
+            comparison.SplitLeaf(next, (ulong)engine.Jitter.NextInt64() ^ engine.Keys.Own);
         }
         else
         {

@@ -4,7 +4,23 @@ namespace Couic.Peering;
 
 internal sealed partial class PeerSession
 {
-    /// <summary>How long one session may keep others from fetching many records.</summary>
+    /// <summary>Between hellos while no rule changes.</summary>
+    private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(2);
+
+    /// <summary>Between hellos to a legacy peer, or for a policy that the peer refused.</summary>
+    private static readonly TimeSpan RecheckInterval = TimeSpan.FromSeconds(30);
+
+    /// <summary>Between hellos to a node whose peering is off: its operator may be about to configure it.</summary>
+    private static readonly TimeSpan OffInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>Between comparisons of a difference that keeps changing.</summary>
+    private static readonly TimeSpan BusyInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a comparison waits for changes that the peer has queued for this node: a few, or many.</summary>
+    private static readonly TimeSpan ShortHold = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan LongHold = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long one session may keep the others from fetching in bulk.</summary>
     private static readonly TimeSpan LongComparison = TimeSpan.FromSeconds(10);
 
     private AntiEntropySession? _antiEntropy;
@@ -14,7 +30,7 @@ internal sealed partial class PeerSession
     {
         if (comparison.IsComplete)
         {
-            // What differed when the hello was sent has come as jobs before its answer.
+            // What differed when the hello was sent arrived as jobs before its answer.
             Completed(state, comparison.MarkNode, comparison.Mark);
         }
         else
@@ -93,10 +109,10 @@ internal sealed partial class PeerSession
             return;
         }
 
-        Take(comparison, index, records, writtenAt);
+        ApplyRecords(comparison, index, records, writtenAt);
         if (isCrowded)
         {
-            comparison.Divide(next, (ulong)_engine.Jitter.NextInt64() ^ _engine.Keys.Own);
+            comparison.SplitLeaf(next, (ulong)_engine.Jitter.NextInt64() ^ _engine.Keys.Own);
         }
         else
         {
@@ -132,13 +148,13 @@ internal sealed partial class PeerSession
             return;
         }
 
-        Take(comparison, index, records, writtenAt);
+        ApplyRecords(comparison, index, records, writtenAt);
         comparison.ContinueFromPart(next);
         EndIfComplete(comparison);
     }
 
-    /// <summary>Takes the records of an answer in.</summary>
-    private void Take(AntiEntropySession comparison, RegisterTable index, List<RemoteChange> records, DateTimeOffset writtenAt)
+    /// <summary>Applies the records of an answer.</summary>
+    private void ApplyRecords(AntiEntropySession comparison, RegisterTable index, List<RemoteChange> records, DateTimeOffset writtenAt)
     {
         Succeed();
         TimeSpan transit = PeeringEngine.Transit(PeeringEngine.Shifted(_engine.Time.GetUtcNow(), _offset.Value ?? TimeSpan.Zero) - writtenAt);
@@ -154,7 +170,7 @@ internal sealed partial class PeerSession
         _recordsFetched += records.Count;
         if (counts.TooFarAhead > 0)
         {
-            NoteFailure($"{counts.TooFarAhead} of its records are stamped more than 24 h ahead of this node's clock and were refused");
+            NoteFailure($"{counts.TooFarAhead} of its records have versions more than 24 h ahead of this node's clock and were refused");
         }
     }
 
@@ -179,7 +195,7 @@ internal sealed partial class PeerSession
         Completed(StateOf(comparison.Policy), comparison.MarkNode, comparison.Mark);
     }
 
-    /// <summary>All that the peer had at its mark is known here.</summary>
+    /// <summary>This node holds everything that the peer held at its mark.</summary>
     private void Completed(PolicyState state, ulong node, long mark)
     {
         state.NeedsComparison = false;
@@ -194,7 +210,7 @@ internal sealed partial class PeerSession
         _engine.ReleaseBulk(this);
     }
 
-    /// <summary>The answer to a question about rules is none; a key that was refused is not shown again.</summary>
+    /// <summary>The peer did not answer a question about rules; a key that it refused is not sent again.</summary>
     private void FailOf(AntiEntropySession comparison, in PeerAnswer answer)
     {
         if (answer.Status == 401)
@@ -208,22 +224,6 @@ internal sealed partial class PeerSession
     private void FailOf(in PeerAnswer answer) => Fail(
         answer.Failure != PeerFailure.None ? answer.Failure : answer.IsSuccess ? PeerFailure.InvalidResponse : PeerFailure.Refused,
         answer.Detail ?? Unexpected(answer));
-
-    /// <summary>Between greetings while nothing happens.</summary>
-    private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(2);
-
-    /// <summary>Until a node that knew only the plain wire, or refused a policy, is asked again.</summary>
-    private static readonly TimeSpan RecheckInterval = TimeSpan.FromSeconds(30);
-
-    /// <summary>Until a node whose peering is off is asked again: it may be about to be set up.</summary>
-    private static readonly TimeSpan OffInterval = TimeSpan.FromSeconds(5);
-
-    /// <summary>A difference that moves with the traffic is looked into this often.</summary>
-    private static readonly TimeSpan BusyInterval = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long fetching waits for what the peer is about to send by itself: little, or much.</summary>
-    private static readonly TimeSpan ShortHold = TimeSpan.FromMilliseconds(300);
-    private static readonly TimeSpan LongHold = TimeSpan.FromSeconds(3);
 
     private bool TryHello(bool soonest)
     {
@@ -241,11 +241,11 @@ internal sealed partial class PeerSession
             return false;
         }
 
-        Greet(next);
+        SendHello(next);
         return true;
     }
 
-    private void Greet(PolicyState state)
+    private void SendHello(PolicyState state)
     {
         RegisterTable index = _engine.IndexOf(state.Policy)!;
         SyncHead own = _engine.HeadOf(index, (uint)index.QueueState(Number).Count, state.Mark.Mark, state.Mark.Node) with { Key = _engine.Keys.Own };
@@ -264,7 +264,7 @@ internal sealed partial class PeerSession
 
         if (answer.Status is 404 or 405 && !answer.IsHypertext)
         {
-            BecomePlain(index, isOff: RefusalText.Of(answer.Body.Span) == PeeringService.OffMessage);
+            BecomeLegacy(index, isOff: RefusalText.Of(answer.Body.Span) == PeeringService.OffMessage);
             return;
         }
 
@@ -296,7 +296,7 @@ internal sealed partial class PeerSession
             return;
         }
 
-        BecomeComparing(peer);
+        BecomeReplicating(peer);
         state.Refused = false;
         index.ObserveTime(peer.Time);
         NoteClock();
@@ -305,8 +305,8 @@ internal sealed partial class PeerSession
     }
 
     /// <summary>
-    /// At the next tick while there is anything to expect. A difference that no queue explains is looked at a second time
-    /// at once: if it stands still it is one that no job on its way will mend.
+    /// At the next tick while changes are expected. For a difference that no queue explains the next hello follows at once:
+    /// if it shows the same roots, no change in flight will resolve the difference.
     /// </summary>
     private long NextHello(PolicyState state, RegisterTable index, long sentAt, in SyncHead peer)
     {
@@ -323,7 +323,7 @@ internal sealed partial class PeerSession
         return (state.InSync == true || !canAsk) && !_engine.IsActive ? After(IdleInterval) : nextTick;
     }
 
-    /// <summary>Decides whether the difference, if there is one, is to be looked into now.</summary>
+    /// <summary>Starts a comparison if the roots differ and no change in flight explains it.</summary>
     private void Compare(PolicyState state, RegisterTable index, in SyncHead own, in SyncHead peer, ReadOnlySpan<ulong> sums)
     {
         bool same = own.Root == peer.Root && sums.IsEmpty;
@@ -360,15 +360,15 @@ internal sealed partial class PeerSession
         return AntiEntropySession.OfBranches(index.Policy, peer, key, own, sums);
     }
 
-    private void BecomeComparing(in SyncHead peer)
+    private void BecomeReplicating(in SyncHead peer)
     {
-        if (_wire != Wire.Comparing)
+        if (_phase != Phase.Replicating)
         {
             PeeringLog.Up(_engine.Log, Settings.ToString(), Transport, "couic 2");
         }
 
         bool another = peer.Node != PeerNode;
-        if (another || _wire != Wire.Comparing)
+        if (another || _phase != Phase.Replicating)
         {
             foreach (PolicyState state in _states)
             {
@@ -383,43 +383,42 @@ internal sealed partial class PeerSession
             _engine.Touch();
         }
 
-        if (_isOff)
+        if (_isPeeringOff)
         {
-            _isOff = false;
+            _isPeeringOff = false;
             _lastError = null;
             _lastErrorAt = null;
         }
 
-        _wire = Wire.Comparing;
+        _phase = Phase.Replicating;
         Succeed();
     }
 
     /// <summary>
-    /// A node that knows only the plain wire cannot ask for what it lacks, so it is told of every rule once; what it has
-    /// already costs it a conflict.
+    /// A legacy peer cannot fetch what it lacks, so it gets every rule once; a rule that it holds already is a conflict there.
     /// </summary>
-    /// <param name="isOff">It is a node of this kind whose peering is off: it takes changes, and may be about to be set up.</param>
-    private void BecomePlain(RegisterTable index, bool isOff)
+    /// <param name="isOff">The peer is a couic 2 whose peering is off: it accepts changes, and may be configured soon.</param>
+    private void BecomeLegacy(RegisterTable index, bool isOff)
     {
-        if (!_wasPlain || _isOff != isOff)
+        if (!_isLegacyKnown || _isPeeringOff != isOff)
         {
             PeeringLog.Up(_engine.Log, Settings.ToString(), Transport, isOff ? "its peering is off, it gets changes only" : "couic 1.x, it gets changes only");
         }
 
-        if (!_wasPlain)
+        if (!_isLegacyKnown)
         {
-            _wasPlain = true;
+            _isLegacyKnown = true;
             index.EnqueueAllLive(Number);
         }
 
-        _isOff = isOff;
+        _isPeeringOff = isOff;
         if (isOff)
         {
             _lastError = "peering is off there ([peering] enabled in its configuration)";
             _lastErrorAt = _engine.Time.GetUtcNow();
         }
 
-        _wire = Wire.Plain;
+        _phase = Phase.Legacy;
         PeerNode = 0;
         foreach (PolicyState state in _states)
         {
@@ -445,7 +444,7 @@ internal sealed partial class PeerSession
         {
             Fail(PeerFailure.Refused, "401: the token is wrong, or not of group peering");
         }
-        else if (_wire == Wire.Unknown)
+        else if (_phase == Phase.Probing)
         {
             _lastError = $"401 for policy {state.Policy.Name()}";
             _lastErrorAt = _engine.Time.GetUtcNow();
@@ -460,7 +459,7 @@ internal sealed partial class PeerSession
         : RefusalText.Of(answer.Body.Span) is { } text ? $"status {answer.Status}: {text}"
         : $"status {answer.Status}{HintOf(answer)}";
 
-    /// <summary>What a refusal that is not one of couic most likely means.</summary>
+    /// <summary>The likely cause of a refusal that couic did not send.</summary>
     private string HintOf(in PeerAnswer answer) =>
         !Settings.Tls && answer.Status is 400 or (>= 300 and < 400) or 426 ? " (does that port speak TLS? set \"tls = true\")"
         : answer.IsHypertext && answer.Status is 404 or 405 ? " (from something that is not couic: does a proxy stand in between?)"

@@ -4,23 +4,49 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// What this node does towards one peer: greets it, flushes its queue, fetches what it has and we lack. One request is on
-/// its way at a time, so nothing overtakes, and whatever the peer does delays no other. All members are thread-safe.
+/// The sending side of the protocol towards one peer: sends hellos, flushes its queue, fetches what it has and this node lacks.
+/// At most one request is in flight, so changes stay in order and a slow peer delays no other. All members are thread-safe.
 /// </summary>
 internal sealed partial class PeerSession
 {
+    /// <summary>Jobs per batch: about 170 KB of JSON, far below any body limit.</summary>
+    private const int MaxBatch = 1_000;
+
+    private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
+
     private readonly Lock _gate = new();
     private readonly PeeringEngine _engine;
     private readonly IPeerTransport _transport;
     private readonly PolicyState[] _states = [new(Policy.Drop), new(Policy.Ignore)];
     private readonly ClockOffset _offset = new();
     private readonly Backoff _backoff;
-    private Wire _wire;
-    private bool _busy;
-    private bool _awaiting;
-    private bool _closed;
+    private Phase _phase;
+    private bool _isInFlight;
     private long _retryAt;
     private long _lastAttempt;
+
+    private readonly List<OutgoingJob> _batch = [];
+
+    /// <summary>Reused for each batch; a new one per batch would be a large object.</summary>
+    private readonly ArrayBufferWriter<byte> _body = new();
+    private readonly Queue<SingleJob> _oneByOne = new();
+    private int _maxBatch = MaxBatch;
+    private bool _isLegacyKnown;
+    private bool _isPeeringOff;
+    private RegisterTable? _batchIndex;
+
+    private DateTimeOffset? _lastSuccess;
+    private string? _lastError;
+    private DateTimeOffset? _lastErrorAt;
+    private long _nextLog = long.MinValue;
+    private long _nextFaultLog = long.MinValue;
+    private bool _clockLogged;
+    private long _requests;
+    private long _failures;
+    private long _jobsSent;
+    private long _bytesSent;
+    private long _bytesReceived;
+    private long _recordsFetched;
 
     public PeerSession(PeeringEngine engine, IPeerTransport transport, PeerSettings settings, int number)
     {
@@ -31,28 +57,38 @@ internal sealed partial class PeerSession
         Number = number;
     }
 
-    private enum Wire : byte
+    /// <summary>
+    /// <c>Probing</c> sends hellos until an answer shows what the peer is; a failure leads back to it, or to <c>Unreachable</c>
+    /// until the transport has connected.
+    /// </summary>
+    private enum Phase : byte
     {
-        Unknown,
-        Plain,
-        Comparing,
+        Probing,
+
+        /// <summary>The peer is a couic 2: it exchanges versioned changes and compares digests.</summary>
+        Replicating,
+
+        /// <summary>The peer is a couic 1.x, or its peering is off: it only receives changes.</summary>
+        Legacy,
+        Unreachable,
+        Closed,
     }
 
     public PeerSettings Settings { get; }
 
-    /// <summary>Its bit in the registers' queue masks.</summary>
+    /// <summary>The peer's bit in the queue masks of the registers.</summary>
     public int Number { get; }
 
     /// <summary>Number of the node that answered last; 0 for none.</summary>
     public ulong PeerNode { get; private set; }
 
-    /// <summary>Whether its last request should have been answered by now, or its comparison goes on for suspiciously long.</summary>
-    public bool WaitsLong => (Volatile.Read(ref _busy) && _engine.Time.GetElapsedTime(Volatile.Read(ref _lastAttempt)) > ShortHold)
+    /// <summary>Whether an answer or the end of a comparison is overdue, so that another session may fetch in bulk.</summary>
+    public bool IsSlow => (Volatile.Read(ref _isInFlight) && _engine.Time.GetElapsedTime(Volatile.Read(ref _lastAttempt)) > ShortHold)
         || (Volatile.Read(ref _antiEntropy) is not null && _engine.Time.GetElapsedTime(Volatile.Read(ref _antiEntropySince)) > LongComparison);
 
     private long Now => _engine.Time.GetTimestamp();
 
-    /// <summary>Every flush interval.</summary>
+    /// <summary>Called every flush interval.</summary>
     public void Tick()
     {
         lock (_gate)
@@ -62,36 +98,36 @@ internal sealed partial class PeerSession
                 state.ToSendThisTick = _engine.IndexOf(state.Policy)?.QueueState(Number).Count ?? 0;
             }
 
-            Guarded(Advance);
+            Run(Advance);
         }
     }
 
-    /// <summary>The configuration no longer has it.</summary>
+    /// <summary>Ends the session: the configuration no longer has the peer.</summary>
     public void Close()
     {
         lock (_gate)
         {
-            _closed = true;
+            _phase = Phase.Closed;
             EndAntiEntropy();
         }
     }
 
-    /// <summary>Our time at which the peer last compared its rules with ours; the end of time for one that never will.</summary>
+    /// <summary>The local time at which the peer last compared its rules with ours; <see cref="long.MaxValue"/> for a peer that never will.</summary>
     public long ComparedAt(Policy policy)
     {
         lock (_gate)
         {
-            return _wire == Wire.Plain || StateOf(policy).Refused ? long.MaxValue : StateOf(policy).PeerComparedAt;
+            return _phase == Phase.Legacy || StateOf(policy).Refused ? long.MaxValue : StateOf(policy).PeerComparedAt;
         }
     }
 
-    /// <summary>The peer greeted us: it lives, whatever we thought.</summary>
-    /// <param name="isKeyNew">From now on it can be asked for rules.</param>
+    /// <summary>The peer sent a hello, so it is up whatever this session assumed.</summary>
+    /// <param name="isKeyNew">Whether this node can ask it for rules from now on.</param>
     public void OnGreeted(Policy policy, in SyncHead head, bool isKeyNew)
     {
         lock (_gate)
         {
-            // A mark lets removed rules be forgotten, so it must come from the peer itself and lie in the past.
+            // A mark lets tombstones be dropped, so it must come from the peer itself and lie in the past.
             if (head.MarkNode == _engine.Node && _engine.Keys.TryGet(head.Node, out ulong key) && key == head.Key)
             {
                 StateOf(policy).PeerComparedAt = Math.Max(StateOf(policy).PeerComparedAt, Math.Min(head.Mark, Now));
@@ -105,13 +141,13 @@ internal sealed partial class PeerSession
                     state.NextHello = state.Refused ? state.NextHello : Now;
                 }
 
-                Guarded(Advance);
+                Run(Advance);
             }
         }
     }
 
-    /// <summary>A node greeted us that may be this peer after a restart.</summary>
-    public void OnGreetedByStranger()
+    /// <summary>An unknown node sent a hello: it may be this peer after a restart.</summary>
+    public void OnGreetedByUnknownNode()
     {
         lock (_gate)
         {
@@ -123,23 +159,23 @@ internal sealed partial class PeerSession
 
     private long After(TimeSpan span) => Now + (long)(span.TotalSeconds * _engine.Time.TimestampFrequency);
 
-    /// <summary>Cuts a back-off short, but never to less than a second between attempts.</summary>
+    /// <summary>Shortens a back-off, but keeps a second between attempts.</summary>
     private void RetrySoon()
     {
         long soon = _lastAttempt + _engine.Time.TimestampFrequency;
         _retryAt = Math.Min(_retryAt, soon);
     }
 
-    /// <summary>Starts the next request if there is anything to do and nothing stands against it.</summary>
+    /// <summary>Sends the next request if one is due and none is in flight.</summary>
     private void Advance()
     {
-        if (_busy || _awaiting || _closed || Now < _retryAt)
+        if (_isInFlight || _phase is Phase.Unreachable or Phase.Closed || Now < _retryAt)
         {
             return;
         }
 
-        // What travels must say when it was sent by the other's clock, so that has to be known first.
-        if (_wire == Wire.Unknown || (_wire == Wire.Comparing && _offset.IsPoor))
+        // A batch says when it was sent by the peer's clock, so the clock offset has to be known first.
+        if (_phase == Phase.Probing || (_phase == Phase.Replicating && _offset.IsPoor))
         {
             TryHello(soonest: true);
         }
@@ -151,7 +187,7 @@ internal sealed partial class PeerSession
 
     private void Post(Policy policy, PeerVerb verb, ReadOnlyMemory<byte> body, Action<PeerAnswer> handle)
     {
-        _busy = true;
+        _isInFlight = true;
         _lastAttempt = Now;
         _requests++;
         _bytesSent += body.Length;
@@ -162,14 +198,14 @@ internal sealed partial class PeerSession
     {
         lock (_gate)
         {
-            _busy = false;
+            _isInFlight = false;
             _bytesReceived += answer.Body.Length;
-            if (_closed)
+            if (_phase == Phase.Closed)
             {
                 return;
             }
 
-            Guarded(() =>
+            Run(() =>
             {
                 handle(answer);
                 Advance();
@@ -177,8 +213,8 @@ internal sealed partial class PeerSession
         }
     }
 
-    /// <summary>A fault of our own is treated as a failed request: what was to be sent goes back, and is tried again later.</summary>
-    private void Guarded(Action step)
+    /// <summary>An exception counts as a failed request: the batch returns to the queue and is sent again after the back-off.</summary>
+    private void Run(Action step)
     {
         try
         {
@@ -186,7 +222,7 @@ internal sealed partial class PeerSession
         }
         catch (Exception fault)
         {
-            _busy = false;
+            _isInFlight = false;
             ReturnBatch();
             NoteFault(fault);
             Fail(PeerFailure.InvalidResponse, "unexpected fault of this node (see its log)");
@@ -200,7 +236,7 @@ internal sealed partial class PeerSession
         State = PeerState.Up;
     }
 
-    /// <summary>The request failed: its work goes back, and the peer is left alone for a while.</summary>
+    /// <summary>The request failed: the peer has to be compared again, after a back-off.</summary>
     private void Fail(PeerFailure failure, string cause)
     {
         _engine.Touch();
@@ -211,54 +247,54 @@ internal sealed partial class PeerSession
             state.RequireComparison(now);
         }
 
-        _wire = Wire.Unknown;
         NoteFailure(cause);
         TimeSpan pause = _backoff.Fail();
         if (failure == PeerFailure.Unreachable)
         {
-            State = PeerState.Unreachable;
-            _awaiting = true;
-            _retryAt = After(_backoff.Failures > 2 ? pause : TimeSpan.Zero);
-            _transport.AwaitReachable(Settings, OnReachable);
+            BecomeUnreachable(_backoff.Failures > 2 ? pause : TimeSpan.Zero);
         }
         else
         {
             State = PeerState.Failing;
-            _retryAt = After(pause);
+            BecomeProbing(After(pause));
         }
     }
 
+    private void BecomeProbing(long retryAt)
+    {
+        _phase = Phase.Probing;
+        _retryAt = retryAt;
+    }
+
+    private void BecomeUnreachable(TimeSpan pause)
+    {
+        _phase = Phase.Unreachable;
+        _retryAt = After(pause);
+        State = PeerState.Unreachable;
+        _transport.AwaitReachable(Settings, OnReachable);
+    }
+
     /// <summary>
-    /// A peer that was away is greeted at once; one that can be connected to all the time and yet breaks off waits its
-    /// back-off out.
+    /// A peer that was away gets a hello at once. One that accepts connections and yet breaks them off keeps its back-off.
     /// </summary>
     private void OnReachable(bool wasAway)
     {
         lock (_gate)
         {
-            _awaiting = false;
+            if (_phase == Phase.Closed)
+            {
+                return;
+            }
+
             if (wasAway)
             {
                 _backoff.Reset();
-                _retryAt = 0;
             }
 
-            Guarded(Advance);
+            BecomeProbing(wasAway ? 0 : _retryAt);
+            Run(Advance);
         }
     }
-
-    /// <summary>Jobs of a batch: about 170 KB of JSON, far below any body limit.</summary>
-    private const int MaxBatch = 1_000;
-
-    private readonly List<OutgoingJob> _batch = [];
-
-    /// <summary>Used again for each batch: one at a time is on its way, and a new one each time would be a large object.</summary>
-    private readonly ArrayBufferWriter<byte> _body = new();
-    private readonly Queue<Single> _oneByOne = new();
-    private int _maxBatch = MaxBatch;
-    private bool _wasPlain;
-    private bool _isOff;
-    private RegisterTable? _batchIndex;
 
     /// <summary>Sends the next batch of what was queued at the last tick.</summary>
     private bool TryJobs()
@@ -296,7 +332,7 @@ internal sealed partial class PeerSession
         PeerJobWriter.End(body);
         if (body.WrittenCount == 2)
         {
-            index.Confirm(Number, _batch); // nothing of it concerns the peer
+            index.Confirm(Number, _batch); // the peer needs none of it
             _batch.Clear();
             return false;
         }
@@ -306,13 +342,13 @@ internal sealed partial class PeerSession
     }
 
     /// <summary>
-    /// A plain node cannot replace: it is told to remove what it may hold and to add anew. What it never heard of and is
-    /// gone again does not concern it.
+    /// A legacy peer cannot replace a rule: it gets a removal of what it may hold, then an addition. It needs no removal of
+    /// a rule that it never received.
     /// </summary>
     private void AppendJob(ArrayBufferWriter<byte> body, in OutgoingJob job, DateTimeOffset? sentAt)
     {
         bool isAdd = job.State == RegisterState.Live;
-        if (_wire == Wire.Plain)
+        if (_phase == Phase.Legacy)
         {
             if (job.Known)
             {
@@ -344,10 +380,10 @@ internal sealed partial class PeerSession
             _maxBatch /= 2;
             index.Return(Number, _batch);
         }
-        else if (_wire == Wire.Plain && answer.Status is 409 or 404 || answer.Status is 400 or 422)
+        else if (_phase == Phase.Legacy && answer.Status is 409 or 404 || answer.Status is 400 or 422)
         {
-            // It stopped at some job, or one of them cannot be taken: each goes on its own, so that none behind is lost.
-            Divide();
+            // The peer stopped at some job, or cannot accept one of them: sent one by one, the jobs after it are not lost.
+            SplitBatch();
         }
         else if (answer.Status == 401)
         {
@@ -363,7 +399,7 @@ internal sealed partial class PeerSession
         _batch.Clear();
     }
 
-    /// <summary>Puts back what may not have arrived, whatever it was that went wrong.</summary>
+    /// <summary>Returns to the queue what may not have arrived.</summary>
     private void ReturnBatch()
     {
         _batchIndex?.Return(Number, _batch);
@@ -372,40 +408,40 @@ internal sealed partial class PeerSession
         _oneByOne.Clear();
     }
 
-    private void Divide()
+    private void SplitBatch()
     {
         foreach (OutgoingJob job in _batch)
         {
             bool isAdd = job.State == RegisterState.Live;
-            if (_wire != Wire.Plain || !isAdd || job.Known)
+            if (_phase != Phase.Legacy || !isAdd || job.Known)
             {
-                bool removes = _wire == Wire.Plain || !isAdd;
-                _oneByOne.Enqueue(new Single(job, IsAdd: !removes, IsLast: _wire != Wire.Plain || !isAdd));
+                bool removes = _phase == Phase.Legacy || !isAdd;
+                _oneByOne.Enqueue(new SingleJob(job, IsAdd: !removes, IsLast: _phase != Phase.Legacy || !isAdd));
             }
 
-            if (_wire == Wire.Plain && isAdd)
+            if (_phase == Phase.Legacy && isAdd)
             {
-                _oneByOne.Enqueue(new Single(job, IsAdd: true, IsLast: true));
+                _oneByOne.Enqueue(new SingleJob(job, IsAdd: true, IsLast: true));
             }
         }
     }
 
     private bool TryContinueOneByOne()
     {
-        if (!_oneByOne.TryPeek(out Single? single))
+        if (!_oneByOne.TryPeek(out SingleJob? single))
         {
             return false;
         }
 
         if (_batchIndex is not { } index || _engine.IndexOf(index.Policy) != index)
         {
-            _oneByOne.Clear(); // the policy was switched off meanwhile
+            _oneByOne.Clear(); // the policy has been switched off
             return false;
         }
 
         var body = new ArrayBufferWriter<byte>(512);
         PeerJobWriter.Begin(body);
-        PeerJobWriter.Append(body, single.Job, single.IsAdd, versioned: _wire == Wire.Comparing, null);
+        PeerJobWriter.Append(body, single.Job, single.IsAdd, versioned: _phase == Phase.Replicating, null);
         PeerJobWriter.End(body);
         Post(index.Policy, PeerVerb.Jobs, body.WrittenMemory, answer => OnOneByOneAnswer(index, answer));
         return true;
@@ -413,8 +449,8 @@ internal sealed partial class PeerSession
 
     private void OnOneByOneAnswer(RegisterTable index, in PeerAnswer answer)
     {
-        bool isPresent = _wire == Wire.Plain && answer.Status == 409;
-        bool isAbsent = _wire == Wire.Plain && answer.Status == 404 && !_oneByOne.Peek().IsAdd;
+        bool isPresent = _phase == Phase.Legacy && answer.Status == 409;
+        bool isAbsent = _phase == Phase.Legacy && answer.Status == 404 && !_oneByOne.Peek().IsAdd;
         bool isHopeless = answer.Status is 400 or 422;
         if (!answer.IsSuccess && !isPresent && !isAbsent && !isHopeless)
         {
@@ -425,7 +461,7 @@ internal sealed partial class PeerSession
         }
 
         Succeed();
-        Single done = _oneByOne.Dequeue();
+        SingleJob done = _oneByOne.Dequeue();
         if (isHopeless)
         {
             PeeringLog.JobRefused(_engine.Log, Settings.ToString(), index.Policy.Name(), done.Job.Cidr.ToString(), answer.Status);
@@ -438,23 +474,8 @@ internal sealed partial class PeerSession
         }
     }
 
-    /// <summary>One job that travels alone; the last one of its record confirms it.</summary>
-    private sealed record Single(OutgoingJob Job, bool IsAdd, bool IsLast);
-
-    private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
-
-    private DateTimeOffset? _lastSuccess;
-    private string? _lastError;
-    private DateTimeOffset? _lastErrorAt;
-    private long _nextLog = long.MinValue;
-    private long _nextFaultLog = long.MinValue;
-    private bool _clockLogged;
-    private long _requests;
-    private long _failures;
-    private long _jobsSent;
-    private long _bytesSent;
-    private long _bytesReceived;
-    private long _recordsFetched;
+    /// <summary>A job that is sent alone; the last one of a register confirms it.</summary>
+    private sealed record SingleJob(OutgoingJob Job, bool IsAdd, bool IsLast);
 
     public PeerState State { get; private set; }
 
@@ -482,20 +503,20 @@ internal sealed partial class PeerSession
 
             var counters = new PeerCounters(_jobsSent, _requests, _failures, _bytesSent, _bytesReceived, _recordsFetched);
             return new PeerStatus(
-                Settings.Host, Settings.Port, Settings.Tls, State, _wire == Wire.Plain && !_isOff, queued, oldest, _lastSuccess, _lastError,
+                Settings.Host, Settings.Port, Settings.Tls, State, _phase == Phase.Legacy && !_isPeeringOff, queued, oldest, _lastSuccess, _lastError,
                 _lastErrorAt, _offset.Value, inSync, refused, counters);
         }
     }
 
-    /// <summary>One line for whoever looks for a fault.</summary>
+    /// <summary>One line of internal state for debugging.</summary>
     public string Describe()
     {
         lock (_gate)
         {
             PolicyState drop = _states[0];
-            return $"{State} {_wire}{(_busy ? " busy" : string.Empty)}{(_awaiting ? " awaiting" : string.Empty)} "
+            return $"{State} {_phase}{(_isInFlight ? " in flight" : string.Empty)} "
                 + $"retry in {_engine.Time.GetElapsedTime(Now, _retryAt).TotalSeconds:F3} hello in {_engine.Time.GetElapsedTime(Now, drop.NextHello).TotalSeconds:F3} "
-                + $"since {_engine.Time.GetElapsedTime(_lastAttempt).TotalSeconds:F3} same {drop.InSync} suspect {drop.NeedsComparison} due {drop.ToSendThisTick} "
+                + $"since {_engine.Time.GetElapsedTime(_lastAttempt).TotalSeconds:F3} in sync {drop.InSync} needs comparison {drop.NeedsComparison} to send {drop.ToSendThisTick} "
                 + $"comparing {_antiEntropy?.LeafCount} {_lastError}";
         }
     }
@@ -534,7 +555,7 @@ internal sealed partial class PeerSession
     }
 }
 
-/// <summary>What a session knows of one policy at its peer. Guarded by the session.</summary>
+/// <summary>What a session knows of one policy at its peer; guarded by the session's lock.</summary>
 internal sealed class PolicyState(Policy policy)
 {
     public Policy Policy => policy;
@@ -542,34 +563,35 @@ internal sealed class PolicyState(Policy policy)
     /// <summary>The peer answered 401 for it.</summary>
     public bool Refused { get; set; }
 
-    /// <summary>Something may have been missed since the last comparison, so the next difference is looked into at once.</summary>
+    /// <summary>Something may have been missed since the last comparison, so the next difference starts one at once.</summary>
     public bool NeedsComparison { get; set; } = true;
 
     public long NeedsComparisonSince { get; set; }
 
-    /// <summary>Both sums at the last greeting: a difference that stands still is a real one.</summary>
+    /// <summary>Both roots at the last hello: a difference that stays the same is a real one.</summary>
     public (ulong Own, ulong Peer) LastRoots { get; set; }
 
-    /// <summary>The last greeting followed another one at once.</summary>
+    /// <summary>The last hello followed another one at once.</summary>
     public bool LookedTwice { get; set; }
 
+    /// <summary>Whether both nodes held the same rules at the last hello; null for unknown.</summary>
     public bool? InSync { get; set; }
 
     public long NextHello { get; set; }
 
-    /// <summary>Not before: the last comparison fetched records that have no room here, and the next one would do so again.</summary>
+    /// <summary>The earliest time of the next comparison: the last one fetched records for which the table has no space.</summary>
     public long NextComparison { get; set; } = long.MinValue;
 
     /// <summary>When a comparison was last completed.</summary>
     public long ComparedAt { get; set; }
 
-    /// <summary>The peer's mark of the last comparison that we completed; it is told so with the next hello.</summary>
+    /// <summary>The peer's mark of the last comparison that completed; the next hello reports it to the peer.</summary>
     public (ulong Node, long Mark) Mark { get; set; }
 
-    /// <summary>Our own time at which the peer last compared all its rules with ours.</summary>
+    /// <summary>The local time at which the peer last compared all its rules with ours.</summary>
     public long PeerComparedAt { get; set; } = long.MinValue;
 
-    /// <summary>Places that are due in this flush.</summary>
+    /// <summary>Queued registers that this flush still has to send.</summary>
     public int ToSendThisTick { get; set; }
 
     public void RequireComparison(long now)

@@ -81,7 +81,7 @@ internal sealed partial class PeeringEngine
         Touch(); // somebody new: a node that was restarted, or one that we have not reached yet
         foreach (PeerSession session in sessions)
         {
-            session.OnGreetedByStranger();
+            session.OnGreetedByUnknownNode();
         }
 
         return 0;

@@ -191,7 +191,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
                 return true;
             }
 
-            bool isFree = _bulk.TrueForAll(other => other.WaitsLong);
+            bool isFree = _bulk.TrueForAll(other => other.IsSlow);
             if (isFree)
             {
                 _bulk.Add(session);
