@@ -3,12 +3,12 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// One comparison with a peer, from the sums of the branches down to the records of the leaves that differ. Guarded by
-/// its session.
+/// One comparison with a peer: a walk down the Merkle tree from the branch hashes to the records of the leaves that differ.
+/// Guarded by the lock of its peer session.
 /// </summary>
 internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mark, ulong key, bool isOfAll = false)
 {
-    /// <summary>Differing leaves beyond which a comparison needs the right to fetch in bulk.</summary>
+    /// <summary>With more differing leaves a session needs the exclusive right to fetch in bulk.</summary>
     public const int BulkLeaves = 2_048;
 
     public Policy Policy => policy;
@@ -17,24 +17,24 @@ internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mar
 
     public long Mark => mark;
 
-    /// <summary>What the peer wants to be shown.</summary>
+    /// <summary>The key that the peer requires in each question.</summary>
     public ulong Key => key;
 
-    /// <summary>Branches whose leaves are to be asked for.</summary>
+    /// <summary>Branches whose leaf hashes are still to be fetched.</summary>
     public List<int> Branches { get; } = [];
 
-    /// <summary>Leaves whose records are to be asked for, ascending.</summary>
+    /// <summary>Leaves whose records are still to be fetched, ascending.</summary>
     public List<LeafRange> Ranges { get; } = [];
 
-    /// <summary>A leaf that the peer has asked to be read in parts; it comes before all other leaves.</summary>
+    /// <summary>A leaf that is too large for one answer; it is read in parts before all other leaves.</summary>
     public CrowdedLeaf? Crowded { get; private set; }
 
-    /// <summary>Parts of the crowded leaf that are to be asked for, ascending; empty until their sums are known.</summary>
+    /// <summary>Parts of the crowded leaf that are still to be fetched, ascending; empty until their hashes are known.</summary>
     public List<LeafRange> Parts { get; } = [];
 
     public int Records { get; set; }
 
-    /// <summary>Records that were refused: as long as there are such, the next comparison ends as this one does.</summary>
+    /// <summary>Records that this node refused. While the peer has such records, the next comparison ends the same way.</summary>
     public int Refused { get; set; }
 
     public int Applied { get; set; }
@@ -57,7 +57,7 @@ internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mar
         return comparison;
     }
 
-    /// <summary>Reads everything: for a node that knows nothing yet, not even what was removed.</summary>
+    /// <summary>Reads every leaf: a node that has just started does not know of removals.</summary>
     public static AntiEntropySession OfAll(Policy policy, in SyncHead head, ulong key)
     {
         var comparison = new AntiEntropySession(policy, head.Node, head.Mark, key, isOfAll: true);
@@ -65,13 +65,13 @@ internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mar
         return comparison;
     }
 
-    public void AddLeaves(RegisterTable index, ReadOnlySpan<ulong> peerSums)
+    public void AddLeaves(RegisterTable index, ReadOnlySpan<ulong> peerHashes)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.LeavesPerBranch];
         for (int i = 0; i < Branches.Count; i++)
         {
-            index.CopyLeafSums(Branches[i], own);
-            ReadOnlySpan<ulong> peer = peerSums.Slice(i * own.Length, own.Length);
+            index.CopyLeafHashes(Branches[i], own);
+            ReadOnlySpan<ulong> peer = peerHashes.Slice(i * own.Length, own.Length);
             for (int leaf = 0; leaf < own.Length; leaf++)
             {
                 if (own[leaf] != peer[leaf])
@@ -84,28 +84,27 @@ internal sealed class AntiEntropySession(Policy policy, ulong markNode, long mar
         Branches.Clear();
     }
 
-    /// <summary>Goes on after what was read.</summary>
     public void ContinueFrom(int nextLeaf) => Continue(Ranges, nextLeaf);
 
-    /// <summary>Goes on with a leaf that has to be read in parts.</summary>
-    /// <param name="partKey">Not known to anybody before.</param>
+    /// <summary>Continues with a leaf that has to be read in parts.</summary>
+    /// <param name="partKey">A fresh random number.</param>
     public void SplitLeaf(int leaf, ulong partKey)
     {
         Continue(Ranges, leaf);
         Crowded = new CrowdedLeaf(leaf, partKey);
         if (isOfAll)
         {
-            Parts.Add(new LeafRange(0, KeyedParts.Count)); // sums do not show what was removed
+            Parts.Add(new LeafRange(0, KeyedParts.Count)); // hashes do not show what was removed
         }
     }
 
-    public void AddParts(RegisterTable index, ReadOnlySpan<ulong> peerSums)
+    public void AddParts(RegisterTable index, ReadOnlySpan<ulong> peerHashes)
     {
         Span<ulong> own = stackalloc ulong[KeyedParts.Count];
-        index.CopyPartSums(Crowded!.Value.Leaf, new KeyedParts(Crowded.Value.PartKey), own);
+        index.CopyPartHashes(Crowded!.Value.Leaf, new KeyedParts(Crowded.Value.PartKey), own);
         for (int part = 0; part < own.Length; part++)
         {
-            if (own[part] != peerSums[part])
+            if (own[part] != peerHashes[part])
             {
                 Add(Parts, part);
             }

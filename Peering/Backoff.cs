@@ -6,10 +6,10 @@ internal sealed class Backoff(Random random)
     public static readonly TimeSpan First = TimeSpan.FromMilliseconds(250);
     public static readonly TimeSpan Last = TimeSpan.FromSeconds(30);
 
-    /// <summary>Failures in a row.</summary>
+    /// <summary>Consecutive failures.</summary>
     public int Failures { get; private set; }
 
-    /// <summary>Counts a failure. Returns how long to wait: between half and the whole of the doubled time.</summary>
+    /// <summary>Counts a failure. Returns the pause before the next attempt: 50 to 100 % of the doubled interval.</summary>
     public TimeSpan Fail()
     {
         double whole = Math.Min(Last.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(Failures, 16)));

@@ -3,7 +3,7 @@ using Couic.Store;
 
 namespace Couic.Peering;
 
-/// <summary>Finds out for the operator which rules a peer does not hold as this node does.</summary>
+/// <summary>Lists for the operator the rules on which this node and a peer differ.</summary>
 internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport transport, PeerSettings peer)
 {
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
@@ -24,35 +24,35 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return new PeerDifferences(_items, _items.Count >= limit, null);
     }
 
-    /// <returns>Null when all went well.</returns>
+    /// <returns>Null on success.</returns>
     private async Task<string?> CompareAsync(RegisterTable index, int limit)
     {
-        SyncHead own = engine.HeadOf(index, 0, 0, 0) with { Root = 0 }; // no root of ours: the sums come whatever they are
+        SyncHead own = engine.HeadOf(index, 0, 0, 0) with { Root = 0 }; // no root of ours: the hashes come whatever they are
         PeerAnswer answer = await SendAsync(index.Policy, SyncMessage.Hello(own)).ConfigureAwait(false);
-        var sums = new ulong[DigestTree.Branches];
+        var hashes = new ulong[DigestTree.Branches];
         if (FaultOf(answer) is { } fault)
         {
             return fault;
         }
 
-        if (!SyncMessage.TryReadHelloAnswer(answer.Body.Span, out SyncHead head, sums, out bool hasSums))
+        if (!SyncMessage.TryReadHelloAnswer(answer.Body.Span, out SyncHead head, hashes, out bool hasHashes))
         {
-            return "its answer makes no sense";
+            return "its answer is not valid";
         }
 
         if (!engine.Keys.TryGet(head.Node, out ulong key))
         {
-            return "it has not greeted this node yet (does its configuration name this one?)";
+            return "it has not sent a hello to this node yet (does its configuration name this node?)";
         }
 
-        AntiEntropySession comparison = Start(index, head, key, hasSums ? sums : new ulong[DigestTree.Branches]);
+        AntiEntropySession comparison = Start(index, head, key, hasHashes ? hashes : new ulong[DigestTree.Branches]);
         if (comparison.Branches.Count > 0)
         {
             int asked = comparison.Branches.Count;
             answer = await SendAsync(index.Policy, SyncMessage.AskBranches(key, comparison.Branches)).ConfigureAwait(false);
             if (!answer.IsSuccess || !SyncMessage.TryReadBranchAnswer(answer.Body.Span, asked, out ulong[] leaves))
             {
-                return FaultOf(answer) ?? "its answer makes no sense";
+                return FaultOf(answer) ?? "its answer is not valid";
             }
 
             comparison.AddLeaves(index, leaves);
@@ -83,7 +83,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, SyncKind.Leaves, out int next, out bool isCrowded, out _, records)
             || next < comparison.Ranges[0].First + (isCrowded ? 0 : 1))
         {
-            return FaultOf(answer) ?? "its answer makes no sense";
+            return FaultOf(answer) ?? "its answer is not valid";
         }
 
         var own = new List<OutgoingJob>();
@@ -113,11 +113,11 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         CrowdedLeaf leaf = comparison.Crowded!.Value;
         if (comparison.Parts.Count == 0)
         {
-            PeerAnswer sums = await SendAsync(index.Policy, SyncMessage.AskPartSums(comparison.Key, leaf)).ConfigureAwait(false);
+            PeerAnswer hashes = await SendAsync(index.Policy, SyncMessage.AskPartHashes(comparison.Key, leaf)).ConfigureAwait(false);
             var theirs = new ulong[KeyedParts.Count];
-            if (!sums.IsSuccess || !SyncMessage.TryReadPartSums(sums.Body.Span, theirs))
+            if (!hashes.IsSuccess || !SyncMessage.TryReadPartHashes(hashes.Body.Span, theirs))
             {
-                return FaultOf(sums) ?? "its answer makes no sense";
+                return FaultOf(hashes) ?? "its answer is not valid";
             }
 
             comparison.AddParts(index, theirs);
@@ -129,7 +129,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         if (!answer.IsSuccess || !SyncRecords.TryRead(answer.Body.Span, SyncKind.Parts, out int next, out _, out _, records)
             || next <= comparison.Parts[0].First)
         {
-            return FaultOf(answer) ?? "its answer makes no sense";
+            return FaultOf(answer) ?? "its answer is not valid";
         }
 
         var wanted = new bool[KeyedParts.Count];
@@ -148,11 +148,11 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         return null;
     }
 
-    private static AntiEntropySession Start(RegisterTable index, in SyncHead head, ulong key, ReadOnlySpan<ulong> sums)
+    private static AntiEntropySession Start(RegisterTable index, in SyncHead head, ulong key, ReadOnlySpan<ulong> hashes)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.Branches];
-        index.CopyBranchSums(own);
-        return AntiEntropySession.OfBranches(index.Policy, head, key, own, sums);
+        index.CopyBranchHashes(own);
+        return AntiEntropySession.OfBranches(index.Policy, head, key, own, hashes);
     }
 
     private void Collect(Policy policy, List<OutgoingJob> own, List<RemoteChange> records, int limit)
@@ -196,7 +196,7 @@ internal sealed class DifferenceFinder(PeeringEngine engine, IPeerTransport tran
         { IsSuccess: true } => null,
         { Failure: not PeerFailure.None } => answer.Detail,
         { Status: 404 } when RefusalText.Of(answer.Body.Span) == PeeringService.OffMessage => "peering is off there ([peering] enabled in its configuration)",
-        { Status: 404 or 405 } => "it knows only the plain wire of couic 1.x and cannot be compared",
+        { Status: 404 or 405 } => "it speaks the protocol of couic 1.x, which has no comparison",
         { Status: 401 } => "it refuses the token, or the policy",
         _ => $"status {answer.Status}",
     };

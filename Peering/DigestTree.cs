@@ -4,10 +4,10 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// Sums of the versions of one policy's live rules: one per leaf (65,536, by a hash of the CIDR that is the same on every
-/// node), one per branch of 128 leaves, one for all. Equal sums mean equal rules; unequal ones lead to what differs
-/// without naming what is equal. The sums are XORs of well-mixed numbers, so a change costs three of them. The hash is
-/// public: whoever chooses CIDRs can fill one leaf, which is then compared in <see cref="KeyedParts"/>.
+/// A Merkle tree over the live rules of one policy: 65,536 leaves, selected by a hash of the CIDR, in branches of 128, and a
+/// root. Equal hashes mean equal rules. Each hash is the XOR of the record hashes below it, so a change updates three of them.
+/// The leaf hash has no key: an attacker who chooses CIDRs can fill one leaf, which is then compared with <see
+/// cref="KeyedParts"/>.
 /// </summary>
 internal sealed class DigestTree
 {
@@ -20,19 +20,19 @@ internal sealed class DigestTree
 
     public ulong Root { get; private set; }
 
-    public ReadOnlySpan<ulong> BranchSums => _branches;
+    public ReadOnlySpan<ulong> BranchHashes => _branches;
 
-    public ReadOnlySpan<ulong> LeafSums(int branch) => _leaves.AsSpan(branch * LeavesPerBranch, LeavesPerBranch);
+    public ReadOnlySpan<ulong> LeafHashes(int branch) => _leaves.AsSpan(branch * LeavesPerBranch, LeavesPerBranch);
 
-    /// <summary>Takes a rule in, or out again.</summary>
+    /// <summary>Adds a rule, or removes it again: XOR is its own inverse.</summary>
     public void Toggle(Cidr cidr, RuleVersion version, ReadOnlySpan<byte> tag)
     {
         ulong hash = Hash(cidr);
         int leaf = (int)(hash >> 48);
-        ulong sum = Mix(hash ^ Mix(version.Time ^ Mix(version.Node ^ Hash(tag))));
-        _leaves[leaf] ^= sum;
-        _branches[leaf / LeavesPerBranch] ^= sum;
-        Root ^= sum;
+        ulong record = Mix(hash ^ Mix(version.Time ^ Mix(version.Node ^ Hash(tag))));
+        _leaves[leaf] ^= record;
+        _branches[leaf / LeavesPerBranch] ^= record;
+        Root ^= record;
     }
 
     public static int LeafOf(Cidr cidr) => (int)(Hash(cidr) >> 48);
@@ -58,7 +58,7 @@ internal sealed class DigestTree
         return rest == 0 ? hash : Mix(hash ^ rest);
     }
 
-    /// <summary>The finaliser of splitmix64 (Steele, Lea, Flood 2014): every bit of the input turns half of the output's.</summary>
+    /// <summary>The finaliser of splitmix64 (Steele, Lea, Flood 2014): each input bit changes half of the output bits.</summary>
     private static ulong Mix(ulong value)
     {
         value += 0x9e3779b97f4a7c15;
@@ -69,9 +69,8 @@ internal sealed class DigestTree
 }
 
 /// <summary>
-/// Divides the records of a crowded leaf into 1,024 parts by a hash whose key is drawn anew for each comparison. Nobody can
-/// choose CIDRs that fall into one part, so what two nodes differ in is found and sent in pieces of bounded size however
-/// the CIDRs were chosen. The hash is SipHash-1-3 (Aumasson, Bernstein 2012).
+/// Divides the records of a crowded leaf into 1,024 parts by a hash with a fresh key per comparison. An attacker cannot choose
+/// CIDRs that fall into one part, so the answers stay bounded. The hash is SipHash-1-3 (Aumasson, Bernstein 2012).
 /// </summary>
 internal readonly struct KeyedParts(ulong key)
 {
@@ -82,7 +81,7 @@ internal readonly struct KeyedParts(ulong key)
 
     public int PartOf(Cidr cidr) => (int)(HashOf(cidr) >> 54);
 
-    public ulong SumOf(Cidr cidr, RuleVersion version) => Sip(HashOf(cidr), version.Time, version.Node);
+    public ulong RecordHash(Cidr cidr, RuleVersion version) => Sip(HashOf(cidr), version.Time, version.Node);
 
     private ulong HashOf(Cidr cidr) => Sip(cidr.High, cidr.Low, ((ulong)cidr.Family << 8) | cidr.Length);
 

@@ -12,7 +12,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Peering;
 
-/// <summary>Carries requests over HTTP/1.1, with TLS where the peer's settings say so; one connection a peer, kept alive.</summary>
+/// <summary>
+/// Sends requests over HTTP/1.1, with TLS where the settings of the peer say so; one keep-alive connection per peer.
+/// </summary>
 internal sealed class HttpPeerTransport(string product, HostResolver names, ILogger log) : IPeerTransport, IDisposable
 {
     private readonly ConcurrentDictionary<PeerSettings, Peer> _peers = new();
@@ -53,7 +55,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
         }
     }
 
-    /// <summary>Whatever happens there is an answer: a session waits for it, without a time limit of its own.</summary>
+    /// <summary>Always returns an answer: a session waits for it without a time limit.</summary>
     private async Task<PeerAnswer> SendAsync(PeerRequest request)
     {
         try
@@ -68,7 +70,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
         }
     }
 
-    /// <summary>After an exception it is tried again: a session that is never called back would be silent for good.</summary>
+    /// <summary>Tries again after an exception: a session that is never called back would stay silent forever.</summary>
     private async Task AwaitAsync(PeerSettings settings, Action<bool> reachable)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -85,7 +87,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             }
             catch (OperationCanceledException)
             {
-                return; // its settings are gone; nobody waits any more
+                return; // the peer was removed from the configuration
             }
             catch (Exception e)
             {
@@ -95,7 +97,9 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
         }
     }
 
-    /// <summary>The client of one peer, made anew after its TLS failed: certificates on disk may have been renewed.</summary>
+    /// <summary>
+    /// The HTTP client of one peer. A TLS failure discards it, because certificates on disk may have been renewed.
+    /// </summary>
     private sealed class Peer(PeerSettings settings, string product, HostResolver names) : IDisposable
     {
         private const int MaxHeadKilobytes = 32;
@@ -141,7 +145,10 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             }
         }
 
-        /// <summary>A port that speaks TLS answers plain HTTP in many ways, and seldom says so: it is asked, once in a while.</summary>
+        /// <summary>
+        /// A TLS port answers plain HTTP in many ways, and rarely with a clear error. So the port is probed, at most every 10
+        /// s.
+        /// </summary>
         private async Task<PeerAnswer> ExplainAsync(PeerAnswer answer)
         {
             bool isOddEnd = answer.Detail is PeerFailures.NoHttp or PeerFailures.Ended or PeerFailures.Reset or PeerFailures.Broke;
@@ -159,7 +166,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             return _speaksTls ? answer with { Detail = answer.Detail + " (that port speaks TLS: set \"tls = true\")" } : answer;
         }
 
-        /// <summary>Begins a handshake and breaks it off at the certificate; nothing is sent over it.</summary>
+        /// <summary>Starts a handshake and aborts it at the certificate; no request is sent over it.</summary>
         private async Task<bool> SpeaksTlsAsync()
         {
             bool hasCertificate = false;
@@ -177,7 +184,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             }
             catch (Exception e) when (e is AuthenticationException or IOException or SocketException or OperationCanceledException or ObjectDisposedException)
             {
-                // Either way the question is answered.
+                // The callback has already set the result.
             }
 
             return hasCertificate;
@@ -241,8 +248,8 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
         }
 
         /// <summary>
-        /// While an answer is late the path is probed. One that was cut and is there again ends the wait: what was sent
-        /// into the cut would otherwise be repeated at the kernel's leisure. Says whether it did.
+        /// While an answer is late, probes the path. When a path that was interrupted works again, the request is cancelled and
+        /// sent again, instead of waiting for TCP to retransmit. Returns whether that happened.
         /// </summary>
         private async Task<bool> WatchAsync(CancellationTokenSource request)
         {
@@ -279,7 +286,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
                 UseProxy = false,
                 MaxConnectionsPerServer = 1,
                 MaxResponseHeadersLength = MaxHeadKilobytes,
-                PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a name may come to mean another address
+                PooledConnectionLifetime = TimeSpan.FromMinutes(5), // the address of a name may change
                 PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
                 MaxResponseDrainSize = 0,
                 ConnectCallback = async (_, cancel) => new NetworkStream(await Connector.ConnectAsync(cancel).ConfigureAwait(false), ownsSocket: true),
@@ -299,12 +306,12 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
     }
 }
 
-/// <summary>Opens TCP connections to one peer, and finds out whether it can be reached. Thread-safe.</summary>
+/// <summary>Opens TCP connections to one peer and probes whether it can be reached. Thread-safe.</summary>
 internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
 {
     public static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(2);
 
-    /// <summary>Between two probes while a peer is out of reach or an answer is late.</summary>
+    /// <summary>Between two probes while a peer is unreachable or an answer is late.</summary>
     public static readonly TimeSpan ProbeInterval = TimeSpan.FromMilliseconds(250);
 
     // linux/tcp.h
@@ -312,7 +319,7 @@ internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
     private const int TcpUserTimeout = 18;
 
     /// <summary>A connected socket whose sent data must be acknowledged in time.</summary>
-    /// <exception cref="UnresolvedHostException">The peer is named by a name, and no address of it is known.</exception>
+    /// <exception cref="UnresolvedHostException">The host is a name, and no address of it is known.</exception>
     public async ValueTask<Socket> ConnectAsync(CancellationToken cancel)
     {
         IReadOnlyList<IPAddress> addresses = await names.ResolveAsync(peer.Host, ConnectLimit, cancel).ConfigureAwait(false);
@@ -331,10 +338,10 @@ internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
     }
 
     /// <summary>
-    /// Tries to connect every quarter of a second, without waiting for the tries before, until one is through. Each is a
-    /// handshake and nothing more; requests keep to their back-off.
+    /// Tries to connect every 250 ms, without waiting for the attempts before, until one succeeds. A probe is a TCP handshake
+    /// only; requests keep their back-off.
     /// </summary>
-    /// <returns>Whether a try that began earlier has failed or is still waiting: the path was cut meanwhile.</returns>
+    /// <returns>Whether an attempt that began earlier failed or is still pending: the path was interrupted.</returns>
     public async Task<bool> WaitUntilReachableAsync(CancellationToken cancel)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -379,8 +386,8 @@ internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
     }
 
     /// <summary>
-    /// Without it the kernel goes on sending into a cut path for a quarter of an hour, at ever longer intervals, and the
-    /// path would be back for seconds before the next try.
+    /// Without this timeout the kernel retransmits into an interrupted path for a quarter of an hour at growing intervals; the
+    /// path could work for seconds before the next retransmission.
     /// </summary>
     private static void SetUserTimeout(Socket socket, TimeSpan roundTrip)
     {
@@ -389,10 +396,10 @@ internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
     }
 }
 
-/// <summary>TLS towards a peer: its certificate and name are always verified.</summary>
+/// <summary>TLS options for a peer: its certificate and name are always verified.</summary>
 internal static class PeerTls
 {
-    /// <exception cref="System.Security.Cryptography.CryptographicException">A file holds no certificate or key.</exception>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A file does not hold a certificate or key.</exception>
     public static SslClientAuthenticationOptions OptionsFor(PeerSettings peer)
     {
         var options = new SslClientAuthenticationOptions

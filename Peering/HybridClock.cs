@@ -1,41 +1,40 @@
 namespace Couic.Peering;
 
 /// <summary>
-/// A hybrid logical clock: it follows the wall clock and the versions of others, so a change that was made in knowledge of
-/// another one is stamped later, whatever the wall clocks say. Others can lead it ahead of the own wall clock by
-/// <see cref="MaxLead"/> at most. It goes back only after the wall clock was set back by more than that. Not thread-safe.
+/// A hybrid logical clock (Kulkarni et al. 2014): it follows the wall clock and the versions of other nodes, so a change made
+/// with knowledge of another one gets a later version. Other nodes can push it ahead of the local wall clock by at most <see
+/// cref="MaxLead"/>. It goes back only after the wall clock was set back by more than that. Not thread-safe.
 /// </summary>
 internal sealed class HybridClock(TimeProvider time)
 {
     /// <summary>
-    /// No message holds a greater time. It lies beyond the year 9999, where the wall clock ends, so no clock comes to it:
-    /// whether a time that is well-formed is accepted is decided by <see cref="MaxDrift"/>.
+    /// No message may hold a greater time. It lies after the year 9999, so no wall clock reaches it. <see cref="MaxDrift"/>
+    /// decides whether a smaller time is accepted.
     /// </summary>
     public const ulong MaxTime = 0xf000_0000_0000_0000;
 
-    /// <summary>A version further ahead of the own wall clock than this is refused: some clock is wrong.</summary>
+    /// <summary>A version further ahead of the local wall clock is refused: one of the clocks is wrong.</summary>
     public static readonly TimeSpan MaxDrift = TimeSpan.FromHours(24);
 
     /// <summary>
-    /// The lead is smaller than the drift, so that the next version is acceptable to every peer whose clock is up to
-    /// twelve hours behind.
+    /// The lead is smaller than the drift, so that every peer whose clock is up to twelve hours slow accepts the next version.
     /// </summary>
     public static readonly TimeSpan MaxLead = TimeSpan.FromHours(12);
 
-    /// <summary>Room for the counter and for small steps of the wall clock; beyond it the clock is led astray.</summary>
+    /// <summary>Tolerance for the counter and for small steps of the wall clock.</summary>
     private static readonly TimeSpan Slack = TimeSpan.FromMinutes(1);
 
     private ulong _last;
 
-    /// <summary>How often the clock went back because the wall clock had.</summary>
+    /// <summary>How often the clock has followed a wall clock that was set back.</summary>
     public int Resets { get; private set; }
 
-    /// <summary>The greatest time that <see cref="Next"/> can come to by the versions of others.</summary>
+    /// <summary>The greatest time that the versions of other nodes can lead <see cref="Next"/> to.</summary>
     public ulong LeadLimit => Wall + Units(MaxLead);
 
     private ulong Wall => (ulong)Math.Max(0, time.GetUtcNow().ToUnixTimeMilliseconds()) << 16;
 
-    /// <summary>The time of a change that is made now.</summary>
+    /// <summary>The time of a change made now.</summary>
     public ulong Next()
     {
         FollowBack();
@@ -43,13 +42,13 @@ internal sealed class HybridClock(TimeProvider time)
         return _last;
     }
 
-    /// <summary>Whether a version is close enough to the own wall clock, or behind it.</summary>
+    /// <summary>Whether a version is at most <see cref="MaxDrift"/> ahead of the local wall clock.</summary>
     public bool Accepts(ulong seen) => seen <= Wall + Units(MaxDrift);
 
-    /// <summary>By how much a version is ahead of the own wall clock; not negative.</summary>
+    /// <summary>How far a version is ahead of the local wall clock; not negative.</summary>
     public TimeSpan LeadOf(ulong seen) => TimeSpan.FromMilliseconds((seen - Math.Min(seen, Wall)) >> 16);
 
-    /// <summary>Takes note of the version of another node. One that is not accepted has no effect.</summary>
+    /// <summary>Follows the version of another node; ignores one that is not accepted.</summary>
     public void Observe(ulong seen)
     {
         if (Accepts(seen))
@@ -58,7 +57,9 @@ internal sealed class HybridClock(TimeProvider time)
         }
     }
 
-    /// <summary>Gives up a time that peers with sane clocks would refuse: the wall clock was wrong and has been set back.</summary>
+    /// <summary>
+    /// Drops a time that peers with correct clocks would refuse: the local wall clock was wrong and has been set back.
+    /// </summary>
     public void FollowBack()
     {
         if (_last > Wall + Units(MaxLead + Slack))
@@ -72,13 +73,13 @@ internal sealed class HybridClock(TimeProvider time)
 }
 
 /// <summary>
-/// How far a peer's wall clock is ahead of ours, from the times of greetings as NTP does it (RFC 5905 §8): half a round
-/// trip is the error, so of the last eight the shortest counts. A sample that contradicts it by more than the error shows
-/// that a clock was set; the samples before are void then. Not thread-safe.
+/// How far a peer's wall clock is ahead of the local one, estimated from hellos as NTP does it (RFC 5905 §8). The error is half
+/// the round trip, so the sample with the shortest round trip of the last eight counts. A sample outside the error shows that a
+/// clock was set, and voids the earlier samples. Not thread-safe.
 /// </summary>
 internal sealed class ClockOffset
 {
-    /// <summary>What the clocks may drift apart between two samples.</summary>
+    /// <summary>How far the clocks may drift apart between two samples.</summary>
     private static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(1);
 
     private readonly (TimeSpan RoundTrip, TimeSpan Offset)[] _samples = new (TimeSpan, TimeSpan)[8];
@@ -86,7 +87,7 @@ internal sealed class ClockOffset
 
     public TimeSpan? Value { get; private set; }
 
-    /// <summary>Whether another greeting or two would tell more: the only round trips so far were long ones.</summary>
+    /// <summary>Whether more samples are needed: all round trips so far were long.</summary>
     public bool IsPoor => _count < 3 && _samples.Take(_count).All(sample => sample.RoundTrip > TimeSpan.FromMilliseconds(100));
 
     public void Add(DateTimeOffset ourTime, DateTimeOffset itsTime, TimeSpan roundTrip)

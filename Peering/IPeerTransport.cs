@@ -8,8 +8,8 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// Carries requests to peers: HTTP in the daemon, a random network on virtual time in the simulator. Calls back from any
-/// thread, never from inside a call to it.
+/// Sends requests to peers: over HTTP in the daemon, over a simulated network in tests. Callbacks come from any thread, but
+/// never from inside a call to it.
 /// </summary>
 internal interface IPeerTransport
 {
@@ -17,12 +17,12 @@ internal interface IPeerTransport
     void Post(PeerRequest request);
 
     /// <summary>
-    /// Calls back once, as soon as the peer can be reached: at once, or within a quarter of a second of the path being
-    /// there again. The argument says whether it was out of reach meanwhile.
+    /// Calls back once when the peer can be reached: at once, or within 250 ms after the path works again. The argument says
+    /// whether the peer was unreachable in between.
     /// </summary>
     void AwaitReachable(PeerSettings peer, Action<bool> reachable);
 
-    /// <summary>The peer's settings are gone or changed: connections to it are closed and its waiting ends.</summary>
+    /// <summary>The settings of the peer were removed or changed: closes its connections and cancels its callbacks.</summary>
     void Forget(PeerSettings peer);
 }
 
@@ -42,35 +42,35 @@ internal enum PeerFailure : byte
 {
     None,
 
-    /// <summary>No connection, or it broke: tried again as soon as the peer can be reached.</summary>
+    /// <summary>No connection, or it broke; the session continues as soon as the peer can be reached.</summary>
     Unreachable,
 
-    /// <summary>Connected, yet no whole answer within the time limit.</summary>
+    /// <summary>Connected, but without a complete answer within the time limit.</summary>
     TimedOut,
 
     /// <summary>The peer's certificate or name could not be verified, or the handshake failed.</summary>
     Tls,
 
-    /// <summary>What it answered is not HTTP, too large, or makes no sense.</summary>
+    /// <summary>The answer is not HTTP, too large, or malformed.</summary>
     InvalidResponse,
 
     /// <summary>A status that refuses the request.</summary>
     Refused,
 }
 
-/// <param name="Detail">The cause in words, for the log; null where there is none.</param>
+/// <param name="Detail">The cause for the log; null for none.</param>
 internal readonly record struct PeerAnswer(PeerFailure Failure, int Status, ReadOnlyMemory<byte> Body, string? Detail = null)
 {
-    /// <summary>A page for browsers, which couic never answers with.</summary>
+    /// <summary>An HTML page, which couic never sends.</summary>
     public bool IsHypertext => Body.Span.TrimStart(" \t\r\n"u8) is [(byte)'<', ..];
 
     public bool IsSuccess => Failure == PeerFailure.None && Status is >= 200 and < 300;
 }
 
-/// <summary>What an exception of the HTTP client means for a peer, in our own words: the framework's may be mere keys.</summary>
+/// <summary>Translates exceptions of the HTTP client: their own messages may be bare resource keys.</summary>
 internal static class PeerFailures
 {
-    public const string NoHttp = "the answer is no HTTP";
+    public const string NoHttp = "the answer is not HTTP";
     public const string Broke = "the connection broke";
     public const string Reset = "connection reset";
     public const string Ended = "the connection ended before the answer";
@@ -124,13 +124,13 @@ internal static class PeerFailures
     };
 }
 
-/// <summary>The words in the body of a refusal, for the operator. They come from another machine, so they are cut and cleaned.</summary>
+/// <summary>Reads the message in the body of a refusal. It comes from another machine, so it is cut and cleaned.</summary>
 internal static class RefusalText
 {
     private const int MaxBody = 4_096;
     private const int MaxText = 200;
 
-    /// <summary>Null where the body is not couic's error format.</summary>
+    /// <summary>Null when the body is not in couic's error format.</summary>
     public static string? Of(ReadOnlySpan<byte> body)
     {
         if (body.Length > MaxBody)
@@ -152,7 +152,7 @@ internal static class RefusalText
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Not JSON, or not text: the status alone has to do.
+            // Not JSON, or not text: the status alone is reported.
         }
 
         return null;

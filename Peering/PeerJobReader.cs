@@ -7,13 +7,13 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// Reads <c>[{"action", "entry": {"cidr", "tag"?, "expiration", "metadata"?}}, …]</c>, with the members that nodes of this
-/// kind add: <c>version</c>, <c>node</c>, <c>ttl</c> (milliseconds left) and <c>sent</c>. Unknown members are ignored, known
-/// ones twice are a fault. A body is read to its end before anything is made of it.
+/// Reads <c>[{"action", "entry": {"cidr", "tag"?, "expiration", "metadata"?}}, …]</c>, and the members that couic 2 adds:
+/// <c>stamp</c> and <c>node</c> (the version), <c>ttl</c> (milliseconds left) and <c>sent</c>. Unknown members are ignored; a
+/// known member twice is a fault. The whole body is read before any job is applied.
 /// </summary>
 public static class PeerJobReader
 {
-    /// <param name="message">What is wrong and where, for people.</param>
+    /// <param name="message">What is wrong, and where.</param>
     public static PeerBodyFault TryRead(ReadOnlyMemory<byte> body, out IncomingBatch batch, out string message)
     {
         batch = new IncomingBatch([], null);
@@ -30,7 +30,7 @@ public static class PeerJobReader
             bool good = run.TryReadArray(ref reader);
             while (PeerJobRun.Next(ref reader))
             {
-                // What is behind the first fault only has to be JSON.
+                // The rest after the first fault only has to be JSON.
             }
 
             message = run.Message;
@@ -45,7 +45,7 @@ public static class PeerJobReader
     }
 }
 
-/// <summary>One reading of a body; see <see cref="PeerJobReader"/>. Methods return false after setting a message.</summary>
+/// <summary>Reads one body. Methods return false after setting <see cref="Message"/>.</summary>
 internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 {
     private readonly List<IncomingJob> _jobs = [];
@@ -56,7 +56,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 
     public IncomingBatch Batch => new(_jobs, _sentAt);
 
-    /// <summary>The next token. Throws <see cref="JsonException"/> also for a lone surrogate in an escape.</summary>
+    /// <summary>Reads the next token. Throws <see cref="JsonException"/> for a lone surrogate in an escape, too.</summary>
     public static bool Next(ref Utf8JsonReader reader)
     {
         bool more = reader.Read();
@@ -108,7 +108,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
                 : Skip(ref reader);
             if (!good)
             {
-                return job.Twice ? Fail("a member stands twice") : false;
+                return job.Twice ? Fail("a member appears twice") : false;
             }
         }
 
@@ -124,12 +124,12 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 
         if (job.Has(2) != job.Has(3))
         {
-            return Fail("\"stamp\" and \"node\" go together");
+            return Fail("\"stamp\" and \"node\" need each other");
         }
 
         if (job.Time > HybridClock.MaxTime)
         {
-            return Fail("\"stamp\" lies beyond all time");
+            return Fail("\"stamp\" is too large");
         }
 
         TimeSpan? left = job.Has(4) ? TimeSpan.FromMilliseconds(Math.Min(job.Ttl, 9_000_000_000_000UL)) : null;
@@ -165,7 +165,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
                 : Skip(ref reader);
             if (!good)
             {
-                return seen.Twice ? Fail("a member of \"entry\" stands twice") : false;
+                return seen.Twice ? Fail("a member of \"entry\" appears twice") : false;
             }
         }
 
@@ -203,7 +203,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
             return Fail("\"tag\" is neither a string nor null");
         }
 
-        // An escape makes six bytes of one, so a good tag is never longer than this.
+        // An escape sequence takes six bytes per character, so a valid tag is never longer.
         if (reader.ValueSpan.Length > TagRule.MaxBytes * 6)
         {
             return Fail("\"tag\": longer than 64 bytes");
@@ -216,7 +216,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
             return Fail($"\"tag\": {fault}");
         }
 
-        // Jobs of one batch mostly carry the same tag.
+        // Most jobs of a batch have the same tag.
         _lastTag = _lastTag.Span.SequenceEqual(text) ? _lastTag : text.ToArray();
         job.Tag = _lastTag;
         return true;
@@ -247,7 +247,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         return false;
     }
 
-    /// <summary>A job as far as it has been read, and which members were there.</summary>
+    /// <summary>A job that is being read, and the members that were present.</summary>
     private struct Draft
     {
         public bool IsAdd;
@@ -297,7 +297,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
                 : Skip(ref reader);
             if (!good)
             {
-                return seen.Twice ? Fail("a member of \"metadata\" stands twice") : false;
+                return seen.Twice ? Fail("a member of \"metadata\" appears twice") : false;
             }
         }
 
@@ -339,7 +339,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         return true;
     }
 
-    /// <summary>To the end of the value that was begun, each token checked.</summary>
+    /// <summary>Skips to the end of the current value; checks each token.</summary>
     private static void SkipValue(ref Utf8JsonReader reader)
     {
         if (reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
@@ -350,11 +350,11 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         int depth = reader.CurrentDepth;
         while (Next(ref reader) && reader.CurrentDepth > depth)
         {
-            // The inside of a value that nobody reads.
+            // The content of a skipped value.
         }
     }
 
-    /// <summary>Whether an escaped UTF-16 unit stands without its other half; RFC 8259 §8.2 leaves that open, we do not.</summary>
+    /// <summary>Whether an escaped UTF-16 unit lacks its other half; RFC 8259 §8.2 allows that, couic does not.</summary>
     private static bool HasLoneSurrogate(ReadOnlySpan<byte> text)
     {
         bool high = false;
@@ -387,7 +387,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
     }
 }
 
-/// <summary>One job of a peer's batch, checked.</summary>
+/// <summary>One validated job of a peer's batch.</summary>
 public sealed record IncomingJob(
     bool IsAdd,
     Cidr Cidr,
@@ -397,20 +397,20 @@ public sealed record IncomingJob(
     RuleVersion? Version,
     TimeSpan? TimeToLive);
 
-/// <param name="Extra">Any JSON object as it was written; empty for none.</param>
+/// <param name="Extra">A JSON object as received; empty for none.</param>
 public sealed record JobMetadata(string Kind, string Detail, ReadOnlyMemory<byte> Extra);
 
 /// <summary>The jobs of one request.</summary>
-/// <param name="SentAt">When they were sent, by our own clock as the sender estimates it; null when it did not say.</param>
+/// <param name="SentAt">When they were sent, by the local clock as the sender estimates it; null when unknown.</param>
 public sealed record IncomingBatch(IReadOnlyList<IncomingJob> Jobs, DateTimeOffset? SentAt);
 
 public enum PeerBodyFault : byte
 {
     None,
 
-    /// <summary>400: it is no JSON.</summary>
+    /// <summary>400: the body is not JSON.</summary>
     NotJson,
 
-    /// <summary>422: it is JSON of the wrong shape or with bad values.</summary>
+    /// <summary>422: JSON with the wrong structure or invalid values.</summary>
     Invalid,
 }

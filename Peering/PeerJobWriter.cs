@@ -6,10 +6,10 @@ using Couic.Store;
 
 namespace Couic.Peering;
 
-/// <summary>Writes jobs: those we send, and the echo of those we received.</summary>
+/// <summary>Writes jobs: batches for peers, and the echo of received batches.</summary>
 public static class PeerJobWriter
 {
-    /// <summary>The jobs as received, normalised; older nodes parse it.</summary>
+    /// <summary>The received jobs, normalised; couic 1.x parses this answer.</summary>
     public static void WriteEcho(IncomingBatch batch, IBufferWriter<byte> output)
     {
         using var writer = new Utf8JsonWriter(output, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -72,7 +72,7 @@ public static class PeerJobWriter
 
     internal static void End(ArrayBufferWriter<byte> output) => output.Write("]"u8);
 
-    /// <param name="sentAt">Now, by the peer's clock; written with the first job only.</param>
+    /// <param name="sentAt">The current time by the peer's clock; written with the first job only.</param>
     internal static void Append(ArrayBufferWriter<byte> output, in OutgoingJob job, bool isAdd, bool versioned, DateTimeOffset? sentAt)
     {
         Span<byte> line = output.GetSpan(512);

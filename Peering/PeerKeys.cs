@@ -1,25 +1,24 @@
 namespace Couic.Peering;
 
 /// <summary>
-/// Who may be told of rules. A token alone lets no client read them: each node tells its key in the greetings that it sends to
-/// the peers of its configuration, and answers questions about rules only where the key is shown. So rules travel to hosts
-/// that the operator has named, and a leaked token lists nothing. What one client tells never displaces what another one
-/// told. Thread-safe.
+/// Decides which nodes may read rules. A token alone does not allow it: each node sends its key in hellos to its configured
+/// peers, and answers questions about rules only when they contain the key. So rules are sent only to hosts that the operator
+/// named, and a leaked token cannot list them. A key from one client never displaces the key from another. Thread-safe.
 /// </summary>
-/// <param name="own">Drawn anew at each start.</param>
+/// <param name="own">A fresh random number per start.</param>
 internal sealed class PeerKeys(ulong own)
 {
-    /// <summary>Keys that are kept for one client, which may be shared by all peers; the oldest one is evicted first.</summary>
+    /// <summary>Keys per client, which all peers may share; the oldest is evicted first.</summary>
     public const int MaxPerClient = 2 * PeeringSettings.MaxPeers;
 
     private readonly Lock _gate = new();
 
-    /// <summary>In the order of their arrival.</summary>
+    /// <summary>In order of arrival.</summary>
     private readonly List<Told> _told = [];
 
     public ulong Own => own;
 
-    /// <summary>Notes what a node has told in its greeting. Returns whether that is news.</summary>
+    /// <summary>Stores the key of a node's hello. Returns whether it is new.</summary>
     public bool Learn(string client, ulong node, ulong key)
     {
         lock (_gate)
@@ -45,8 +44,8 @@ internal sealed class PeerKeys(ulong own)
     }
 
     /// <summary>
-    /// What to show to a node; false for one that has not greeted us yet. Where clients disagree the first one counts until
-    /// the node has refused its key (<see cref="Reject"/>).
+    /// The key for questions to a node; false for a node that has not sent a hello yet. Where clients disagree, the first key
+    /// counts until the node refuses it (<see cref="Reject"/>).
     /// </summary>
     public bool TryGet(ulong node, out ulong key)
     {
@@ -58,7 +57,7 @@ internal sealed class PeerKeys(ulong own)
         }
     }
 
-    /// <summary>The node has refused the key.</summary>
+    /// <summary>Drops a key that the node refused.</summary>
     public void Reject(ulong node, ulong key)
     {
         lock (_gate)

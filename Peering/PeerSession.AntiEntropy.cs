@@ -61,7 +61,7 @@ internal sealed partial class PeerSession
         else if (comparison.Crowded is { } leaf)
         {
             bool isDivided = comparison.Parts.Count > 0;
-            byte[] question = isDivided ? SyncMessage.AskParts(comparison.Key, leaf, comparison.Parts) : SyncMessage.AskPartSums(comparison.Key, leaf);
+            byte[] question = isDivided ? SyncMessage.AskParts(comparison.Key, leaf, comparison.Parts) : SyncMessage.AskPartHashes(comparison.Key, leaf);
             Post(comparison.Policy, PeerVerb.Sync, question, answer =>
             {
                 if (isDivided)
@@ -70,7 +70,7 @@ internal sealed partial class PeerSession
                 }
                 else
                 {
-                    OnPartSums(comparison, index, answer);
+                    OnPartHashes(comparison, index, answer);
                 }
             });
         }
@@ -84,15 +84,15 @@ internal sealed partial class PeerSession
 
     private void OnBranches(AntiEntropySession comparison, RegisterTable index, in PeerAnswer answer)
     {
-        ulong[] sums = [];
-        if (!answer.IsSuccess || !SyncMessage.TryReadBranchAnswer(answer.Body.Span, comparison.Branches.Count, out sums))
+        ulong[] hashes = [];
+        if (!answer.IsSuccess || !SyncMessage.TryReadBranchAnswer(answer.Body.Span, comparison.Branches.Count, out hashes))
         {
             FailOf(comparison, answer);
             return;
         }
 
         Succeed();
-        comparison.AddLeaves(index, sums);
+        comparison.AddLeaves(index, hashes);
         EndIfComplete(comparison);
     }
 
@@ -122,17 +122,17 @@ internal sealed partial class PeerSession
         EndIfComplete(comparison);
     }
 
-    private void OnPartSums(AntiEntropySession comparison, RegisterTable index, in PeerAnswer answer)
+    private void OnPartHashes(AntiEntropySession comparison, RegisterTable index, in PeerAnswer answer)
     {
-        var sums = new ulong[KeyedParts.Count];
-        if (!answer.IsSuccess || !SyncMessage.TryReadPartSums(answer.Body.Span, sums))
+        var hashes = new ulong[KeyedParts.Count];
+        if (!answer.IsSuccess || !SyncMessage.TryReadPartHashes(answer.Body.Span, hashes))
         {
             FailOf(comparison, answer);
             return;
         }
 
         Succeed();
-        comparison.AddParts(index, sums);
+        comparison.AddParts(index, hashes);
         EndIfComplete(comparison);
     }
 
@@ -274,10 +274,10 @@ internal sealed partial class PeerSession
             return;
         }
 
-        Span<ulong> sums = stackalloc ulong[DigestTree.Branches];
+        Span<ulong> hashes = stackalloc ulong[DigestTree.Branches];
         SyncHead peer = default;
-        bool hasSums = false;
-        if (!answer.IsSuccess || !SyncMessage.TryReadHelloAnswer(answer.Body.Span, out peer, sums, out hasSums))
+        bool hasHashes = false;
+        if (!answer.IsSuccess || !SyncMessage.TryReadHelloAnswer(answer.Body.Span, out peer, hashes, out hasHashes))
         {
             Fail(answer.IsSuccess ? PeerFailure.InvalidResponse : PeerFailure.Refused, Unexpected(answer));
             return;
@@ -300,7 +300,7 @@ internal sealed partial class PeerSession
         state.Refused = false;
         index.ObserveTime(peer.Time);
         NoteClock();
-        Compare(state, index, own, peer, hasSums ? sums : default);
+        Compare(state, index, own, peer, hasHashes ? hashes : default);
         state.NextHello = NextHello(state, index, sentAt, peer);
     }
 
@@ -324,9 +324,9 @@ internal sealed partial class PeerSession
     }
 
     /// <summary>Starts a comparison if the roots differ and no change in flight explains it.</summary>
-    private void Compare(PolicyState state, RegisterTable index, in SyncHead own, in SyncHead peer, ReadOnlySpan<ulong> sums)
+    private void Compare(PolicyState state, RegisterTable index, in SyncHead own, in SyncHead peer, ReadOnlySpan<ulong> hashes)
     {
-        bool same = own.Root == peer.Root && sums.IsEmpty;
+        bool same = own.Root == peer.Root && hashes.IsEmpty;
         state.InSync = same;
         bool newcomer = !_engine.HasJoined(state.Policy);
         if (peer.Queued > AntiEntropySession.BulkLeaves)
@@ -349,15 +349,15 @@ internal sealed partial class PeerSession
         state.LastRoots = roots;
         if (_antiEntropy is null && !held && Now >= state.NextComparison && (state.NeedsComparison || newcomer || stable || overdue) && _engine.Keys.TryGet(peer.Node, out ulong key))
         {
-            Begin(state, newcomer || sums.IsEmpty ? AntiEntropySession.OfAll(state.Policy, peer, key) : OwnAgainst(index, peer, key, sums));
+            Begin(state, newcomer || hashes.IsEmpty ? AntiEntropySession.OfAll(state.Policy, peer, key) : OwnAgainst(index, peer, key, hashes));
         }
     }
 
-    private static AntiEntropySession OwnAgainst(RegisterTable index, in SyncHead peer, ulong key, ReadOnlySpan<ulong> sums)
+    private static AntiEntropySession OwnAgainst(RegisterTable index, in SyncHead peer, ulong key, ReadOnlySpan<ulong> hashes)
     {
         Span<ulong> own = stackalloc ulong[DigestTree.Branches];
-        index.CopyBranchSums(own);
-        return AntiEntropySession.OfBranches(index.Policy, peer, key, own, sums);
+        index.CopyBranchHashes(own);
+        return AntiEntropySession.OfBranches(index.Policy, peer, key, own, hashes);
     }
 
     private void BecomeReplicating(in SyncHead peer)
@@ -455,7 +455,7 @@ internal sealed partial class PeerSession
     private string Transport => Settings.Tls ? "over TLS" : "without TLS";
 
     private string Unexpected(in PeerAnswer answer) =>
-        answer.IsSuccess ? "the answer makes no sense"
+        answer.IsSuccess ? "the answer is not valid"
         : RefusalText.Of(answer.Body.Span) is { } text ? $"status {answer.Status}: {text}"
         : $"status {answer.Status}{HintOf(answer)}";
 

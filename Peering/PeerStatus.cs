@@ -4,28 +4,28 @@ namespace Couic.Peering;
 
 public enum PeerState : byte
 {
-    /// <summary>Not reached since it was configured.</summary>
+    /// <summary>Not reached yet since it was configured.</summary>
     Connecting,
 
-    /// <summary>Its last answer was good.</summary>
+    /// <summary>Its last answer was valid.</summary>
     Up,
 
     /// <summary>No connection.</summary>
     Unreachable,
 
-    /// <summary>It answers, but not as a peer does.</summary>
+    /// <summary>It answers, but not as a peer should.</summary>
     Failing,
 }
 
-/// <summary>What the operator sees of one peer and policy set.</summary>
-/// <param name="Plain">It knows only the plain wire: no comparison, no repair.</param>
-/// <param name="Queued">CIDRs that it has yet to confirm, both policies.</param>
-/// <param name="OldestQueued">For how long the oldest of them waits.</param>
-/// <param name="LastSuccess">When it last gave a good answer.</param>
-/// <param name="LastError">Why a request failed last, and when; null if none did.</param>
-/// <param name="ClockOffset">Its clock minus ours; null when unknown.</param>
-/// <param name="InSync">Whether both hold the same rules, by the last comparison; null when unknown.</param>
-/// <param name="Refused">Policies that it does not let us send.</param>
+/// <summary>The state of one peer as the API reports it.</summary>
+/// <param name="Plain">It speaks the protocol of couic 1.x only: no comparison, no repair.</param>
+/// <param name="Queued">CIDRs that it has not confirmed yet, for both policies.</param>
+/// <param name="OldestQueued">Age of the oldest of them.</param>
+/// <param name="LastSuccess">Time of its last valid answer.</param>
+/// <param name="LastError">Cause of the last failed request; null for none.</param>
+/// <param name="ClockOffset">Its clock minus the local clock; null when unknown.</param>
+/// <param name="InSync">Whether both nodes held the same rules at the last comparison; null when unknown.</param>
+/// <param name="Refused">Policies for which it refuses this node's token.</param>
 public sealed record PeerStatus(
     string Host,
     int Port,
@@ -45,7 +45,7 @@ public sealed record PeerStatus(
 /// <summary>Totals since the peer was configured.</summary>
 public readonly record struct PeerCounters(long JobsSent, long Requests, long Failures, long BytesSent, long BytesReceived, long RecordsFetched);
 
-/// <summary>A CIDR on which two nodes do not have the same last word.</summary>
+/// <summary>A CIDR on which two nodes differ.</summary>
 /// <param name="Here">Null when this node does not hold it.</param>
 /// <param name="There">Null when the peer does not hold it.</param>
 public sealed record PeerDifference(Policy Policy, Cidr Cidr, PeerDifference.Rule? Here, PeerDifference.Rule? There)
@@ -53,6 +53,6 @@ public sealed record PeerDifference(Policy Policy, Cidr Cidr, PeerDifference.Rul
     public sealed record Rule(string Tag, ulong Expiration);
 }
 
-/// <param name="Fault">Why the two could not be compared; null when they were.</param>
-/// <param name="IsTruncated">There are more than the limit.</param>
+/// <param name="Fault">Why the nodes could not be compared; null when they were.</param>
+/// <param name="IsTruncated">There are more differences than the limit.</param>
 public sealed record PeerDifferences(IReadOnlyList<PeerDifference> Items, bool IsTruncated, string? Fault);

@@ -5,16 +5,16 @@ namespace Couic.Peering;
 
 internal sealed partial class PeeringEngine
 {
-    /// <summary>Changes that are applied under one hold of the store, so that requests wait for microseconds.</summary>
+    /// <summary>Changes per acquisition of the store lock; other requests wait for microseconds.</summary>
     private const int Slice = 32;
 
-    /// <summary>After so long the store is let go even within a slice.</summary>
+    /// <summary>Longest time that a slice holds the store lock.</summary>
     private static readonly TimeSpan MaxHold = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>The most that a request is believed to have been on its way; beyond it, a clock was set meanwhile.</summary>
+    /// <summary>The longest plausible transit of a request; a longer one means that a clock was set.</summary>
     public static readonly TimeSpan MaxTransit = TimeSpan.FromSeconds(30);
 
-    /// <summary>Applies a peer's batch, each job on its own.</summary>
+    /// <summary>Applies a peer's batch; a refused job does not stop the others.</summary>
     /// <param name="creator">Name of the client that sent it.</param>
     public ApplyCounts ApplyJobs(Policy policy, IncomingBatch batch, ReadOnlySpan<byte> creator)
     {
@@ -23,8 +23,8 @@ internal sealed partial class PeeringEngine
         return counts;
     }
 
-    /// <summary>Applies jobs of a batch from one on, until the time is over; at least some.</summary>
-    /// <returns>How many jobs of the batch are done.</returns>
+    /// <summary>Applies jobs from an index on until the time is over, at least one slice.</summary>
+    /// <returns>The index after the last applied job.</returns>
     public int ApplyJobs(Policy policy, IncomingBatch batch, int from, TimeSpan limit, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
         TimeSpan transit = batch.SentAt is { } sentAt ? Transit(Time.GetUtcNow() - sentAt) : TimeSpan.Zero;
@@ -34,7 +34,7 @@ internal sealed partial class PeeringEngine
     private static RemoteChange ChangeOf(IncomingJob job, TimeSpan transit) => new(
         job.Cidr, job.Version, job.IsAdd ? RegisterState.Live : RegisterState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0, job.TimeToLive - transit);
 
-    /// <summary>How long something was on its way, if the clocks make sense.</summary>
+    /// <summary>The transit time, or zero if the clocks make it implausible.</summary>
     public static TimeSpan Transit(TimeSpan measured) => measured > TimeSpan.Zero && measured <= MaxTransit ? measured : TimeSpan.Zero;
 
     public ApplyCounts Apply(Policy policy, IReadOnlyList<RemoteChange> changes, ReadOnlySpan<byte> creator)
@@ -45,8 +45,8 @@ internal sealed partial class PeeringEngine
     }
 
     /// <summary>
-    /// Applies changes in slices, each under one hold of the store. A slice ends early when its changes take long, so that
-    /// no other client waits for a batch, only for one change.
+    /// Applies changes in slices, each under one acquisition of the store lock. A slice ends early when its changes take long,
+    /// so other clients wait for one change at most, never for a batch.
     /// </summary>
     private int ApplySlices(
         Policy policy, int count, Func<int, RemoteChange> changeAt, int from, TimeSpan limit, ReadOnlySpan<byte> creator, ApplyCounts counts)
@@ -67,7 +67,7 @@ internal sealed partial class PeeringEngine
                 while (done < end && Time.GetElapsedTime(held) < MaxHold);
             }
 
-            // The lock is not fair: without a pause its next holder would mostly be this thread again.
+            // The lock is not fair: without a pause this thread would mostly acquire it again at once.
             if (limit == Timeout.InfiniteTimeSpan && Time.GetElapsedTime(paused) > MaxHold)
             {
                 Thread.Sleep(1);
@@ -83,7 +83,9 @@ internal sealed partial class PeeringEngine
         return done;
     }
 
-    /// <summary>The one place where a change of another node enters this one's store. Called by the holder of the store.</summary>
+    /// <summary>
+    /// Applies a change of another node: the only place where one enters the store. The caller holds the store lock.
+    /// </summary>
     private void ApplyOne(Policy policy, RegisterTable? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
         if (index is null || change.Version is null)
@@ -96,7 +98,7 @@ internal sealed partial class PeeringEngine
         }
     }
 
-    /// <summary>The later of two words on a CIDR is the one that stands, here as on every node.</summary>
+    /// <summary>Last writer wins: the change with the greater version is in force, here as on every node.</summary>
     private void ApplyVersioned(RegisterTable index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
         RuleVersion version = change.Version!.Value;
@@ -120,7 +122,7 @@ internal sealed partial class PeeringEngine
 
         if (change.State != RegisterState.Live || IsOver(change))
         {
-            // A word whose time has come still takes the place of an older one.
+            // An expired change still replaces an older one.
             RegisterState state = change.State == RegisterState.Removed ? RegisterState.Removed : RegisterState.Expired;
             StoreOutcome removal = Withholds(index.Policy, change.Cidr, isAdd: false, 0, creator, counts)
                 ? StoreOutcome.Refused
@@ -132,7 +134,7 @@ internal sealed partial class PeeringEngine
                 index.Record(change.Cidr, version, state, RegisterFlags.None, default, 0, null);
             }
 
-            return; // what was refused is news again when the nodes compare
+            return; // a refused removal is retried at the next comparison
         }
 
         ulong expiration = LocalExpiration(change);
@@ -147,8 +149,8 @@ internal sealed partial class PeeringEngine
     }
 
     /// <summary>
-    /// A node that knows only the plain wire sends what its users did. It is stamped here as if done here, but not sent on:
-    /// that node tells every other itself, and what it misses is found when peers compare.
+    /// A change from a legacy node has no version. It gets one as if it were made here, but is not forwarded: the legacy node
+    /// sends it to every other node itself, and comparisons repair what is missed.
     /// </summary>
     private void ApplyLegacy(Policy policy, RegisterTable? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
@@ -195,8 +197,8 @@ internal sealed partial class PeeringEngine
         : change.Expiration != 0 && change.Expiration <= (ulong)Time.GetUtcNow().ToUnixTimeSeconds();
 
     /// <summary>
-    /// When the rule expires by our clock. Where the clocks agree it is the very second that the user gave; where they do
-    /// not, the time left counts.
+    /// When the rule expires by the local clock. Where the clocks agree, that is the second which the user gave; otherwise the
+    /// remaining time to live counts.
     /// </summary>
     private ulong LocalExpiration(RemoteChange change)
     {
@@ -209,7 +211,7 @@ internal sealed partial class PeeringEngine
         return Math.Abs(ours - change.Expiration) < 1.5 ? change.Expiration : (ulong)Math.Ceiling(ours);
     }
 
-    /// <summary>Tries again what the table or the data plane refused, and what a set has let go.</summary>
+    /// <summary>Retries changes that the store table or the data plane refused, or that a set no longer shadows.</summary>
     private void RetryUnapplied(RegisterTable index)
     {
         for (int left = Math.Min(64, index.UnappliedCount); left > 0; left--)
@@ -265,12 +267,12 @@ internal sealed partial class PeeringEngine
         }
     }
 
-    /// <summary>Objections of one batch that are logged.</summary>
+    /// <summary>Objections logged per batch.</summary>
     private const int MaxLoggedObjections = 10;
 
     /// <summary>
-    /// Asks the guard about a peer's rule. True: it is not put into force here, and is tried again like one that found the table full. A rule
-    /// that is in force already changes nobody's access. The caller holds the store.
+    /// Asks the lock-out guard about a peer's change. Returns true if the change must not take effect here; it is retried like
+    /// one that found the table full. The caller holds the store lock.
     /// </summary>
     private bool Withholds(Policy policy, Cidr cidr, bool isAdd, ulong expiration, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
@@ -305,7 +307,7 @@ internal sealed partial class PeeringEngine
         return isWithheld;
     }
 
-    /// <summary>A peer's rule is in force, or is not wanted any more.</summary>
+    /// <summary>The change took effect, or is obsolete.</summary>
     private void EndWithholding(Cidr cidr, StoreOutcome outcome)
     {
         if (outcome != StoreOutcome.Refused)
@@ -315,33 +317,33 @@ internal sealed partial class PeeringEngine
     }
 }
 
-/// <summary>What another node says about a CIDR.</summary>
-/// <param name="Stamp">Null when a node that knows only the plain wire said it.</param>
+/// <summary>A change that another node sent.</summary>
+/// <param name="Version">Null when a legacy node sent it.</param>
 /// <param name="Expiration">Seconds since 1970 by the sender's clock; 0 for never.</param>
-/// <param name="Left">Time to live that is left; null goes by the expiration.</param>
+/// <param name="Left">Remaining time to live; null where the expiration counts.</param>
 internal sealed record RemoteChange(
     Cidr Cidr, RuleVersion? Version, RegisterState State, ReadOnlyMemory<byte> Tag, ulong Expiration, TimeSpan? Left);
 
-/// <summary>How the changes of one batch or answer ended.</summary>
+/// <summary>Outcomes of the changes in one batch or answer.</summary>
 public sealed class ApplyCounts
 {
     public int Applied { get; set; }
 
-    /// <summary>Known already, older than what is known, absent, or over before it came.</summary>
+    /// <summary>Already known, older than the known version, absent, or expired on arrival.</summary>
     public int Stale { get; set; }
 
-    /// <summary>Left alone because a set of this node defines the CIDR.</summary>
+    /// <summary>Not applied because a set on this node defines the CIDR.</summary>
     public int OwnedBySet { get; set; }
 
-    /// <summary>The table was full, or the data plane or the guard refused; tried again later.</summary>
+    /// <summary>The store table was full, or the data plane or the guard refused; retried later.</summary>
     public int Refused { get; set; }
 
-    /// <summary>There was no room to record it; not tried again, but found when the nodes compare.</summary>
+    /// <summary>The register table was full; not retried, but a later comparison finds it.</summary>
     public int TableFull { get; set; }
 
-    /// <summary>Stamped too far ahead of the own clock.</summary>
+    /// <summary>The version is too far ahead of the local clock.</summary>
     public int TooFarAhead { get; set; }
 
-    /// <summary>Changes that the guard objected to, whether they were made or not.</summary>
+    /// <summary>Changes that the guard objected to, applied or not.</summary>
     public int Objections { get; set; }
 }

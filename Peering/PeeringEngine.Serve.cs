@@ -7,7 +7,7 @@ namespace Couic.Peering;
 internal sealed partial class PeeringEngine
 {
     /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
-    /// <param name="client">Name of the client that asks.</param>
+    /// <param name="client">Name of the requesting client.</param>
     public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client = "")
     {
         if (IndexOf(policy) is not { } index || body.Length > SyncMessage.MaxRequestBytes || !SyncMessage.TryReadKind(body, out SyncKind kind))
@@ -29,7 +29,7 @@ internal sealed partial class PeeringEngine
         {
             SyncKind.Branches => TryServeBranches(index, body, answer),
             SyncKind.Leaves => TryServeLeaves(index, body, answer),
-            SyncKind.PartSums => TryServePartSums(index, body, answer),
+            SyncKind.PartHashes => TryServePartHashes(index, body, answer),
             _ => TryServeParts(index, body, answer),
         };
         return served ? SyncOutcome.Answered : SyncOutcome.Malformed;
@@ -51,20 +51,20 @@ internal sealed partial class PeeringEngine
         index.ObserveTime(head.Time);
         uint queued = Greeted(index, head, client);
         SyncHead own = HeadOf(index, queued, Time.GetTimestamp(), Node);
-        Span<ulong> sums = stackalloc ulong[DigestTree.Branches];
-        index.CopyBranchSums(sums);
-        SyncMessage.WriteHelloAnswer(answer, own, own.Root == head.Root ? default : sums);
+        Span<ulong> hashes = stackalloc ulong[DigestTree.Branches];
+        index.CopyBranchHashes(hashes);
+        SyncMessage.WriteHelloAnswer(answer, own, own.Root == head.Root ? default : hashes);
         return SyncOutcome.Answered;
     }
 
-    /// <summary>Our side of a hello.</summary>
+    /// <summary>The head of a hello of this node.</summary>
     public SyncHead HeadOf(RegisterTable index, uint queued, long mark, ulong markNode)
     {
         (ulong root, int live) = index.Summary();
         return new SyncHead(Node, Math.Max(0, Time.GetUtcNow().ToUnixTimeMilliseconds()), index.Time, root, (uint)live, queued, mark, markNode);
     }
 
-    /// <summary>Whoever greets us can be reached again, most likely. Returns what we have yet to send to it.</summary>
+    /// <summary>Handles a hello: its sender can probably be reached again. Returns how many changes are queued for it.</summary>
     private uint Greeted(RegisterTable index, in SyncHead head, string client)
     {
         bool isKeyNew = Keys.Learn(client, head.Node, head.Key);
@@ -78,7 +78,7 @@ internal sealed partial class PeeringEngine
             }
         }
 
-        Touch(); // somebody new: a node that was restarted, or one that we have not reached yet
+        Touch(); // a node that restarted, or one that this node has not reached yet
         foreach (PeerSession session in sessions)
         {
             session.OnGreetedByUnknownNode();
@@ -95,12 +95,12 @@ internal sealed partial class PeeringEngine
             return false;
         }
 
-        Span<ulong> sums = stackalloc ulong[DigestTree.LeavesPerBranch];
+        Span<ulong> hashes = stackalloc ulong[DigestTree.LeavesPerBranch];
         SyncMessage.WriteBranchAnswerStart(answer);
         foreach (int branch in branches)
         {
-            index.CopyLeafSums(branch, sums);
-            SyncMessage.WriteLeafSums(answer, sums);
+            index.CopyLeafHashes(branch, hashes);
+            SyncMessage.WriteLeafHashes(answer, hashes);
         }
 
         return true;
@@ -120,8 +120,8 @@ internal sealed partial class PeeringEngine
         return true;
     }
 
-    /// <summary>Reads leaves until the answer is large enough, or a leaf would make it too large.</summary>
-    /// <returns>The leaf to go on from, marked if it is crowded.</returns>
+    /// <summary>Reads leaves until the answer reaches its target size, or a leaf would exceed it.</summary>
+    /// <returns>The leaf to continue from, with a flag if it is crowded.</returns>
     private static int ReadLeaves(RegisterTable index, List<LeafRange> ranges, ArrayBufferWriter<byte> output)
     {
         var records = new List<OutgoingJob>();
@@ -147,16 +147,16 @@ internal sealed partial class PeeringEngine
         return DigestTree.Leaves;
     }
 
-    private static bool TryServePartSums(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
+    private static bool TryServePartHashes(RegisterTable index, ReadOnlySpan<byte> body, IBufferWriter<byte> answer)
     {
         if (!SyncMessage.TryReadKey(body, out _) || !SyncMessage.TryReadCrowdedLeaf(body, out CrowdedLeaf leaf))
         {
             return false;
         }
 
-        Span<ulong> sums = stackalloc ulong[KeyedParts.Count];
-        index.CopyPartSums(leaf.Leaf, new KeyedParts(leaf.PartKey), sums);
-        SyncMessage.WritePartSums(answer, sums);
+        Span<ulong> hashes = stackalloc ulong[KeyedParts.Count];
+        index.CopyPartHashes(leaf.Leaf, new KeyedParts(leaf.PartKey), hashes);
+        SyncMessage.WritePartHashes(answer, hashes);
         return true;
     }
 
@@ -179,8 +179,8 @@ internal sealed partial class PeeringEngine
         return true;
     }
 
-    /// <summary>As many of the parts as fit into one answer, at least one.</summary>
-    /// <returns>The part to go on from.</returns>
+    /// <summary>Selects as many parts as fit into one answer, at least one.</summary>
+    /// <returns>The part to continue from.</returns>
     private static int Choose(RegisterTable index, int leaf, KeyedParts parts, List<LeafRange> ranges, Span<bool> wanted)
     {
         Span<int> counts = stackalloc int[KeyedParts.Count];

@@ -5,16 +5,16 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Peering;
 
 /// <summary>
-/// Keeps the dynamic rules of this node and its peers the same. It has no thread and no socket of its own: a timer calls
-/// <see cref="Tick"/>, the transport calls back with answers, the server hands it what peers send. Locks are taken in the
-/// order session, store, index. All members are thread-safe.
+/// Replicates the dynamic rules between this node and its peers. It has no thread and no socket: a timer calls <see
+/// cref="Tick"/>, the transport calls back with answers, the server passes in what peers send. Lock order: session, store,
+/// register table. All members are thread-safe.
 /// </summary>
 internal sealed partial class PeeringEngine : IRuleFeed
 {
-    /// <summary>How often queues are flushed, however many rules change.</summary>
+    /// <summary>Interval between flushes of the queues, whatever the rate of changes.</summary>
     public static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>An answer that has not come by then is not waited for.</summary>
+    /// <summary>Time limit of a request.</summary>
     public static readonly TimeSpan RequestLimit = TimeSpan.FromSeconds(5);
 
     private readonly RuleStore _store;
@@ -28,8 +28,8 @@ internal sealed partial class PeeringEngine : IRuleFeed
     private long _lastActivity;
     private long _pushUntil;
 
-    /// <param name="node">Number of this node, never used before by any: drawn anew at each start.</param>
-    /// <param name="key">A secret, drawn anew at each start.</param>
+    /// <param name="node">Number of this node: a fresh random number per start.</param>
+    /// <param name="key">A secret: a fresh random number per start.</param>
     public PeeringEngine(RuleStore store, IPeerTransport transport, TimeProvider time, Random random, ILogger log, ulong node, ulong key)
     {
         _store = store;
@@ -60,10 +60,10 @@ internal sealed partial class PeeringEngine : IRuleFeed
 
     public IReadOnlyList<PeerSession> Sessions => _sessions;
 
-    /// <summary>Whether something happened in the last seconds, so that peers are compared at each tick.</summary>
+    /// <summary>Whether a rule changed in the last seconds; then peers are compared at each tick.</summary>
     public bool IsActive => Time.GetElapsedTime(Volatile.Read(ref _lastActivity)) < TimeSpan.FromSeconds(5);
 
-    /// <summary>Null where the policy does not travel.</summary>
+    /// <summary>Null when the policy is not replicated.</summary>
     public RegisterTable? IndexOf(Policy policy) => Volatile.Read(ref _indexes[(int)policy]);
 
     void IRuleFeed.OnChange(in RuleEvent change)
@@ -76,8 +76,8 @@ internal sealed partial class PeeringEngine : IRuleFeed
     }
 
     /// <summary>
-    /// Every <see cref="FlushInterval"/>: flushes the queues, greets peers, forgets dead records. A fault at one peer or
-    /// policy stops no other.
+    /// Called every <see cref="FlushInterval"/>: flushes queues, sends hellos, drops tombstones. A fault at one peer or policy
+    /// does not affect the others.
     /// </summary>
     public void Tick()
     {
@@ -123,8 +123,8 @@ internal sealed partial class PeeringEngine : IRuleFeed
     }
 
     /// <summary>
-    /// Takes new settings in: peers that stay as they are keep their queues and connections. Peers beyond the first
-    /// <see cref="PeeringSettings.MaxPeers"/> are left out; the reader of the configuration refuses them.
+    /// Applies new settings; peers that stay the same keep their queues and connections. Peers beyond the first <see
+    /// cref="PeeringSettings.MaxPeers"/> are skipped; the configuration reader refuses them.
     /// </summary>
     public void Reconfigure(PeeringSettings settings)
     {
@@ -170,17 +170,17 @@ internal sealed partial class PeeringEngine : IRuleFeed
         Touch();
     }
 
-    /// <summary>Notes that something happened.</summary>
+    /// <summary>Marks the cluster as active.</summary>
     public void Touch() => Volatile.Write(ref _lastActivity, Time.GetTimestamp());
 
-    /// <summary>Whether this node has compared its rules with any other since its start.</summary>
+    /// <summary>Whether this node has completed a comparison since its start.</summary>
     public bool HasJoined(Policy policy) => Volatile.Read(ref _joined[(int)policy]);
 
     public void Joined(Policy policy) => Volatile.Write(ref _joined[(int)policy], true);
 
     /// <summary>
-    /// The right to fetch many records: one session has it at a time, so that a newcomer gets them once; but others do not wait
-    /// for one whose peer is slow to answer.
+    /// Acquires the right to fetch in bulk. One session holds it, so that a node that joins fetches the rules once; a session
+    /// with a slow peer does not block the others.
     /// </summary>
     public bool TryTakeBulk(PeerSession session)
     {
@@ -209,7 +209,9 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
     }
 
-    /// <summary>A peer says that many records are on their way here; fetching them from others meanwhile would double them.</summary>
+    /// <summary>
+    /// A peer has announced many queued changes; fetching them from another peer as well would transfer them twice.
+    /// </summary>
     public bool ExpectsPush
     {
         get => Volatile.Read(ref _pushUntil) > Time.GetTimestamp();
@@ -257,7 +259,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
     }
 
-    /// <summary>Takes in what the store held before; changes that are made meanwhile come by the feed.</summary>
+    /// <summary>Adds the rules that the store holds already; changes made during this arrive through the listener.</summary>
     private void Seed(RegisterTable index)
     {
         var entries = new Entry[256];
@@ -278,7 +280,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
     }
 
-    /// <summary>Dead records from before this moment cannot be missed by anybody.</summary>
+    /// <summary>Tombstones from before this timestamp can be dropped.</summary>
     private long StableBefore(Policy policy)
     {
         long earliest = long.MaxValue;
@@ -302,21 +304,21 @@ internal sealed partial class PeeringEngine : IRuleFeed
     private long _nextFaultLog = long.MinValue;
     private long _clockRefusals;
 
-    /// <summary>Batches, hellos and records that were refused as their versions were too far ahead.</summary>
+    /// <summary>Batches, hellos and records refused because their versions were too far ahead.</summary>
     public long ClockRefusals => Volatile.Read(ref _clockRefusals);
 
-    /// <summary>The sum of a moment and an offset; the end of time where there is no such moment.</summary>
+    /// <summary>The sum of a time and an offset, clamped to the range of dates.</summary>
     public static DateTimeOffset Shifted(DateTimeOffset moment, TimeSpan by) =>
         by < DateTimeOffset.MinValue - moment ? DateTimeOffset.MinValue
         : by > DateTimeOffset.MaxValue - moment ? DateTimeOffset.MaxValue
         : moment + by;
 
-    /// <summary>A span of time in words that fit any length.</summary>
+    /// <summary>A duration in hours or days.</summary>
     public static string InWords(TimeSpan span) => span.TotalDays >= 2
         ? string.Create(CultureInfo.InvariantCulture, $"{span.TotalDays:F1} days")
         : string.Create(CultureInfo.InvariantCulture, $"{span.TotalHours:F1} h");
 
-    /// <summary>Why a batch cannot be taken; null where its versions are acceptable.</summary>
+    /// <summary>Why a batch is refused; null where its versions are acceptable.</summary>
     public string? ClockObjection(Policy policy, IncomingBatch batch)
     {
         if (IndexOf(policy) is not { } index)
@@ -335,7 +337,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
         return null;
     }
 
-    /// <summary>Why the answer to a hello cannot be taken; null where its clocks are acceptable.</summary>
+    /// <summary>Why the answer to a hello is refused; null where its clocks are acceptable.</summary>
     public string? ClockObjection(RegisterTable index, in SyncHead head)
     {
         TimeSpan offset = DateTimeOffset.FromUnixTimeMilliseconds(head.WallClock) - Time.GetUtcNow();
@@ -344,11 +346,11 @@ internal sealed partial class PeeringEngine : IRuleFeed
             : TimeObjection(index, head);
     }
 
-    /// <summary>Why the logical time of a hello cannot be taken.</summary>
+    /// <summary>Why the logical time of a hello is refused.</summary>
     private static string? TimeObjection(RegisterTable index, in SyncHead head) =>
         index.Accepts(head.Time) ? null : $"the logical time is {TooFar(index.LeadOf(head.Time))}";
 
-    /// <summary>Counts what a client sent in vain; logs it at most once a minute.</summary>
+    /// <summary>Counts a refused message of a client; logs at most one per minute.</summary>
     public void Refused(string client, string objection)
     {
         Interlocked.Increment(ref _clockRefusals);
@@ -371,7 +373,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
         }
     }
 
-    /// <summary>Renews the versions of records from the future, a few thousand at a time.</summary>
+    /// <summary>Renews versions that are too far ahead, a few thousand at a time.</summary>
     private void RenewVersions(RegisterTable index)
     {
         int renewed = 0;

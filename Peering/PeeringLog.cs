@@ -22,19 +22,19 @@ internal static partial class PeeringLog
     [LoggerMessage(EventName = "peer_rules_fetched", Level = LogLevel.Information, Message = "fetched {Policy} rules from peer \"{Peer}\": {Records} records read, {Applied} changes")]
     public static partial void Fetched(ILogger log, string peer, string policy, int records, int applied);
 
-    [LoggerMessage(EventName = "peer_batch", Level = LogLevel.Information, Message = "peer batch: {Policy}, client {Client}, {Jobs} jobs, {Applied} applied, {Known} no news, {OwnedBySet} of sets, {Refused} refused")]
+    [LoggerMessage(EventName = "peer_batch", Level = LogLevel.Information, Message = "peer batch: {Policy}, client {Client}, {Jobs} jobs, {Applied} applied, {Known} stale, {OwnedBySet} of sets, {Refused} refused")]
     public static partial void Batch(ILogger log, string client, string policy, int jobs, int applied, int known, int ownedBySet, int refused);
 
     [LoggerMessage(EventName = "peer_clock_refused", Level = LogLevel.Warning, Message = "refuse peer client \"{Client}\": {Objection} (is NTP running on both?)")]
     public static partial void ClockRefused(ILogger log, string client, string objection);
 
-    [LoggerMessage(EventName = "peering_restamped", Level = LogLevel.Warning, Message = "renew versions of {Policy} rules: the wall clock was set back; {Count} records were stamped in the future")]
+    [LoggerMessage(EventName = "peering_restamped", Level = LogLevel.Warning, Message = "renew versions of {Policy} rules: the wall clock was set back, and {Count} versions were ahead of it")]
     public static partial void VersionsRenewed(ILogger log, string policy, int count);
 
     [LoggerMessage(EventName = "peer_fault", Level = LogLevel.Error, Message = "flush peer \"{Peer}\": unexpected fault; the other peers are not affected")]
     public static partial void SessionFault(ILogger log, string peer, Exception fault);
 
-    [LoggerMessage(EventName = "peering_upkeep_failed", Level = LogLevel.Error, Message = "keep {Policy} records: unexpected fault; peering goes on")]
+    [LoggerMessage(EventName = "peering_upkeep_failed", Level = LogLevel.Error, Message = "keep {Policy} records: unexpected fault; peering continues")]
     public static partial void UpkeepFailed(ILogger log, string policy, Exception fault);
 
     [LoggerMessage(EventName = "peer_change_may_lock_out", Level = LogLevel.Warning, Message = "{Action} of {Policy} {Cidr} by peer client {Client}: {Reason}")]

@@ -9,12 +9,12 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Peering;
 
 /// <summary>
-/// Peering as the daemon sees it: started once, reconfigured at will, asked by the API. It subscribes to the store's feed
-/// when it is made, so that has to be before the first change. All members are thread-safe.
+/// The daemon's interface to peering. It subscribes to the store when it is created, so create it before the first change. All
+/// members are thread-safe.
 /// </summary>
 public sealed class PeeringService : IDisposable
 {
-    /// <summary>What a node answers to a greeting when it could do more than couic 1.x, but is not configured to.</summary>
+    /// <summary>The answer to a hello while peering is not configured: it distinguishes a couic 2 from a couic 1.x.</summary>
     public const string OffMessage = "peering is off on this node ([peering] enabled in its configuration)";
 
     private readonly HttpPeerTransport _transport;
@@ -25,7 +25,7 @@ public sealed class PeeringService : IDisposable
     private Thread? _thread;
 
     /// <param name="product">The <c>User-Agent</c>, such as <c>couic/2.0.0</c>.</param>
-    /// <param name="names">Finds the addresses of peers that are named by a name.</param>
+    /// <param name="names">Resolves host names of peers.</param>
     public PeeringService(RuleStore store, TimeProvider time, ILogger log, string product, HostResolver names)
     {
         _log = log;
@@ -37,10 +37,9 @@ public sealed class PeeringService : IDisposable
             store, _transport, time, Random.Shared, log, BitConverter.ToUInt64(drawn), Math.Max(1, BitConverter.ToUInt64(drawn[8..])));
     }
 
-    /// <summary>As last configured.</summary>
     public PeeringSettings Settings => _engine.Settings;
 
-    /// <summary>Starts the flush timer: one thread, whatever the number of peers.</summary>
+    /// <summary>Starts the flush timer: one thread for all peers.</summary>
     public void Start(PeeringSettings settings)
     {
         _engine.Reconfigure(settings);
@@ -48,10 +47,10 @@ public sealed class PeeringService : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Takes new settings in while it runs; peers that stay as they are keep their queues.</summary>
+    /// <summary>Applies new settings; peers that stay the same keep their queues.</summary>
     public void Reconfigure(PeeringSettings settings) => _engine.Reconfigure(settings);
 
-    /// <summary>Flushes the queues of the peers that answer, for at most so long, and ends.</summary>
+    /// <summary>Flushes the queues of reachable peers within the grace period, then stops.</summary>
     public async Task StopAsync(TimeSpan grace)
     {
         _stop.Set();
@@ -66,22 +65,22 @@ public sealed class PeeringService : IDisposable
         _engine.Reconfigure(PeeringSettings.Off);
     }
 
-    /// <summary>The state of every configured peer, in the order of the configuration.</summary>
+    /// <summary>The state of each configured peer, in configuration order.</summary>
     public IReadOnlyList<PeerStatus> Status() => [.. _engine.Sessions.Select(session => session.Status())];
 
-    /// <summary>Records that are kept for the rules of one policy; null where it does not travel.</summary>
+    /// <summary>Register counts of one policy; null when it is not replicated.</summary>
     public RecordCounts? Records(Policy policy) => _engine.IndexOf(policy)?.Counts;
 
-    /// <summary>Batches, hellos and records that were refused as their versions were too far ahead.</summary>
+    /// <summary>Batches, hellos and records refused because their versions were too far ahead.</summary>
     public long ClockRefusals => _engine.ClockRefusals;
 
     /// <summary>Whether a peer may send changes of a policy.</summary>
     public bool Takes(Policy policy) => Settings.Policies.Contains(policy);
 
-    /// <summary>Whether the policy's rules are kept the same as on the peers.</summary>
+    /// <summary>Whether the policy is replicated.</summary>
     public bool Travels(Policy policy) => _engine.IndexOf(policy) is not null;
 
-    /// <summary>Applies a batch of jobs, each on its own.</summary>
+    /// <summary>Applies a batch of jobs; a refused job does not stop the others.</summary>
     /// <param name="client">Name of the client that sent it.</param>
     public ApplyCounts Apply(Policy policy, IncomingBatch batch, string client)
     {
@@ -90,10 +89,10 @@ public sealed class PeeringService : IDisposable
         return run.Counts;
     }
 
-    /// <summary>As <see cref="Apply"/>, in pieces.</summary>
+    /// <summary>As <see cref="Apply"/>, in slices of time.</summary>
     public BatchRun Begin(Policy policy, IncomingBatch batch, string client) => new(_engine, _log, policy, batch, client);
 
-    /// <summary>Why a batch is refused as a whole, nothing of it being applied; null where it is acceptable.</summary>
+    /// <summary>Why a whole batch is refused; null where it is acceptable.</summary>
     /// <param name="client">Name of the client that sent it.</param>
     public string? Objection(Policy policy, IncomingBatch batch, string client)
     {
@@ -114,7 +113,7 @@ public sealed class PeeringService : IDisposable
     /// <summary>Whether a peer of that name is configured.</summary>
     public bool Knows(string host) => Find(host) is not null;
 
-    /// <summary>Compares the rules with a peer's, rule by rule, and changes nothing.</summary>
+    /// <summary>Lists the rules on which this node and a peer differ; changes nothing.</summary>
     /// <returns>Null when no peer of that name is configured.</returns>
     public Task<PeerDifferences>? CompareAsync(string host, int limit) =>
         Find(host) is { } session ? new DifferenceFinder(_engine, _transport, session.Settings).RunAsync(limit) : null;
@@ -133,7 +132,7 @@ public sealed class PeeringService : IDisposable
         long next = _time.GetTimestamp();
         while (true)
         {
-            // Fixed points in time: what a tick itself takes does not add to the interval.
+            // Absolute deadlines: the duration of a tick does not add to the interval.
             next += (long)(PeeringEngine.FlushInterval.TotalSeconds * _time.TimestampFrequency);
             next = Math.Max(next, _time.GetTimestamp());
             if (_stop.Wait(_time.GetElapsedTime(_time.GetTimestamp(), next)))
@@ -146,7 +145,7 @@ public sealed class PeeringService : IDisposable
     }
 }
 
-/// <summary>One batch of a peer while it is applied, so much of it at a time as the caller has time for.</summary>
+/// <summary>A peer's batch that is applied in slices of time.</summary>
 public sealed class BatchRun
 {
     private readonly PeeringEngine _engine;
@@ -169,7 +168,7 @@ public sealed class BatchRun
 
     public ApplyCounts Counts { get; } = new();
 
-    /// <summary>Applies jobs until all are done or the time is over.</summary>
+    /// <summary>Applies jobs until all are done or the time limit is reached.</summary>
     /// <returns>Whether all are done.</returns>
     public bool Run(TimeSpan limit)
     {

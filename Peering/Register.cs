@@ -6,10 +6,10 @@ internal enum RegisterState : byte
 {
     Live = 0,
 
-    /// <summary>Somebody removed it; kept until no peer can hold an older word on this CIDR.</summary>
+    /// <summary>Removed; kept until no peer can hold an older version of this CIDR.</summary>
     Removed = 1,
 
-    /// <summary>Its time came. Each node expires its own, so nothing is sent for it as such.</summary>
+    /// <summary>Expired. Each node expires its own rules, so expiry itself is not sent.</summary>
     Expired = 2,
 }
 
@@ -18,20 +18,20 @@ internal enum RegisterFlags : byte
 {
     None = 0,
 
-    /// <summary>The store holds what this record says.</summary>
+    /// <summary>The store holds this value.</summary>
     Applied = 1,
 
-    /// <summary>A set on this node defines the CIDR; the record waits for the set to go.</summary>
+    /// <summary>A set on this node defines the CIDR; the value applies when the set no longer does.</summary>
     Shadowed = 2,
 
-    /// <summary>Its version is part of the digests: it is live and its time has not come.</summary>
+    /// <summary>The value is part of the digest: it is live and its deadline has not passed.</summary>
     InDigest = 4,
 
-    /// <summary>The store is asked again to take it; it is on the list of those.</summary>
+    /// <summary>The value is on the list of values that the store is asked to apply again.</summary>
     Waiting = 8,
 }
 
-/// <summary>The last word on one CIDR, as this node knows it; one slot of a <see cref="RegisterSlots"/>.</summary>
+/// <summary>A last-writer-wins register: the latest value for one CIDR that this node knows.</summary>
 internal struct Register
 {
     public ulong High;
@@ -39,16 +39,16 @@ internal struct Register
     public ulong Time;
     public ulong Expiration;
 
-    /// <summary>Monotonic timestamp at which a live one expires; <see cref="long.MaxValue"/> for never.</summary>
+    /// <summary>Monotonic timestamp of the expiry; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline;
 
-    /// <summary>Monotonic timestamp at which it stopped being live.</summary>
+    /// <summary>Monotonic timestamp at which it became a tombstone.</summary>
     public long TombstoneSince;
 
-    /// <summary>One bit for each peer that has yet to confirm it.</summary>
+    /// <summary>One bit per peer that has not confirmed the value.</summary>
     public ulong Queued;
 
-    /// <summary>One bit for each peer that this node never told anything about the CIDR.</summary>
+    /// <summary>One bit per peer to which this node never sent a value for the CIDR.</summary>
     public ulong NeverSent;
 
     public int Node;
@@ -58,7 +58,7 @@ internal struct Register
     public int LeafPrevious;
     public int HeapIndex;
 
-    /// <summary>Neighbours on the list of dead or of waiting records, whichever it belongs to.</summary>
+    /// <summary>Neighbours on the list of tombstones or of unapplied values; a register is on one of them at most.</summary>
     public int ListNext;
     public int ListPrevious;
     public byte Length;
@@ -73,11 +73,11 @@ internal struct Register
 }
 
 /// <summary>
-/// When and where a rule was last changed. Versions are totally ordered and no two changes share one, so the greater of two
-/// is the same on every node: the last word on a CIDR.
+/// The version of a value: when and where it was written. Versions are totally ordered and no two writes share one, so every
+/// node agrees on the greater.
 /// </summary>
-/// <param name="Time">Hybrid logical time: milliseconds since 1970 times 65,536, plus a count.</param>
-/// <param name="Node">Number of the node that made the change, drawn anew at each of its starts; breaks ties.</param>
+/// <param name="Time">Hybrid logical time: Unix milliseconds times 65,536, plus a counter.</param>
+/// <param name="Node">Number of the writing node, a fresh random number per start; breaks ties.</param>
 public readonly record struct RuleVersion(ulong Time, ulong Node) : IComparable<RuleVersion>
 {
     public int CompareTo(RuleVersion other) =>

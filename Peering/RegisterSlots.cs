@@ -3,8 +3,8 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// The registers of one policy: a hash table over slots in chunks, each slot also on the list of its digest leaf. Slots of
-/// queued registers do not move. Not thread-safe.
+/// The registers of one policy: a chained hash table over slots in chunks. Each slot is also on the list of its digest leaf.
+/// Slots never move. Not thread-safe.
 /// </summary>
 internal sealed class RegisterSlots
 {
@@ -14,7 +14,7 @@ internal sealed class RegisterSlots
     private readonly List<Register[]> _chunks = [];
     private readonly int[] _leaves = NewHeads(DigestTree.Leaves);
 
-    /// <summary>As many as a table of the default limits needs: growing would hold the store for longer than any change.</summary>
+    /// <summary>Enough for the default limits: growing would hold the store lock longer than any change.</summary>
     private int[] _buckets = NewHeads(1 << 19);
     private int _used;
     private int _freeHead = -1;
@@ -23,10 +23,10 @@ internal sealed class RegisterSlots
 
     public ref Register this[int slot] => ref _chunks[slot >> ChunkBits][slot & (ChunkSize - 1)];
 
-    /// <summary>One past the highest slot that was ever used.</summary>
+    /// <summary>One past the highest slot ever used.</summary>
     public int Used => _used;
 
-    /// <summary>First slot on the list of a leaf, -1 for none; <see cref="Register.LeafNext"/> leads on.</summary>
+    /// <summary>First slot on the list of a leaf, -1 for none; <see cref="Register.LeafNext"/> is the next one.</summary>
     public int FirstOfLeaf(int leaf) => _leaves[leaf];
 
     public int Find(Cidr cidr)
@@ -44,7 +44,7 @@ internal sealed class RegisterSlots
         return -1;
     }
 
-    /// <summary>Takes a slot for a CIDR that is absent.</summary>
+    /// <summary>Inserts a CIDR that must be absent.</summary>
     public int Insert(Cidr cidr)
     {
         if (Count >= _buckets.Length)
@@ -156,8 +156,8 @@ internal sealed class RegisterSlots
 }
 
 /// <summary>
-/// Slots of a table in the order in which they were appended, linked through the registers themselves: no slot is in it
-/// twice, nothing in it is stale, and it takes no memory of its own. A slot is in one list at a time. Not thread-safe.
+/// A list of slots in insertion order, linked through the registers: no slot is in it twice, and it needs no memory. A slot is
+/// in at most one list. Not thread-safe.
 /// </summary>
 internal sealed class SlotList(RegisterSlots table)
 {
@@ -165,7 +165,7 @@ internal sealed class SlotList(RegisterSlots table)
 
     public int Count { get; private set; }
 
-    /// <summary>The slot that was appended first, -1 for none.</summary>
+    /// <summary>The oldest slot, -1 for none.</summary>
     public int First { get; private set; } = -1;
 
     public void Append(int slot)
@@ -186,7 +186,7 @@ internal sealed class SlotList(RegisterSlots table)
         Count++;
     }
 
-    /// <summary>Takes out a slot that is in the list.</summary>
+    /// <summary>Removes a slot that is in the list.</summary>
     public void Remove(int slot)
     {
         ref Register register = ref table[slot];

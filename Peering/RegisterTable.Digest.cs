@@ -2,7 +2,7 @@ namespace Couic.Peering;
 
 internal sealed partial class RegisterTable
 {
-    /// <summary>Sum and number of the live records whose time has not come.</summary>
+    /// <summary>Root hash and number of the live registers whose deadline has not passed.</summary>
     public (ulong Root, int Live) Summary()
     {
         lock (_gate)
@@ -12,26 +12,26 @@ internal sealed partial class RegisterTable
         }
     }
 
-    public void CopyBranchSums(Span<ulong> sums)
+    public void CopyBranchHashes(Span<ulong> hashes)
     {
         lock (_gate)
         {
             PassDeadlines();
-            _digest.BranchSums.CopyTo(sums);
+            _digest.BranchHashes.CopyTo(hashes);
         }
     }
 
-    public void CopyLeafSums(int branch, Span<ulong> sums)
+    public void CopyLeafHashes(int branch, Span<ulong> hashes)
     {
         lock (_gate)
         {
             PassDeadlines();
-            _digest.LeafSums(branch).CopyTo(sums);
+            _digest.LeafHashes(branch).CopyTo(hashes);
         }
     }
 
-    /// <summary>All records of a leaf, the dead among them.</summary>
-    /// <returns>False, with some of them only, when there are more than the limit.</returns>
+    /// <summary>All registers of a leaf, including tombstones.</summary>
+    /// <returns>False, with an incomplete list, when there are more than the limit.</returns>
     public bool ReadLeaf(int leaf, List<OutgoingJob> records, int limit = int.MaxValue)
     {
         lock (_gate)
@@ -76,8 +76,8 @@ internal sealed partial class RegisterTable
     }
 
     /// <summary>
-    /// A record leaves the sums at its own deadline and not when the store's timer gets to it: the deadlines of nodes lie
-    /// milliseconds apart, their timers up to a second. What the store does not hold dies here as well.
+    /// A register leaves the digest at its deadline, not when the store's timer removes the rule: deadlines on two nodes differ
+    /// by milliseconds, the timers by up to a second. A value that the store does not hold becomes a tombstone here.
     /// </summary>
     private void PassDeadlines()
     {
@@ -95,13 +95,13 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>Slots that are looked at under one hold of the lock, so that changes wait for a fraction of a millisecond.</summary>
+    /// <summary>Slots per acquisition of the lock, so that changes wait for a fraction of a millisecond.</summary>
     private const int PartSlice = 4_096;
 
-    /// <summary>Sums of the live records of a leaf, by part.</summary>
-    public void CopyPartSums(int leaf, KeyedParts parts, Span<ulong> sums)
+    /// <summary>Hashes of the live registers of a leaf, by part.</summary>
+    public void CopyPartHashes(int leaf, KeyedParts parts, Span<ulong> hashes)
     {
-        sums.Clear();
+        hashes.Clear();
         for (int from = 0, used; ; from += PartSlice)
         {
             lock (_gate)
@@ -112,7 +112,7 @@ internal sealed partial class RegisterTable
                 {
                     if (IsInLeaf(slot, leaf) && _table[slot].Has(RegisterFlags.InDigest))
                     {
-                        sums[parts.PartOf(_table[slot].Cidr)] ^= parts.SumOf(_table[slot].Cidr, VersionOf(slot));
+                        hashes[parts.PartOf(_table[slot].Cidr)] ^= parts.RecordHash(_table[slot].Cidr, VersionOf(slot));
                     }
                 }
             }
@@ -124,7 +124,7 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>How many records each part of a leaf has, the dead among them.</summary>
+    /// <summary>Registers per part of a leaf, including tombstones.</summary>
     public void CountParts(int leaf, KeyedParts parts, Span<int> counts)
     {
         counts.Clear();
@@ -149,8 +149,8 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>The records of some parts of a leaf, the dead among them.</summary>
-    /// <param name="wanted">By part.</param>
+    /// <summary>The registers of some parts of a leaf, including tombstones.</summary>
+    /// <param name="wanted">Indexed by part.</param>
     public void ReadParts(int leaf, KeyedParts parts, ReadOnlySpan<bool> wanted, List<OutgoingJob> records)
     {
         for (int from = 0, used; ; from += PartSlice)

@@ -8,7 +8,7 @@ internal sealed partial class RegisterTable
     private readonly PeerQueue?[] _queues = new PeerQueue?[PeeringSettings.MaxPeers];
     private ulong _openQueues;
 
-    /// <summary>Starts a queue under a free number below <see cref="PeeringSettings.MaxPeers"/>.</summary>
+    /// <summary>Opens the queue of a peer number below <see cref="PeeringSettings.MaxPeers"/>.</summary>
     public void OpenQueue(int peer)
     {
         lock (_gate)
@@ -32,7 +32,7 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>CIDRs that the peer has yet to confirm, and for how long the oldest has waited.</summary>
+    /// <summary>CIDRs that the peer has not confirmed, and the age of the oldest.</summary>
     public (int Count, TimeSpan Oldest) QueueState(int peer)
     {
         lock (_gate)
@@ -43,7 +43,7 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>Queues every live record for one peer: for one that cannot ask for what it lacks.</summary>
+    /// <summary>Queues every live register for one peer: a legacy peer cannot fetch what it lacks.</summary>
     public void EnqueueAllLive(int peer)
     {
         lock (_gate)
@@ -58,7 +58,7 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>Takes the oldest queued records out for sending; each stays the peer's due until it is confirmed.</summary>
+    /// <summary>Takes the oldest queued registers for sending; each stays queued until the peer confirms it.</summary>
     public void TakeBatch(int peer, int max, List<OutgoingJob> batch)
     {
         lock (_gate)
@@ -76,7 +76,7 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>The peer has these. What changed since it was taken goes back to the end of the queue.</summary>
+    /// <summary>The peer has these values. A value that changed in flight returns to the end of the queue.</summary>
     public void Confirm(int peer, List<OutgoingJob> batch)
     {
         lock (_gate)
@@ -108,7 +108,7 @@ internal sealed partial class RegisterTable
         }
     }
 
-    /// <summary>Puts a batch that may not have arrived back in front, in its order.</summary>
+    /// <summary>Returns a batch that may not have arrived to the front of the queue, in order.</summary>
     public void Return(int peer, List<OutgoingJob> batch)
     {
         lock (_gate)
@@ -117,7 +117,7 @@ internal sealed partial class RegisterTable
             {
                 if (IsQueued(batch[i].Place.Slot, peer))
                 {
-                    // It may have arrived all the same, so from now on the peer may know of the CIDR.
+                    // It may have arrived nevertheless, so the peer may hold the CIDR from now on.
                     _table[batch[i].Place.Slot].NeverSent &= ~(1UL << peer);
                     _queues[peer]?.Prepend(batch[i].Place);
                 }
@@ -147,8 +147,8 @@ internal sealed partial class RegisterTable
     }
 
     /// <summary>
-    /// Records that are forgotten leave their places in the ring behind. Without being dropped they would add up for as
-    /// long as a peer is away.
+    /// Dropped registers leave stale places in the ring. They are compacted, or they would accumulate for as long as a peer is
+    /// away.
     /// </summary>
     private void Append(PeerQueue queue, int slot, int peer)
     {
@@ -166,7 +166,7 @@ internal sealed partial class RegisterTable
         queue.Append(new PeerQueue.Item(slot, time.GetTimestamp()));
     }
 
-    /// <summary>Places in a peer's ring; for tests.</summary>
+    /// <summary>Places in a peer's ring; used by tests.</summary>
     public int RingLength(int peer)
     {
         lock (_gate)
@@ -177,8 +177,8 @@ internal sealed partial class RegisterTable
 }
 
 /// <summary>
-/// The slots that one peer has yet to confirm, oldest first. What is sent is what the slot says then, so a CIDR that
-/// changed many times travels once. Not thread-safe.
+/// A FIFO of slots that one peer has not confirmed. The value is read when it is sent, so a CIDR that changed many times is
+/// sent once. Not thread-safe.
 /// </summary>
 internal sealed class PeerQueue
 {
@@ -186,13 +186,13 @@ internal sealed class PeerQueue
     private int _head;
     private int _length;
 
-    /// <summary>CIDRs with the peer's bit set, those on their way included.</summary>
+    /// <summary>CIDRs with the peer's bit set, including those in flight.</summary>
     public int Count { get; set; }
 
     /// <summary>Places in the ring; a place may be stale.</summary>
     public int Length => _length;
 
-    /// <summary>Monotonic timestamp since when the oldest waits. Only when there is one.</summary>
+    /// <summary>Monotonic timestamp of the oldest place; requires one.</summary>
     public long OldestSince => _ring[_head].Since;
 
     public void Append(Item item)
@@ -201,7 +201,7 @@ internal sealed class PeerQueue
         _ring[(_head + _length++) & (_ring.Length - 1)] = item;
     }
 
-    /// <summary>Puts back what could not be sent, in front.</summary>
+    /// <summary>Returns an item that could not be sent to the front.</summary>
     public void Prepend(Item item)
     {
         EnsureRoom();
@@ -226,7 +226,7 @@ internal sealed class PeerQueue
     /// <summary>Whether the ring is full and most of it is stale.</summary>
     public bool IsCrowded => _length == _ring.Length && _length > (2 * Count) + 64;
 
-    /// <summary>Drops stale places: those for which the answer is false. Keeps the order.</summary>
+    /// <summary>Drops the places for which the predicate is false; keeps the order.</summary>
     public void Compact(Func<int, bool> isNeeded)
     {
         for (int left = _length; left > 0; left--)
@@ -261,9 +261,9 @@ internal sealed class PeerQueue
     public readonly record struct Item(int Slot, long Since);
 }
 
-/// <summary>The last word on a CIDR, copied from the index to be sent.</summary>
-/// <param name="Left">Time to live that is left; null when it does not expire.</param>
-/// <param name="Known">Whether the peer was told of the CIDR before, so that it may hold an older word.</param>
+/// <summary>The latest value for a CIDR, copied for sending.</summary>
+/// <param name="Left">Remaining time to live; null when it does not expire.</param>
+/// <param name="Known">Whether a value for the CIDR was sent to the peer before, so that it may hold one.</param>
 internal readonly record struct OutgoingJob(
     Cidr Cidr,
     RuleVersion Version,

@@ -3,17 +3,16 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// What this node knows of one policy's rules in the whole cluster: for each CIDR the last word on it with its version, live
-/// or dead, and which peers have yet to hear it. It is changed under the store's lock only (by the feed, and by whoever
-/// holds the store to apply a peer's change), so it never disagrees with the store; its own lock, inside the store's, lets
-/// it be read without stopping the store. All members are thread-safe.
+/// The replicated state of one policy: for each CIDR the latest value with its version, live or a tombstone, and the peers that
+/// have not confirmed it. It changes only under the store lock, so it never disagrees with the store; its own lock, inside the
+/// store's, lets readers avoid the store lock. All members are thread-safe.
 /// </summary>
 internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLive, TimeProvider time)
 {
-    /// <summary>Dead records that are kept at most, 104 bytes each.</summary>
+    /// <summary>Upper bound of tombstones, 104 bytes each.</summary>
     public const int MaxTombstones = 262_144;
 
-    /// <summary>Live records beyond the store's own limit: rules that wait for room in its table.</summary>
+    /// <summary>Live registers beyond the store's limit: values that wait for space in its table.</summary>
     public static int MaxWaiting(int entries) => Math.Max(1_024, entries / 4);
 
     private readonly Lock _gate = new();
@@ -30,13 +29,13 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
 
     private DeadlineHeap Heap => _heap ??= new DeadlineHeap(_table);
 
-    /// <summary>Dead records, oldest first.</summary>
+    /// <summary>Tombstones, oldest first.</summary>
     private SlotList Tombstones => _tombstones ??= new SlotList(_table);
 
-    /// <summary>Live records that the store does not hold and no set shadows.</summary>
+    /// <summary>Live registers that the store does not hold and no set shadows.</summary>
     private SlotList Waiting => _waiting ??= new SlotList(_table);
 
-    /// <summary>Takes a change of the store in. Called by the feed, under the store's lock.</summary>
+    /// <summary>Records a change of the store. The store calls it under its lock.</summary>
     public void OnChange(in RuleEvent change)
     {
         lock (_gate)
@@ -62,7 +61,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Whether a version is a later word on the CIDR than what is known.</summary>
+    /// <summary>Whether a version is newer than the known one.</summary>
     public bool IsNewer(Cidr cidr, RuleVersion version)
     {
         lock (_gate)
@@ -72,7 +71,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Whether the word of a peer is a later one than what is known.</summary>
+    /// <summary>Whether a peer's change is newer than the known value.</summary>
     public bool IsNewer(RemoteChange change)
     {
         lock (_gate)
@@ -84,8 +83,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// Only a node that lies says two things under one version. Still all nodes have to agree on one of them: a removal comes
-    /// before all else, and the greater tag. A rule is over when it is for one of them, but for what clocks and transfers explain.
+    /// Decides between two values with the same version, which only a faulty node sends. All nodes must agree on one: a removal
+    /// wins, then the greater tag. An expiry wins over a live value, except for differences that clocks and transfers explain.
     /// </summary>
     private bool Prevails(int slot, RemoteChange change)
     {
@@ -98,7 +97,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         };
     }
 
-    /// <summary>Whether there is room for one more live record.</summary>
+    /// <summary>Whether another live register fits.</summary>
     public bool HasRoom
     {
         get
@@ -111,8 +110,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// Whether the word of a peer can be recorded: always where it takes the place of another word, else where the table of
-    /// its kind has room. A removal finds room by the eviction of one that makes no difference. Counts refusals.
+    /// Whether a peer's change can be recorded: always if it replaces a value of its kind, otherwise if the table has space. A
+    /// removal may evict a tombstone that no peer needs. Counts refusals.
     /// </summary>
     public bool HasRoomFor(RemoteChange change)
     {
@@ -129,7 +128,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Takes the word of another node in. Called by whoever holds the store, after it did its part.</summary>
+    /// <summary>Records a value of another node. The caller holds the store lock and has changed the store.</summary>
     public void Record(
         Cidr cidr, RuleVersion version, RegisterState state, RegisterFlags flags, ReadOnlySpan<byte> tag, ulong expiration, TimeSpan? left)
     {
@@ -145,7 +144,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>The record of a CIDR; for answers to the operator and for tests.</summary>
+    /// <summary>Finds the register of a CIDR.</summary>
     public bool TryGet(Cidr cidr, out OutgoingJob job, out RegisterFlags flags)
     {
         lock (_gate)
@@ -157,7 +156,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>A live record that the store could not take so far, or whose set has gone; each is given once.</summary>
+    /// <summary>Takes a live register off the list of those that the store does not hold.</summary>
     public bool TryTakeUnapplied(out OutgoingJob job)
     {
         lock (_gate)
@@ -173,7 +172,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Puts a record that was taken back at the end, if it is still one that the store should hold.</summary>
+    /// <summary>Returns a register that was taken to the end of that list, if the store should still hold it.</summary>
     public void ReturnUnapplied(Cidr cidr)
     {
         lock (_gate)
@@ -186,7 +185,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Live records that the store does not hold, whatever the reason.</summary>
+    /// <summary>Live registers that the store does not hold.</summary>
     public int UnappliedCount
     {
         get
@@ -226,7 +225,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// A set that takes a CIDR over makes no job: the rule lives on in the cluster, and here again when the set goes.
+    /// A set that takes over a CIDR is not replicated: the rule stays in the cluster, and applies here again when the set no
+    /// longer has it.
     /// </summary>
     private void OnSetChange(Cidr cidr, RuleEventKind kind)
     {
@@ -282,7 +282,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Takes what a record says out of sums, heap and name tables; its place and its queue bits stay.</summary>
+    /// <summary>Removes a value from digest, heap and intern tables; its slot and queue bits stay.</summary>
     private void Empty(int slot)
     {
         ref Register register = ref _table[slot];
@@ -297,7 +297,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         _tags.Release(register.Tag);
     }
 
-    /// <summary>A live record's time has come: the same word, now a dead one.</summary>
+    /// <summary>A live register expires: the same version becomes a tombstone.</summary>
     private void Expire(int slot)
     {
         LeaveDigest(slot);
@@ -336,9 +336,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     private int _seenResets;
     private int _renewFrom = -1;
 
-    /// <summary>
-    /// The time that others should know of, so that their next change is stamped later than ours.
-    /// </summary>
+    /// <summary>The logical time for hellos, so that the peer's next change gets a later version.</summary>
     public ulong Time
     {
         get
@@ -350,7 +348,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Whether a version is not too far ahead of the own wall clock.</summary>
+    /// <summary>Whether a version is not too far ahead of the local wall clock.</summary>
     public bool Accepts(ulong versioned)
     {
         lock (_gate)
@@ -359,7 +357,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>By how much a version is ahead of the own wall clock; not negative.</summary>
+    /// <summary>How far a version is ahead of the local wall clock; not negative.</summary>
     public TimeSpan LeadOf(ulong versioned)
     {
         lock (_gate)
@@ -368,7 +366,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Takes note of how far the clocks of others have come.</summary>
+    /// <summary>Follows the logical clock of another node.</summary>
     public void ObserveTime(ulong seen)
     {
         lock (_gate)
@@ -377,7 +375,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>A version for a change that carries none: one by a node that knows only the plain wire.</summary>
+    /// <summary>A version for a change without one: it came from a legacy node.</summary>
     public RuleVersion NewVersion()
     {
         lock (_gate)
@@ -386,7 +384,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>As <see cref="NewVersion()"/>, and later than what is known of the CIDR.</summary>
+    /// <summary>As <see cref="NewVersion()"/>, and later than the known version of the CIDR.</summary>
     public RuleVersion NewVersion(Cidr cidr)
     {
         lock (_gate)
@@ -396,8 +394,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// Whether the own wall clock was set back so far that peers would refuse records made before. Their versions have to be
-    /// renewed, or they would win over every later change until the wall clock has caught up.
+    /// Whether the local wall clock was set back so far that peers would refuse existing versions. These have to be renewed, or
+    /// they would win over every later change until the clock has caught up.
     /// </summary>
     public bool NeedsRenewal
     {
@@ -417,9 +415,9 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         }
     }
 
-    /// <summary>Renews the versions of records from the future. Called by the holder of the store.</summary>
-    /// <param name="budget">Slots to look at, at most.</param>
-    /// <returns>How many were renewed.</returns>
+    /// <summary>Renews versions that are too far ahead. The caller holds the store lock.</summary>
+    /// <param name="budget">Maximum number of slots to examine.</param>
+    /// <returns>The number of renewed versions.</returns>
     public int RenewVersions(int budget)
     {
         lock (_gate)
@@ -465,8 +463,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// The version of a local change: later than the known record even where that is ahead of the clock. A record too far
-    /// ahead is not followed; it loses its version as well (<see cref="RenewVersions(int)"/>).
+    /// The version of a local change: later than the known one, even if that is ahead of the clock. A version too far ahead is
+    /// not followed; it is renewed (<see cref="RenewVersions(int)"/>).
     /// </summary>
     private RuleVersion NextFor(Cidr cidr)
     {
@@ -483,7 +481,6 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     private long _evicted;
     private long _refused;
 
-    /// <summary>Dead records that are kept; for status and tests.</summary>
     public int TombstoneCount
     {
         get
@@ -518,11 +515,11 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// Forgets dead records that nobody needs: every peer has confirmed them, and has since compared its rules with ours
-    /// often enough that none can come back with an older word (<see cref="StabilityTracker"/>).
+    /// Drops tombstones that no node needs: every peer has confirmed them, and has since compared often enough that no older
+    /// value can return (<see cref="StabilityTracker"/>).
     /// </summary>
     /// <param name="stableBefore">Monotonic timestamp; <see cref="StabilityTracker.StableBefore"/>.</param>
-    /// <param name="budget">Records to look at, at most.</param>
+    /// <param name="budget">Maximum number of tombstones to examine.</param>
     public void Collect(long stableBefore, int budget)
     {
         lock (_gate)
@@ -543,8 +540,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// Takes a record among the dead. They are never more than <see cref="MaxTombstones"/>: one that makes no difference is
-    /// evicted in the same step, and where there is none, the oldest.
+    /// Makes a register a tombstone. At <see cref="MaxTombstones"/>, evicts one that no peer needs in the same step, otherwise
+    /// the oldest.
     /// </summary>
     private void AddTombstone(int slot)
     {
@@ -559,8 +556,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     /// <summary>
-    /// Brings a dead record to the front that makes no difference to a peer: an expired one, or one of a rule that no absent
-    /// peer ever heard of. Looks at some only, so that each burial costs the same.
+    /// Moves a tombstone that no peer needs to the front: an expired one, or one whose rule was never sent to an absent peer.
+    /// Examines a bounded number, so that each call costs the same.
     /// </summary>
     private bool TryFindNeedless()
     {
@@ -595,10 +592,10 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 }
 
-/// <summary>The records that a node keeps for the rules of one policy, and what did not fit among them.</summary>
-/// <param name="Live">Rules of the cluster.</param>
-/// <param name="Tombstones">Removed and expired rules that are remembered.</param>
-/// <param name="Waiting">Live ones that the table or the data plane has refused so far.</param>
-/// <param name="Evicted">Dead ones that were forgotten early although an absent peer may hold the rule.</param>
-/// <param name="Refused">Words of peers that were refused as there was no room for a record.</param>
+/// <summary>The registers that a node keeps for the rules of one policy.</summary>
+/// <param name="Live">Live rules of the cluster.</param>
+/// <param name="Tombstones">Removed and expired rules.</param>
+/// <param name="Waiting">Live values that the store table or the data plane has refused so far.</param>
+/// <param name="Evicted">Tombstones evicted early although an absent peer may hold the rule.</param>
+/// <param name="Refused">Changes of peers that were refused because the table was full.</param>
 public readonly record struct RecordCounts(int Live, int Tombstones, int Waiting, long Evicted, long Refused);

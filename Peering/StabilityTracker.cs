@@ -1,29 +1,29 @@
 namespace Couic.Peering;
 
 /// <summary>
-/// Counts the rounds in which every peer has compared its rules with ours, to say which dead records nobody can miss.
+/// Decides which tombstones can be dropped: it counts rounds in which every peer has compared its rules with this node.
 /// <para>
-/// An older word that still lives somewhere can slip to a peer that has compared already and knows of no removal; but each
-/// peer it leaves that way learns of the removal, so it runs out of peers after as many rounds as there are. A word that is
-/// on its way meanwhile belongs to no peer: so a round begins only when the answers from before the last one have come or
-/// never will, and the requests of the first, which a proxy may repeat, have three rounds to arrive. Not thread-safe.
+/// A stale value can reach a peer that has compared but not seen the tombstone. The peer it came from then learns of the
+/// tombstone, so after as many rounds as peers none can hold the value. A value in flight belongs to no peer: a round begins
+/// only after the time limit of requests from before the last one. Three more rounds cover a proxy that repeats requests.
+/// Not thread-safe.
 /// </para>
 /// </summary>
-/// <param name="gap">Between two rounds, in the unit of the timestamps: the limit of a request.</param>
+/// <param name="gap">Time between two rounds, in units of the timestamps: the time limit of a request.</param>
 internal sealed class StabilityTracker(long gap)
 {
-    /// <summary>StabilityTracker for what was sent before the first one ended: three limits of a request.</summary>
+    /// <summary>Rounds for requests sent before the first one ended: three time limits of a request.</summary>
     public const int OnTheWay = 3;
 
     private readonly Queue<long> _starts = new();
     private long _current = long.MinValue;
 
-    /// <summary>Nobody holds or sends an older word than those of records that died before this moment.</summary>
+    /// <summary>No node holds or sends a value older than the tombstones from before this timestamp.</summary>
     public long StableBefore { get; private set; } = long.MinValue;
 
     /// <param name="now">Monotonic timestamp.</param>
-    /// <param name="comparedAt">When the peer that is behind most last compared.</param>
-    /// <param name="peers">How many peers there are that compare.</param>
+    /// <param name="comparedAt">The earliest of the times at which the peers last compared.</param>
+    /// <param name="peers">Number of peers that compare.</param>
     public void Update(long now, long comparedAt, int peers)
     {
         if (_current == long.MinValue)

@@ -6,17 +6,17 @@ namespace Couic.Peering;
 
 internal enum SyncKind : byte
 {
-    /// <summary>Who are you, and do we hold the same? Answered with the sums of the branches when not.</summary>
+    /// <summary>Exchanges node numbers and root hashes. The answer has the branch hashes when the roots differ.</summary>
     Hello = 1,
 
-    /// <summary>The sums of the leaves of some branches.</summary>
+    /// <summary>The hashes of the leaves of some branches.</summary>
     Branches = 2,
 
     /// <summary>The records of some leaves.</summary>
     Leaves = 3,
 
-    /// <summary>The sums of the parts of one crowded leaf (<see cref="KeyedParts"/>).</summary>
-    PartSums = 4,
+    /// <summary>The hashes of the parts of one crowded leaf (<see cref="KeyedParts"/>).</summary>
+    PartHashes = 4,
 
     /// <summary>The records of some parts of one leaf.</summary>
     Parts = 5,
@@ -26,10 +26,12 @@ internal enum SyncKind : byte
 /// The head of a hello and of its answer. All numbers are big-endian.
 /// </summary>
 /// <param name="WallClock">Milliseconds since 1970 by the sender's clock.</param>
-/// <param name="Queued">Records that the sender has yet to send to the other.</param>
-/// <param name="Mark">In an answer: names this moment. In a request: the mark of the last comparison that was completed.</param>
-/// <param name="MarkNode">In a request: whose mark it is.</param>
-/// <param name="Key">In a request: what the receiver has to show to be told of the sender's rules. 0 for nothing.</param>
+/// <param name="Queued">Changes that the sender has queued for the receiver.</param>
+/// <param name="Mark">
+/// In an answer: a timestamp of the answering node. In a request: the mark of the last completed comparison.
+/// </param>
+/// <param name="MarkNode">In a request: the node that issued the mark.</param>
+/// <param name="Key">In a request: the key that the receiver needs for questions about the sender's rules; 0 for none.</param>
 internal readonly record struct SyncHead(
     ulong Node, long WallClock, ulong Time, ulong Root, uint Live, uint Queued, long Mark, ulong MarkNode, ulong Key = 0)
 {
@@ -60,16 +62,15 @@ internal readonly record struct SyncHead(
         BinaryPrimitives.ReadUInt64BigEndian(from[56..]));
 }
 
-/// <summary>A run of leaves, or of parts of a leaf.</summary>
+/// <summary>A range of leaves, or of parts of a leaf.</summary>
 internal readonly record struct LeafRange(int First, int Count);
 
-/// <summary>A leaf that has too many records for one answer, and the key by which it is divided.</summary>
+/// <summary>A leaf with too many records for one answer, and the key that divides it.</summary>
 internal readonly record struct CrowdedLeaf(int Leaf, ulong PartKey);
 
 /// <summary>
-/// The bodies of <c>POST /v1/{policy}/peer/sync</c>: two bytes (version, kind), then what the kind needs; a question about
-/// rules shows the key first that the other side has told in its greetings. Reading returns false for anything that is not
-/// exactly such a message.
+/// The bodies of <c>POST /v1/{policy}/peer/sync</c>: two bytes (version, kind), then the content of the kind. A question about
+/// rules starts with the key from the receiver's hello. Readers return false for anything that is not exactly such a message.
 /// </summary>
 internal static class SyncMessage
 {
@@ -78,19 +79,23 @@ internal static class SyncMessage
     /// <summary>Version, kind, key.</summary>
     private const int QuestionHead = 2 + 8;
 
-    /// <summary>Behind the head of a question: a leaf and the key of its parts.</summary>
+    /// <summary>After the head of a question: a leaf and the key of its parts.</summary>
     private const int PartsHead = QuestionHead + 2 + 8;
 
-    /// <summary>An answer with records ends after the leaf or part that takes it past this many bytes; the rest is asked for again.</summary>
+    /// <summary>
+    /// Target size of an answer with records: it ends after the leaf or part that exceeds it; the requester asks for the rest.
+    /// </summary>
     public const int TargetBytes = 512 * 1024;
 
-    /// <summary>A leaf with more records is asked for in parts, so that no answer grows with what a peer has put into one leaf.</summary>
+    /// <summary>
+    /// A leaf with more records is fetched in parts, so that a peer that fills one leaf cannot inflate an answer.
+    /// </summary>
     public const int MaxLeafRecords = 4_096;
 
-    /// <summary>No answer is larger: the sums of all branches take 512 KiB, records about a megabyte.</summary>
+    /// <summary>Upper bound of an answer: all branch hashes take 512 KiB, records about 1 MiB.</summary>
     public const int MaxAnswerBytes = 4 * 1024 * 1024;
 
-    /// <summary>The most that a request can hold: all leaves as single runs.</summary>
+    /// <summary>Upper bound of a request: all leaves as single ranges.</summary>
     public const int MaxRequestBytes = 16 + (4 * DigestTree.Leaves);
 
     public static byte[] Hello(in SyncHead head)
@@ -119,7 +124,7 @@ internal static class SyncMessage
         return body;
     }
 
-    public static byte[] AskPartSums(ulong key, CrowdedLeaf leaf) => AskParts(SyncKind.PartSums, key, leaf, []);
+    public static byte[] AskPartHashes(ulong key, CrowdedLeaf leaf) => AskParts(SyncKind.PartHashes, key, leaf, []);
 
     public static byte[] AskParts(ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts) => AskParts(SyncKind.Parts, key, leaf, parts);
 
@@ -134,19 +139,19 @@ internal static class SyncMessage
     /// <param name="body">Its leaf was read.</param>
     public static bool TryReadParts(ReadOnlySpan<byte> body, List<LeafRange> parts) => TryReadRuns(body[PartsHead..], KeyedParts.Count, parts);
 
-    public static void WritePartSums(IBufferWriter<byte> output, ReadOnlySpan<ulong> sums)
+    public static void WritePartHashes(IBufferWriter<byte> output, ReadOnlySpan<ulong> hashes)
     {
-        WriteStart(output.GetSpan(2), SyncKind.PartSums);
+        WriteStart(output.GetSpan(2), SyncKind.PartHashes);
         output.Advance(2);
-        WriteLeafSums(output, sums);
+        WriteLeafHashes(output, hashes);
     }
 
-    public static bool TryReadPartSums(ReadOnlySpan<byte> body, Span<ulong> sums)
+    public static bool TryReadPartHashes(ReadOnlySpan<byte> body, Span<ulong> hashes)
     {
-        bool good = TryReadKind(body, out SyncKind kind) && kind == SyncKind.PartSums && body.Length == 2 + (8 * KeyedParts.Count);
+        bool good = TryReadKind(body, out SyncKind kind) && kind == SyncKind.PartHashes && body.Length == 2 + (8 * KeyedParts.Count);
         if (good)
         {
-            ReadSums(body[2..], sums);
+            ReadHashes(body[2..], hashes);
         }
 
         return good;
@@ -174,7 +179,7 @@ internal static class SyncMessage
         return good;
     }
 
-    /// <summary>The key of a question about rules.</summary>
+    /// <summary>Reads the key of a question about rules.</summary>
     public static bool TryReadKey(ReadOnlySpan<byte> body, out ulong key)
     {
         bool good = body.Length >= QuestionHead;
@@ -197,7 +202,7 @@ internal static class SyncMessage
     /// <param name="body">Its key was read.</param>
     public static bool TryReadRanges(ReadOnlySpan<byte> body, List<LeafRange> ranges) => TryReadRuns(body[QuestionHead..], DigestTree.Leaves, ranges);
 
-    /// <param name="end">One past the last number there is.</param>
+    /// <param name="end">One past the last valid number.</param>
     private static bool TryReadRuns(ReadOnlySpan<byte> items, int end, List<LeafRange> ranges)
     {
         int last = -1;
@@ -226,31 +231,31 @@ internal static class SyncMessage
         }
     }
 
-    /// <summary>An answer to a hello: the head, and the branches' sums if the roots differ.</summary>
-    public static void WriteHelloAnswer(IBufferWriter<byte> output, in SyncHead head, ReadOnlySpan<ulong> branchSums)
+    /// <summary>Writes the answer to a hello: the head, and the branch hashes if the roots differ.</summary>
+    public static void WriteHelloAnswer(IBufferWriter<byte> output, in SyncHead head, ReadOnlySpan<ulong> branchHashes)
     {
-        Span<byte> body = output.GetSpan(2 + SyncHead.Size + (8 * branchSums.Length));
+        Span<byte> body = output.GetSpan(2 + SyncHead.Size + (8 * branchHashes.Length));
         WriteStart(body, SyncKind.Hello);
         head.Write(body[2..]);
-        WriteSums(body[(2 + SyncHead.Size)..], branchSums);
-        output.Advance(2 + SyncHead.Size + (8 * branchSums.Length));
+        WriteHashes(body[(2 + SyncHead.Size)..], branchHashes);
+        output.Advance(2 + SyncHead.Size + (8 * branchHashes.Length));
     }
 
-    /// <param name="sums">Filled with the branches' sums when the answer has them.</param>
-    public static bool TryReadHelloAnswer(ReadOnlySpan<byte> body, out SyncHead head, Span<ulong> sums, out bool hasSums)
+    /// <param name="hashes">Receives the branch hashes when the answer has them.</param>
+    public static bool TryReadHelloAnswer(ReadOnlySpan<byte> body, out SyncHead head, Span<ulong> hashes, out bool hasHashes)
     {
         const int Short = 2 + SyncHead.Size;
         head = default;
-        hasSums = body.Length == Short + (8 * DigestTree.Branches);
-        if (!TryReadKind(body, out SyncKind kind) || kind != SyncKind.Hello || (body.Length != Short && !hasSums))
+        hasHashes = body.Length == Short + (8 * DigestTree.Branches);
+        if (!TryReadKind(body, out SyncKind kind) || kind != SyncKind.Hello || (body.Length != Short && !hasHashes))
         {
             return false;
         }
 
         head = SyncHead.Read(body[2..]);
-        if (hasSums)
+        if (hasHashes)
         {
-            ReadSums(body[Short..], sums);
+            ReadHashes(body[Short..], hashes);
         }
 
         return IsSane(head);
@@ -262,24 +267,24 @@ internal static class SyncMessage
         output.Advance(2);
     }
 
-    public static void WriteLeafSums(IBufferWriter<byte> output, ReadOnlySpan<ulong> sums)
+    public static void WriteLeafHashes(IBufferWriter<byte> output, ReadOnlySpan<ulong> hashes)
     {
-        WriteSums(output.GetSpan(8 * sums.Length), sums);
-        output.Advance(8 * sums.Length);
+        WriteHashes(output.GetSpan(8 * hashes.Length), hashes);
+        output.Advance(8 * hashes.Length);
     }
 
-    /// <param name="asked">How many branches were asked for.</param>
-    public static bool TryReadBranchAnswer(ReadOnlySpan<byte> body, int asked, out ulong[] sums)
+    /// <param name="asked">Number of requested branches.</param>
+    public static bool TryReadBranchAnswer(ReadOnlySpan<byte> body, int asked, out ulong[] hashes)
     {
-        sums = [];
+        hashes = [];
         if (!TryReadKind(body, out SyncKind kind) || kind != SyncKind.Branches
             || body.Length != 2 + (8 * asked * DigestTree.LeavesPerBranch))
         {
             return false;
         }
 
-        sums = new ulong[asked * DigestTree.LeavesPerBranch];
-        ReadSums(body[2..], sums);
+        hashes = new ulong[asked * DigestTree.LeavesPerBranch];
+        ReadHashes(body[2..], hashes);
         return true;
     }
 
@@ -299,27 +304,28 @@ internal static class SyncMessage
 
     private static bool IsSane(in SyncHead head) => head.Time <= HybridClock.MaxTime && head.WallClock is >= 0 and < 253_402_300_800_000;
 
-    private static void WriteSums(Span<byte> to, ReadOnlySpan<ulong> sums)
+    private static void WriteHashes(Span<byte> to, ReadOnlySpan<ulong> hashes)
     {
-        for (int i = 0; i < sums.Length; i++)
+        for (int i = 0; i < hashes.Length; i++)
         {
-            BinaryPrimitives.WriteUInt64BigEndian(to[(8 * i)..], sums[i]);
+            BinaryPrimitives.WriteUInt64BigEndian(to[(8 * i)..], hashes[i]);
         }
     }
 
-    private static void ReadSums(ReadOnlySpan<byte> from, Span<ulong> sums)
+    private static void ReadHashes(ReadOnlySpan<byte> from, Span<ulong> hashes)
     {
-        for (int i = 0; i < sums.Length; i++)
+        for (int i = 0; i < hashes.Length; i++)
         {
-            sums[i] = BinaryPrimitives.ReadUInt64BigEndian(from[(8 * i)..]);
+            hashes[i] = BinaryPrimitives.ReadUInt64BigEndian(from[(8 * i)..]);
         }
     }
 }
 
 /// <summary>
-/// The answer to a request for leaves, or for parts of a leaf: version, kind, the leaf or part to go on from (one past the
-/// last when all were read; with <see cref="Crowded"/> where that leaf has to be asked for in parts), the answerer's wall clock, then records: a byte of flags (0–1 state, 2 IPv6, 3 tagged, 4 expires), length, address, version, node,
-/// and as flagged a tag with its length before it, expiration and milliseconds left.
+/// An answer with the records of leaves or parts. It has the version, the kind, the next leaf or part (one past the last if all
+/// were read; with <see cref="Crowded"/> if that leaf must be fetched in parts) and the wall clock. Each record has flags (0–1
+/// state, 2 IPv6, 3 tagged, 4 expires), length, address, version, node, and as flagged: tag with its length, expiration and
+/// milliseconds left.
 /// </summary>
 internal static class SyncRecords
 {
@@ -327,7 +333,7 @@ internal static class SyncRecords
     private const int MaxRecordSize = 2 + 16 + 16 + 1 + TagRule.MaxBytes + 16;
     private const byte V6 = 4, Tagged = 8, Expires = 16;
 
-    /// <summary>Set in the number of a leaf that has more than <see cref="SyncMessage.MaxLeafRecords"/> records.</summary>
+    /// <summary>Flag in the number of a leaf with more than <see cref="SyncMessage.MaxLeafRecords"/> records.</summary>
     public const int Crowded = 1 << 20;
 
     public static void WriteHead(Span<byte> to, int nextLeaf, DateTimeOffset now, SyncKind kind = SyncKind.Leaves)
@@ -360,7 +366,7 @@ internal static class SyncRecords
 
         if (expires)
         {
-            // Without a time left it expires beyond all time, and its expiration alone says so.
+            // Without a remaining time it expires after the last representable date; its expiration alone says so.
             long left = record.Left is { } span ? Math.Max(0, (long)span.TotalMilliseconds) : long.MaxValue;
             BinaryPrimitives.WriteUInt64BigEndian(to[n..], record.Expiration);
             BinaryPrimitives.WriteInt64BigEndian(to[(n + 8)..], left);
@@ -370,12 +376,12 @@ internal static class SyncRecords
         output.Advance(n);
     }
 
-    /// <param name="nextLeaf">65,536 when all that was asked for is here.</param>
+    /// <param name="nextLeaf">65,536 when the answer is complete.</param>
     public static bool TryRead(ReadOnlySpan<byte> body, out int nextLeaf, out DateTimeOffset writtenAt, List<RemoteChange> records) =>
         TryRead(body, SyncKind.Leaves, out nextLeaf, out _, out writtenAt, records);
 
-    /// <param name="next">Leaf or part to go on from.</param>
-    /// <param name="isCrowded">That leaf is to be asked for in parts.</param>
+    /// <param name="next">Leaf or part to continue from.</param>
+    /// <param name="isCrowded">Whether that leaf has to be fetched in parts.</param>
     public static bool TryRead(
         ReadOnlySpan<byte> body, SyncKind wanted, out int next, out bool isCrowded, out DateTimeOffset writtenAt, List<RemoteChange> records)
     {
@@ -479,17 +485,17 @@ internal static class SyncRecords
     }
 }
 
-/// <summary>What became of a message of the comparison.</summary>
+/// <summary>The outcome of a sync message.</summary>
 public enum SyncOutcome
 {
     Answered,
 
-    /// <summary>The body is no such message, or the policy does not travel here.</summary>
+    /// <summary>The body is not such a message, or the policy is not replicated here.</summary>
     Malformed,
 
-    /// <summary>A question about rules without the key that this node tells its peers.</summary>
+    /// <summary>A question about rules without this node's key.</summary>
     Forbidden,
 
-    /// <summary>The wall clock or the logical time of the sender is too far from ours.</summary>
+    /// <summary>The wall clock or the logical time of the sender is too far from the local one.</summary>
     ClockOff,
 }

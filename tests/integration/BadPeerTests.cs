@@ -9,7 +9,7 @@ public sealed class BadPeerTests
 {
     private static readonly (string How, string Cause)[] Bad =
     [
-        ("garbage", "the answer is no HTTP"),
+        ("garbage", "the answer is not HTTP"),
         ("500", "status 500"),
         ("closes after the head", "the connection ended before the answer"),
         ("1 GB", "its answer is larger than 4194304 bytes"),

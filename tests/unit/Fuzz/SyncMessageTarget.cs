@@ -42,7 +42,7 @@ internal sealed class SyncMessageTarget : FuzzTarget
             yield return SyncMessage.Hello(head);
             yield return SyncMessage.AskBranches(Key, [0, 7]);
             yield return SyncMessage.AskLeaves(Key, [new LeafRange(0, 5), new LeafRange(9, 1)]);
-            yield return SyncMessage.AskPartSums(Key, new CrowdedLeaf(7, 8));
+            yield return SyncMessage.AskPartHashes(Key, new CrowdedLeaf(7, 8));
             yield return SyncMessage.AskParts(Key, new CrowdedLeaf(7, 8), [new LeafRange(0, KeyedParts.Count)]);
             var answer = new ArrayBufferWriter<byte>();
             SyncRecords.WriteHead(answer.GetSpan(SyncRecords.HeadBytes), 5, DateTimeOffset.UnixEpoch.AddDays(20_000));
@@ -70,7 +70,7 @@ internal sealed class SyncMessageTarget : FuzzTarget
 
         _ = SyncMessage.TryReadHelloAnswer(input, out _, new ulong[DigestTree.Branches], out _);
         _ = SyncMessage.TryReadBranchAnswer(input, 2, out _);
-        _ = SyncMessage.TryReadPartSums(input, new ulong[KeyedParts.Count]);
+        _ = SyncMessage.TryReadPartHashes(input, new ulong[KeyedParts.Count]);
         Require(new HybridClock(_clock).Accepts(_engine.IndexOf(Policy.Drop)!.Time), "the clock was led astray");
         return $"{outcome} {areRecords} {isCrowded} {Math.Min(records.Count, 2)}";
     }

@@ -10,13 +10,13 @@ namespace Couic.Tests.Peering;
 public class BadPeerTests
 {
     [Theory]
-    [InlineData("garbage", "the answer is no HTTP")]
+    [InlineData("garbage", "the answer is not HTTP")]
     [InlineData("500", "status 500")]
     [InlineData("closes after the head", "the connection ended before the answer")]
     [InlineData("closes at once", "the connection ended before the answer")]
     [InlineData("1 GB", "larger than")]
     [InlineData("1 GB of head", "the head of the answer is too large")]
-    [InlineData("nonsense", "the answer makes no sense")]
+    [InlineData("nonsense", "the answer is not valid")]
     [InlineData("401", "401")]
     [InlineData("nothing", "no answer within 5 s", 1)]
     [InlineData("wrong certificate", "TLS failed: its certificate or name is not trusted, or it wants a certificate of ours")]

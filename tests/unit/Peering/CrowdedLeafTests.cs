@@ -46,7 +46,7 @@ public class CrowdedLeafTests
         foreach (byte[] question in (byte[][])[
             SyncMessage.AskLeaves(key, [new LeafRange(0, DigestTree.Leaves)]),
             SyncMessage.AskLeaves(key, [new LeafRange(leaf, 1)]),
-            SyncMessage.AskPartSums(key, new CrowdedLeaf(leaf, 99)),
+            SyncMessage.AskPartHashes(key, new CrowdedLeaf(leaf, 99)),
             SyncMessage.AskParts(key, new CrowdedLeaf(leaf, 99), [new LeafRange(0, KeyedParts.Count)])])
         {
             var answer = new ArrayBufferWriter<byte>();
@@ -56,7 +56,7 @@ public class CrowdedLeafTests
             {
                 var none = new ArrayBufferWriter<byte>();
                 SyncOutcome outcome = node.Engine.ServeSync(Policy.Drop, question.AsSpan(0, length), none);
-                Assert.True(outcome == SyncOutcome.Malformed || question[1] == (byte)SyncKind.PartSums, $"{length} of {question.Length} bytes");
+                Assert.True(outcome == SyncOutcome.Malformed || question[1] == (byte)SyncKind.PartHashes, $"{length} of {question.Length} bytes");
             }
         }
     }

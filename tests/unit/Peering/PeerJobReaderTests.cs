@@ -73,12 +73,12 @@ public class PeerJobReaderTests
     [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":"1"}}]""", "job 0: \"expiration\" is not an integer from 0 to 18446744073709551615")]
     [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","tag":1,"expiration":0}}]""", "job 0: \"tag\" is neither a string nor null")]
     [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","tag":"x.couic","expiration":0}}]""", "job 0: \"tag\": must not end in \".couic\" (kept for the entries of sets)")]
-    [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","cidr":"1.2.3.4/32","expiration":0}}]""", "job 0: a member of \"entry\" stands twice")]
-    [InlineData("""[{"action":"add","action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0}}]""", "job 0: a member stands twice")]
+    [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","cidr":"1.2.3.4/32","expiration":0}}]""", "job 0: a member of \"entry\" appears twice")]
+    [InlineData("""[{"action":"add","action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0}}]""", "job 0: a member appears twice")]
     [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0,"metadata":{"kind":"k"}}}]""", "job 0: \"metadata\" needs \"kind\" and \"detail\"")]
     [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0,"metadata":[]}}]""", "job 0: \"metadata\" is neither an object nor null")]
-    [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0},"stamp":1}]""", "job 0: \"stamp\" and \"node\" go together")]
-    [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0},"stamp":18446744073709551615,"node":1}]""", "job 0: \"stamp\" lies beyond all time")]
+    [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0},"stamp":1}]""", "job 0: \"stamp\" and \"node\" need each other")]
+    [InlineData("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","expiration":0},"stamp":18446744073709551615,"node":1}]""", "job 0: \"stamp\" is too large")]
     public void AWrongShapeIsNamedWithItsPlace(string body, string message)
     {
         Assert.Equal(PeerBodyFault.Invalid, Read(body, out IncomingBatch batch, out string said));

@@ -21,21 +21,21 @@ public class SyncMessageTests
     [Fact]
     public void AnAnswerToAHelloHasAllSumsOrNone()
     {
-        var sums = new ulong[DigestTree.Branches];
-        sums[7] = 77;
-        foreach (ulong[] written in (ulong[][])[[], sums])
+        var hashes = new ulong[DigestTree.Branches];
+        hashes[7] = 77;
+        foreach (ulong[] written in (ulong[][])[[], hashes])
         {
             var output = new ArrayBufferWriter<byte>();
             SyncMessage.WriteHelloAnswer(output, Head, written);
             var read = new ulong[DigestTree.Branches];
-            Assert.True(SyncMessage.TryReadHelloAnswer(output.WrittenSpan, out SyncHead head, read, out bool hasSums));
+            Assert.True(SyncMessage.TryReadHelloAnswer(output.WrittenSpan, out SyncHead head, read, out bool hasHashes));
             Assert.Equal(Head, head);
-            Assert.Equal(written.Length > 0, hasSums);
-            Assert.Equal(hasSums ? 77UL : 0, read[7]);
+            Assert.Equal(written.Length > 0, hasHashes);
+            Assert.Equal(hasHashes ? 77UL : 0, read[7]);
         }
 
         var whole = new ArrayBufferWriter<byte>();
-        SyncMessage.WriteHelloAnswer(whole, Head, sums);
+        SyncMessage.WriteHelloAnswer(whole, Head, hashes);
         byte[] body = whole.WrittenSpan.ToArray();
         AssertTruncationsFail(body, text => text.Length != 2 + SyncHead.Size && SyncMessage.TryReadHelloAnswer(text, out _, new ulong[512], out _));
     }

@@ -110,9 +110,9 @@ internal sealed class SimLiar
                 var head = new SyncHead(
                     _self.Engine.Node, NewMoment().ToUnixTimeMilliseconds(), NewTime(_self), (ulong)Random.NextInt64(), 0, (uint)Random.Next(5_000), 5, _self.Engine.Node);
                 var output = new ArrayBufferWriter<byte>();
-                var sums = new ulong[DigestTree.Branches];
-                sums[Random.Next(sums.Length)] = 1;
-                SyncMessage.WriteHelloAnswer(output, head, sums);
+                var hashes = new ulong[DigestTree.Branches];
+                hashes[Random.Next(hashes.Length)] = 1;
+                SyncMessage.WriteHelloAnswer(output, head, hashes);
                 return truth with { Body = output.WrittenMemory };
             case 3 when verb == PeerVerb.Sync && question.Span[1] is (byte)SyncKind.Leaves or (byte)SyncKind.Parts:
                 return truth with { Body = NewRecords((SyncKind)question.Span[1]) };

@@ -110,7 +110,7 @@ internal sealed class SimTransport(SimCluster cluster, SimNode owner) : IPeerTra
         void Reply() => _network.Send(to, owner.Number, ServerRetries, 5, () => finish(answer), null);
         if (_network.SlowAnswers == (to, owner.Number) && answer.Body.Length > 4_200)
         {
-            _world.After(4, Reply); // more than sums
+            _world.After(4, Reply); // more than hashes
         }
         else
         {
