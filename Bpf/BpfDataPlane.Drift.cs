@@ -59,7 +59,7 @@ public sealed partial class BpfDataPlane
 
     /// <summary>Removes a key that no entry stands for. Under the store's lock.</summary>
     /// <returns>Whether it was there.</returns>
-    internal bool RemoveStray(Policy policy, Cidr cidr)
+    internal bool RemoveUnknown(Policy policy, Cidr cidr)
     {
         Span<byte> key = stackalloc byte[Layout.Key6Size];
         return BpfSyscall.Delete(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)]) == Errno.None;

@@ -72,15 +72,15 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         return done;
     }
 
-    public void Fetch(Policy policy, Cidr cidr)
+    public void Prefetch(Policy policy, Cidr cidr)
     {
         if (cidr.Family == IpFamily.V4)
         {
-            _tables4[(int)policy].Fetch(cidr);
+            _tables4[(int)policy].Prefetch(cidr);
         }
         else
         {
-            _tables6[(int)policy].Fetch(cidr);
+            _tables6[(int)policy].Prefetch(cidr);
         }
     }
 

@@ -78,24 +78,24 @@ internal sealed partial class DaemonHost : IDisposable
             ? new AttacherSource(address, handover.Programs, attachLog)
             : null;
         _watch = new InterfaceWatch(_attacher, source, settings.Ifaces, attachLog, ShowInterfaces);
-        _plane = BpfDataPlane.FromDescriptors(handover.Plane, MomentClock.Instance);
-        _store = new RuleStore(_plane, _plane.Limits, MomentClock.Instance);
+        _plane = BpfDataPlane.FromDescriptors(handover.Plane, BatchClock.Instance);
+        _store = new RuleStore(_plane, _plane.Limits, BatchClock.Instance);
         _store.Guard.Mode = SettingsMap.Guard(settings.Guard);
         _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients(out IReadOnlyList<string> clientFaults);
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
         files.RemoveLeftovers();
-        _sets = new SetLoader(files, _store, MomentClock.Instance, _logs.CreateLogger("sets"));
-        _names = new HostResolver(MomentClock.Instance, _logs.CreateLogger("names"));
-        _reports = new ReportSender(ProductVersion.Text, MomentClock.Instance, _logs.CreateLogger("reporting"), _names);
+        _sets = new SetLoader(files, _store, BatchClock.Instance, _logs.CreateLogger("sets"));
+        _names = new HostResolver(BatchClock.Instance, _logs.CreateLogger("names"));
+        _reports = new ReportSender(ProductVersion.Text, BatchClock.Instance, _logs.CreateLogger("reporting"), _names);
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
-        _peering = new PeeringService(_store, MomentClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
+        _peering = new PeeringService(_store, BatchClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
         _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard);
         _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status);
         _guard = new ProtectedSources(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
-        var services = new ApiServices(_store, clients, _plane, MomentClock.Instance, _logs)
+        var services = new ApiServices(_store, clients, _plane, BatchClock.Instance, _logs)
         {
             Limits = SettingsMap.Http(settings.Limits),
             SetFiles = files,

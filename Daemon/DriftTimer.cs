@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
 
-/// <summary>Compares the kernel with the store every minute and at each reload, on a thread of its own; logs and counts what it mended.</summary>
+/// <summary>Compares the kernel with the store every minute and at each reload, on its own thread; logs and counts what it repaired.</summary>
 internal sealed partial class DriftTimer : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
@@ -14,7 +14,7 @@ internal sealed partial class DriftTimer : IDisposable
     /// <summary>Between batches of a full table: the other threads of a small machine come first.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
 
-    private readonly DriftCheck _check;
+    private readonly Reconciler _reconciler;
     private readonly ILogger _log;
     private readonly Thread _thread;
     private readonly ManualResetEventSlim _stop = new();
@@ -24,7 +24,7 @@ internal sealed partial class DriftTimer : IDisposable
 
     public DriftTimer(RuleStore store, BpfDataPlane plane, ILogger log)
     {
-        _check = new DriftCheck(store, plane, WaitABit);
+        _reconciler = new Reconciler(store, plane, WaitABit);
         _log = log;
         _thread = new Thread(Run) { IsBackground = true, Name = "drift" };
     }
@@ -71,7 +71,7 @@ internal sealed partial class DriftTimer : IDisposable
     {
         try
         {
-            DriftReport report = _check.Run();
+            DriftReport report = _reconciler.Run();
             if (report.Total > 0)
             {
                 Mended(report.Restored, report.Removed);
@@ -93,6 +93,6 @@ internal sealed partial class DriftTimer : IDisposable
         }
     }
 
-    [LoggerMessage(EventName = "drift_mended", Level = LogLevel.Warning, Message = "the kernel's rules differed from the store's: {Restored} restored, {Removed} removed (somebody else changes our maps)")]
+    [LoggerMessage(EventName = "drift_repaired", Level = LogLevel.Warning, Message = "the kernel's rules differed from the store's: {Restored} restored, {Removed} removed (somebody else changes our maps)")]
     private partial void Mended(int restored, int removed);
 }

@@ -14,7 +14,7 @@ namespace Couic.Daemon;
 /// resolvers, peers, this machine itself. Reports each of them that is dropped, however that came about: time ends an entry of ignore
 /// without asking. Thread-safe.
 /// </summary>
-internal sealed partial class ProtectedSources : IRuleFeed, IDisposable
+internal sealed partial class ProtectedSources : IChangeListener, IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
@@ -75,7 +75,7 @@ internal sealed partial class ProtectedSources : IRuleFeed, IDisposable
         }
     }
 
-    void IRuleFeed.OnChange(in RuleEvent change)
+    void IChangeListener.OnChange(in RuleEvent change)
     {
         if (change is { Policy: Policy.Ignore, Kind: RuleEventKind.Deleted or RuleEventKind.Expired })
         {

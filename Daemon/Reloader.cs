@@ -46,7 +46,7 @@ internal sealed partial class Reloader
         _clients = clients;
         _clientFaults = clientFaults;
         _loaded = ContentHash.Of(text);
-        _last = new ConfigReload(MomentClock.Instance.GetUtcNow(), true, string.Empty, IsStart: true);
+        _last = new ConfigReload(BatchClock.Instance.GetUtcNow(), true, string.Empty, IsStart: true);
         _sets = sets;
         _logs = logs;
         _reports = reports;
@@ -111,7 +111,7 @@ internal sealed partial class Reloader
         {
             InternalErrors.Caught(Place.Reload, _log, e);
             string message = $"internal error: {e.Message} (the log has more)";
-            Volatile.Write(ref _last, new ConfigReload(MomentClock.Instance.GetUtcNow(), false, message, IsStart: false));
+            Volatile.Write(ref _last, new ConfigReload(BatchClock.Instance.GetUtcNow(), false, message, IsStart: false));
             return new ReloadResult(false, message);
         }
     }
@@ -125,7 +125,7 @@ internal sealed partial class Reloader
             Volatile.Write(ref _clientFaults, [.. clients.Select(fault => $"client left out: {fault} (mend that, then: couicctl reload)")]);
             var faults = new List<string>();
             Settings? settings = Read(faults, out ulong hash);
-            Volatile.Write(ref _last, new ConfigReload(MomentClock.Instance.GetUtcNow(), settings is not null, string.Join("; ", faults), IsStart: false));
+            Volatile.Write(ref _last, new ConfigReload(BatchClock.Instance.GetUtcNow(), settings is not null, string.Join("; ", faults), IsStart: false));
             if (settings is null)
             {
                 faults.ForEach(fault => Failed(actor, fault));

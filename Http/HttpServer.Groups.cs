@@ -49,7 +49,7 @@ internal sealed partial class HttpServer
 
         _work = null;
         _deferred = 0;
-        using (MomentClock.Keep())
+        using (BatchClock.Freeze())
         {
             work.Run();
         }

@@ -22,7 +22,7 @@ public sealed class LogFactory : ILoggerFactory
     private int _isDisposed;
 
     public LogFactory(LoggingSettings settings)
-        : this(settings, new StandardOutput(), MomentClock.Instance, LogQueue.DefaultBytes, StopTime)
+        : this(settings, new StandardOutput(), BatchClock.Instance, LogQueue.DefaultBytes, StopTime)
     {
     }
 

@@ -9,7 +9,7 @@ namespace Couic.Peering;
 /// cref="Tick"/>, the transport calls back with answers, the server passes in what peers send. Lock order: session, store,
 /// register table. All members are thread-safe.
 /// </summary>
-internal sealed partial class PeeringEngine : IRuleFeed
+internal sealed partial class PeeringEngine : IChangeListener
 {
     /// <summary>Interval between flushes of the queues, whatever the rate of changes.</summary>
     public static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(250);
@@ -66,7 +66,7 @@ internal sealed partial class PeeringEngine : IRuleFeed
     /// <summary>Null when the policy is not replicated.</summary>
     public RegisterTable? IndexOf(Policy policy) => Volatile.Read(ref _indexes[(int)policy]);
 
-    void IRuleFeed.OnChange(in RuleEvent change)
+    void IChangeListener.OnChange(in RuleEvent change)
     {
         if (IndexOf(change.Policy) is { } index)
         {

@@ -32,15 +32,12 @@ internal enum RegisterFlags : byte
 }
 
 /// <summary>A last-writer-wins register: the latest value for one CIDR that this node knows.</summary>
-internal struct Register
+internal struct Register : ISlot
 {
-    public ulong High;
-    public ulong Low;
+    private ulong _high;
+    private ulong _low;
     public ulong Time;
     public ulong Expiration;
-
-    /// <summary>Monotonic timestamp of the expiry; <see cref="long.MaxValue"/> for never.</summary>
-    public long Deadline;
 
     /// <summary>Monotonic timestamp at which it became a tombstone.</summary>
     public long TombstoneSince;
@@ -53,21 +50,34 @@ internal struct Register
 
     public int Node;
     public int Tag;
-    public int BucketNext;
     public int LeafNext;
     public int LeafPrevious;
-    public int HeapIndex;
 
     /// <summary>Neighbours on the list of tombstones or of unapplied values; a register is on one of them at most.</summary>
     public int ListNext;
     public int ListPrevious;
-    public byte Length;
-    public IpFamily Family;
+    private byte _length;
+    private IpFamily _family;
     public RegisterState State;
     public RegisterFlags Flags;
-    public bool InUse;
 
-    public readonly Cidr Cidr => new(Family, High, Low, Length);
+    public Cidr Cidr
+    {
+        readonly get => new(_family, _high, _low, _length);
+        set => (_family, _high, _low, _length) = (value.Family, value.High, value.Low, value.Length);
+    }
+
+    public bool InUse { get; set; }
+
+    public int Next { get; set; }
+
+    public int HeapIndex { get; set; }
+
+    /// <summary>Monotonic timestamp of the expiry; <see cref="long.MaxValue"/> for never.</summary>
+    public long Deadline { get; set; }
+
+    public readonly bool Matches(in Cidr cidr) =>
+        _high == cidr.High && _low == cidr.Low && _length == cidr.Length && _family == cidr.Family;
 
     public readonly bool Has(RegisterFlags flag) => (Flags & flag) != 0;
 }

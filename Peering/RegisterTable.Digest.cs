@@ -56,13 +56,10 @@ internal sealed partial class RegisterTable
         ref Register register = ref _table[slot];
         register.Flags |= RegisterFlags.InDigest;
         Toggle(slot);
-        if (register.Deadline != long.MaxValue)
-        {
-            Heap.Add(slot);
-        }
+        Heap.Schedule(slot, register.Deadline);
     }
 
-    private void Toggle(int slot) => _digest.Toggle(_table[slot].Cidr, VersionOf(slot), _tags.Utf8(_table[slot].Tag));
+    private void Toggle(int slot) => _digest.Toggle(_table[slot].Cidr, VersionOf(slot), _tags[_table[slot].Tag]);
 
     private void LeaveDigest(int slot)
     {

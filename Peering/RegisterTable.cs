@@ -12,6 +12,9 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     /// <summary>Upper bound of tombstones, 104 bytes each.</summary>
     public const int MaxTombstones = 262_144;
 
+    /// <summary>Upper bound of node numbers in use: many more than a cluster draws while one rule lasts.</summary>
+    public const int MaxNodes = 65_536;
+
     /// <summary>Live registers beyond the store's limit: values that wait for space in its table.</summary>
     public static int MaxWaiting(int entries) => Math.Max(1_024, entries / 4);
 
@@ -21,13 +24,13 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     private SlotList? _waiting;
     private readonly DigestTree _digest = new();
     private readonly HybridClock _clock = new(time);
-    private readonly NodeTable _nodes = new();
+    private readonly InternTable<ulong> _nodes = new(none: ulong.MaxValue);
     private readonly NameTable _tags = new(pinned: 0);
-    private DeadlineHeap? _heap;
+    private IndexedHeap<Register>? _heap;
 
     public Policy Policy => policy;
 
-    private DeadlineHeap Heap => _heap ??= new DeadlineHeap(_table);
+    private IndexedHeap<Register> Heap => _heap ??= new IndexedHeap<Register>(_table.Table);
 
     /// <summary>Tombstones, oldest first.</summary>
     private SlotList Tombstones => _tombstones ??= new SlotList(_table);
@@ -93,7 +96,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         {
             RegisterState.Removed => known.State != RegisterState.Removed,
             RegisterState.Expired => known.State == RegisterState.Live && !(LeftOf(ref known) < PeeringEngine.MaxTransit),
-            _ => known.State == RegisterState.Live && change.Tag.Span.SequenceCompareTo(_tags.Utf8(known.Tag)) > 0,
+            _ => known.State == RegisterState.Live && change.Tag.Span.SequenceCompareTo(_tags[known.Tag]) > 0,
         };
     }
 
@@ -122,7 +125,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
             bool fits = isLive
                 ? (slot >= 0 && _table[slot].State == RegisterState.Live) || _table.Count - Tombstones.Count < maxLive
                 : slot >= 0 || Tombstones.Count < MaxTombstones || TryFindNeedless();
-            fits = fits && _nodes.HasRoomFor(change.Version!.Value.Node);
+            fits = fits && (_nodes.Count < MaxNodes || _nodes.Find(change.Version!.Value.Node) >= 0);
             _refused += fits ? 0 : 1;
             return fits;
         }
@@ -312,7 +315,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     {
         ref Register register = ref _table[slot];
         return new OutgoingJob(
-            register.Cidr, VersionOf(slot), register.State, _tags.Utf8(register.Tag), register.Expiration, LeftOf(ref register), known, place);
+            register.Cidr, VersionOf(slot), register.State, _tags[register.Tag], register.Expiration, LeftOf(ref register), known, place);
     }
 
     private TimeSpan? LeftOf(ref Register register) => register.Deadline == long.MaxValue

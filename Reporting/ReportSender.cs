@@ -11,7 +11,7 @@ namespace Couic.Reporting;
 /// Posts the changes of rules to a webhook, every 500 ms when there are any, in slices, oldest first. What fails is tried
 /// again, within a bounded queue. The store's side (<see cref="OnChange"/>) copies one struct and never waits for the network.
 /// </summary>
-public sealed partial class ReportSender : IRuleFeed, IAsyncDisposable
+public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
 {
     /// <summary>Reports in one post.</summary>
     public const int MaxSlice = 500;

@@ -152,8 +152,8 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
                 return Fail(SetReloadStatus.Refused, images, refusal);
             }
 
-            SetSwapResult swap = store.ReplaceSets(images.Ignore, images.Drop);
-            if (swap.Status == SetSwapStatus.Done)
+            SetReplacementResult swap = store.ReplaceSets(images.Ignore, images.Drop);
+            if (swap.Status == SetReplacementStatus.Done)
             {
                 Volatile.Write(ref _loaded, images.Marks);
             }
@@ -163,7 +163,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
                 LogStart(images, swap);
             }
 
-            if (swap.Status == SetSwapStatus.Done)
+            if (swap.Status == SetReplacementStatus.Done)
             {
                 LogQuestions(questions);
                 store.Guard.Withheld.ReplaceOfSets(questions.LeftOut);
@@ -171,9 +171,9 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
             LogMappedNetworks(images);
 
-            return swap.Status == SetSwapStatus.Done
+            return swap.Status == SetReplacementStatus.Done
                 ? new SetReload(SetReloadStatus.Ok, time.GetUtcNow(), images.Count, swap.Ignore, swap.Drop, string.Empty, images.Faults) { Warnings = questions.Warnings }
-                : Fail(swap.Status == SetSwapStatus.Refused ? SetReloadStatus.Failed : SetReloadStatus.NoRoom, images, swap.Message);
+                : Fail(swap.Status == SetReplacementStatus.Refused ? SetReloadStatus.Failed : SetReloadStatus.NoRoom, images, swap.Message);
         }
         catch (IOException e)
         {
@@ -196,14 +196,14 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     private static string Summarise(List<SetFault> faults) =>
         faults.Count == 1 ? faults[0].ToString() : $"{faults[0]} (and {faults.Count - 1} further faults)";
 
-    private void LogStart(SetImages images, SetSwapResult swap)
+    private void LogStart(SetImages images, SetReplacementResult swap)
     {
         foreach (IGrouping<string, SetFault> file in images.Faults.GroupBy(fault => fault.File))
         {
             LogLeftOut(log, file.Key, Summarise([.. file]));
         }
 
-        if (swap.Status == SetSwapStatus.Done)
+        if (swap.Status == SetReplacementStatus.Done)
         {
             LogLoaded(log, images.Count, swap.Drop.Total, swap.Ignore.Total);
         }
@@ -230,7 +230,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     {
         foreach (Policy policy in Policies.All)
         {
-            SetSwapCounts counts = reload.Of(policy);
+            SetReplacementCounts counts = reload.Of(policy);
             LogReloadedPolicy(log, policy.Name(), actor, counts.Added, counts.Removed, counts.TakenOver, counts.Unchanged);
         }
     }

@@ -29,8 +29,8 @@ public sealed record SetReload(
     SetReloadStatus Status,
     DateTimeOffset Time,
     int Sets,
-    SetSwapCounts Ignore,
-    SetSwapCounts Drop,
+    SetReplacementCounts Ignore,
+    SetReplacementCounts Drop,
     string Message,
     IReadOnlyList<SetFault> Faults)
 {
@@ -47,5 +47,5 @@ public sealed record SetReload(
 
     public bool IsOk => Status == SetReloadStatus.Ok;
 
-    public SetSwapCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
+    public SetReplacementCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
 }

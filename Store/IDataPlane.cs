@@ -14,7 +14,7 @@ public interface IDataPlane
     int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal);
 
     /// <summary>A change of this network is about to come, among others: what it needs may be brought near meanwhile.</summary>
-    void Fetch(Policy policy, Cidr cidr)
+    void Prefetch(Policy policy, Cidr cidr)
     {
     }
 

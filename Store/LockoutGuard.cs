@@ -231,3 +231,93 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
 /// <param name="Network">The set's entry that is the cause; null where an entry of ignore goes.</param>
 /// <param name="IsNew">Whether the change brings it about; else it is so already.</param>
 public sealed record SetObjection(LockoutObjection Objection, Cidr? Network, bool IsNew);
+
+/// <summary>An address that the operator needs.</summary>
+/// <param name="Host">A /32 or /128.</param>
+/// <param name="Role">What it is, such as <c>the default gateway</c>; ASCII.</param>
+public readonly record struct ProtectedAddress(Cidr Host, string Role);
+
+/// <summary>What the guard does about a change that would cut off a protected address.</summary>
+public enum LockoutMode : byte
+{
+    /// <summary>The change is made, with a warning.</summary>
+    Warn,
+    Refuse,
+    Off,
+}
+
+/// <summary>What the requester of a change asks of the guard.</summary>
+public enum LockoutStance : byte
+{
+    /// <summary>As the mode says.</summary>
+    Default,
+    Refuse,
+
+    /// <summary>The change is made whatever the mode says.</summary>
+    Force,
+}
+
+/// <summary>Why a change may lock somebody out.</summary>
+/// <param name="Reason">Such as <c>covers 192.0.2.1 (the default gateway)</c>; ASCII, without quotes.</param>
+/// <param name="Advice">What to do about it.</param>
+/// <param name="IsWhole">The change drops a whole family; that is refused in every mode but off.</param>
+public sealed record LockoutObjection(string Reason, string Advice, bool IsWhole = false)
+{
+    /// <summary>For the requester of a refused change.</summary>
+    public string Text => $"{Reason}; {Advice}";
+}
+
+/// <summary>A protected address that is dropped at the moment.</summary>
+/// <param name="Cidr">The entry of drop that decides.</param>
+public readonly record struct Lockout(ProtectedAddress Address, Cidr Cidr);
+
+/// <summary>Changes that an objection of the guard keeps out of force, for the status. Bounded; thread-safe.</summary>
+public sealed class WithheldChanges(TimeProvider time)
+{
+    private const int MaxHeld = 1000;
+
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<Cidr, (string Text, ulong Expiration)> _ofPeers = [];
+    private IReadOnlyList<string> _ofSets = [];
+
+    /// <summary>One line each: entries of sets first.</summary>
+    public IReadOnlyList<string> Texts
+    {
+        get
+        {
+            ulong now = (ulong)time.GetUtcNow().ToUnixTimeSeconds();
+            lock (_gate)
+            {
+                return [.. _ofSets, .. _ofPeers.Values.Where(held => held.Expiration == 0 || held.Expiration > now).Select(held => held.Text)];
+            }
+        }
+    }
+
+    /// <summary>Replaces what was left out of the sets.</summary>
+    public void ReplaceOfSets(IReadOnlyList<string> texts)
+    {
+        lock (_gate)
+        {
+            _ofSets = texts;
+        }
+    }
+
+    /// <summary>Notes a peer's change; false when it is known already or there are too many to keep.</summary>
+    /// <param name="expiration">Seconds since 1970 after which it is not wanted any more; 0 for never.</param>
+    public bool Add(Cidr network, string text, ulong expiration)
+    {
+        lock (_gate)
+        {
+            return _ofPeers.Count < MaxHeld && _ofPeers.TryAdd(network, (text, expiration));
+        }
+    }
+
+    /// <summary>A peer's change is in force, or was taken back.</summary>
+    public void Remove(Cidr network)
+    {
+        lock (_gate)
+        {
+            _ofPeers.Remove(network);
+        }
+    }
+}

@@ -30,3 +30,10 @@ public static class Policies
         return policy == Policy.Ignore || word.SequenceEqual("drop");
     }
 }
+
+/// <summary>Address family of a CIDR. An IPv4-mapped IPv6 address is <see cref="V6"/>.</summary>
+public enum IpFamily : byte
+{
+    V4 = 0,
+    V6 = 1,
+}

@@ -31,7 +31,7 @@ public readonly record struct RuleEvent(
 /// Told of each change in the order in which they took effect. Called under the store's lock: it must be quick, must not
 /// throw and must not call the store.
 /// </summary>
-public interface IRuleFeed
+public interface IChangeListener
 {
     void OnChange(in RuleEvent change);
 }

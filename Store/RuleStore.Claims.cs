@@ -14,7 +14,7 @@ public sealed partial class RuleStore
     {
         using (EnterAlone())
         {
-            return RemoveUnderAlone(CategoryOf(policy, cidr.Family), cidr.Network, tag, context, out entry);
+            return RemoveUnderAlone(TableOf(policy, cidr.Family), cidr.Network, tag, context, out entry);
         }
     }
 
@@ -24,14 +24,14 @@ public sealed partial class RuleStore
         var found = new List<Cidr>();
         foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
         {
-            Category category = CategoryOf(policy, family);
+            RuleTable table = TableOf(policy, family);
             using (Enter())
             {
-                found.AddRange(category.Claims.SlotsUnder(tag).Select(slot => category.Entries[slot].Cidr));
+                found.AddRange(table.Claims.SlotsUnder(tag).Select(slot => table.Entries[slot].Cidr));
             }
 
             int slot = 0;
-            while (CopySliceUnder(category, ref slot, tag, found))
+            while (CopySliceUnder(table, ref slot, tag, found))
             {
                 GiveWay();
             }
@@ -40,34 +40,34 @@ public sealed partial class RuleStore
         return found;
     }
 
-    private bool CopySliceUnder(Category category, ref int slot, byte[] tag, List<Cidr> found)
+    private bool CopySliceUnder(RuleTable table, ref int slot, byte[] tag, List<Cidr> found)
     {
         using (Enter())
         {
-            int id = _tags[(int)category.Policy].Find(tag);
-            int end = Math.Min(slot + ListingSlice, category.Entries.Used);
+            int id = _tags[(int)table.Policy].Find(tag);
+            int end = Math.Min(slot + ListingSlice, table.Entries.Used);
             for (; slot < end; slot++)
             {
-                ref EntryTable.Slot held = ref category.Entries[slot];
+                ref EntrySlot held = ref table.Entries[slot];
                 if (held.InUse && held.Tag == id && held.Origin != ChangeOrigin.Set)
                 {
                     found.Add(held.Cidr);
                 }
             }
 
-            return slot < category.Entries.Used;
+            return slot < table.Entries.Used;
         }
     }
 
-    private StoreOutcome RemoveUnderAlone(Category category, Cidr cidr, ReadOnlySpan<byte> tag, in ChangeContext context, out Entry entry)
+    private StoreOutcome RemoveUnderAlone(RuleTable table, Cidr cidr, ReadOnlySpan<byte> tag, in ChangeContext context, out Entry entry)
     {
-        int slot = FindLive(category, cidr);
-        if (category.Swap is { } swap && TryRemoveBehind(swap, cidr, slot, out StoreOutcome outcome, out entry))
+        int slot = FindLive(table, cidr);
+        if (table.Swap is { } swap && TryRemoveBehind(swap, cidr, slot, out StoreOutcome outcome, out entry))
         {
             return outcome == StoreOutcome.OwnedBySet ? StoreOutcome.Conflict : outcome;
         }
 
-        entry = slot < 0 ? default : Read(category, slot);
+        entry = slot < 0 ? default : Read(table, slot);
         if (slot < 0)
         {
             return StoreOutcome.Absent;
@@ -75,22 +75,22 @@ public sealed partial class RuleStore
 
         if (entry.IsOfSet || !entry.Tag.Span.SequenceEqual(tag))
         {
-            return !entry.IsOfSet && category.Claims.Remove(slot, tag) ? StoreOutcome.Unchanged : StoreOutcome.Conflict;
+            return !entry.IsOfSet && table.Claims.Remove(slot, tag) ? StoreOutcome.Unchanged : StoreOutcome.Conflict;
         }
 
-        if (category.Claims.TryFindLongest(slot, _time.GetTimestamp(), out Claim next))
+        if (table.Claims.TryFindLongest(slot, _time.GetTimestamp(), out Claim next))
         {
-            return TryGiveWay(category, slot, next, context, ref entry) ? StoreOutcome.Updated : StoreOutcome.Refused;
+            return TryGiveWay(table, slot, next, context, ref entry) ? StoreOutcome.Updated : StoreOutcome.Refused;
         }
 
-        return TryRemoveSlot(category, slot, RuleEventKind.Deleted, context.Origin, context.Metadata, out entry)
+        return TryRemoveSlot(table, slot, RuleEventKind.Deleted, context.Origin, context.Metadata, out entry)
             ? StoreOutcome.Removed
             : StoreOutcome.Refused;
     }
 
     /// <summary>Adds a claim to an entry that is there: the longer one shows.</summary>
     private StoreOutcome Extend(
-        Category category, int slot, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, ref Entry entry)
+        RuleTable table, int slot, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, ref Entry entry)
     {
         if (entry.IsOfSet)
         {
@@ -98,61 +98,61 @@ public sealed partial class RuleStore
         }
 
         long deadline = DeadlineOf(expiration, context.Left);
-        bool isLonger = deadline > category.Entries[slot].Deadline;
+        bool isLonger = deadline > table.Entries[slot].Deadline;
         bool sameTag = entry.Tag.Span.SequenceEqual(tag);
         if (!isLonger)
         {
             if (!sameTag)
             {
-                category.Claims.Add(slot, new Claim(tag.ToArray(), context.Creator.ToArray(), context.Origin, expiration, deadline));
+                table.Claims.Add(slot, new Claim(tag.ToArray(), context.Creator.ToArray(), context.Origin, expiration, deadline));
             }
 
             return StoreOutcome.Unchanged;
         }
 
-        var shown = new Claim(entry.Tag.ToArray(), entry.Creator.ToArray(), category.Entries[slot].Origin, entry.Expiration, category.Entries[slot].Deadline);
-        if (!TryShow(category, slot, tag, expiration, context, ref entry))
+        var shown = new Claim(entry.Tag.ToArray(), entry.Creator.ToArray(), table.Entries[slot].Origin, entry.Expiration, table.Entries[slot].Deadline);
+        if (!TryShow(table, slot, tag, expiration, context, ref entry))
         {
             return StoreOutcome.Refused;
         }
 
         if (!sameTag)
         {
-            category.Claims.Remove(slot, tag);
-            category.Claims.Add(slot, shown);
+            table.Claims.Remove(slot, tag);
+            table.Claims.Add(slot, shown);
         }
 
         return StoreOutcome.Updated;
     }
 
     /// <summary>The entry shows the next claim in place of the one that is removed.</summary>
-    private bool TryGiveWay(Category category, int slot, in Claim next, in ChangeContext context, ref Entry entry)
+    private bool TryGiveWay(RuleTable table, int slot, in Claim next, in ChangeContext context, ref Entry entry)
     {
         TimeSpan? left = next.Expiration == 0 ? null : _time.GetElapsedTime(_time.GetTimestamp(), next.Deadline);
-        if (!TryShow(category, slot, next.Tag, next.Expiration, new ChangeContext(next.Origin, next.Creator, context.Metadata, left), ref entry, context.Origin))
+        if (!TryShow(table, slot, next.Tag, next.Expiration, new ChangeContext(next.Origin, next.Creator, context.Metadata, left), ref entry, context.Origin))
         {
             return false;
         }
 
-        category.Claims.Remove(slot, next.Tag);
+        table.Claims.Remove(slot, next.Tag);
         return true;
     }
 
     private bool TryShow(
-        Category category, int slot, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, ref Entry entry, ChangeOrigin? by = null)
+        RuleTable table, int slot, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, ref Entry entry, ChangeOrigin? by = null)
     {
-        NameTable tags = _tags[(int)category.Policy];
+        NameTable tags = _tags[(int)table.Policy];
         int tagId = tags.Acquire(tag);
-        if (tagId != category.Entries[slot].Tag
-            && !TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, entry.Cidr, CounterOf(tagId), slot)))
+        if (tagId != table.Entries[slot].Tag
+            && !TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, entry.Cidr, CounterOf(tagId), slot)))
         {
             tags.Release(tagId);
             return false;
         }
 
-        Rewrite(category, slot, tagId, expiration, context);
-        entry = Read(category, slot);
-        Publish(new RuleEvent(RuleEventKind.Updated, category.Policy, entry, by ?? context.Origin, context.Metadata));
+        Rewrite(table, slot, tagId, expiration, context);
+        entry = Read(table, slot);
+        Publish(new RuleEvent(RuleEventKind.Updated, table.Policy, entry, by ?? context.Origin, context.Metadata));
         return true;
     }
 }

@@ -7,9 +7,9 @@ public sealed partial class RuleStore
     {
         using (Enter())
         {
-            Category category = CategoryOf(policy, cidr.Family);
-            int slot = FindLive(category, cidr.Network);
-            entry = slot < 0 ? default : Read(category, slot);
+            RuleTable table = TableOf(policy, cidr.Family);
+            int slot = FindLive(table, cidr.Network);
+            entry = slot < 0 ? default : Read(table, slot);
             return slot >= 0;
         }
     }
@@ -20,13 +20,13 @@ public sealed partial class RuleStore
         var found = new List<Entry>();
         using (Enter())
         {
-            Category category = CategoryOf(policy, address.Family);
+            RuleTable table = TableOf(policy, address.Family);
             for (int length = address.Length; length >= 0; length--)
             {
-                int slot = category.PerLength[length] == 0 ? -1 : FindLive(category, address.WithLength(length));
+                int slot = table.PerLength[length] == 0 ? -1 : FindLive(table, address.WithLength(length));
                 if (slot >= 0)
                 {
-                    found.Add(Read(category, slot));
+                    found.Add(Read(table, slot));
                 }
             }
         }
@@ -37,9 +37,9 @@ public sealed partial class RuleStore
     /// <summary>The longest entry of one policy that covers a whole network. Allocates nothing.</summary>
     public bool TryFindCovering(Policy policy, Cidr network, out Cidr covering)
     {
-        Category category = CategoryOf(policy, network.Family);
+        RuleTable table = TableOf(policy, network.Family);
         covering = default;
-        if (category.Entries.Count == 0)
+        if (table.Entries.Count == 0)
         {
             return false; // the usual case for ignore; does not wait for the lock
         }
@@ -49,7 +49,7 @@ public sealed partial class RuleStore
             for (int length = network.Length; length >= 0; length--)
             {
                 covering = network.WithLength(length);
-                if (category.PerLength[length] > 0 && FindLive(category, covering) >= 0)
+                if (table.PerLength[length] > 0 && FindLive(table, covering) >= 0)
                 {
                     return true;
                 }
@@ -64,7 +64,7 @@ public sealed partial class RuleStore
     {
         using (Enter())
         {
-            return CategoryOf(policy, family).Entries.Count;
+            return TableOf(policy, family).Entries.Count;
         }
     }
 
@@ -81,7 +81,7 @@ public sealed partial class RuleStore
         Cidr[] networks;
         using (Enter())
         {
-            Category v4 = CategoryOf(policy, IpFamily.V4), v6 = CategoryOf(policy, IpFamily.V6);
+            RuleTable v4 = TableOf(policy, IpFamily.V4), v6 = TableOf(policy, IpFamily.V6);
             networks = new Cidr[v4.Entries.Count + v6.Entries.Count];
             CopyNetworks(v4, networks);
             CopyNetworks(v6, networks.AsSpan(v4.Entries.Count));
@@ -105,11 +105,11 @@ public sealed partial class RuleStore
         {
             foreach (Cidr cidr in networks)
             {
-                Category category = CategoryOf(policy, cidr.Family);
-                int slot = FindLive(category, cidr);
+                RuleTable table = TableOf(policy, cidr.Family);
+                int slot = FindLive(table, cidr);
                 if (slot >= 0)
                 {
-                    entries[n++] = Read(category, slot);
+                    entries[n++] = Read(table, slot);
                 }
             }
         }
@@ -151,23 +151,206 @@ public sealed partial class RuleStore
     {
         using (Enter())
         {
-            long next = _categories.Min(category => category.Expiry.NextDeadline);
+            long next = _tables.Min(table => table.Expiry.NextDeadline);
             return next == long.MaxValue
                 ? null
                 : TimeSpan.FromSeconds(Math.Max(0, (next - _time.GetTimestamp()) / (double)_time.TimestampFrequency));
         }
     }
 
-    private static void CopyNetworks(Category category, Span<Cidr> networks)
+    private static void CopyNetworks(RuleTable table, Span<Cidr> networks)
     {
         int n = 0;
-        for (int slot = 0; slot < category.Entries.Used; slot++)
+        for (int slot = 0; slot < table.Entries.Used; slot++)
         {
-            ref EntryTable.Slot held = ref category.Entries[slot];
+            ref EntrySlot held = ref table.Entries[slot];
             if (held.InUse)
             {
                 networks[n++] = held.Cidr;
             }
+        }
+    }
+
+    /// <summary>Slots that are copied under the lock at a time, so that a listing of a full table holds up no change for long.</summary>
+    private const int ListingSlice = 2048;
+
+    /// <summary>
+    /// The live entries of one policy, in order: IPv4 first, by address, then length. An entry that is there all the time is
+    /// in it once; one that comes or goes meanwhile may be.
+    /// </summary>
+    public EntrySnapshot List(Policy policy)
+    {
+        var listing = new EntrySnapshot(Count(policy));
+        foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
+        {
+            int slot = 0;
+            while (CopySlice(TableOf(policy, family), ref slot, listing))
+            {
+                GiveWay();
+            }
+        }
+
+        listing.Sort();
+        return listing;
+    }
+
+    /// <summary>The entries of one policy that cover an address or block, longest prefix first.</summary>
+    public EntrySnapshot ListCovering(Policy policy, Cidr address)
+    {
+        List<Entry> covering = Covering(policy, address);
+        var listing = new EntrySnapshot(covering.Count);
+        foreach (Entry entry in covering)
+        {
+            listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, listing.Place(entry.Tag.ToArray())));
+        }
+
+        return listing;
+    }
+
+    private bool CopySlice(RuleTable table, ref int slot, EntrySnapshot listing)
+    {
+        using (Enter())
+        {
+            NameTable tags = _tags[(int)table.Policy];
+            int end = Math.Min(slot + ListingSlice, table.Entries.Used);
+            for (; slot < end; slot++)
+            {
+                ref EntrySlot held = ref table.Entries[slot];
+                if (held.InUse && !IsOver(ref held))
+                {
+                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag)));
+                }
+            }
+
+            return slot < table.Entries.Used;
+        }
+    }
+
+    /// <summary>Slots that are read under the lock at a time: random reads, of a tenth of a microsecond each.</summary>
+    private const int PageSlice = 256;
+
+    private readonly Lock _sorting = new();
+
+    /// <summary>
+    /// The next live entries of one policy in the order of <see cref="List"/>, at the cost of what is listed. Null when so much is changing
+    /// that the whole list is to be had more cheaply.
+    /// </summary>
+    /// <param name="after">The last network seen; null to begin with.</param>
+    /// <param name="limit">Entries at most.</param>
+    /// <param name="wanted">Which tags; null for all.</param>
+    public EntrySnapshot? ListPage(Policy policy, Cidr? after, int limit, Predicate<byte[]>? wanted)
+    {
+        var page = new EntrySnapshot(Math.Min(limit, PageSlice));
+        var slots = new List<int>(PageSlice);
+        foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
+        {
+            if (after is { } last && last.Family > family)
+            {
+                continue;
+            }
+
+            RuleTable table = TableOf(policy, family);
+            Cidr? cursor = after is { } seen && seen.Family == family ? seen : null;
+            while (page.Count < limit && ReadSlice(table, ref cursor, slots, page, limit, wanted) is var read && read != PageStep.End)
+            {
+                if (read == PageStep.NoOrder && !TrySort(table))
+                {
+                    page.Dispose();
+                    return null;
+                }
+
+                GiveWay();
+            }
+        }
+
+        return page;
+    }
+
+    private enum PageStep : byte
+    {
+        More,
+        End,
+        NoOrder,
+    }
+
+    private PageStep ReadSlice(RuleTable table, ref Cidr? cursor, List<int> slots, EntrySnapshot page, int limit, Predicate<byte[]>? wanted)
+    {
+        using (Enter())
+        {
+            if (table.Index is not { IsReady: true } sorted)
+            {
+                return PageStep.NoOrder;
+            }
+
+            NameTable tags = _tags[(int)table.Policy];
+            sorted.Read(table.Entries, cursor, PageSlice, slots);
+            foreach (int slot in slots)
+            {
+                ref EntrySlot held = ref table.Entries[slot];
+                cursor = held.Cidr;
+                byte[] tag = tags[held.Tag];
+                if (page.Count < limit && !IsOver(ref held) && (wanted is null || wanted(tag)))
+                {
+                    page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, page.Place(tag, held.Tag)));
+                }
+            }
+
+            return slots.Count < PageSlice ? PageStep.End : PageStep.More;
+        }
+    }
+
+    /// <summary>Puts a table's slots in order, most of it without the lock. False when too many of them changed meanwhile.</summary>
+    private bool TrySort(RuleTable table)
+    {
+        lock (_sorting)
+        {
+            SlotTable<EntrySlot> entries = table.Entries;
+            var sorted = new OrderedIndex(table.Limit);
+            using (Enter())
+            {
+                if (table.Index is { IsReady: true })
+                {
+                    return true;
+                }
+
+                table.Index = sorted; // notes changes from here on
+            }
+
+            List<(Cidr Network, int Slot)> found = CopyNetworks(entries);
+            found.Sort(static (a, b) => a.Network.CompareTo(b.Network));
+            int[] slots = [.. found.Select(one => one.Slot)];
+            using (Enter())
+            {
+                sorted.Begin(slots);
+                return table.Index == sorted;
+            }
+        }
+    }
+
+    private List<(Cidr Network, int Slot)> CopyNetworks(SlotTable<EntrySlot> entries)
+    {
+        var found = new List<(Cidr, int)>(entries.Count);
+        int slot = 0;
+        while (true)
+        {
+            using (Enter())
+            {
+                int end = Math.Min(slot + ListingSlice, entries.Used);
+                for (; slot < end; slot++)
+                {
+                    if (entries[slot].InUse)
+                    {
+                        found.Add((entries[slot].Cidr, slot));
+                    }
+                }
+
+                if (slot >= entries.Used)
+                {
+                    return found;
+                }
+            }
+
+            GiveWay();
         }
     }
 }

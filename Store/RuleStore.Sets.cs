@@ -29,7 +29,7 @@ public sealed partial class RuleStore
     /// those that come while it is prepared are before it, those that come later find each network as the swap will leave it
     /// (<c>RuleStore.SetsMeanwhile.cs</c>). A source with the same verdict before and after has it at every moment between.
     /// </summary>
-    public SetSwapResult ReplaceSets(SetImage ignore, SetImage drop)
+    public SetReplacementResult ReplaceSets(SetImage ignore, SetImage drop)
     {
         if (ignore.Policy != Policy.Ignore || drop.Policy != Policy.Drop)
         {
@@ -45,12 +45,12 @@ public sealed partial class RuleStore
                 Expire(); // what has expired takes no room and is not taken over
                 if (!TryPlan(ignore, drop, out SetSwapPlan[] plans))
                 {
-                    (SetSwapStatus status, string message) = Array.Find(plans, plan => plan.Obstacle is not null)!.Obstacle!.Value;
-                    return new SetSwapResult(status, default, default, message);
+                    (SetReplacementStatus status, string message) = Array.Find(plans, plan => plan.Obstacle is not null)!.Obstacle!.Value;
+                    return new SetReplacementResult(status, default, default, message);
                 }
 
-                SetSwapResult result = Array.TrueForAll(StagesOf(plans), TryRun)
-                    ? new SetSwapResult(SetSwapStatus.Done, plans[0].Counts + plans[1].Counts, plans[2].Counts + plans[3].Counts)
+                SetReplacementResult result = Array.TrueForAll(StagesOf(plans), TryRun)
+                    ? new SetReplacementResult(SetReplacementStatus.Done, plans[0].Counts + plans[1].Counts, plans[2].Counts + plans[3].Counts)
                     : Undo(plans);
                 Array.ForEach(plans, ReleaseNames);
                 return result;
@@ -59,7 +59,7 @@ public sealed partial class RuleStore
             {
                 using (Enter())
                 {
-                    Array.ForEach(_categories, category => category.Swap = null);
+                    Array.ForEach(_tables, table => table.Swap = null);
                 }
             }
         }
@@ -116,11 +116,11 @@ public sealed partial class RuleStore
 
     private SetSwapPlan Plan(SetImage image, IpFamily family)
     {
-        Category category = CategoryOf(image.Policy, family);
+        RuleTable table = TableOf(image.Policy, family);
         SetSwapPlan plan;
         using (Enter())
         {
-            category.Swap = plan = new SetSwapPlan(category, image, _tags[(int)image.Policy]);
+            table.Swap = plan = new SetSwapPlan(table, image, _tags[(int)image.Policy]);
         }
 
         bool more;
@@ -130,7 +130,7 @@ public sealed partial class RuleStore
             using (Enter())
             {
                 more = plan.CompareSlice(CompareSlice);
-                count = category.Entries.Count;
+                count = table.Entries.Count;
             }
 
             if (!_gate.IsHeldByCurrentThread)
@@ -194,9 +194,9 @@ public sealed partial class RuleStore
     /// <summary>Fills a batch with the next steps; additions take their slots now. Returns how many there are.</summary>
     private int Prepare(SetSwapPlan plan, Span<RuleChange> batch, int end)
     {
-        Category category = plan.Category;
-        NameTable tags = _tags[(int)category.Policy];
-        Fetch(plan, batch.Length);
+        RuleTable table = plan.RuleTable;
+        NameTable tags = _tags[(int)table.Policy];
+        Prefetch(plan, batch.Length);
         int n = 0;
         for (int i = plan.Done; n < batch.Length && i < end; i++)
         {
@@ -215,13 +215,13 @@ public sealed partial class RuleStore
             Cidr cidr = plan.CidrOf(step);
             if (step.Removes)
             {
-                batch[n++] = new RuleChange(RuleChangeKind.Remove, category.Policy, cidr, CounterOf(category.Entries[step.Slot].Tag), step.Slot);
+                batch[n++] = new RuleChange(RuleChangeKind.Remove, table.Policy, cidr, CounterOf(table.Entries[step.Slot].Tag), step.Slot);
                 continue;
             }
 
             // Somebody may have added or removed it while the plan was made.
-            int slot = category.Entries.Find(cidr);
-            if (slot < 0 && category.Entries.Count >= category.Entries.Limit && n > 0)
+            int slot = table.Entries.Find(cidr);
+            if (slot < 0 && table.Entries.Count >= table.Limit && n > 0)
             {
                 break; // slots that this batch frees can be given away when it is done
             }
@@ -229,8 +229,8 @@ public sealed partial class RuleStore
             plan.Steps[i] = SetSwapStep.Want(step.Rule, takesOver: slot >= 0);
             byte[] tag = plan.TagOf(step);
             int tagId = tags.Acquire(tag);
-            slot = slot >= 0 ? slot : Insert(category, cidr, tagId, 0, new ChangeContext(ChangeOrigin.Set, tag));
-            batch[n++] = new RuleChange(RuleChangeKind.Set, category.Policy, cidr, CounterOf(tagId), slot);
+            slot = slot >= 0 ? slot : Insert(table, cidr, tagId, 0, new ChangeContext(ChangeOrigin.Set, tag));
+            batch[n++] = new RuleChange(RuleChangeKind.Set, table.Policy, cidr, CounterOf(tagId), slot);
         }
 
         return n;
@@ -246,29 +246,27 @@ public sealed partial class RuleStore
 
         if (step.TakesOver)
         {
-            NameTable tags = _tags[(int)plan.Category.Policy];
+            NameTable tags = _tags[(int)plan.RuleTable.Policy];
             tags.Release(tags.Find(plan.TagOf(step)));
         }
         else
         {
-            Forget(plan.Category, slot);
+            Forget(plan.RuleTable, slot);
         }
     }
 
     /// <summary>Holds what the data plane has applied.</summary>
     private void Settle(SetSwapPlan plan, SetSwapStep step, int slot)
     {
-        Category category = plan.Category;
-        ref EntryTable.Slot held = ref category.Entries[slot];
+        RuleTable table = plan.RuleTable;
+        ref EntrySlot held = ref table.Entries[slot];
         if (step.Removes)
         {
-            Entry gone = Read(category, slot);
+            Entry gone = Read(table, slot);
             plan.Past.KeepGone(held);
             PartWithNames(plan, held);
-            category.PerLength[held.Length]--;
-            category.Expiry.Unschedule(slot);
-            category.Entries.Remove(slot);
-            PublishSwap(RuleEventKind.Deleted, category, gone);
+            table.Remove(slot);
+            PublishSwap(RuleEventKind.Deleted, table, gone);
             return;
         }
 
@@ -277,30 +275,30 @@ public sealed partial class RuleStore
             byte[] tag = plan.TagOf(step);
             plan.Past.KeepFormer(held);
             PartWithNames(plan, held);
-            held.Tag = _tags[(int)category.Policy].Find(tag);
+            held.Tag = _tags[(int)table.Policy].Find(tag);
             held.Creator = _creators.Acquire(tag);
             held.Origin = ChangeOrigin.Set;
             held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
             held.Expiration = 0;
-            category.Expiry.Schedule(slot, long.MaxValue);
+            table.Expiry.Schedule(slot, long.MaxValue);
         }
         else
         {
             plan.Past.Added++;
         }
 
-        PublishSwap(step.TakesOver ? RuleEventKind.Updated : RuleEventKind.Created, category, Read(category, slot));
+        PublishSwap(step.TakesOver ? RuleEventKind.Updated : RuleEventKind.Created, table, Read(table, slot));
     }
 
-    private void PublishSwap(RuleEventKind kind, Category category, in Entry entry) =>
-        Publish(new RuleEvent(kind, category.Policy, entry, ChangeOrigin.Set, null));
+    private void PublishSwap(RuleEventKind kind, RuleTable table, in Entry entry) =>
+        Publish(new RuleEvent(kind, table.Policy, entry, ChangeOrigin.Set, null));
 
     /// <summary>An entry lets go of its names; of each the swap keeps one hold.</summary>
-    private void PartWithNames(SetSwapPlan plan, in EntryTable.Slot held)
+    private void PartWithNames(SetSwapPlan plan, in EntrySlot held)
     {
         if (!plan.Past.Tags.Add(held.Tag))
         {
-            _tags[(int)plan.Category.Policy].Release(held.Tag);
+            _tags[(int)plan.RuleTable.Policy].Release(held.Tag);
         }
 
         if (!plan.Past.Creators.Add(held.Creator))
@@ -315,7 +313,7 @@ public sealed partial class RuleStore
         {
             foreach (int tag in plan.Past.Tags)
             {
-                _tags[(int)plan.Category.Policy].Release(tag);
+                _tags[(int)plan.RuleTable.Policy].Release(tag);
             }
 
             foreach (int creator in plan.Past.Creators)

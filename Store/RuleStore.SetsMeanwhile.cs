@@ -50,9 +50,9 @@ public sealed partial class RuleStore
     /// <summary>An entry of a set that is as good as there.</summary>
     private Entry ReadBehind(SetSwapPlan swap, Cidr cidr, int slot)
     {
-        if (slot >= 0 && swap.Category.Entries[slot].Origin == ChangeOrigin.Set)
+        if (slot >= 0 && swap.RuleTable.Entries[slot].Origin == ChangeOrigin.Set)
         {
-            return Read(swap.Category, slot);
+            return Read(swap.RuleTable, slot);
         }
 
         byte[] tag = swap.TagOf(cidr);
@@ -63,28 +63,28 @@ public sealed partial class RuleStore
     private StoreOutcome Inherit(
         SetSwapPlan swap, int slot, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
     {
-        Category category = swap.Category;
-        Entry gone = Read(category, slot);
+        RuleTable table = swap.RuleTable;
+        Entry gone = Read(table, slot);
         entry = default;
-        if (category.IsFull)
+        if (table.IsFull)
         {
             return StoreOutcome.Full;
         }
 
-        NameTable tags = _tags[(int)category.Policy];
+        NameTable tags = _tags[(int)table.Policy];
         int tagId = tags.Acquire(tag);
-        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, gone.Cidr, CounterOf(tagId), slot)))
+        if (!TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, gone.Cidr, CounterOf(tagId), slot)))
         {
             tags.Release(tagId);
             return StoreOutcome.Refused;
         }
 
-        Rewrite(category, slot, tagId, expiration, context);
-        category.Entries[slot].Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
+        Rewrite(table, slot, tagId, expiration, context);
+        table.Entries[slot].Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
         swap.OnAdded();
-        entry = Read(category, slot);
-        PublishSwap(RuleEventKind.Deleted, category, gone);
-        Publish(new RuleEvent(RuleEventKind.Created, category.Policy, entry, context.Origin, context.Metadata));
+        entry = Read(table, slot);
+        PublishSwap(RuleEventKind.Deleted, table, gone);
+        Publish(new RuleEvent(RuleEventKind.Created, table.Policy, entry, context.Origin, context.Metadata));
         return StoreOutcome.Created;
     }
 }

@@ -6,7 +6,7 @@ public sealed partial class RuleStore
     /// Takes a swap back, last step first; the feeds are told of each. A step that the data plane will not take back stays:
     /// what is held is what is enforced, also then.
     /// </summary>
-    private SetSwapResult Undo(SetSwapPlan[] plans)
+    private SetReplacementResult Undo(SetSwapPlan[] plans)
     {
         PlaneRefusal? cause = LastRefusal;
         using (Enter())
@@ -33,7 +33,7 @@ public sealed partial class RuleStore
 
         string message = $"the data plane refused: {cause?.Message}" + (stuck == 0 ? "" : $"; {stuck} changes could not be taken back");
         LastRefusal = cause;
-        return new SetSwapResult(SetSwapStatus.Refused, default, default, message);
+        return new SetReplacementResult(SetReplacementStatus.Refused, default, default, message);
     }
 
     private bool TryUndo(SetSwapPlan plan, SetSwapStep step)
@@ -45,78 +45,78 @@ public sealed partial class RuleStore
 
         if (step.Removes)
         {
-            return TryUndoRemove(plan.Category, plan.Past.TakeGone());
+            return TryUndoRemove(plan.RuleTable, plan.Past.TakeGone());
         }
 
         Cidr cidr = plan.CidrOf(step);
-        int slot = plan.Category.Entries.Find(cidr);
-        return step.TakesOver ? TryReturn(plan.Category, slot, plan.Past.TakeFormer(cidr)) : TryUndoAdd(plan.Category, slot);
+        int slot = plan.RuleTable.Entries.Find(cidr);
+        return step.TakesOver ? TryReturn(plan.RuleTable, slot, plan.Past.TakeFormer(cidr)) : TryUndoAdd(plan.RuleTable, slot);
     }
 
-    private bool TryUndoAdd(Category category, int slot)
+    private bool TryUndoAdd(RuleTable table, int slot)
     {
-        Entry entry = Read(category, slot);
-        if (!TryApply(new RuleChange(RuleChangeKind.Remove, category.Policy, entry.Cidr, CounterOf(category.Entries[slot].Tag), slot)))
+        Entry entry = Read(table, slot);
+        if (!TryApply(new RuleChange(RuleChangeKind.Remove, table.Policy, entry.Cidr, CounterOf(table.Entries[slot].Tag), slot)))
         {
             return false;
         }
 
-        Forget(category, slot);
-        PublishSwap(RuleEventKind.Deleted, category, entry);
+        Forget(table, slot);
+        PublishSwap(RuleEventKind.Deleted, table, entry);
         return true;
     }
 
     /// <summary>Gives an entry that is there back what it was.</summary>
-    private bool TryReturn(Category category, int slot, in EntryTable.Slot old)
+    private bool TryReturn(RuleTable table, int slot, in EntrySlot old)
     {
-        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, old.Cidr, CounterOf(old.Tag), slot)))
+        if (!TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, old.Cidr, CounterOf(old.Tag), slot)))
         {
             return false;
         }
 
-        NameTable tags = _tags[(int)category.Policy];
+        NameTable tags = _tags[(int)table.Policy];
         tags.Hold(old.Tag);
-        tags.Release(category.Entries[slot].Tag);
+        tags.Release(table.Entries[slot].Tag);
         _creators.Hold(old.Creator);
-        _creators.Release(category.Entries[slot].Creator);
-        Restore(category, slot, old);
+        _creators.Release(table.Entries[slot].Creator);
+        Restore(table, slot, old);
 
         // For who listens to sets, one that gives an entry back is gone from it.
-        PublishSwap(old.Origin == ChangeOrigin.Set ? RuleEventKind.Updated : RuleEventKind.Deleted, category, Read(category, slot));
+        PublishSwap(old.Origin == ChangeOrigin.Set ? RuleEventKind.Updated : RuleEventKind.Deleted, table, Read(table, slot));
         return true;
     }
 
-    private bool TryUndoRemove(Category category, in EntryTable.Slot old)
+    private bool TryUndoRemove(RuleTable table, in EntrySlot old)
     {
-        int slot = category.Entries.Find(old.Cidr);
+        int slot = table.Entries.Find(old.Cidr);
         if (slot >= 0)
         {
-            return TryReturn(category, slot, old); // somebody has added it since
+            return TryReturn(table, slot, old); // somebody has added it since
         }
 
-        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, old.Cidr, CounterOf(old.Tag), category.Entries.NextSlot)))
+        slot = table.Insert(old.Cidr);
+        if (!TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, old.Cidr, CounterOf(old.Tag), slot)))
         {
+            table.Remove(slot);
             return false;
         }
 
-        slot = category.Entries.Insert(old.Cidr);
-        category.PerLength[old.Length]++;
-        _tags[(int)category.Policy].Hold(old.Tag);
+        _tags[(int)table.Policy].Hold(old.Tag);
         _creators.Hold(old.Creator);
-        Restore(category, slot, old);
-        PublishSwap(RuleEventKind.Created, category, Read(category, slot));
+        Restore(table, slot, old);
+        PublishSwap(RuleEventKind.Created, table, Read(table, slot));
         return true;
     }
 
     /// <summary>Gives a slot its former content; its place in the table stays.</summary>
-    private static void Restore(Category category, int slot, in EntryTable.Slot old)
+    private static void Restore(RuleTable table, int slot, in EntrySlot old)
     {
-        ref EntryTable.Slot held = ref category.Entries[slot];
+        ref EntrySlot held = ref table.Entries[slot];
         held.Tag = old.Tag;
         held.Creator = old.Creator;
         held.Origin = old.Origin;
         held.Creation = old.Creation;
         held.Expiration = old.Expiration;
-        category.Expiry.Schedule(slot, old.Deadline);
+        table.Expiry.Schedule(slot, old.Deadline);
     }
 }

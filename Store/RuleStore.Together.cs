@@ -14,7 +14,7 @@ public sealed partial class RuleStore
 
     /// <summary>Callers of <see cref="Apply"/> that wait for their turn or have it.</summary>
     private int _applying;
-    private readonly Errand _writing;
+    private readonly StealableTask _writing;
     private Stretch _present = new();
     private Stretch _next = new();
 
@@ -25,7 +25,7 @@ public sealed partial class RuleStore
     /// Makes changes in their order, each on its own: one that is refused leaves store and kernel as they were. Those that are made
     /// are in force when this returns. Not to be called by who holds the store (<see cref="Hold"/>).
     /// </summary>
-    public void Apply(Span<SingleChange> changes)
+    public void Apply(Span<ChangeRequest> changes)
     {
         Interlocked.Increment(ref _applying);
         try
@@ -39,13 +39,13 @@ public sealed partial class RuleStore
     }
 
     /// <summary>As <see cref="Apply"/>, for one of many pieces: who came before the piece has its turn first.</summary>
-    public void ApplyPiece(Span<SingleChange> changes)
+    public void ApplyChunk(Span<ChangeRequest> changes)
     {
         GiveWay(ref _applying);
         Apply(changes);
     }
 
-    private void ApplyInTurn(Span<SingleChange> changes)
+    private void ApplyInTurn(Span<ChangeRequest> changes)
     {
         lock (_together)
         {
@@ -61,7 +61,7 @@ public sealed partial class RuleStore
         }
     }
 
-    private void ApplyInStretches(Span<SingleChange> changes)
+    private void ApplyInStretches(Span<ChangeRequest> changes)
     {
         // While the kernel has its share of one stretch, the next is decided and the one before it finished.
         for (int done = 0; done < changes.Length || _present.Count > 0;)
@@ -74,11 +74,11 @@ public sealed partial class RuleStore
                 return;
             }
 
-            _writing.Complete();
+            _writing.RunOrWait();
             (_present, _next) = (_next, _present);
             if (!_present.Planned.IsEmpty)
             {
-                _writing.Offer();
+                _writing.Queue();
             }
 
             Finish(changes, _next);
@@ -89,9 +89,9 @@ public sealed partial class RuleStore
     /// After an exception: what the kernel was given is finished, what was only decided is taken back. An entry that stayed busy would keep
     /// every later change waiting for ever.
     /// </summary>
-    private void EndStretches(Span<SingleChange> changes, Exception cause)
+    private void EndStretches(Span<ChangeRequest> changes, Exception cause)
     {
-        _writing.Complete();
+        _writing.RunOrWait();
         Finish(changes, _present);
         foreach (ref PlannedChange change in _next.Planned)
         {
@@ -102,7 +102,7 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Decides the changes from one on, up to one that has to wait for others. Returns which one that is.</summary>
-    private int Plan(Span<SingleChange> changes, int first, Stretch stretch)
+    private int Plan(Span<ChangeRequest> changes, int first, Stretch stretch)
     {
         int end = Math.Min(changes.Length, first + MaxTogether);
         stretch.Begin(first);
@@ -113,7 +113,7 @@ public sealed partial class RuleStore
 
         using (_inFlight == 0 ? EnterAlone() : Enter())
         {
-            Fetch(changes[first..end]);
+            Prefetch(changes[first..end]);
             while (first + stretch.Count < end && TryPlan(ref changes[first + stretch.Count], stretch))
             {
                 stretch.Count++;
@@ -160,36 +160,36 @@ public sealed partial class RuleStore
     }
 
     /// <summary>Decides a change. False when those before it have to be made first.</summary>
-    private bool TryPlan(ref SingleChange change, Stretch stretch)
+    private bool TryPlan(ref ChangeRequest change, Stretch stretch)
     {
-        Category category = CategoryOf(change.Policy, change.Cidr.Family);
-        int slot = category.Entries.Find(change.Cidr);
-        if (slot >= 0 && category.Entries[slot].IsBusy)
+        RuleTable table = TableOf(change.Policy, change.Cidr.Family);
+        int slot = table.Entries.Find(change.Cidr);
+        if (slot >= 0 && table.Entries[slot].IsBusy)
         {
             return false;
         }
 
         change.IsPlanned = false;
-        if (category.Swap is { } swap && (swap.Brings(change.Cidr) || swap.TakesAway(slot)))
+        if (table.Swap is { } swap && (swap.Brings(change.Cidr) || swap.TakesAway(slot)))
         {
             if (_inFlight > 0)
             {
                 return false;
             }
 
-            ChangeAlone(category, ref change);
+            ChangeAlone(table, ref change);
         }
-        else if (change.IsRemoval && IsPlainRemoval(category, slot, change))
+        else if (change.IsRemoval && IsPlainRemoval(table, slot, change))
         {
-            PlanRemoval(category, slot, ref change, stretch);
+            PlanRemoval(table, slot, ref change, stretch);
         }
-        else if (!change.IsRemoval && slot < 0 && !category.IsFull)
+        else if (!change.IsRemoval && slot < 0 && !table.IsFull)
         {
-            PlanAddition(category, ref change, stretch);
+            PlanAddition(table, ref change, stretch);
         }
-        else if (!change.IsRemoval && slot >= 0 && change.Mode == ConflictMode.Refuse && !IsOver(ref category.Entries[slot]))
+        else if (!change.IsRemoval && slot >= 0 && change.Mode == ConflictMode.Refuse && !IsOver(ref table.Entries[slot]))
         {
-            change.Entry = Read(category, slot);
+            change.Entry = Read(table, slot);
             change.Outcome = StoreOutcome.Conflict;
         }
         else if (_inFlight > 0)
@@ -198,64 +198,64 @@ public sealed partial class RuleStore
         }
         else
         {
-            ChangeAlone(category, ref change);
+            ChangeAlone(table, ref change);
         }
 
         return true;
     }
 
     /// <summary>The rare ways, which may take several steps and touch other entries.</summary>
-    private void ChangeAlone(Category category, ref SingleChange change)
+    private void ChangeAlone(RuleTable table, ref ChangeRequest change)
     {
-        change.Outcome = change.IsUnderTag ? RemoveUnderAlone(category, change.Cidr, change.Tag, ContextOf(change), out change.Entry)
-            : change.IsRemoval ? RemoveAlone(category, change.Cidr, ChangeOrigin.Api, change.Metadata, out change.Entry)
-            : AddAlone(category, change.Cidr, change.Tag, change.Expiration, change.Mode, ContextOf(change), out change.Entry);
+        change.Outcome = change.IsUnderTag ? RemoveUnderAlone(table, change.Cidr, change.Tag, ContextOf(change), out change.Entry)
+            : change.IsRemoval ? RemoveAlone(table, change.Cidr, ChangeOrigin.Api, change.Metadata, out change.Entry)
+            : AddAlone(table, change.Cidr, change.Tag, change.Expiration, change.Mode, ContextOf(change), out change.Entry);
         change.Refusal = change.Outcome == StoreOutcome.Refused ? LastRefusal : null;
     }
 
     /// <summary>Whether the entry simply goes: nobody has to be asked whose it is, or it is this tag's alone.</summary>
-    private bool IsPlainRemoval(Category category, int slot, in SingleChange change) =>
+    private bool IsPlainRemoval(RuleTable table, int slot, in ChangeRequest change) =>
         !change.IsUnderTag || slot < 0
-        || (!category.Claims.Has(slot) && _tags[(int)category.Policy].Utf8(category.Entries[slot].Tag).AsSpan().SequenceEqual(change.Tag));
+        || (!table.Claims.Has(slot) && _tags[(int)table.Policy][table.Entries[slot].Tag].AsSpan().SequenceEqual(change.Tag));
 
-    private void PlanAddition(Category category, ref SingleChange change, Stretch stretch)
+    private void PlanAddition(RuleTable table, ref ChangeRequest change, Stretch stretch)
     {
-        int tagId = _tags[(int)category.Policy].Acquire(change.Tag);
-        int slot = Insert(category, change.Cidr, tagId, change.Expiration, ContextOf(change));
-        category.Swap?.OnAdded();
+        int tagId = _tags[(int)table.Policy].Acquire(change.Tag);
+        int slot = Insert(table, change.Cidr, tagId, change.Expiration, ContextOf(change));
+        table.Swap?.OnAdded();
         change.Outcome = StoreOutcome.Created;
         try
         {
-            change.Entry = Read(category, slot);
-            Plan(category, slot, RuleChangeKind.Set, ref change, stretch);
+            change.Entry = Read(table, slot);
+            Plan(table, slot, RuleChangeKind.Set, ref change, stretch);
         }
         catch
         {
-            Forget(category, slot);
-            category.Swap?.OnRemoved(change.Cidr);
+            Forget(table, slot);
+            table.Swap?.OnRemoved(change.Cidr);
             throw;
         }
     }
 
-    private void PlanRemoval(Category category, int slot, ref SingleChange change, Stretch stretch)
+    private void PlanRemoval(RuleTable table, int slot, ref ChangeRequest change, Stretch stretch)
     {
-        if (slot < 0 || IsOver(ref category.Entries[slot]))
+        if (slot < 0 || IsOver(ref table.Entries[slot]))
         {
             change.Outcome = StoreOutcome.Absent;
             return;
         }
 
-        change.Entry = Read(category, slot);
+        change.Entry = Read(table, slot);
         change.Outcome = change.Entry.IsOfSet ? StoreOutcome.OwnedBySet : StoreOutcome.Removed;
         if (change.Outcome == StoreOutcome.Removed)
         {
-            Plan(category, slot, RuleChangeKind.Remove, ref change, stretch);
+            Plan(table, slot, RuleChangeKind.Remove, ref change, stretch);
         }
     }
 
-    private void Plan(Category category, int slot, RuleChangeKind kind, ref SingleChange change, Stretch stretch)
+    private void Plan(RuleTable table, int slot, RuleChangeKind kind, ref ChangeRequest change, Stretch stretch)
     {
-        ref EntryTable.Slot held = ref category.Entries[slot];
+        ref EntrySlot held = ref table.Entries[slot];
         ref PlannedChange plan = ref stretch.Next;
         plan = new PlannedChange { Change = new RuleChange(kind, change.Policy, change.Cidr, CounterOf(held.Tag), slot) };
         _plane.Plan(ref plan);
@@ -269,7 +269,7 @@ public sealed partial class RuleStore
     }
 
     /// <summary>What the data plane has taken is held and told, what it refused is as it was.</summary>
-    private void Finish(Span<SingleChange> changes, Stretch stretch)
+    private void Finish(Span<ChangeRequest> changes, Stretch stretch)
     {
         if (stretch.Planned.IsEmpty)
         {
@@ -282,11 +282,11 @@ public sealed partial class RuleStore
         {
             _inFlight -= stretch.Planned.Length;
             int next = 0;
-            foreach (ref SingleChange change in changes.Slice(stretch.First, stretch.Count))
+            foreach (ref ChangeRequest change in changes.Slice(stretch.First, stretch.Count))
             {
                 if (change.IsPlanned)
                 {
-                    CategoryOf(change.Policy, change.Cidr.Family).Entries[change.Slot].IsBusy = false;
+                    TableOf(change.Policy, change.Cidr.Family).Entries[change.Slot].IsBusy = false;
                     failure = TryFinish(ref change, stretch.Planned[next++]) ?? failure;
                 }
             }
@@ -297,7 +297,7 @@ public sealed partial class RuleStore
     }
 
     /// <summary>An exception of one change, such as a feed's, does not keep the others from being finished.</summary>
-    private ExceptionDispatchInfo? TryFinish(ref SingleChange change, in PlannedChange plan)
+    private ExceptionDispatchInfo? TryFinish(ref ChangeRequest change, in PlannedChange plan)
     {
         try
         {
@@ -310,15 +310,15 @@ public sealed partial class RuleStore
         }
     }
 
-    private void Finish(ref SingleChange change, in PlannedChange plan)
+    private void Finish(ref ChangeRequest change, in PlannedChange plan)
     {
-        Category category = CategoryOf(change.Policy, change.Cidr.Family);
+        RuleTable table = TableOf(change.Policy, change.Cidr.Family);
         _plane.Finish(plan);
         bool isTaken = plan.Refusal is null;
         if (isTaken == change.IsRemoval)
         {
-            Forget(category, change.Slot);
-            category.Swap?.OnRemoved(change.Cidr);
+            Forget(table, change.Slot);
+            table.Swap?.OnRemoved(change.Cidr);
         }
 
         if (isTaken)
@@ -333,5 +333,5 @@ public sealed partial class RuleStore
         }
     }
 
-    private static ChangeContext ContextOf(in SingleChange change) => new(ChangeOrigin.Api, change.Creator, change.Metadata);
+    private static ChangeContext ContextOf(in ChangeRequest change) => new(ChangeOrigin.Api, change.Creator, change.Metadata);
 }

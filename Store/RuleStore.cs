@@ -11,11 +11,11 @@ public sealed partial class RuleStore
     private readonly IDataPlane _plane;
     private readonly StoreLimits _limits;
     private readonly TimeProvider _time;
-    private readonly Category[] _categories;
+    private readonly RuleTable[] _tables;
     private readonly NameTable[] _tags;
     private readonly TagTotals[] _tagTotals;
     private readonly NameTable _creators = new(pinned: 0);
-    private IRuleFeed[] _feeds = [];
+    private IChangeListener[] _feeds = [];
 
     /// <param name="time">Wall clock for creation and expiry in answers, monotonic clock for when an entry leaves.</param>
     public RuleStore(IDataPlane plane, StoreLimits limits, TimeProvider time)
@@ -25,14 +25,14 @@ public sealed partial class RuleStore
         _time = time;
         BetweenSlices = GiveWay;
         Guard = new LockoutGuard(this, time);
-        _writing = new Errand(() => Write(_present.Planned));
+        _writing = new StealableTask(() => Write(_present.Planned));
         _tagTotals = [new TagTotals(limits.MaxTags + 1), new TagTotals(limits.MaxTags + 1)];
         _tags = [NewTags(Policy.Drop), NewTags(Policy.Ignore)];
-        _categories = [
-            new Category(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
-            new Category(Policy.Drop, IpFamily.V6, limits.MaxDropEntries),
-            new Category(Policy.Ignore, IpFamily.V4, limits.MaxIgnoreEntries),
-            new Category(Policy.Ignore, IpFamily.V6, limits.MaxIgnoreEntries),
+        _tables = [
+            new RuleTable(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
+            new RuleTable(Policy.Drop, IpFamily.V6, limits.MaxDropEntries),
+            new RuleTable(Policy.Ignore, IpFamily.V4, limits.MaxIgnoreEntries),
+            new RuleTable(Policy.Ignore, IpFamily.V6, limits.MaxIgnoreEntries),
         ];
     }
 
@@ -45,7 +45,7 @@ public sealed partial class RuleStore
     public PlaneRefusal? LastRefusal { get; private set; }
 
     /// <summary>Adds a listener. Not while changes are being made.</summary>
-    public void Subscribe(IRuleFeed feed) => _feeds = [.. _feeds, feed];
+    public void Subscribe(IChangeListener feed) => _feeds = [.. _feeds, feed];
 
     /// <summary>
     /// Keeps every other change and query out until the scope is disposed; the caller itself may go on calling the store.
@@ -64,7 +64,7 @@ public sealed partial class RuleStore
         cidr = cidr.Network;
         using (EnterAlone())
         {
-            return AddAlone(CategoryOf(policy, cidr.Family), cidr, tag, expiration, mode, context, out entry);
+            return AddAlone(TableOf(policy, cidr.Family), cidr, tag, expiration, mode, context, out entry);
         }
     }
 
@@ -74,7 +74,7 @@ public sealed partial class RuleStore
     {
         using (EnterAlone())
         {
-            return RemoveAlone(CategoryOf(policy, cidr.Family), cidr.Network, context.Origin, context.Metadata, out entry);
+            return RemoveAlone(TableOf(policy, cidr.Family), cidr.Network, context.Origin, context.Metadata, out entry);
         }
     }
 
@@ -84,11 +84,11 @@ public sealed partial class RuleStore
     public int Expire(Action<Policy, Entry>? gone = null)
     {
         int count = 0;
-        foreach (Category category in _categories)
+        foreach (RuleTable table in _tables)
         {
             using (EnterAlone())
             {
-                category.RetryStuck();
+                table.RetryDeferred();
             }
 
             while (true)
@@ -98,18 +98,18 @@ public sealed partial class RuleStore
                 bool isGone;
                 using (EnterAlone())
                 {
-                    if (!IsDue(category))
+                    if (!IsDue(table))
                     {
                         break;
                     }
 
-                    isGone = TryExpireFirst(category, out entry);
+                    isGone = TryExpireFirst(table, out entry);
                 }
 
                 if (isGone)
                 {
                     count++;
-                    gone?.Invoke(category.Policy, entry);
+                    gone?.Invoke(table.Policy, entry);
                 }
 
                 GiveWay();
@@ -120,18 +120,18 @@ public sealed partial class RuleStore
     }
 
     private StoreOutcome AddAlone(
-        Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
+        RuleTable table, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
     {
-        int slot = category.Entries.Find(cidr);
-        if (category.Swap is { } swap && TryAddBehind(swap, cidr, slot, tag, expiration, mode, context, out StoreOutcome outcome, out entry))
+        int slot = table.Entries.Find(cidr);
+        if (table.Swap is { } swap && TryAddBehind(swap, cidr, slot, tag, expiration, mode, context, out StoreOutcome outcome, out entry))
         {
             return outcome;
         }
 
-        if (slot >= 0 && IsOver(ref category.Entries[slot]))
+        if (slot >= 0 && IsOver(ref table.Entries[slot]))
         {
             // Its time has come and the timer has not: it goes now, and the addition is a new entry.
-            if (!TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry))
+            if (!TryRemoveSlot(table, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry))
             {
                 return StoreOutcome.Refused;
             }
@@ -140,14 +140,14 @@ public sealed partial class RuleStore
         }
 
         return slot < 0
-            ? Create(category, cidr, tag, expiration, context, out entry)
-            : Renew(category, slot, tag, expiration, mode, context, out entry);
+            ? Create(table, cidr, tag, expiration, context, out entry)
+            : Renew(table, slot, tag, expiration, mode, context, out entry);
     }
 
-    private StoreOutcome RemoveAlone(Category category, Cidr cidr, ChangeOrigin origin, byte[]? metadata, out Entry entry)
+    private StoreOutcome RemoveAlone(RuleTable table, Cidr cidr, ChangeOrigin origin, byte[]? metadata, out Entry entry)
     {
-        int slot = FindLive(category, cidr);
-        if (category.Swap is { } swap && TryRemoveBehind(swap, cidr, slot, out StoreOutcome outcome, out entry))
+        int slot = FindLive(table, cidr);
+        if (table.Swap is { } swap && TryRemoveBehind(swap, cidr, slot, out StoreOutcome outcome, out entry))
         {
             return outcome;
         }
@@ -158,13 +158,13 @@ public sealed partial class RuleStore
             return StoreOutcome.Absent;
         }
 
-        entry = Read(category, slot);
+        entry = Read(table, slot);
         if (entry.IsOfSet)
         {
             return StoreOutcome.OwnedBySet;
         }
 
-        return TryRemoveSlot(category, slot, RuleEventKind.Deleted, origin, metadata, out entry)
+        return TryRemoveSlot(table, slot, RuleEventKind.Deleted, origin, metadata, out entry)
             ? StoreOutcome.Removed
             : StoreOutcome.Refused;
     }
@@ -181,58 +181,57 @@ public sealed partial class RuleStore
     private NameTable NewTags(Policy policy) => new(
         _limits.MaxTags, _time, evicted: counter => _tagTotals[(int)policy].Evict(counter, _plane.ReadTag(policy, counter)));
 
-    private bool IsDue(Category category) => category.Expiry.NextDeadline <= _time.GetTimestamp();
+    private bool IsDue(RuleTable table) => table.Expiry.NextDeadline <= _time.GetTimestamp();
 
     /// <summary>A refusal sets the entry aside, so that it keeps no other from going.</summary>
-    private bool TryExpireFirst(Category category, out Entry entry)
+    private bool TryExpireFirst(RuleTable table, out Entry entry)
     {
         entry = default;
-        int slot = category.Expiry.First;
-        if (category.Swap is { } swap && swap.Brings(category.Entries[slot].Cidr))
+        int slot = table.Expiry.First;
+        if (table.Swap is { } swap && swap.Brings(table.Entries[slot].Cidr))
         {
             // About to be a set's, and covered until then; should the swap be taken back, its time has come all the same.
-            category.Expiry.Schedule(slot, _time.GetTimestamp() + _time.TimestampFrequency);
+            table.Expiry.Schedule(slot, _time.GetTimestamp() + _time.TimestampFrequency);
             return false;
         }
 
-        bool gone = TryRemoveSlot(category, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry);
+        bool gone = TryRemoveSlot(table, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry);
         if (!gone)
         {
-            category.SetAside(slot);
+            table.DeferExpiry(slot);
         }
 
         return gone;
     }
 
     private StoreOutcome Create(
-        Category category, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
+        RuleTable table, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
     {
         entry = default;
-        if (category.IsFull && !(IsDue(category) && TryExpireFirst(category, out _)))
+        if (table.IsFull && !(IsDue(table) && TryExpireFirst(table, out _)))
         {
             return StoreOutcome.Full;
         }
 
-        NameTable tags = _tags[(int)category.Policy];
+        NameTable tags = _tags[(int)table.Policy];
         int tagId = tags.Acquire(tag);
-        int slot = category.Entries.NextSlot;
-        if (!TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, cidr, CounterOf(tagId), slot)))
+        int slot = Insert(table, cidr, tagId, expiration, context);
+        if (!TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, cidr, CounterOf(tagId), slot)))
         {
-            tags.Release(tagId);
+            Forget(table, slot);
             return StoreOutcome.Refused;
         }
 
-        Insert(category, cidr, tagId, expiration, context);
-        category.Swap?.OnAdded();
-        entry = Read(category, slot);
-        Publish(new RuleEvent(RuleEventKind.Created, category.Policy, entry, context.Origin, context.Metadata));
+        table.Swap?.OnAdded();
+        entry = Read(table, slot);
+        Publish(new RuleEvent(RuleEventKind.Created, table.Policy, entry, context.Origin, context.Metadata));
         return StoreOutcome.Created;
     }
 
     private StoreOutcome Renew(
-        Category category, int slot, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
+        RuleTable table, int slot, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
     {
-        entry = Read(category, slot);
+        entry = Read(table, slot);
         if (mode == ConflictMode.Refuse)
         {
             return StoreOutcome.Conflict;
@@ -240,7 +239,7 @@ public sealed partial class RuleStore
 
         if (mode == ConflictMode.Extend)
         {
-            return Extend(category, slot, tag, expiration, context, ref entry);
+            return Extend(table, slot, tag, expiration, context, ref entry);
         }
 
         if (entry.IsOfSet)
@@ -248,86 +247,82 @@ public sealed partial class RuleStore
             return StoreOutcome.OwnedBySet;
         }
 
-        category.Claims.Clear(slot); // the new content is all there is
+        table.Claims.Clear(slot); // the new content is all there is
         bool sameTag = entry.Tag.Span.SequenceEqual(tag);
         if (sameTag && entry.Expiration == expiration)
         {
             if (context.Left is not null)
             {
                 // The same second by two clocks is not the same moment.
-                category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
+                table.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
             }
 
             return StoreOutcome.Unchanged;
         }
 
-        NameTable tags = _tags[(int)category.Policy];
+        NameTable tags = _tags[(int)table.Policy];
         int tagId = tags.Acquire(tag);
-        if (!sameTag && !TryApply(new RuleChange(RuleChangeKind.Set, category.Policy, entry.Cidr, CounterOf(tagId), slot)))
+        if (!sameTag && !TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, entry.Cidr, CounterOf(tagId), slot)))
         {
             tags.Release(tagId);
             return StoreOutcome.Refused;
         }
 
-        Rewrite(category, slot, tagId, expiration, context);
-        entry = Read(category, slot);
-        Publish(new RuleEvent(RuleEventKind.Updated, category.Policy, entry, context.Origin, context.Metadata));
+        Rewrite(table, slot, tagId, expiration, context);
+        entry = Read(table, slot);
+        Publish(new RuleEvent(RuleEventKind.Updated, table.Policy, entry, context.Origin, context.Metadata));
         return StoreOutcome.Updated;
     }
 
     /// <summary>Gives an entry that is there another content; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
-    private void Rewrite(Category category, int slot, int tagId, ulong expiration, in ChangeContext context)
+    private void Rewrite(RuleTable table, int slot, int tagId, ulong expiration, in ChangeContext context)
     {
-        ref EntryTable.Slot held = ref category.Entries[slot];
-        _tags[(int)category.Policy].Release(held.Tag);
+        ref EntrySlot held = ref table.Entries[slot];
+        _tags[(int)table.Policy].Release(held.Tag);
         held.Tag = tagId;
         _creators.Release(held.Creator);
         held.Creator = _creators.Acquire(context.Creator);
         held.Origin = context.Origin;
         held.Expiration = expiration;
-        category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
+        table.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
     }
 
     /// <summary>Takes an entry into the table; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
-    private int Insert(Category category, Cidr cidr, int tagId, ulong expiration, in ChangeContext context)
+    private int Insert(RuleTable table, Cidr cidr, int tagId, ulong expiration, in ChangeContext context)
     {
-        int slot = category.Entries.Insert(cidr);
-        ref EntryTable.Slot held = ref category.Entries[slot];
+        int slot = table.Insert(cidr);
+        ref EntrySlot held = ref table.Entries[slot];
         held.Tag = tagId;
         held.Creator = _creators.Acquire(context.Creator);
         held.Origin = context.Origin;
         held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
         held.Expiration = expiration;
-        category.PerLength[cidr.Length]++;
-        category.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
+        table.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
         return slot;
     }
 
     private bool TryRemoveSlot(
-        Category category, int slot, RuleEventKind kind, ChangeOrigin origin, byte[]? metadata, out Entry entry)
+        RuleTable table, int slot, RuleEventKind kind, ChangeOrigin origin, byte[]? metadata, out Entry entry)
     {
-        entry = Read(category, slot);
-        if (!TryApply(new RuleChange(RuleChangeKind.Remove, category.Policy, entry.Cidr, CounterOf(category.Entries[slot].Tag), slot)))
+        entry = Read(table, slot);
+        if (!TryApply(new RuleChange(RuleChangeKind.Remove, table.Policy, entry.Cidr, CounterOf(table.Entries[slot].Tag), slot)))
         {
             return false;
         }
 
-        Forget(category, slot);
-        category.Swap?.OnRemoved(entry.Cidr);
-        Publish(new RuleEvent(kind, category.Policy, entry, origin, metadata));
+        Forget(table, slot);
+        table.Swap?.OnRemoved(entry.Cidr);
+        Publish(new RuleEvent(kind, table.Policy, entry, origin, metadata));
         return true;
     }
 
     /// <summary>Takes an entry out of the table; the data plane has let it go already.</summary>
-    private void Forget(Category category, int slot)
+    private void Forget(RuleTable table, int slot)
     {
-        ref EntryTable.Slot held = ref category.Entries[slot];
-        category.PerLength[held.Length]--;
-        category.Claims.Clear(slot);
-        _tags[(int)category.Policy].Release(held.Tag);
+        ref EntrySlot held = ref table.Entries[slot];
+        _tags[(int)table.Policy].Release(held.Tag);
         _creators.Release(held.Creator);
-        category.Expiry.Unschedule(slot);
-        category.Entries.Remove(slot);
+        table.Remove(slot);
     }
 
     private bool TryApply(in RuleChange change)
@@ -343,23 +338,23 @@ public sealed partial class RuleStore
 
     private void Publish(in RuleEvent change)
     {
-        foreach (IRuleFeed feed in _feeds)
+        foreach (IChangeListener feed in _feeds)
         {
             feed.OnChange(change);
         }
     }
 
-    private Category CategoryOf(Policy policy, IpFamily family) => _categories[((int)policy * 2) + (int)family];
+    private RuleTable TableOf(Policy policy, IpFamily family) => _tables[((int)policy * 2) + (int)family];
 
     private int CounterOf(int tagId) => Math.Min(tagId, _limits.MaxTags + 1);
 
-    private int FindLive(Category category, Cidr cidr)
+    private int FindLive(RuleTable table, Cidr cidr)
     {
-        int slot = category.Entries.Find(cidr);
-        return slot >= 0 && !IsOver(ref category.Entries[slot]) ? slot : -1;
+        int slot = table.Entries.Find(cidr);
+        return slot >= 0 && !IsOver(ref table.Entries[slot]) ? slot : -1;
     }
 
-    private bool IsOver(ref EntryTable.Slot slot) => slot.Deadline != long.MaxValue && slot.Deadline <= _time.GetTimestamp();
+    private bool IsOver(ref EntrySlot slot) => slot.Deadline != long.MaxValue && slot.Deadline <= _time.GetTimestamp();
 
     /// <summary>
     /// The monotonic timestamp of a wall-clock second. What is left is taken once, here, so that a step of the clock
@@ -385,8 +380,8 @@ public sealed partial class RuleStore
         return ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue; // 63 bits of nanoseconds are 292 years
     }
 
-    private Entry Read(Category category, int slot) => Read(category, category.Entries[slot], slot);
+    private Entry Read(RuleTable table, int slot) => Read(table, table.Entries[slot], slot);
 
-    private Entry Read(Category category, in EntryTable.Slot held, int slot) => new(
-        held.Cidr, held.Creation, held.Expiration, _tags[(int)category.Policy].Utf8(held.Tag), _creators.Utf8(held.Creator), held.Origin, slot);
+    private Entry Read(RuleTable table, in EntrySlot held, int slot) => new(
+        held.Cidr, held.Creation, held.Expiration, _tags[(int)table.Policy][held.Tag], _creators[held.Creator], held.Origin, slot);
 }

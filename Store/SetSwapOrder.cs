@@ -13,7 +13,7 @@ internal static class SetSwapOrder
     /// <param name="peak">How many entries more than at the start there are at most on the way.</param>
     public static bool TryArrange(SetSwapPlan plan, List<SetSwapStep> removals, int free, out List<SetSwapStep> order, out int peak)
     {
-        var sorted = new SetRuleList(plan.Category.Family, plan.Steps.Count + removals.Count);
+        var sorted = new SetRuleList(plan.RuleTable.Family, plan.Steps.Count + removals.Count);
         order = new List<SetSwapStep>(plan.Steps.Count + removals.Count);
         foreach (SetSwapStep step in plan.Steps)
         {

@@ -29,14 +29,14 @@ internal sealed class SetSwapPast
     }
 
     /// <summary>An entry is about to be taken over.</summary>
-    public void KeepFormer(in EntryTable.Slot held) =>
+    public void KeepFormer(in EntrySlot held) =>
         _takenOver.Add(new Former(held.Creation, held.Expiration, held.Deadline, held.Tag, held.Creator, held.Origin));
 
     /// <summary>An entry of a set is about to go.</summary>
-    public void KeepGone(in EntryTable.Slot held) => _removed.Add(new Gone(held.Cidr, held.Creation, held.Tag, held.Creator));
+    public void KeepGone(in EntrySlot held) => _removed.Add(new Gone(held.Cidr, held.Creation, held.Tag, held.Creator));
 
     /// <summary>What was taken over last, as it was.</summary>
-    public EntryTable.Slot TakeFormer(Cidr cidr)
+    public EntrySlot TakeFormer(Cidr cidr)
     {
         Former former = _takenOver[^1];
         _takenOver.RemoveAt(_takenOver.Count - 1);
@@ -44,19 +44,16 @@ internal sealed class SetSwapPast
     }
 
     /// <summary>What went last, as it was.</summary>
-    public EntryTable.Slot TakeGone()
+    public EntrySlot TakeGone()
     {
         Gone gone = _removed[^1];
         _removed.RemoveAt(_removed.Count - 1);
         return Slot(gone.Cidr, new Former(gone.Creation, 0, long.MaxValue, gone.Tag, gone.Creator, ChangeOrigin.Set));
     }
 
-    private static EntryTable.Slot Slot(Cidr cidr, in Former former) => new()
+    private static EntrySlot Slot(Cidr cidr, in Former former) => new()
     {
-        High = cidr.High,
-        Low = cidr.Low,
-        Length = (byte)cidr.Length,
-        Family = cidr.Family,
+        Cidr = cidr,
         Creation = former.Creation,
         Expiration = former.Expiration,
         Deadline = former.Deadline,

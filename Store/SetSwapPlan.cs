@@ -24,17 +24,17 @@ internal sealed class SetSwapPlan
     private int _lost;
 
     /// <param name="tags">The names behind the table's tag numbers.</param>
-    public SetSwapPlan(Category category, SetImage image, NameTable tags)
+    public SetSwapPlan(RuleTable table, SetImage image, NameTable tags)
     {
-        Category = category;
+        RuleTable = table;
         _image = image;
         _tags = tags;
-        _rules = image.Rules(category.Family);
-        _slots = category.Entries.Used; // sets gain no entries until the plan is run
+        _rules = image.Rules(table.Family);
+        _slots = table.Entries.Used; // sets gain no entries until the plan is run
         _wanted = new ulong[(_slots / 64) + 1];
     }
 
-    public Category Category { get; }
+    public RuleTable RuleTable { get; }
 
     public List<SetSwapStep> Steps { get; private set; } = [];
 
@@ -57,12 +57,12 @@ internal sealed class SetSwapPlan
     public bool IsRunning { get; set; }
 
     /// <summary>Why it cannot be run; null when it can, as far as the plan knows.</summary>
-    public (SetSwapStatus Status, string Message)? Obstacle { get; private set; }
+    public (SetReplacementStatus Status, string Message)? Obstacle { get; private set; }
 
-    public SetSwapCounts Counts => new(Past.Added, Past.Removed, Past.TakenOver, _unchanged);
+    public SetReplacementCounts Counts => new(Past.Added, Past.Removed, Past.TakenOver, _unchanged);
 
     /// <summary>The network of a step that is not done.</summary>
-    public Cidr CidrOf(SetSwapStep step) => step.Removes ? Category.Entries[step.Slot].Cidr : _rules[step.Rule].Cidr;
+    public Cidr CidrOf(SetSwapStep step) => step.Removes ? RuleTable.Entries[step.Slot].Cidr : _rules[step.Rule].Cidr;
 
     public byte[] TagOf(SetSwapStep step) => _image.Tag(_rules[step.Rule].Number);
 
@@ -71,7 +71,7 @@ internal sealed class SetSwapPlan
 
     /// <summary>Whether the entry in a slot, -1 for none, will be gone once the plan is carried out. Not while it is made.</summary>
     public bool TakesAway(int slot) =>
-        IsRunning && slot >= 0 && Category.Entries[slot] is { InUse: true, Origin: ChangeOrigin.Set } held && !_rules.Contains(held.Cidr);
+        IsRunning && slot >= 0 && RuleTable.Entries[slot] is { InUse: true, Origin: ChangeOrigin.Set } held && !_rules.Contains(held.Cidr);
 
     /// <summary>The tag that a network will have that the plan brings.</summary>
     public byte[] TagOf(Cidr cidr) => _image.Tag(_rules[_rules.IndexOf(cidr)].Number);
@@ -122,11 +122,11 @@ internal sealed class SetSwapPlan
     /// <param name="count">Entries in the table.</param>
     public void Arrange(int count)
     {
-        int limit = Category.Entries.Limit;
+        int limit = RuleTable.Limit;
         if (count + _toAdd - _removals.Count > limit)
         {
             int others = count - _removals.Count - _toTakeOver - _unchanged;
-            Obstacle = (SetSwapStatus.Full,
+            Obstacle = (SetReplacementStatus.Full,
                 $"the sets define {_toAdd + _toTakeOver + _unchanged} entries of {Table} and {others} others are there: more than the limit of {limit}");
         }
         else if (count + _toAdd <= limit)
@@ -160,7 +160,7 @@ internal sealed class SetSwapPlan
             return;
         }
 
-        var sorted = new SetRuleList(Category.Family, _removals.Count + drop._removals.Count);
+        var sorted = new SetRuleList(RuleTable.Family, _removals.Count + drop._removals.Count);
         _removals.ForEach(step => sorted.Add(CidrOf(step), 0));
         drop._removals.ForEach(step => sorted.Add(drop.CidrOf(step), 1));
         sorted.Sort();
@@ -184,7 +184,7 @@ internal sealed class SetSwapPlan
     /// <summary>Takes the room that the plan needs, whatever became of the table since it was made; false when it is not there.</summary>
     public bool TryReserve()
     {
-        int spare = Category.Entries.Limit - (Category.Entries.Count + _peak + _lost);
+        int spare = RuleTable.Limit - (RuleTable.Entries.Count + _peak + _lost);
         if (Obstacle is not null || spare < 0)
         {
             return false;
@@ -194,15 +194,15 @@ internal sealed class SetSwapPlan
         return true;
     }
 
-    private string Table => $"{Category.Policy.Name()} IPv{(Category.Family == IpFamily.V4 ? 4 : 6)}";
+    private string Table => $"{RuleTable.Policy.Name()} IPv{(RuleTable.Family == IpFamily.V4 ? 4 : 6)}";
 
-    private (SetSwapStatus, string) NoRoom => (
-        SetSwapStatus.NoRoomToSwap,
-        $"{Table} is too full ({Category.Entries.Count} of {Category.Entries.Limit} entries) to replace overlapping networks without a gap; reload in two steps");
+    private (SetReplacementStatus, string) NoRoom => (
+        SetReplacementStatus.NoRoomToReplace,
+        $"{Table} is too full ({RuleTable.Entries.Count} of {RuleTable.Limit} entries) to replace overlapping networks without a gap; reload in two steps");
 
     private void CompareRule(SetRule rule, int number)
     {
-        int slot = Category.Entries.Find(rule.Cidr);
+        int slot = RuleTable.Entries.Find(rule.Cidr);
         if (slot < 0)
         {
             _toAdd++;
@@ -216,7 +216,7 @@ internal sealed class SetSwapPlan
             _lastTag = _tags.Find(_image.Tag(_lastSet));
         }
 
-        ref EntryTable.Slot held = ref Category.Entries[slot];
+        ref EntrySlot held = ref RuleTable.Entries[slot];
         if (held.Origin == ChangeOrigin.Set)
         {
             _wanted[slot / 64] |= 1UL << (slot & 63);
@@ -235,7 +235,7 @@ internal sealed class SetSwapPlan
 
     private void CompareSlot(int slot)
     {
-        ref EntryTable.Slot held = ref Category.Entries[slot];
+        ref EntrySlot held = ref RuleTable.Entries[slot];
         if (held.InUse && held.Origin == ChangeOrigin.Set && (_wanted[slot / 64] & (1UL << (slot & 63))) == 0)
         {
             _removals.Add(SetSwapStep.Remove(slot));

@@ -6,7 +6,7 @@ namespace Couic.Store;
 #pragma warning disable CA1051 // it is filled in and answered in place, by reference
 
 /// <summary>A change of one entry that is made together with others (<see cref="RuleStore.Apply"/>), and then what became of it.</summary>
-public struct SingleChange
+public struct ChangeRequest
 {
     private TagBytes _tag;
     private byte _tagLength;

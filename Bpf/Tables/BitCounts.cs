@@ -15,11 +15,11 @@ internal sealed class BitCounts
     public int this[uint index] => _counts[Find(index)];
 
     /// <summary>Brings near what a change of a count will look at.</summary>
-    public void Fetch(uint index)
+    public void Prefetch(uint index)
     {
         int at = Home(index);
-        Cache.Fetch(ref _counts[at]);
-        Cache.Fetch(ref _keys[at]);
+        Native.Prefetch.Line(ref _counts[at]);
+        Native.Prefetch.Line(ref _keys[at]);
     }
 
     /// <returns>The count afterwards.</returns>

@@ -13,7 +13,7 @@ internal sealed class BitTable(MappedMemory lines, uint firstLine)
     public Errno TryReach(uint index, uint count) =>
         lines.TryReach(sizeof(ulong) * (_first + (long)(index >> 6)), sizeof(ulong) * (((long)count + 63) >> 6));
 
-    public void Fetch(uint index) => Cache.Fetch(ref Word(index));
+    public void Prefetch(uint index) => Native.Prefetch.Line(ref Word(index));
 
     public void Set(uint index) => Volatile.Write(ref Word(index), Word(index) | (1ul << (int)(index & 63)));
 

@@ -11,7 +11,7 @@ internal sealed class Cover4
     private readonly Block[] _blocks = new Block[1 << Layout.Bits4Wide];
 
     /// <summary>Brings near what a change of a block will look at.</summary>
-    public void Fetch(uint narrow) => Native.Cache.Fetch(ref _blocks[narrow >> TreeDepth].Longer);
+    public void Prefetch(uint narrow) => Native.Prefetch.Line(ref _blocks[narrow >> TreeDepth].Longer);
 
     /// <summary>Notes whether a /22 block holds longer rules.</summary>
     public void SetLonger(uint narrow, bool there) =>

@@ -16,10 +16,10 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
     public Errno TryReach(uint word, uint count) => lines.TryReach(sizeof(ulong) * (_first + (long)word), sizeof(ulong) * (long)count);
 
     /// <summary>Brings near what <see cref="Count"/> will need.</summary>
-    public void Fetch(uint word, int bit)
+    public void Prefetch(uint word, int bit)
     {
-        Cache.Fetch(ref At(word));
-        _counts.Fetch((word * BitsPerWord) + (uint)bit);
+        Native.Prefetch.Line(ref At(word));
+        _counts.Prefetch((word * BitsPerWord) + (uint)bit);
     }
 
     /// <summary>One rule of a length more, or one less.</summary>

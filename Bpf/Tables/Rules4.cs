@@ -31,10 +31,10 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
     public Errno TryReach(ulong key) => TryReachBucket(TableHash.Bucket(key, 0, buckets));
 
     /// <summary>Brings near where a rule is looked for first.</summary>
-    public void Fetch(ulong key)
+    public void Prefetch(ulong key)
     {
         uint bucket = TableHash.Bucket(key, 0, buckets);
-        Cache.Fetch(ref lines.As<ulong>()[Place(bucket)]);
+        Native.Prefetch.Line(ref lines.As<ulong>()[Place(bucket)]);
     }
 
     /// <summary>Whether a new rule would find a place.</summary>

@@ -16,12 +16,12 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
     /// <summary>As <see cref="Rules4.TryReach"/>.</summary>
     public Errno TryReach(in Key6 key) => TryReachBucket(key, 0);
 
-    /// <summary>As <see cref="Rules4.Fetch"/>.</summary>
-    public void Fetch(in Key6 key)
+    /// <summary>As <see cref="Rules4.Prefetch"/>.</summary>
+    public void Prefetch(in Key6 key)
     {
         Span<uint> bucket = Bucket(key, 0);
-        Cache.Fetch(ref bucket[0]);
-        Cache.Fetch(ref bucket[HalvesPerLine]);
+        Native.Prefetch.Line(ref bucket[0]);
+        Native.Prefetch.Line(ref bucket[HalvesPerLine]);
     }
 
     /// <summary>Whether a new rule would find a place.</summary>

@@ -33,13 +33,13 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     }
 
     /// <summary>Brings near what a change of a rule will need, as far as it is one line of each table.</summary>
-    public void Fetch(Cidr cidr)
+    public void Prefetch(Cidr cidr)
     {
-        _rules.Fetch(Rules4.Key(cidr.V4, cidr.Length));
-        _lengths.Fetch(cidr.V4 >> WideShift, 32 - cidr.Length);
-        _narrow.Fetch(cidr.V4 >> NarrowShift);
-        _narrowCounts.Fetch(cidr.V4 >> NarrowShift);
-        _cover.Fetch(cidr.V4 >> NarrowShift);
+        _rules.Prefetch(Rules4.Key(cidr.V4, cidr.Length));
+        _lengths.Prefetch(cidr.V4 >> WideShift, 32 - cidr.Length);
+        _narrow.Prefetch(cidr.V4 >> NarrowShift);
+        _narrowCounts.Prefetch(cidr.V4 >> NarrowShift);
+        _cover.Prefetch(cidr.V4 >> NarrowShift);
     }
 
     /// <summary>Whether a new rule would be counted beside its prefix.</summary>

@@ -42,17 +42,17 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
         return errno;
     }
 
-    /// <summary>As <see cref="Tables4.Fetch"/>.</summary>
-    public void Fetch(Cidr cidr)
+    /// <summary>As <see cref="Tables4.Prefetch"/>.</summary>
+    public void Prefetch(Cidr cidr)
     {
         if (cidr.Length > BriefLength)
         {
             (uint wide, uint narrow) = Hashes(cidr, 0);
             (uint word, int bit) = Place(wide >> (32 - Layout.Bits6Wide), cidr.Length);
-            _rules.Fetch(Key6.Of(cidr));
-            _lengths.Fetch(word, bit);
-            _narrow.Fetch(narrow >> (32 - Layout.Bits6Narrow));
-            _narrowCounts.Fetch(narrow >> (32 - Layout.Bits6Narrow));
+            _rules.Prefetch(Key6.Of(cidr));
+            _lengths.Prefetch(word, bit);
+            _narrow.Prefetch(narrow >> (32 - Layout.Bits6Narrow));
+            _narrowCounts.Prefetch(narrow >> (32 - Layout.Bits6Narrow));
         }
     }
 

@@ -58,7 +58,7 @@ internal static class StatusScreen
     {
         string state = consistency.Ok ? "agrees with the daemon" : "DIFFERS from the daemon";
         string check = consistency.LastCheck is { } at ? $", compared {Ago.Text(at, now)}" : ", not compared yet";
-        return $"{state}{check}, {consistency.Drift} differences mended since the start";
+        return $"{state}{check}, {consistency.Drift} differences repaired since the start";
     }
 
     private static string Use(ulong used, ulong limit) => string.Create(

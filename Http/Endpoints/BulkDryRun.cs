@@ -12,22 +12,22 @@ internal sealed class BulkDryRun(RuleStore store)
     private readonly HashSet<Cidr> _removed = [];
     private readonly int[] _counts = new int[2];
 
-    public void Decide(Span<SingleChange> changes)
+    public void Decide(Span<ChangeRequest> changes)
     {
-        foreach (ref SingleChange change in changes)
+        foreach (ref ChangeRequest change in changes)
         {
             bool isThere = store.TryGet(change.Policy, change.Cidr, out Entry entry);
             change.Outcome = change.IsRemoval ? OfRemoval(change, isThere, entry) : OfAddition(change, isThere, entry);
         }
     }
 
-    private StoreOutcome OfRemoval(in SingleChange change, bool isThere, Entry entry) =>
+    private StoreOutcome OfRemoval(in ChangeRequest change, bool isThere, Entry entry) =>
         !isThere ? StoreOutcome.Absent
         : entry.IsOfSet ? StoreOutcome.OwnedBySet
         : _removed.Add(change.Cidr) ? StoreOutcome.Removed
         : StoreOutcome.Absent;
 
-    private StoreOutcome OfAddition(in SingleChange change, bool isThere, Entry entry)
+    private StoreOutcome OfAddition(in ChangeRequest change, bool isThere, Entry entry)
     {
         if (isThere || _added.Contains(change.Cidr))
         {

@@ -113,7 +113,7 @@ internal sealed class BulkJob(
         }
         else
         {
-            services.Store.ApplyPiece(_present.Changes);
+            services.Store.ApplyChunk(_present.Changes);
         }
     }
 
@@ -137,7 +137,7 @@ internal sealed class BulkJob(
         _present.Clear();
     }
 
-    private void Count(in SingleChange change, long index)
+    private void Count(in ChangeRequest change, long index)
     {
         if (change.Outcome is StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Removed)
         {
@@ -214,7 +214,7 @@ internal sealed class BulkJob(
 
         _warnings.Note(services.Store.Guard, policy, request.Cidr);
 
-        ref SingleChange change = ref _next.Add(Items, request.Metadata);
+        ref ChangeRequest change = ref _next.Add(Items, request.Metadata);
         change.Policy = policy;
         change.Mode = mode;
         change.Cidr = request.Cidr.Network;
@@ -245,7 +245,7 @@ internal sealed class BulkJob(
             _unignored.Add(cidr.Network);
         }
 
-        ref SingleChange change = ref _next.Add(Items);
+        ref ChangeRequest change = ref _next.Add(Items);
         change.IsRemoval = true;
         change.IsUnderTag = tag is not null;
         change.Tag = tag;

@@ -11,13 +11,13 @@ internal sealed class BulkStretch
     /// <summary>Metadata that items may hold together, in bytes, give or take one item.</summary>
     private const int MaxMetadataBytes = 64 * 1024;
 
-    private SingleChange[] _changes = [];
+    private ChangeRequest[] _changes = [];
     private long[] _indexes = [];
     private int _count;
     private int _metadataBytes;
 
     /// <summary>The changes, and once they are made what became of them.</summary>
-    public Span<SingleChange> Changes => _changes.AsSpan(0, _count);
+    public Span<ChangeRequest> Changes => _changes.AsSpan(0, _count);
 
     /// <summary>Rejected items, first those that were as they were read.</summary>
     public List<BulkJob.Rejection> Rejections { get; } = [];
@@ -27,11 +27,11 @@ internal sealed class BulkStretch
     public bool IsFull => _count == Size || Rejections.Count == Size || _metadataBytes >= MaxMetadataBytes;
 
     /// <summary>The place of the next change, to be filled.</summary>
-    public ref SingleChange Add(long index, byte[]? metadata = null)
+    public ref ChangeRequest Add(long index, byte[]? metadata = null)
     {
         if (_changes.Length == 0)
         {
-            _changes = ArrayPool<SingleChange>.Shared.Rent(Size); // 100 KB and more
+            _changes = ArrayPool<ChangeRequest>.Shared.Rent(Size); // 100 KB and more
             _indexes = ArrayPool<long>.Shared.Rent(Size);
         }
 
@@ -57,7 +57,7 @@ internal sealed class BulkStretch
     {
         if (_changes.Length > 0)
         {
-            ArrayPool<SingleChange>.Shared.Return(_changes);
+            ArrayPool<ChangeRequest>.Shared.Return(_changes);
             ArrayPool<long>.Shared.Return(_indexes);
             _changes = [];
             _indexes = [];

@@ -82,7 +82,7 @@ internal sealed class EntriesEndpoint
         }
 
         ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection);
-        ref SingleChange change = ref _changes.Begin(exchange, warnings);
+        ref ChangeRequest change = ref _changes.Begin(exchange, warnings);
         change.Policy = policy;
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
@@ -105,7 +105,7 @@ internal sealed class EntriesEndpoint
     }
 
     /// <summary>Logs and answers what became of a change.</summary>
-    private void Complete(Exchange exchange, in SingleChange change, ChangeWarnings? warnings)
+    private void Complete(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings)
     {
         switch (change.Outcome)
         {
@@ -140,14 +140,14 @@ internal sealed class EntriesEndpoint
         }
     }
 
-    private void AnswerEntry(Exchange exchange, int status, in SingleChange change, ChangeWarnings? warnings)
+    private void AnswerEntry(Exchange exchange, int status, in ChangeRequest change, ChangeWarnings? warnings)
     {
         EntryJson.Write(exchange.Answer(status), change.Entry, warnings?.Texts);
         Warn(exchange, change, warnings);
     }
 
     /// <summary>In the log and in the header of the answer.</summary>
-    private void Warn(Exchange exchange, in SingleChange change, ChangeWarnings? warnings)
+    private void Warn(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings)
     {
         if (warnings is null)
         {
@@ -231,7 +231,7 @@ internal sealed class EntriesEndpoint
             return default;
         }
 
-        ref SingleChange change = ref _changes.Begin(exchange, warnings);
+        ref ChangeRequest change = ref _changes.Begin(exchange, warnings);
         change.IsRemoval = true;
         change.IsUnderTag = tag is not null;
         change.Tag = tag;

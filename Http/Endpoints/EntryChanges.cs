@@ -8,19 +8,19 @@ namespace Couic.Http.Endpoints;
 /// <param name="complete">Logs and answers a change that was made or refused.</param>
 internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion complete) : IGroupWork
 {
-    private readonly SingleChange[] _changes = new SingleChange[RuleStore.MaxTogether];
+    private readonly ChangeRequest[] _changes = new ChangeRequest[RuleStore.MaxTogether];
     private readonly (DeferredRequest Request, ChangeWarnings? Warnings)[] _requests = new (DeferredRequest, ChangeWarnings?)[RuleStore.MaxTogether];
     private Exchange? _late;
     private int _count;
 
-    public delegate void Completion(Exchange exchange, in SingleChange change, ChangeWarnings? warnings);
+    public delegate void Completion(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings);
 
     /// <summary>The place of a change, to be filled at once and then made (<see cref="Make"/>): with others and answered later, or by itself.</summary>
-    public ref SingleChange Begin(Exchange exchange, ChangeWarnings? warnings)
+    public ref ChangeRequest Begin(Exchange exchange, ChangeWarnings? warnings)
     {
         if (!exchange.TryDefer(this))
         {
-            var alone = new SingleChange[1];
+            var alone = new ChangeRequest[1];
             return ref alone[0];
         }
 
@@ -35,18 +35,18 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
     }
 
     /// <summary>Makes and answers a change that is not made with others.</summary>
-    public void Make(Exchange exchange, ref SingleChange change, ChangeWarnings? warnings)
+    public void Make(Exchange exchange, ref ChangeRequest change, ChangeWarnings? warnings)
     {
         if (!exchange.IsDeferred)
         {
-            store.Apply(new Span<SingleChange>(ref change));
+            store.Apply(new Span<ChangeRequest>(ref change));
             complete(exchange, change, warnings);
         }
     }
 
     public void Run()
     {
-        Span<SingleChange> changes = _changes.AsSpan(0, _count);
+        Span<ChangeRequest> changes = _changes.AsSpan(0, _count);
         _count = 0;
         Exception? failure = Try(changes);
         for (int i = 0; i < changes.Length; i++)
@@ -59,7 +59,7 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
     }
 
     /// <summary>An answer that cannot be written ends its own connection: the client would wait for it.</summary>
-    private void AnswerOne((DeferredRequest Request, ChangeWarnings? Warnings) one, in SingleChange change, Exception? failure)
+    private void AnswerOne((DeferredRequest Request, ChangeWarnings? Warnings) one, in ChangeRequest change, Exception? failure)
     {
         try
         {
@@ -74,7 +74,7 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
     }
 
     /// <summary>A bug must not end the event loop.</summary>
-    private Exception? Try(Span<SingleChange> changes)
+    private Exception? Try(Span<ChangeRequest> changes)
     {
         try
         {
@@ -87,7 +87,7 @@ internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion comp
         }
     }
 
-    private void Answer(Exchange exchange, in SingleChange change, ChangeWarnings? warnings, Exception? failure)
+    private void Answer(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings, Exception? failure)
     {
         try
         {

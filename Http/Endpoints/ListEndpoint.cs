@@ -52,7 +52,7 @@ internal sealed class ListEndpoint(ApiServices services)
                 return;
             }
 
-            using Listing listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
+            using EntrySnapshot listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
             await SendAsync(exchange, policy, listing, Select(listing, filter), filter.Details);
         }
         finally
@@ -69,7 +69,7 @@ internal sealed class ListEndpoint(ApiServices services)
             return true;
         }
 
-        using Listing? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
+        using EntrySnapshot? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
         if (page is null)
         {
             exchange.PauseWork(); // who waits for a turn at a long list must not keep those who have one from going on
@@ -82,7 +82,7 @@ internal sealed class ListEndpoint(ApiServices services)
         return true;
     }
 
-    private static Memory<ListedEntry> Select(Listing listing, Filter filter)
+    private static Memory<ListedEntry> Select(EntrySnapshot listing, Filter filter)
     {
         Memory<ListedEntry> rows = listing.Rows;
         if (filter.After is { } last)
@@ -114,7 +114,7 @@ internal sealed class ListEndpoint(ApiServices services)
         return rows[..Math.Min(rows.Length, filter.Limit)];
     }
 
-    private async ValueTask SendAsync(Exchange exchange, Policy policy, Listing listing, Memory<ListedEntry> rows, bool details)
+    private async ValueTask SendAsync(Exchange exchange, Policy policy, EntrySnapshot listing, Memory<ListedEntry> rows, bool details)
     {
         ListedDetails[]? more = details ? ReadDetails(policy, ref rows) : null;
         if (await exchange.BeginStreamAsync(200, Measure(listing, rows.Span, more)) is not { } body)
@@ -139,7 +139,7 @@ internal sealed class ListEndpoint(ApiServices services)
     }
 
     /// <summary>The length of the whole answer, which is made once for this and thrown away.</summary>
-    private static long Measure(Listing listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
+    private static long Measure(EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
     {
         var scratch = new OutputBuffer();
         long length = 2;
@@ -154,7 +154,7 @@ internal sealed class ListEndpoint(ApiServices services)
         return length;
     }
 
-    private static void WriteRow(IBufferWriter<byte> writer, Listing listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
+    private static void WriteRow(IBufferWriter<byte> writer, EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
     {
         byte[] tag = listing.Tag(rows[index]);
         writer.Raw(index == 0 ? ""u8 : ","u8);

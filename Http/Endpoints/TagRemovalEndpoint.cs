@@ -40,7 +40,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
 
         long removed = 0;
         PlaneRefusal? refusal = null;
-        var changes = new SingleChange[RuleStore.MaxTogether];
+        var changes = new ChangeRequest[RuleStore.MaxTogether];
         foreach (Cidr[] networks in all.Chunk(changes.Length))
         {
             if (exchange.ShouldPauseWork)
@@ -97,16 +97,16 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
     }
 
     /// <summary>Returns from how many networks the tag is gone.</summary>
-    private long Remove(Cidr[] networks, Policy policy, byte[] tag, byte[] client, SingleChange[] changes, ref PlaneRefusal? refusal)
+    private long Remove(Cidr[] networks, Policy policy, byte[] tag, byte[] client, ChangeRequest[] changes, ref PlaneRefusal? refusal)
     {
         for (int i = 0; i < networks.Length; i++)
         {
-            changes[i] = new SingleChange { IsRemoval = true, IsUnderTag = true, Policy = policy, Cidr = networks[i], Tag = tag, Creator = client };
+            changes[i] = new ChangeRequest { IsRemoval = true, IsUnderTag = true, Policy = policy, Cidr = networks[i], Tag = tag, Creator = client };
         }
 
         services.Store.Apply(changes.AsSpan(0, networks.Length));
         long removed = 0;
-        foreach (ref SingleChange change in changes.AsSpan(0, networks.Length))
+        foreach (ref ChangeRequest change in changes.AsSpan(0, networks.Length))
         {
             refusal = change.Outcome == StoreOutcome.Refused ? change.Refusal ?? refusal : refusal;
             removed += change.Outcome is StoreOutcome.Removed or StoreOutcome.Updated or StoreOutcome.Unchanged ? 1 : 0;

@@ -97,7 +97,7 @@ internal sealed class MetricsWriter(ApiServices services, StatsReader stats)
     {
         if (services.Facts?.Invoke().Consistency is { } consistency)
         {
-            text.Family("couic_drift", "counter", "Differences between kernel and store that were found and mended.");
+            text.Family("couic_drift", "counter", "Differences between kernel and store that were found and repaired.");
             text.Sample("couic_drift_total", consistency.Drift);
         }
     }

@@ -59,7 +59,7 @@ public sealed record ReloadsStatus(ReloadStatus? Configuration, ReloadStatus? Se
 public sealed record FaultStatus(string Kind, string? Subject, string Message);
 
 /// <param name="LastCheck">Null before the first comparison.</param>
-/// <param name="Drift">Differences found and mended since the start.</param>
+/// <param name="Drift">Differences found and repaired since the start.</param>
 public sealed record ConsistencyStatus(bool Ok, ulong? LastCheck, ulong Drift);
 
 /// <param name="Mode"><c>warn</c>, <c>refuse</c> or <c>off</c>.</param>

@@ -33,7 +33,7 @@ public sealed class DriftTests : IDisposable
         Eventually.Holds(() => Drift(daemon) == 5, "five keys are mended and counted");
         acknowledged.AssertInForce(daemon, repaired: 5);
         Assert.Equal([false, true, true], _lab.Probe.Passes(["203.0.113.8", "203.0.113.9", "192.0.2.1"]));
-        Assert.Contains("event=drift_mended", daemon.Said, StringComparison.Ordinal);
+        Assert.Contains("event=drift_repaired", daemon.Said, StringComparison.Ordinal);
         Assert.Contains("couic_drift_total 5\n", daemon.Api.Get("/v1/metrics?format=prometheus").Body, StringComparison.Ordinal);
     }
 

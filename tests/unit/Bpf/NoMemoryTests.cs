@@ -117,7 +117,7 @@ public class NoMemoryTests
             return store.Add(Policy.Drop, cidr, "t"u8, 0, ConflictMode.Refuse, default, out _);
         }
 
-        SingleChange[] changes = [new SingleChange { Policy = Policy.Drop, Cidr = cidr, Creator = [] }];
+        ChangeRequest[] changes = [new ChangeRequest { Policy = Policy.Drop, Cidr = cidr, Creator = [] }];
         store.Apply(changes);
         return changes[0].Outcome;
     }
@@ -125,7 +125,7 @@ public class NoMemoryTests
     /// <summary>The tries hold what the store holds, and each address is dropped exactly where it should be.</summary>
     private static void AssertAgreement(PlaneFixture plane, RuleStore store, IEnumerable<Cidr> cidrs)
     {
-        Assert.Equal(new DriftReport(0, 0), new DriftCheck(store, plane.Plane, () => { }).Run());
+        Assert.Equal(new DriftReport(0, 0), new Reconciler(store, plane.Plane, () => { }).Run());
         foreach (Cidr cidr in cidrs)
         {
             string source = cidr.AddressText();

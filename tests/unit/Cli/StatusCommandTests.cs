@@ -33,7 +33,7 @@ public sealed class StatusCommandTests : IDisposable
                           drop ipv6: 0 of 262,144 (0 %)
             Tags:         drop: 3 of 4,096 (0.1 %)
             Memory:       40.0 MiB resident, 79.5 MiB in kernel maps
-            Kernel:       agrees with the daemon, compared 30s ago, 0 differences mended since the start
+            Kernel:       agrees with the daemon, compared 30s ago, 0 differences repaired since the start
             Peers:        2 configured, 1 up, 1 with the same rules, 1,234 changes queued
             Last reload:  10s ago, failed: a.couic: line 3
 

@@ -23,7 +23,7 @@ public class StopTests
             for (uint i = 0; !Volatile.Read(ref isOver); i++)
             {
                 Cidr host = Cidr.FromV4(0x0a000000 + (i % 512));
-                var changes = new SingleChange[] { Addition(host), Removal(host) };
+                var changes = new ChangeRequest[] { Addition(host), Removal(host) };
                 store.Apply(changes);
                 Assert.Equal([StoreOutcome.Created, StoreOutcome.Removed], changes.Select(change => change.Outcome));
                 begun.Set();
@@ -52,7 +52,7 @@ public class StopTests
         Assert.Contains("1 dynamic entries of ignore are forgotten", rig.Log, StringComparison.Ordinal);
     }
 
-    private static SingleChange Addition(Cidr cidr) => new() { Policy = Policy.Drop, Cidr = cidr, Tag = [], Creator = "t"u8.ToArray() };
+    private static ChangeRequest Addition(Cidr cidr) => new() { Policy = Policy.Drop, Cidr = cidr, Tag = [], Creator = "t"u8.ToArray() };
 
-    private static SingleChange Removal(Cidr cidr) => new() { Policy = Policy.Drop, Cidr = cidr, IsRemoval = true, Creator = "t"u8.ToArray() };
+    private static ChangeRequest Removal(Cidr cidr) => new() { Policy = Policy.Drop, Cidr = cidr, IsRemoval = true, Creator = "t"u8.ToArray() };
 }

@@ -3,7 +3,7 @@ using Couic.Store;
 namespace Couic.Tests.Fakes;
 
 /// <summary>Keeps every change it is told of.</summary>
-public sealed class RecordingFeed : IRuleFeed
+public sealed class RecordingFeed : IChangeListener
 {
     public List<RuleEvent> Events { get; } = [];
 

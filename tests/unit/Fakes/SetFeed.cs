@@ -3,7 +3,7 @@ using Couic.Store;
 namespace Couic.Tests.Fakes;
 
 /// <summary>Knows which networks are of sets, from what it is told alone.</summary>
-public sealed class SetFeed : IRuleFeed
+public sealed class SetFeed : IChangeListener
 {
     private readonly HashSet<(Policy, Cidr)> _networks = [];
 

@@ -65,10 +65,10 @@ public class BoundsTests
     public void InventedNodes_StopAtTheBound()
     {
         SimNode node = Started(2).Nodes[0];
-        Send(node, NodeTable.MaxNodes + 1_000, Address, isAdd: true, n => (ulong)n);
-        Assert.Equal((NodeTable.MaxNodes, 1_000L), (node.Index.Counts.Live, node.Index.Counts.Refused));
+        Send(node, RegisterTable.MaxNodes + 1_000, Address, isAdd: true, n => (ulong)n);
+        Assert.Equal((RegisterTable.MaxNodes, 1_000L), (node.Index.Counts.Live, node.Index.Counts.Refused));
         Send(node, 10, n => Address(500_000 + n), isAdd: true, n => (ulong)n);
-        Assert.Equal(NodeTable.MaxNodes + 10, node.Index.Counts.Live);
+        Assert.Equal(RegisterTable.MaxNodes + 10, node.Index.Counts.Live);
     }
 
     [Fact]

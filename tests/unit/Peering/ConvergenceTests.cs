@@ -265,7 +265,7 @@ public class ConvergenceTests
             image.Add(Net(cidr));
         }
 
-        Assert.Equal(SetSwapStatus.Done, node.Store.ReplaceSets(new SetImage(Policy.Ignore), image).Status);
+        Assert.Equal(SetReplacementStatus.Done, node.Store.ReplaceSets(new SetImage(Policy.Ignore), image).Status);
     }
 
     private static string TagOf(SimNode node, string cidr)

@@ -209,7 +209,7 @@ public sealed class SetLoaderTests : IDisposable
 
         _folder.Write("ignore/z.couic", "10.0.0.9/32\n");
         reload = _loader.Reload("tester");
-        Assert.Equal(new SetSwapCounts(1, 1, 0, 0), reload.Drop);
+        Assert.Equal(new SetReplacementCounts(1, 1, 0, 0), reload.Drop);
         Assert.Equal("Information: sets reloaded: drop, by tester: 1 added, 1 removed, 0 taken over, 0 unchanged", _log.Lines[^2]);
         Assert.Equal("Information: sets reloaded: ignore, by tester: 1 added, 0 removed, 0 taken over, 0 unchanged", _log.Lines[^1]);
     }

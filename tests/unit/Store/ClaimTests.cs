@@ -89,7 +89,7 @@ public sealed class ClaimTests
         var image = new SetImage(Policy.Drop);
         image.BeginSet("bad.couic"u8);
         image.Add(StoreRig.Net(Net));
-        Assert.Equal(SetSwapStatus.Done, _rig.Store.ReplaceSets(new SetImage(Policy.Ignore), image).Status);
+        Assert.Equal(SetReplacementStatus.Done, _rig.Store.ReplaceSets(new SetImage(Policy.Ignore), image).Status);
         Assert.Equal(StoreOutcome.Unchanged, Extend("sshd", Soon));
         Assert.Equal(StoreOutcome.Conflict, RemoveUnder("sshd"));
         AssertShown("bad.couic", 0);
@@ -152,14 +152,14 @@ public sealed class ClaimTests
             var model = new Dictionary<(string Net, string Tag), ulong>();
             for (int step = 0; step < 300; step++)
             {
-                var changes = new SingleChange[random.Next(1, 6)];
-                foreach (ref SingleChange change in changes.AsSpan())
+                var changes = new ChangeRequest[random.Next(1, 6)];
+                foreach (ref ChangeRequest change in changes.AsSpan())
                 {
                     (string net, string tag) = ($"192.0.2.{random.Next(4)}/32", $"t{random.Next(5)}");
                     bool removes = random.Next(3) == 0;
                     // All ends differ, so that the longest is one.
                     ulong end = rig.Clock.Seconds + (ulong)((random.Next(1, 40) * 1000) + model.Count + step);
-                    change = new SingleChange
+                    change = new ChangeRequest
                     {
                         IsRemoval = removes,
                         IsUnderTag = removes,

@@ -132,8 +132,8 @@ public class ExpiryTests
     public void TheHeapAgreesWithANaiveModelUnderRandomOperations()
     {
         var random = new Random(20260301);
-        var table = new EntryTable(2_000);
-        var heap = new ExpiryHeap(table);
+        var table = new SlotTable<EntrySlot>();
+        var heap = new IndexedHeap<EntrySlot>(table);
         var deadlines = new Dictionary<int, long>();
         for (uint i = 0; i < 2_000; i++)
         {
@@ -146,14 +146,14 @@ public class ExpiryTests
             switch (random.Next(4))
             {
                 case 0:
-                    heap.Unschedule(slot);
+                    heap.Remove(slot);
                     deadlines.Remove(slot);
                     break;
                 case 1 when deadlines.Count > 0:
                     Assert.Equal(deadlines.Values.Min(), heap.NextDeadline);
                     Assert.Equal(heap.NextDeadline, deadlines[heap.First]);
                     deadlines.Remove(heap.First);
-                    heap.Unschedule(heap.First);
+                    heap.Remove(heap.First);
                     break;
                 default:
                     long deadline = random.Next(10) == 0 ? long.MaxValue : random.Next(500);
@@ -171,7 +171,7 @@ public class ExpiryTests
         foreach (long expected in deadlines.Values.Order())
         {
             Assert.Equal(expected, heap.NextDeadline);
-            heap.Unschedule(heap.First);
+            heap.Remove(heap.First);
         }
 
         Assert.Equal(long.MaxValue, heap.NextDeadline);

@@ -53,7 +53,7 @@ public class PageTests
         });
         do
         {
-            using Listing? page = rig.Store.ListPage(Policy.Drop, null, 500, null);
+            using EntrySnapshot? page = rig.Store.ListPage(Policy.Drop, null, 500, null);
             Cidr[] networks = page is null ? [] : [.. Rows(page).Select(row => row.Cidr)];
             Assert.Equal(networks.Order().Distinct(), networks);
         }
@@ -99,7 +99,7 @@ public class PageTests
     [Fact]
     public void ATagIsKnownByItselfAndNotByItsNumberAlone()
     {
-        using var listing = new Listing(4);
+        using var listing = new EntrySnapshot(4);
         byte[] scan = [.. "scan"u8], probe = [.. "probe"u8];
         foreach ((byte[] tag, int number) in new[] { (scan, 3), (scan, 3), (probe, 3), (scan, 40), (probe, 3) })
         {
@@ -111,7 +111,7 @@ public class PageTests
         Assert.Equal(listing.Rows.Span[2].Tag, listing.Rows.Span[4].Tag);
     }
 
-    private static Row[] Rows(Listing listing)
+    private static Row[] Rows(EntrySnapshot listing)
     {
         using (listing)
         {

@@ -13,11 +13,11 @@ public class ReplaceSetsTests
     [Fact]
     public void EntriesOfSetsCarryTheFileNameAndNeverExpire()
     {
-        SetSwapResult result = Swap(_rig, drop: [("scanners", ["192.0.2.9/24", "2001:db8::1/32"])], ignore: [("office", ["198.51.100.1/32"])]);
+        SetReplacementResult result = Swap(_rig, drop: [("scanners", ["192.0.2.9/24", "2001:db8::1/32"])], ignore: [("office", ["198.51.100.1/32"])]);
 
-        Assert.Equal(SetSwapStatus.Done, result.Status);
-        Assert.Equal(new SetSwapCounts(2, 0, 0, 0), result.Drop);
-        Assert.Equal(new SetSwapCounts(1, 0, 0, 0), result.Ignore);
+        Assert.Equal(SetReplacementStatus.Done, result.Status);
+        Assert.Equal(new SetReplacementCounts(2, 0, 0, 0), result.Drop);
+        Assert.Equal(new SetReplacementCounts(1, 0, 0, 0), result.Ignore);
         Entry entry = _rig.Get("192.0.2.0/24");
         Assert.Equal("scanners.couic", Encoding.UTF8.GetString(entry.Tag.Span));
         Assert.Equal((_rig.Clock.Seconds, 0UL, ChangeOrigin.Set), (entry.Creation, entry.Expiration, entry.Origin));
@@ -38,9 +38,9 @@ public class ReplaceSetsTests
         _rig.Feed.Drain();
         _rig.Clock.AdvanceSeconds(10);
 
-        SetSwapResult result = Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.0/8", "10.0.0.0/8"]), ("b", ["::1/128"])]);
+        SetReplacementResult result = Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.0/8", "10.0.0.0/8"]), ("b", ["::1/128"])]);
 
-        Assert.Equal(new SetSwapCounts(0, 0, 0, 3), result.Drop);
+        Assert.Equal(new SetReplacementCounts(0, 0, 0, 3), result.Drop);
         Assert.Equal(calls, _rig.Plane.Calls);
         Assert.Equal(created, _rig.Get("10.0.0.0/8").Creation);
         Assert.Empty(_rig.Feed.Events);
@@ -62,9 +62,9 @@ public class ReplaceSetsTests
         _rig.Feed.Drain();
         _rig.Clock.AdvanceSeconds(1);
 
-        SetSwapResult result = Swap(_rig, drop: [("b", ["10.0.0.1/32", "10.0.0.2/32"])]);
+        SetReplacementResult result = Swap(_rig, drop: [("b", ["10.0.0.1/32", "10.0.0.2/32"])]);
 
-        Assert.Equal(new SetSwapCounts(0, 0, 2, 0), result.Drop);
+        Assert.Equal(new SetReplacementCounts(0, 0, 2, 0), result.Drop);
         Assert.Equal(["Updated Drop 10.0.0.1/32 Set", "Updated Drop 10.0.0.2/32 Set"], _rig.Feed.Drain());
         foreach (string cidr in (string[])["10.0.0.1/32", "10.0.0.2/32"])
         {
@@ -84,8 +84,8 @@ public class ReplaceSetsTests
     {
         _rig.Add("10.0.0.1/32", "mine");
         Swap(_rig, drop: [("b", ["10.0.0.1/32"])]);
-        SetSwapResult result = Swap(_rig);
-        Assert.Equal(new SetSwapCounts(0, 1, 0, 0), result.Drop);
+        SetReplacementResult result = Swap(_rig);
+        Assert.Equal(new SetReplacementCounts(0, 1, 0, 0), result.Drop);
         Assert.False(_rig.Has("10.0.0.1/32"));
         _rig.AssertPlaneAgrees();
     }
@@ -105,7 +105,7 @@ public class ReplaceSetsTests
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 1);
         _rig.Clock.AdvanceSeconds(1);
-        Assert.Equal(new SetSwapCounts(1, 0, 0, 0), Swap(_rig, drop: [("a", ["10.0.0.1/32"])]).Drop);
+        Assert.Equal(new SetReplacementCounts(1, 0, 0, 0), Swap(_rig, drop: [("a", ["10.0.0.1/32"])]).Drop);
     }
 
     [Fact]
@@ -128,13 +128,13 @@ public class ReplaceSetsTests
         Swap(rig, drop: [("a", ["10.0.0.1/32"])]);
         int calls = rig.Plane.Calls;
 
-        SetSwapResult result = Swap(rig, drop: [("a", ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"])], ignore: [("i", ["10.0.0.1/32"])]);
+        SetReplacementResult result = Swap(rig, drop: [("a", ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"])], ignore: [("i", ["10.0.0.1/32"])]);
 
-        Assert.Equal(SetSwapStatus.Full, result.Status);
+        Assert.Equal(SetReplacementStatus.Full, result.Status);
         Assert.Equal("the sets define 3 entries of drop IPv4 and 1 others are there: more than the limit of 3", result.Message);
         Assert.Equal(calls, rig.Plane.Calls);
         Assert.Equal(0, rig.Store.Count(Policy.Ignore));
-        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", ["10.0.0.2/32", "10.0.0.3/32"])]).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(rig, drop: [("a", ["10.0.0.2/32", "10.0.0.3/32"])]).Status);
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public class ReplaceSetsTests
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3_000));
         Swap(rig, drop: [("a", Hosts(0, 3_000))]);
-        Assert.Equal(new SetSwapCounts(2_999, 2_999, 0, 1), Swap(rig, drop: [("a", Hosts(2_999, 3_000))]).Drop);
+        Assert.Equal(new SetReplacementCounts(2_999, 2_999, 0, 1), Swap(rig, drop: [("a", Hosts(2_999, 3_000))]).Drop);
         rig.AssertPlaneAgrees();
     }
 
@@ -151,12 +151,12 @@ public class ReplaceSetsTests
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 4));
         Swap(rig, drop: [("a", ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"])]);
-        SetSwapResult stuck = Swap(rig, drop: [("a", ["10.0.0.0/23", "10.0.2.0/23"])]);
-        Assert.Equal(SetSwapStatus.NoRoomToSwap, stuck.Status);
+        SetReplacementResult stuck = Swap(rig, drop: [("a", ["10.0.0.0/23", "10.0.2.0/23"])]);
+        Assert.Equal(SetReplacementStatus.NoRoomToReplace, stuck.Status);
         Assert.Equal(4, rig.Store.Count(Policy.Drop));
 
         Swap(rig, drop: [("a", ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"])]);
-        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", ["10.0.0.0/23", "10.0.2.0/23"])]).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(rig, drop: [("a", ["10.0.0.0/23", "10.0.2.0/23"])]).Status);
         rig.AssertPlaneAgrees();
     }
 
@@ -171,22 +171,22 @@ public class ReplaceSetsTests
             Prepare(rig);
             string before = Describe(rig);
             rig.Plane.RefuseAt = at;
-            SetSwapResult result = SwapToSecond(rig);
+            SetReplacementResult result = SwapToSecond(rig);
             if (rig.Plane.RefuseAt > 0)
             {
-                Assert.Equal(SetSwapStatus.Done, result.Status);
+                Assert.Equal(SetReplacementStatus.Done, result.Status);
                 Assert.Equal(8, at); // the seven changes of the swap were each refused once
                 return;
             }
 
-            Assert.Equal(SetSwapStatus.Refused, result.Status);
+            Assert.Equal(SetReplacementStatus.Refused, result.Status);
             Assert.Equal("the data plane refused: set key: ENOMEM (as the test asked)", result.Message);
             Assert.Equal(before, Describe(rig));
             Assert.Equal(["10.0.0.2/32", "10.0.0.3/32", "::2/128"], told.Networks(Policy.Drop).Select(c => c.ToString()));
             Assert.Equal(["10.0.0.2/32", "10.0.0.3/32"], told.Networks(Policy.Ignore).Select(c => c.ToString()));
             rig.AssertPlaneAgrees();
             rig.Plane.RefuseAt = 0;
-            Assert.Equal(SetSwapStatus.Done, SwapToSecond(rig).Status);
+            Assert.Equal(SetReplacementStatus.Done, SwapToSecond(rig).Status);
             rig.AssertPlaneAgrees();
         }
     }
@@ -200,14 +200,14 @@ public class ReplaceSetsTests
             Prepare(rig);
             int seen = 0;
             rig.Plane.Refuses = _ => ++seen >= at; // this one and every one after it
-            SetSwapResult result = SwapToSecond(rig);
-            Assert.Equal(SetSwapStatus.Refused, result.Status);
+            SetReplacementResult result = SwapToSecond(rig);
+            Assert.Equal(SetReplacementStatus.Refused, result.Status);
             Assert.Equal(at > 1, result.Message.EndsWith($"; {at - 1} changes could not be taken back", StringComparison.Ordinal));
             Assert.Equal(at - 1, rig.Feed.Drain().Count);
             rig.AssertPlaneAgrees();
 
             rig.Plane.Refuses = null;
-            Assert.Equal(SetSwapStatus.Done, SwapToSecond(rig).Status);
+            Assert.Equal(SetReplacementStatus.Done, SwapToSecond(rig).Status);
             rig.AssertPlaneAgrees();
         }
     }
@@ -217,8 +217,8 @@ public class ReplaceSetsTests
     {
         Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]);
         _rig.Plane.AfterChange = _ => Assert.NotEqual(Policy.Drop, _rig.Plane.Verdict(Net("10.0.0.7/32")));
-        Assert.Equal(SetSwapStatus.Done, Swap(_rig).Status);
-        Assert.Equal(SetSwapStatus.Done, Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(_rig).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]).Status);
         _rig.Plane.AfterChange = null;
     }
 
@@ -227,12 +227,12 @@ public class ReplaceSetsTests
     {
         var rig = new StoreRig(new StoreLimits(MaxIgnoreEntries: 2));
         Swap(rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32", "10.0.1.7/32"])]);
-        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.8/32", "10.0.1.7/32"])]).Status);
-        SetSwapResult stuck = Swap(rig, ignore: [("a", ["10.0.0.9/32", "10.0.1.7/32"])]);
-        Assert.Equal(SetSwapStatus.NoRoomToSwap, stuck.Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.8/32", "10.0.1.7/32"])]).Status);
+        SetReplacementResult stuck = Swap(rig, ignore: [("a", ["10.0.0.9/32", "10.0.1.7/32"])]);
+        Assert.Equal(SetReplacementStatus.NoRoomToReplace, stuck.Status);
         Assert.Equal("ignore IPv4 is too full (2 of 2 entries) to replace overlapping networks without a gap; reload in two steps", stuck.Message);
-        Assert.Equal(SetSwapStatus.Done, Swap(rig, ignore: [("a", ["10.0.0.8/32", "10.0.1.7/32"])]).Status);
-        Assert.Equal(SetSwapStatus.Done, Swap(rig, ignore: [("a", ["10.0.0.9/32", "10.0.1.7/32"])]).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(rig, ignore: [("a", ["10.0.0.8/32", "10.0.1.7/32"])]).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(rig, ignore: [("a", ["10.0.0.9/32", "10.0.1.7/32"])]).Status);
         rig.AssertPlaneAgrees();
     }
 
@@ -267,10 +267,10 @@ public class ReplaceSetsTests
             bool refuse = random.Next(4) == 0;
             rig.Plane.RefuseAt = refuse ? random.Next(1, 30) : 0;
             string old = Describe(rig);
-            SetSwapResult result = Swap(rig, drop, ignore);
+            SetReplacementResult result = Swap(rig, drop, ignore);
             rig.Plane.RefuseAt = 0;
             rig.AssertPlaneAgrees();
-            bool isDone = result.Status == SetSwapStatus.Done;
+            bool isDone = result.Status == SetReplacementStatus.Done;
             done += isDone ? 1 : 0;
             refused += isDone ? 0 : 1;
             dropped += isDone ? kept.Count(i => before[i]) : 0;
@@ -300,9 +300,9 @@ public class ReplaceSetsTests
         };
         rig.Store.SwapBatch = 16;
 
-        SetSwapResult result = Swap(rig, drop: [("a", Hosts(1_000_000, 2_890))]);
+        SetReplacementResult result = Swap(rig, drop: [("a", Hosts(1_000_000, 2_890))]);
 
-        Assert.Equal(new SetSwapCounts(2_890, 2_890, 0, 0), result.Drop);
+        Assert.Equal(new SetReplacementCounts(2_890, 2_890, 0, 0), result.Drop);
         Assert.Equal([StoreOutcome.Removed, StoreOutcome.Created], outcomes[..2]);
         Assert.Equal(100, outcomes.Count(o => o == StoreOutcome.Created) - outcomes.Count(o => o == StoreOutcome.Removed));
         Assert.Contains(StoreOutcome.Full, outcomes);
@@ -316,8 +316,8 @@ public class ReplaceSetsTests
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3));
         int n = 0;
         rig.Store.BetweenSlices = () => _ = n++ % 2 == 0 ? rig.Add("10.1.0.1/32") : rig.Remove("10.1.0.1/32");
-        Assert.Equal(SetSwapStatus.Full, Swap(rig, drop: [("a", Hosts(0, 4))]).Status);
-        Assert.Equal(SetSwapStatus.Done, Swap(rig, drop: [("a", Hosts(0, 2))]).Status);
+        Assert.Equal(SetReplacementStatus.Full, Swap(rig, drop: [("a", Hosts(0, 4))]).Status);
+        Assert.Equal(SetReplacementStatus.Done, Swap(rig, drop: [("a", Hosts(0, 2))]).Status);
         rig.AssertPlaneAgrees();
     }
 
@@ -343,11 +343,11 @@ public class ReplaceSetsTests
             };
             rig.Store.SwapBatch = random.Next(1, 4);
             rig.Plane.RefuseAt = random.Next(4) == 0 ? random.Next(1, 30) : 0;
-            SetSwapResult result = Swap(rig, drop: next);
+            SetReplacementResult result = Swap(rig, drop: next);
             rig.Plane.RefuseAt = 0;
             rig.Store.BetweenSlices = () => { };
             rig.AssertPlaneAgrees();
-            if (result.Status == SetSwapStatus.Done)
+            if (result.Status == SetReplacementStatus.Done)
             {
                 done++;
                 HashSet<Cidr> wanted = [.. next.SelectMany(set => set.Item2).Select(n => Net(n).Network)];
@@ -355,7 +355,7 @@ public class ReplaceSetsTests
             }
             else
             {
-                Assert.True(result.Status is SetSwapStatus.Refused or SetSwapStatus.Full or SetSwapStatus.NoRoomToSwap, result.Message);
+                Assert.True(result.Status is SetReplacementStatus.Refused or SetReplacementStatus.Full or SetReplacementStatus.NoRoomToReplace, result.Message);
             }
 
             Assert.Equal(SetEntries(rig).Order(), told.Networks(Policy.Drop));
@@ -381,10 +381,10 @@ public class ReplaceSetsTests
             var owners = new Dictionary<Cidr, bool>(OwnersOf(rig));
             rig.Store.BetweenSlices = () => changes.Add(ChangeBeside.Make(rig, random, RandomNetworks(random, 1)[0]));
             rig.Store.SwapBatch = random.Next(1, 4);
-            SetSwapResult result = Swap(rig, drop: next);
+            SetReplacementResult result = Swap(rig, drop: next);
             rig.Store.BetweenSlices = () => { };
             rig.AssertPlaneAgrees();
-            if (result.Status == SetSwapStatus.Done)
+            if (result.Status == SetReplacementStatus.Done)
             {
                 done++;
                 int moment = Enumerable.Range(0, changes.Count + 1).Cast<int?>().FirstOrDefault(at => Explains(owners, changes, wanted, at!.Value, OwnersOf(rig)))
@@ -418,9 +418,9 @@ public class ReplaceSetsTests
             }
         };
 
-        SetSwapResult result = Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.9/32"])]);
+        SetReplacementResult result = Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.9/32"])]);
 
-        Assert.Equal(isRefused ? SetSwapStatus.Refused : SetSwapStatus.Done, result.Status);
+        Assert.Equal(isRefused ? SetReplacementStatus.Refused : SetReplacementStatus.Done, result.Status);
         Assert.True(isOver);
         _rig.Clock.AdvanceSeconds(2);
         Assert.Equal(isRefused ? 1 : 0, _rig.Store.Expire());
@@ -446,7 +446,7 @@ public class ReplaceSetsTests
             Assert.NotNull(_rig.Plane.Verdict(Net("10.0.0.2/32")));
         };
 
-        Assert.Equal(new SetSwapCounts(1, 1, 0, 0), Swap(_rig, drop: [("b", ["10.0.0.3/32"])]).Drop);
+        Assert.Equal(new SetReplacementCounts(1, 1, 0, 0), Swap(_rig, drop: [("b", ["10.0.0.3/32"])]).Drop);
 
         Assert.True(isMade);
         Entry entry = _rig.Get("10.0.0.2/32");
@@ -501,8 +501,8 @@ public class ReplaceSetsTests
                 return new ChangeBeside(network, isRemoval, mode, isRemoval ? rig.Remove(network) : rig.Add(network, "mine", 0, mode));
             }
 
-            SingleChange[] changes =
-                [new SingleChange { IsRemoval = isRemoval, Policy = Policy.Drop, Cidr = network, Mode = mode, Creator = [], Tag = "mine"u8 }];
+            ChangeRequest[] changes =
+                [new ChangeRequest { IsRemoval = isRemoval, Policy = Policy.Drop, Cidr = network, Mode = mode, Creator = [], Tag = "mine"u8 }];
             rig.Store.Apply(changes);
             return new ChangeBeside(network, isRemoval, mode, changes[0].Outcome);
         }
@@ -547,7 +547,7 @@ public class ReplaceSetsTests
         rig.Clock.AdvanceSeconds(3);
     }
 
-    private static SetSwapResult SwapToSecond(StoreRig rig) => Swap(
+    private static SetReplacementResult SwapToSecond(StoreRig rig) => Swap(
         rig,
         drop: [("a", ["10.0.0.2/32"]), ("b", ["10.0.0.1/32", "10.0.0.4/32", "::3/128"])],
         ignore: [("a", ["10.0.0.2/32", "10.0.0.5/32"])]);
@@ -580,7 +580,7 @@ public class ReplaceSetsTests
     private static string[] RandomNetworks(Random random, int count) =>
         [.. Enumerable.Range(0, count).Select(_ => Cidr.FromV4(0x0a000000u + (uint)random.Next(64), random.Next(27, 33)).ToString())];
 
-    private static SetSwapResult Swap(
+    private static SetReplacementResult Swap(
         StoreRig rig, (string Name, string[] Lines)[]? drop = null, (string Name, string[] Lines)[]? ignore = null) =>
         rig.Store.ReplaceSets(Image(Policy.Ignore, ignore ?? []), Image(Policy.Drop, drop ?? []));
 

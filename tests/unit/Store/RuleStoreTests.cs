@@ -288,7 +288,7 @@ public class RuleStoreTests
         {
             Thread.Sleep(20); // code that was not compiled with optimizations yet puts structs in boxes
             long before = GC.GetAllocatedBytesForCurrentThread();
-            using (Listing listing = _rig.Store.List(Policy.Drop))
+            using (EntrySnapshot listing = _rig.Store.List(Policy.Drop))
             {
                 Assert.Equal(10_000, listing.Rows.Length);
             }

@@ -29,7 +29,7 @@ public class TogetherTests
     {
         _rig.Add("10.0.0.9/32", "old");
         _rig.Plane.Refuses = change => change.Cidr == Net("10.0.0.2/32") || change.Cidr == Net("10.0.0.9/32");
-        SingleChange[] changes = [Addition("10.0.0.1/32", "t"), Addition("10.0.0.2/32", "gone"), Removal("10.0.0.9/32"), Addition("10.0.0.3/32", "t")];
+        ChangeRequest[] changes = [Addition("10.0.0.1/32", "t"), Addition("10.0.0.2/32", "gone"), Removal("10.0.0.9/32"), Addition("10.0.0.3/32", "t")];
         _rig.Store.Apply(changes);
 
         Assert.Equal([StoreOutcome.Created, StoreOutcome.Refused, StoreOutcome.Refused, StoreOutcome.Created], changes.Select(c => c.Outcome));
@@ -54,7 +54,7 @@ public class TogetherTests
     public void AnExceptionWhileAChangeIsDecided_LeavesNoEntryBusy(int at)
     {
         _rig.Add("10.0.0.9/32", "old");
-        SingleChange[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
+        ChangeRequest[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
         _rig.Plane.BeforePlan = () => at-- > 0 ? null : new InvalidOperationException("as the test asked");
         Assert.Throws<InvalidOperationException>(() => _rig.Store.Apply(changes));
         _rig.Plane.BeforePlan = null;
@@ -68,14 +68,14 @@ public class TogetherTests
     public void AnExceptionWhileAChangeIsFinished_LeavesNoEntryBusy(int at)
     {
         _rig.Add("10.0.0.9/32", "old");
-        SingleChange[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
+        ChangeRequest[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
         _rig.Store.Subscribe(new ThrowingFeed(() => at-- == 0));
         Assert.Throws<InvalidOperationException>(() => _rig.Store.Apply(changes));
         AssertGoesOn(changes);
     }
 
     /// <summary>Every way of changing waits until no change is on its way: one that never ends would keep it waiting for ever.</summary>
-    private void AssertGoesOn(SingleChange[] changes)
+    private void AssertGoesOn(ChangeRequest[] changes)
     {
         _rig.AssertPlaneAgrees();
         Task all = Task.Run(() =>
@@ -90,7 +90,7 @@ public class TogetherTests
         _rig.AssertPlaneAgrees();
     }
 
-    private sealed class ThrowingFeed(Func<bool> throws) : IRuleFeed
+    private sealed class ThrowingFeed(Func<bool> throws) : IChangeListener
     {
         public void OnChange(in RuleEvent change)
         {
@@ -105,13 +105,13 @@ public class TogetherTests
     public void OfManyThoseThatAreRefusedAreAsTheyWere()
     {
         _rig.Plane.Refuses = change => change.Cidr.V4 % 7 == 0;
-        SingleChange[] changes = [.. Enumerable.Range(0, 250).Select(i => Addition($"10.0.0.{i}/32"))];
+        ChangeRequest[] changes = [.. Enumerable.Range(0, 250).Select(i => Addition($"10.0.0.{i}/32"))];
         for (int round = 0; round < 20; round++)
         {
             _rig.Store.Apply(changes);
             Assert.All(changes, change => Assert.Equal(change.Cidr.V4 % 7 == 0 ? StoreOutcome.Refused : StoreOutcome.Created, change.Outcome));
             _rig.AssertPlaneAgrees();
-            SingleChange[] removals = [.. changes.Where(change => change.Outcome == StoreOutcome.Created).Select(change => Removal(change.Cidr.ToString()))];
+            ChangeRequest[] removals = [.. changes.Where(change => change.Outcome == StoreOutcome.Created).Select(change => Removal(change.Cidr.ToString()))];
             _rig.Store.Apply(removals);
             Assert.All(removals, change => Assert.Equal(StoreOutcome.Removed, change.Outcome));
             _rig.AssertPlaneAgrees();
@@ -122,7 +122,7 @@ public class TogetherTests
     public void RoomThatAChangeMakesIsThereForTheNext()
     {
         var full = new StoreRig(new StoreLimits(MaxDropEntries: 1, MaxIgnoreEntries: 1, MaxTags: 8));
-        SingleChange[] changes =
+        ChangeRequest[] changes =
             [Addition("10.0.0.1/32"), Addition("10.0.0.2/32"), Removal("10.0.0.1/32"), Addition("10.0.0.3/32") with { Expiration = full.Clock.Seconds + 1 }];
         full.Store.Apply(changes);
         Assert.Equal([StoreOutcome.Created, StoreOutcome.Full, StoreOutcome.Removed, StoreOutcome.Created], changes.Select(c => c.Outcome));
@@ -171,8 +171,8 @@ public class TogetherTests
         var alone = new StoreRig(_rig.Limits);
         for (int round = 0; round < 400; round++)
         {
-            var changes = new SingleChange[random.Next(1, most)];
-            foreach (ref SingleChange change in changes.AsSpan())
+            var changes = new ChangeRequest[random.Next(1, most)];
+            foreach (ref ChangeRequest change in changes.AsSpan())
             {
                 string cidr = random.Next(3) == 0 ? $"2001:db8::{random.Next(400):x}/128" : $"10.0.{random.Next(networks)}.{random.Next(256)}/{random.Next(30, 33)}";
                 ulong expiration = random.Next(3) == 0 ? _rig.Clock.Seconds + (ulong)random.Next(1, 4) : 0;
@@ -198,8 +198,8 @@ public class TogetherTests
     public void ChangesMadeTogetherAllocateNothing()
     {
         _rig.Plane.Checks = false;
-        SingleChange[] changes = [.. Enumerable.Range(0, 200).Select(i => Addition($"10.0.0.{i}/32", "scan"))];
-        SingleChange[] removals = [.. Enumerable.Range(0, 200).Select(i => Removal($"10.0.0.{i}/32"))];
+        ChangeRequest[] changes = [.. Enumerable.Range(0, 200).Select(i => Addition($"10.0.0.{i}/32", "scan"))];
+        ChangeRequest[] removals = [.. Enumerable.Range(0, 200).Select(i => Removal($"10.0.0.{i}/32"))];
         long allocated = long.MaxValue;
         _rig.Feed.Events.Capacity = 10_000;
         _rig.Add("10.1.0.1/32"); // a client without any entry is forgotten by name
@@ -214,13 +214,13 @@ public class TogetherTests
         Assert.Equal(0, allocated);
     }
 
-    private static SingleChange Addition(string cidr, string tag = "") =>
+    private static ChangeRequest Addition(string cidr, string tag = "") =>
         new() { Policy = Policy.Drop, Cidr = Net(cidr).Network, Tag = Encoding.UTF8.GetBytes(tag), Creator = "tester"u8.ToArray() };
 
-    private static SingleChange Removal(string cidr) =>
+    private static ChangeRequest Removal(string cidr) =>
         new() { IsRemoval = true, Policy = Policy.Drop, Cidr = Net(cidr).Network, Creator = "tester"u8.ToArray() };
 
-    private static StoreOutcome One(StoreRig rig, SingleChange change) => change.IsRemoval
+    private static StoreOutcome One(StoreRig rig, ChangeRequest change) => change.IsRemoval
         ? rig.Remove(change.Cidr, change.Policy)
         : rig.Add(change.Cidr, Encoding.UTF8.GetString(change.Tag), change.Expiration, change.Mode, change.Policy);
 
@@ -229,7 +229,7 @@ public class TogetherTests
         .Select(e => (e.Kind, e.Policy, e.Entry.Cidr, Encoding.UTF8.GetString(e.Entry.Tag.Span), e.Entry.Expiration))
         .OrderBy(e => e.Kind == RuleEventKind.Expired).ThenBy(e => e.Kind == RuleEventKind.Expired ? e.Cidr : default);
 
-    private StoreOutcome[] Apply(params SingleChange[] changes)
+    private StoreOutcome[] Apply(params ChangeRequest[] changes)
     {
         _rig.Store.Apply(changes);
         return [.. changes.Select(c => c.Outcome)];

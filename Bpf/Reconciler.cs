@@ -8,7 +8,7 @@ namespace Couic.Bpf;
 /// others: its lock is taken for one entry at a time. One comparison at a time.
 /// </summary>
 /// <param name="pause">Called between batches, so that a full table is not read in one go.</param>
-public sealed class DriftCheck(RuleStore store, BpfDataPlane plane, Action pause)
+public sealed class Reconciler(RuleStore store, BpfDataPlane plane, Action pause)
 {
     /// <summary>Entries read without a pause: about a millisecond.</summary>
     private const int BatchSize = 512;
@@ -41,7 +41,7 @@ public sealed class DriftCheck(RuleStore store, BpfDataPlane plane, Action pause
             {
                 if (!store.TryGet(policy, cidr, out Entry entry))
                 {
-                    report = RemoveStray(policy, cidr, report);
+                    report = RemoveUnknown(policy, cidr, report);
                     continue;
                 }
 
@@ -96,7 +96,7 @@ public sealed class DriftCheck(RuleStore store, BpfDataPlane plane, Action pause
         }
     }
 
-    private DriftReport RemoveStray(Policy policy, Cidr cidr, DriftReport report)
+    private DriftReport RemoveUnknown(Policy policy, Cidr cidr, DriftReport report)
     {
         // One whose time has come is no stray.
         store.Expire();
@@ -107,7 +107,7 @@ public sealed class DriftCheck(RuleStore store, BpfDataPlane plane, Action pause
                 return report;
             }
 
-            return plane.RemoveStray(policy, cidr) ? report with { Removed = report.Removed + 1 } : report;
+            return plane.RemoveUnknown(policy, cidr) ? report with { Removed = report.Removed + 1 } : report;
         }
     }
 }

@@ -8,7 +8,7 @@ namespace Couic.Store;
 /// Entries that were copied for an answer, in an array that the next listing uses again: megabytes that would else be left to
 /// the collector each time. To be disposed by who asked for it, and not used after that. Not thread-safe.
 /// </summary>
-public sealed class Listing : IDisposable
+public sealed class EntrySnapshot : IDisposable
 {
     /// <summary>Not ArrayPool's: that keeps them for each thread. The collector takes them when nobody listed for a while.</summary>
     private static readonly WeakReference<ListedEntry[]?>[] Spares = [.. Enumerable.Range(0, MaxSpares).Select(_ => new WeakReference<ListedEntry[]?>(null))];
@@ -26,7 +26,7 @@ public sealed class Listing : IDisposable
     private int _count;
 
     /// <param name="capacity">Entries that are expected; it grows when there are more.</param>
-    internal Listing(int capacity) => _rows = Take(capacity);
+    internal EntrySnapshot(int capacity) => _rows = Take(capacity);
 
     public int Count => _count;
 
@@ -137,4 +137,28 @@ public sealed class Listing : IDisposable
             ArrayPool<ListedEntry>.Shared.Return(rows);
         }
     }
+}
+
+/// <summary>
+/// One entry of a listing, in as little memory as it takes: 40 bytes. It refers to nothing: the collector would go through 262,144 of them
+/// each time it looks, for 10 ms.
+/// </summary>
+/// <param name="tag">What <see cref="EntrySnapshot.Tag"/> knows it by.</param>
+public readonly struct ListedEntry(Cidr cidr, ulong creation, ulong expiration, int tag)
+{
+    /// <summary>By network.</summary>
+    public static readonly Comparison<ListedEntry> Order = static (a, b) => a.Cidr.CompareTo(b.Cidr);
+
+    private readonly ulong _high = cidr.High;
+    private readonly ulong _low = cidr.Low;
+    private readonly byte _length = cidr.Length;
+    private readonly IpFamily _family = cidr.Family;
+
+    public Cidr Cidr => new(_family, _high, _low, _length);
+
+    public ulong Creation { get; } = creation;
+
+    public ulong Expiration { get; } = expiration;
+
+    public int Tag { get; } = tag;
 }

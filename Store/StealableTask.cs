@@ -1,29 +1,29 @@
 namespace Couic.Store;
 
 /// <summary>
-/// Something to do that another thread may begin meanwhile. Whoever needs it done does it himself if nobody has, so that no wait depends
-/// on a free thread. Offered and completed by one thread; it must not throw.
+/// A task that a pool thread may pick up; its owner runs it inline if none has, so the owner never waits for a free thread. Queued and
+/// awaited by one thread; it must not throw.
 /// </summary>
-internal sealed class Errand(Action work) : IThreadPoolWorkItem
+internal sealed class StealableTask(Action work) : IThreadPoolWorkItem
 {
-    /// <summary>Some ten microseconds: most are done by then, and to sleep and be woken takes as long.</summary>
+    /// <summary>Some ten microseconds: most tasks have ended by then, and a sleep with its wake-up takes as long.</summary>
     private const int Spins = 20;
 
     private readonly object _ended = new();
-    private int _isOffered;
+    private int _isQueued;
     private bool _isDone = true;
 
-    public void Offer()
+    public void Queue()
     {
         _isDone = false;
-        Volatile.Write(ref _isOffered, 1);
+        Volatile.Write(ref _isQueued, 1);
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    /// <summary>Returns when what was offered last is done.</summary>
-    public void Complete()
+    /// <summary>Returns when the task that was queued last has ended.</summary>
+    public void RunOrWait()
     {
-        TryDo();
+        TryRun();
         var spin = new SpinWait();
         while (!Volatile.Read(ref _isDone) && spin.Count < Spins)
         {
@@ -44,12 +44,12 @@ internal sealed class Errand(Action work) : IThreadPoolWorkItem
         }
     }
 
-    void IThreadPoolWorkItem.Execute() => TryDo();
+    void IThreadPoolWorkItem.Execute() => TryRun();
 
-    /// <summary>What was queued may come late; then it does what was offered after it, or nothing.</summary>
-    private void TryDo()
+    /// <summary>A work item may run late; then it runs a task that was queued after it, or nothing.</summary>
+    private void TryRun()
     {
-        if (Interlocked.Exchange(ref _isOffered, 0) == 1)
+        if (Interlocked.Exchange(ref _isQueued, 0) == 1)
         {
             work();
             lock (_ended)

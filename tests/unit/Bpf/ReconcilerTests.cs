@@ -6,7 +6,7 @@ using Xunit;
 namespace Couic.Tests.Bpf;
 
 [Collection("bpf")]
-public class DriftTests
+public class ReconcilerTests
 {
     [Theory]
     [InlineData(Policy.Drop, "192.0.2.9/32", "198.51.100.0/24")]
@@ -19,7 +19,7 @@ public class DriftTests
         Cidr cidr = PlaneFixture.Parse(listed);
         Add(store, policy, cidr);
         Add(store, policy, PlaneFixture.Parse(cidr.Family == IpFamily.V4 ? "0.0.0.0/0" : "::/0"));
-        var check = new DriftCheck(store, plane.Plane, () => { });
+        var check = new Reconciler(store, plane.Plane, () => { });
         Assert.Equal(new DriftReport(0, 0), check.Run());
 
         FileDescriptor trie = plane.Maps.Trie(policy, cidr.Family);
@@ -64,7 +64,7 @@ public class DriftTests
             }
         });
         churn.Start();
-        var check = new DriftCheck(store, plane.Plane, () => Thread.Sleep(1));
+        var check = new Reconciler(store, plane.Plane, () => Thread.Sleep(1));
         for (int i = 0; i < 20; i++)
         {
             Assert.Equal(new DriftReport(0, 0), check.Run());

@@ -5,7 +5,7 @@ using Xunit;
 namespace Couic.Tests.Store;
 
 /// <summary>The memory of long listings.</summary>
-public class ListingTests
+public class EntrySnapshotTests
 {
     /// <summary>Ten megabytes at a full policy. Other tests list as well and may come in between, so a few attempts are made.</summary>
     [Fact]
@@ -30,7 +30,7 @@ public class ListingTests
     [InlineData(20_000)]
     public void AListingGrowsAndKeepsWhatItHas(int expected)
     {
-        using var listing = new Listing(expected);
+        using var listing = new EntrySnapshot(expected);
         for (int i = 0; i < 70_000; i++)
         {
             listing.Add(new ListedEntry(new Cidr(IpFamily.V6, 0x2001_0db8_0000_0000, (ulong)i, 128), 1, 0, 0));
@@ -41,7 +41,7 @@ public class ListingTests
 
     private static ListedEntry[] ArrayOf(int entries)
     {
-        using var listing = new Listing(entries);
+        using var listing = new EntrySnapshot(entries);
         for (int i = 0; i < entries; i++)
         {
             listing.Add(default);

@@ -3,15 +3,15 @@ using Xunit;
 
 namespace Couic.Tests.Native;
 
-public class MomentClockTests
+public class BatchClockTests
 {
     [Fact]
     public void AThreadMayKeepTheTimeOfDayAndNoOtherNoticesIt()
     {
-        TimeProvider clock = MomentClock.Instance;
+        TimeProvider clock = BatchClock.Instance;
         DateTimeOffset kept, elsewhere = default;
         long timestamp;
-        using (MomentClock.Keep())
+        using (BatchClock.Freeze())
         {
             kept = clock.GetUtcNow();
             timestamp = clock.GetTimestamp();

@@ -5,7 +5,7 @@ namespace Couic.Store;
 /// long list costs what is on it, and a change of the table next to nothing. Not thread-safe.
 /// </summary>
 /// <param name="limit">Slots that the table may have.</param>
-internal sealed class SortedSlots(int limit)
+internal sealed class OrderedIndex(int limit)
 {
     /// <summary>With more changes than this it is of no use any more: each page looks at all of them.</summary>
     private const int MaxChanged = 4096;
@@ -40,7 +40,7 @@ internal sealed class SortedSlots(int limit)
     }
 
     /// <summary>The first slots in use whose networks come behind one, or from the beginning, up to <paramref name="count"/> of them.</summary>
-    public void Read(EntryTable entries, Cidr? after, int count, List<int> found)
+    public void Read(SlotTable<EntrySlot> entries, Cidr? after, int count, List<int> found)
     {
         found.Clear();
         int place = after is { } from ? FirstBehind(entries, from) : 0;
@@ -57,7 +57,7 @@ internal sealed class SortedSlots(int limit)
         int sorted = found.Count;
         foreach (int slot in _changed.AsSpan(0, _changedCount))
         {
-            ref EntryTable.Slot held = ref entries[slot];
+            ref EntrySlot held = ref entries[slot];
             if (held.InUse && (after is not { } last || held.Cidr > last) && (isEnd || held.Cidr < end))
             {
                 found.Add(slot);
@@ -74,7 +74,7 @@ internal sealed class SortedSlots(int limit)
     private bool IsChanged(int slot) => (_isChanged[slot >> 6] & (1UL << (slot & 63))) != 0;
 
     /// <summary>The place of the first unchanged slot behind a network. What has changed is passed over: its network is another one now.</summary>
-    private int FirstBehind(EntryTable entries, Cidr network)
+    private int FirstBehind(SlotTable<EntrySlot> entries, Cidr network)
     {
         int low = 0;
         int high = _slots!.Length;

@@ -1,18 +1,31 @@
-namespace Couic.Peering;
+namespace Couic.Store;
 
 /// <summary>
-/// The live registers of one table that expire, earliest first; each slot knows its place. Not thread-safe.
+/// A binary min-heap of a table's slots by deadline. Each slot knows its position, so a record that is removed or rescheduled leaves
+/// nothing in the heap. Not thread-safe.
 /// </summary>
-internal sealed class DeadlineHeap(RegisterSlots table)
+internal sealed class IndexedHeap<T>(SlotTable<T> table)
+    where T : struct, ISlot
 {
     private int[] _slots = new int[64];
     private int _count;
 
-    /// <summary>Slot of the one that goes first, -1 for none.</summary>
+    /// <summary>Slot with the earliest deadline, -1 when the heap is empty.</summary>
     public int First => _count == 0 ? -1 : _slots[0];
 
-    public void Add(int slot)
+    /// <summary>The earliest deadline; <see cref="long.MaxValue"/> when the heap is empty.</summary>
+    public long NextDeadline => _count == 0 ? long.MaxValue : table[_slots[0]].Deadline;
+
+    /// <summary>Gives a slot a deadline, or a new one; <see cref="long.MaxValue"/> takes it out.</summary>
+    public void Schedule(int slot, long deadline)
     {
+        Remove(slot);
+        table[slot].Deadline = deadline;
+        if (deadline == long.MaxValue)
+        {
+            return;
+        }
+
         if (_count == _slots.Length)
         {
             Array.Resize(ref _slots, _count * 2);
@@ -22,7 +35,7 @@ internal sealed class DeadlineHeap(RegisterSlots table)
         SiftUp(_count - 1);
     }
 
-    /// <summary>Takes a slot out, if it is in.</summary>
+    /// <summary>Takes a slot out, if it is in. Its deadline stays.</summary>
     public void Remove(int slot)
     {
         int hole = table[slot].HeapIndex;
@@ -41,13 +54,13 @@ internal sealed class DeadlineHeap(RegisterSlots table)
         }
     }
 
-    private long Key(int index) => table[_slots[index]].Deadline;
+    private long Deadline(int index) => table[_slots[index]].Deadline;
 
     private void SiftUp(int index)
     {
         int slot = _slots[index];
-        long key = table[slot].Deadline;
-        for (; index > 0 && Key((index - 1) / 2) > key; index = (index - 1) / 2)
+        long deadline = table[slot].Deadline;
+        for (; index > 0 && Deadline((index - 1) / 2) > deadline; index = (index - 1) / 2)
         {
             Place(_slots[(index - 1) / 2], index);
         }
@@ -58,15 +71,15 @@ internal sealed class DeadlineHeap(RegisterSlots table)
     private void SiftDown(int index)
     {
         int slot = _slots[index];
-        long key = table[slot].Deadline;
+        long deadline = table[slot].Deadline;
         for (int child = (2 * index) + 1; child < _count; child = (2 * index) + 1)
         {
-            if (child + 1 < _count && Key(child + 1) < Key(child))
+            if (child + 1 < _count && Deadline(child + 1) < Deadline(child))
             {
                 child++;
             }
 
-            if (Key(child) >= key)
+            if (Deadline(child) >= deadline)
             {
                 break;
             }

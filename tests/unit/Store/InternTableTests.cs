@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Couic.Tests.Store;
 
-public class NameTableTests
+public class InternTableTests
 {
     [Fact]
     public void NoNameIsNumberZero()
