@@ -1,6 +1,8 @@
+using System.Reflection;
 using Couic.Cli.Commands;
 using Couic.Cli.Output;
 using Couic.Cli.Syntax;
+using Couic.Store;
 
 namespace Couic.Cli;
 
@@ -96,4 +98,61 @@ internal static class CouicctlMain
             // The failure that was reported is the one that matters.
         }
     }
+}
+
+/// <summary>The tree of all commands of couicctl: what is parsed, explained, completed and printed in its man page.</summary>
+internal static class CouicctlCommands
+{
+    public static readonly CommandSpec Root = new()
+    {
+        Name = CouicctlMain.Name,
+        Summary = "Control the couic firewall",
+        Options = [CommonOptions.Config],
+        Commands =
+        [
+            EntryCommands.Spec(Policy.Drop),
+            EntryCommands.Spec(Policy.Ignore),
+            Why.Spec,
+            SetsCommands.Spec,
+            StatsCommands.Spec,
+            ClientsCommands.Spec,
+            Peers.Spec,
+            Status.Spec,
+            Reload.Spec,
+            CompletionCommand.Spec,
+            HelpCommand.Spec,
+        ],
+        Examples = ["couicctl drop add 192.0.2.7 -t ssh -e 1h", "couicctl drop list", "couicctl why 192.0.2.7"],
+    };
+}
+
+/// <summary>What the shell sees.</summary>
+internal static class ExitStatus
+{
+    public const int Success = 0;
+
+    /// <summary>A failed command or a bad configuration.</summary>
+    public const int Failure = 1;
+
+    /// <summary>A command line that cannot be run; nothing was sent.</summary>
+    public const int Usage = 2;
+
+    /// <summary>Of <c>status --check</c>: the daemon cannot be asked.</summary>
+    public const int Unreachable = 2;
+}
+
+/// <summary>A command that failed; every message is one line that says what to do. Exit status 1.</summary>
+internal sealed class CliException(params IReadOnlyList<string> messages) : Exception(string.Join("; ", messages))
+{
+    public IReadOnlyList<string> Messages { get; } = messages;
+
+    /// <summary>The status of the answer that said no; 0 where there was none.</summary>
+    public int Status { get; init; }
+}
+
+/// <summary>The version that the build was given.</summary>
+internal static class ProductVersion
+{
+    /// <summary>MAJOR.MINOR.PATCH.</summary>
+    public static string Text { get; } = typeof(ProductVersion).Assembly.GetName().Version!.ToString(3);
 }

@@ -38,11 +38,11 @@ internal static class EntryAdd
         bool guarded = policy == Policy.Drop && !invocation.Has("force");
         if (guarded && cidr.Length == 0)
         {
-            throw new UsageException(LockOutGuard.EverythingObjection(cidr));
+            throw new UsageException(OperatorGuard.EverythingObjection(cidr));
         }
 
         using ApiClient api = invocation.Connect();
-        if (new LockOutGuard(invocation, api, guarded).Objection(cidr) is { } objection)
+        if (new OperatorGuard(invocation, api, guarded).Objection(cidr) is { } objection)
         {
             throw new CliException(objection);
         }

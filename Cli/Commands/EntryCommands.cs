@@ -1,3 +1,5 @@
+using Couic.Cli.Api;
+using Couic.Cli.Output;
 using Couic.Cli.Syntax;
 using Couic.Store;
 
@@ -12,4 +14,54 @@ internal static class EntryCommands
         Summary = policy == Policy.Drop ? "Networks whose packets are dropped" : "Networks whose packets always pass, whatever drop says",
         Commands = [EntryAdd.Spec(policy), EntryDelete.Spec(policy), EntryList.Spec(policy), EntryInspect.Spec(policy), EntryImport.Spec(policy)],
     };
+}
+
+/// <summary>Paths of the API for entries.</summary>
+internal static class EntryPath
+{
+    public static string Of(Policy policy) => "/v1/" + policy.Name();
+
+    public static string Of(Policy policy, Cidr cidr) => $"/v1/{policy.Name()}/{cidr.AddressText()}/{cidr.Length}";
+}
+
+/// <summary><c>drop inspect</c>, <c>ignore inspect</c>.</summary>
+internal static class EntryInspect
+{
+    public static CommandSpec Spec(Policy policy) => new()
+    {
+        Name = "inspect",
+        Summary = $"Show the entry of exactly this network in {policy.Name()}",
+        Details = ["The prefix length has to be the entry's own. \"couicctl why ADDRESS\" finds every entry that covers an address."],
+        Arguments = [CommonOptions.Cidr],
+        Options = [CommonOptions.Json],
+        Examples = [$"couicctl {policy.Name()} inspect 192.0.2.0/24"],
+        Run = Run,
+    };
+
+    /// <summary>Shows an answer that is one entry.</summary>
+    /// <param name="now">From when on the time left counts.</param>
+    public static void Print(Invocation invocation, Policy policy, ApiAnswer answer, ApiClient api, DateTimeOffset now)
+    {
+        api.Read(() =>
+        {
+            if (invocation.Has("json"))
+            {
+                IndentedJson.Write(invocation.Context.Output, answer.Body);
+                return;
+            }
+
+            var rows = new EntryRows();
+            rows.Add(EntryLine.Parse(answer.Body));
+            rows.Write(invocation.Out, policy, now);
+        });
+    }
+
+    private static int Run(Invocation invocation)
+    {
+        Policy policy = invocation.PolicyOfCommand();
+        Cidr cidr = invocation.CidrArgument(0);
+        using ApiClient api = invocation.Connect();
+        Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api, invocation.Context.Clock.GetUtcNow());
+        return ExitStatus.Success;
+    }
 }

@@ -38,7 +38,7 @@ internal static class SetsCommands
     /// <exception cref="CliException">One covers it.</exception>
     public static void ThrowIfLockedOut(Invocation invocation, ApiClient api, Policy policy, SetRecord set)
     {
-        var guard = new LockOutGuard(invocation, api, policy == Policy.Drop && !invocation.Has(GuardOptions.Force.Long));
+        var guard = new OperatorGuard(invocation, api, policy == Policy.Drop && !invocation.Has(GuardOptions.Force.Long));
         foreach (string entry in set.Entries)
         {
             if (CidrArgument.TryParse(entry, out Cidr cidr) is null && guard.Objection(cidr, "--force") is { } objection)
@@ -50,12 +50,179 @@ internal static class SetsCommands
 
     /// <summary>The query of a reload: only the daemon knows what the files hold, so it is told whom they must not cut off.</summary>
     public static string ReloadQuery(Invocation invocation, ApiClient api) =>
-        invocation.GuardedQuery(new LockOutGuard(invocation, api, !invocation.Has(GuardOptions.Force.Long)).OperatorParameters);
+        invocation.GuardedQuery(new OperatorGuard(invocation, api, !invocation.Has(GuardOptions.Force.Long)).OperatorParameters);
 
     /// <summary>Says what was done, and that it is not in force yet.</summary>
     public static void Announce(TextWriter output, string done)
     {
         output.WriteLine(done);
         output.WriteLine("Note: Run 'couicctl sets reload' to apply changes");
+    }
+}
+
+/// <summary><c>sets list</c>.</summary>
+internal static class SetsList
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "list",
+        Summary = "List the sets of a policy",
+        Arguments = [CommonOptions.Policy],
+        Examples = ["couicctl sets list drop"],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        CommonOptions.ThrowIfAny(NameArgument.TryPolicy(invocation.Argument(0), out Policy policy));
+        using ApiClient api = invocation.Connect();
+        SetSummary[] sets = api.Parse(api.Get(SetsCommands.PathOf(policy)), WireJson.Default.SetSummaryArray);
+        foreach (SetSummary set in sets)
+        {
+            invocation.Out.WriteLine($"{Printable.Escape(set.Name)}: {set.EntryCount} entries ({set.FileSize} bytes)");
+        }
+
+        if (sets.Length == 0)
+        {
+            invocation.Out.WriteLine($"No sets found for policy '{policy.Name()}'");
+        }
+
+        return ExitStatus.Success;
+    }
+}
+
+/// <summary><c>sets inspect</c>.</summary>
+internal static class SetsInspect
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "inspect",
+        Summary = "Show the entries of a set's file",
+        Arguments = [CommonOptions.Policy, SetsCommands.Name],
+        Examples = ["couicctl sets inspect drop blocklist"],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        string path = SetsCommands.Target(invocation).Path;
+        using ApiClient api = invocation.Connect();
+        SetRecord set = api.Parse(api.Get(path), WireJson.Default.SetRecord);
+        invocation.Out.WriteLine($"Set: {Printable.Escape(set.Name)}");
+        invocation.Out.WriteLine($"Entry count: {set.Entries.Length}");
+        invocation.Out.WriteLine("Entries:");
+        foreach (string entry in set.Entries)
+        {
+            invocation.Out.WriteLine($"\t{Printable.Escape(entry)}");
+        }
+
+        return ExitStatus.Success;
+    }
+}
+
+/// <summary><c>sets create</c>.</summary>
+internal static class SetsCreate
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "create",
+        Summary = "Make a set from networks, a file, or what an autonomous system announces",
+        Arguments = [CommonOptions.Policy, SetsCommands.Name, SetSource.Entries],
+        Options = [SetSource.FromFile, SetSource.FromAsn, GuardOptions.Force],
+        Examples =
+        [
+            "couicctl sets create drop scanners 192.0.2.0/24 2001:db8:bad::/48",
+            "couicctl sets create drop blocklist --from-file list.txt",
+            "couicctl sets create ignore partner --from-asn AS64500",
+        ],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        (Policy policy, string name, _) = SetsCommands.Target(invocation, SetSource.Faults(invocation));
+        using ApiClient api = invocation.Connect();
+        var set = new SetRecord(name, SetSource.Read(invocation, api.Endpoint));
+        SetsCommands.ThrowIfLockedOut(invocation, api, policy, set);
+        string path = SetsCommands.PathOf(policy) + (policy == Policy.Drop ? invocation.GuardedQuery() : "");
+        SetRecord made = api.Parse(
+            invocation.Noted(api.Send(HttpMethod.Post, path, set, WireJson.Default.SetRecord)), WireJson.Default.SetRecord);
+        SetsCommands.Announce(invocation.Out, $"Set '{name}' created with {made.Entries.Length} entries");
+        return ExitStatus.Success;
+    }
+}
+
+/// <summary><c>sets update</c>.</summary>
+internal static class SetsUpdate
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "update",
+        Summary = "Replace everything in a set",
+        Arguments = [CommonOptions.Policy, SetsCommands.Name, SetSource.Entries],
+        Options = [SetSource.FromFile, SetSource.FromAsn, SetSource.Empty, GuardOptions.Force],
+        Examples = ["couicctl sets update drop blocklist --from-file list.txt", "couicctl sets update drop blocklist --empty"],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        (Policy policy, string name, string path) = SetsCommands.Target(invocation, SetSource.Faults(invocation));
+        using ApiClient api = invocation.Connect();
+        var set = new SetRecord(name, SetSource.Read(invocation, api.Endpoint));
+        SetsCommands.ThrowIfLockedOut(invocation, api, policy, set);
+        path += invocation.GuardedQuery();
+        SetRecord made = api.Parse(invocation.Noted(api.Send(HttpMethod.Put, path, set, WireJson.Default.SetRecord)), WireJson.Default.SetRecord);
+        SetsCommands.Announce(invocation.Out, $"Set '{name}' updated with {made.Entries.Length} entries");
+        return ExitStatus.Success;
+    }
+}
+
+/// <summary><c>sets delete</c>.</summary>
+internal static class SetsDelete
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "delete",
+        Summary = "Delete a set's file",
+        Details = ["Its entries stay in force until \"couicctl sets reload\"."],
+        Arguments = [CommonOptions.Policy, SetsCommands.Name],
+        Options = [GuardOptions.Force],
+        Examples = ["couicctl sets delete drop blocklist"],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        (Policy policy, string name, string path) = SetsCommands.Target(invocation);
+        using ApiClient api = invocation.Connect();
+        invocation.Noted(api.Delete(path + (policy == Policy.Ignore ? invocation.GuardedQuery() : "")));
+        SetsCommands.Announce(invocation.Out, $"Set '{name}' deleted");
+        return ExitStatus.Success;
+    }
+}
+
+/// <summary><c>sets reload</c>.</summary>
+internal static class SetsReload
+{
+    /// <summary>Half a million lines are read, checked and compared before the answer.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "reload",
+        Summary = "Bring the files of all sets into force",
+        Details = ["In one step and only where they differ from what is in force. If any file is bad nothing changes, and the answer names the line. "
+            + "Nothing changes either, without --force, when the files would lock you out, or when a set would lose all or most of its entries, as after a failed download."],
+        Options = [GuardOptions.Force],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        using ApiClient api = invocation.Connect();
+        invocation.Noted(api.Send(HttpMethod.Post, "/v1/sets/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit));
+        invocation.Out.WriteLine("Sets reloaded successfully");
+        return ExitStatus.Success;
     }
 }

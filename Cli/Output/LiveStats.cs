@@ -80,3 +80,75 @@ internal sealed class LiveStats
     private static double Rate(ulong? before, ulong after, double seconds) =>
         before is { } first && after >= first && seconds > 0 ? (after - first) / seconds : 0;
 }
+
+/// <summary>
+/// Draws one picture over the other on a terminal, and one below the other elsewhere. Disposing brings the terminal back
+/// as it was.
+/// </summary>
+internal sealed class LiveScreen : IDisposable
+{
+    // ECMA-48 and xterm: the second screen and back, cursor off and on, home, clear to the end of line and screen.
+    private const string Enter = "\e[?1049h\e[?25l", Leave = "\e[?25h\e[?1049l", Home = "\e[H", ClearLine = "\e[K", ClearRest = "\e[J";
+
+    private readonly CliContext _context;
+    private readonly bool _decorate;
+    private bool _entered;
+
+    public LiveScreen(CliContext context)
+    {
+        _context = context;
+        _decorate = context.Decorates;
+    }
+
+    public void Draw(IEnumerable<string> lines)
+    {
+        if (_decorate)
+        {
+            _context.Out.Write(_entered ? Home : Enter + Home);
+            _entered = true;
+        }
+
+        foreach (string line in lines)
+        {
+            _context.Out.WriteLine(_decorate ? line + ClearLine : line);
+        }
+
+        _context.Out.Write(_decorate ? ClearRest : "\n");
+        _context.Flush();
+    }
+
+    public void Dispose()
+    {
+        if (_entered)
+        {
+            _context.Out.Write(Leave);
+            _context.Flush();
+        }
+    }
+}
+
+/// <summary>A graph one line high.</summary>
+internal static class Sparkline
+{
+    private const string Bars = "▁▂▃▄▅▆▇█";
+
+    /// <summary>The last values, newest on the right, scaled to the highest of them; zero is a blank.</summary>
+    public static string Draw(IReadOnlyList<double> values, int width)
+    {
+        int count = Math.Clamp(values.Count, 0, Math.Max(width, 0));
+        double highest = 0;
+        for (int i = values.Count - count; i < values.Count; i++)
+        {
+            highest = Math.Max(highest, values[i]);
+        }
+
+        return string.Create(count, (values, highest), static (text, state) =>
+        {
+            for (int i = 0; i < text.Length; i++)
+            {
+                double value = state.values[state.values.Count - text.Length + i];
+                text[i] = value <= 0 ? ' ' : Bars[Math.Min((int)(value / state.highest * Bars.Length), Bars.Length - 1)];
+            }
+        });
+    }
+}

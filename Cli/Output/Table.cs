@@ -1,3 +1,10 @@
+using System.Globalization;
+using System.Text;
+using Couic.Cli.Api;
+using Couic.Cli.Values;
+using Couic.Http.Wire;
+using Couic.Store;
+
 namespace Couic.Cli.Output;
 
 /// <summary>
@@ -72,5 +79,87 @@ internal static class Table
         {
             output.Write(c);
         }
+    }
+}
+
+/// <summary>Entries on their way into a table, kept small: 48 bytes each, a tag's text once.</summary>
+internal sealed class EntryRows
+{
+    private static readonly string[] Headers = ["Policy", "CIDR", "Tag", "Expiration"];
+
+    private readonly List<Row> _rows = [];
+    private readonly List<string> _tags = [""];
+    private readonly Dictionary<string, int> _tagNumbers = new(StringComparer.Ordinal) { [""] = 0 };
+
+    public void Add(in EntryLine entry) => _rows.Add(new Row(entry.Cidr, entry.Expiration, TagNumber(entry.Tag)));
+
+    /// <summary>Prints the table; the time that is left is counted from now.</summary>
+    public void Write(TextWriter output, Policy policy, DateTimeOffset now)
+    {
+        string name = policy.Name();
+        Table.Write(output, Headers, _rows, (row, column) => column switch
+        {
+            0 => name,
+            1 => row.Cidr.ToString(),
+            2 => _tags[row.Tag],
+            _ => ExpirationCell.Format(row.Expiration, now),
+        });
+    }
+
+    private int TagNumber(ReadOnlySpan<byte> tag)
+    {
+        if (tag.IsEmpty)
+        {
+            return 0;
+        }
+
+        Span<char> text = stackalloc char[256];
+        if (tag.Length > text.Length)
+        {
+            throw new System.Text.Json.JsonException();
+        }
+
+        ReadOnlySpan<char> key = text[..Encoding.UTF8.GetChars(tag, text)];
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> numbers = _tagNumbers.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (!numbers.TryGetValue(key, out int number))
+        {
+            number = _tags.Count;
+            _tags.Add(Printable.Escape(key.ToString()));
+            _tagNumbers.Add(key.ToString(), number);
+        }
+
+        return number;
+    }
+
+    private readonly record struct Row(Cidr Cidr, ulong Expiration, int Tag);
+}
+
+/// <summary>An entry that covers an address.</summary>
+/// <param name="Json">As the API gave it.</param>
+internal sealed record CoveringEntry(Policy Policy, Cidr Cidr, EntryRecord Entry, byte[] Json);
+
+/// <summary>The table of <c>why</c>; columns that a daemon has nothing to say in are left out.</summary>
+internal static class CoveringTable
+{
+    private sealed record Column(string Header, Func<CoveringEntry, string> Cell);
+
+    /// <param name="entries">The first one decides.</param>
+    public static void Write(TextWriter output, IReadOnlyList<CoveringEntry> entries, DateTimeOffset now)
+    {
+        ulong second = (ulong)now.ToUnixTimeSeconds();
+        Column[] columns =
+        [
+            new("Policy", e => e.Policy.Name()),
+            new("CIDR", e => e.Cidr.ToString()),
+            new("Decides", e => ReferenceEquals(e, entries[0]) ? "yes" : "no"),
+            new("Tag", e => Printable.Escape(e.Entry.Tag ?? "")),
+            new("Expiration", e => ExpirationCell.Format(e.Entry.Expiration, now)),
+            new("Added", e => Ago.Text(e.Entry.Creation, second)),
+            new("Added by", e => Printable.Escape(e.Entry.AddedBy ?? "")),
+            new("Packets", e => e.Entry.Packets?.ToString(CultureInfo.InvariantCulture) ?? ""),
+            new("Last hit", e => e.Entry.LastHit is { } hit ? hit == 0 ? "never" : Ago.Text(hit, second) : ""),
+        ];
+        columns = Array.FindAll(columns, c => c.Header == "Tag" || entries.Any(e => c.Cell(e).Length > 0));
+        Table.Write(output, Array.ConvertAll(columns, c => c.Header), entries, (entry, i) => columns[i].Cell(entry));
     }
 }

@@ -23,3 +23,63 @@ internal sealed record Terminal(bool OutputIsTerminal, bool ErrorIsTerminal, Fun
     private static bool IsWanted(Func<string, string?> environment) =>
         string.IsNullOrEmpty(environment("NO_COLOR")) && environment("TERM") is not "dumb";
 }
+
+/// <summary>Standard output, with failures as <see cref="OutputException"/>.</summary>
+internal sealed class ResultStream(Stream inner) : Stream
+{
+    public override bool CanRead => false;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => true;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        try
+        {
+            inner.Write(buffer);
+        }
+        catch (IOException e)
+        {
+            throw new OutputException(e);
+        }
+    }
+
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+        try
+        {
+            inner.Flush();
+        }
+        catch (IOException e)
+        {
+            throw new OutputException(e);
+        }
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+}
+
+/// <summary>A result could not be written; of another kind than a failure to read, which may happen in the same loop.</summary>
+internal sealed class OutputException(IOException cause) : Exception(cause.Message, cause)
+{
+    /// <summary>EPIPE in errno.h.</summary>
+    private const int BrokenPipe = 32;
+
+    /// <summary>Whoever read our output has gone, as <c>head</c> does; no failure of ours.</summary>
+    public bool ReaderHasGone => InnerException!.HResult == BrokenPipe;
+}

@@ -37,3 +37,26 @@ internal sealed class ParsedCommand
     /// <summary>The options that the command understands: its own and those of the commands above it that everything inherits.</summary>
     public IEnumerable<OptionSpec> KnownOptions => Path[0] == Command ? Command.Options : Command.Options.Concat(Path[0].Options);
 }
+
+/// <summary>A command line together with the world it runs in.</summary>
+internal sealed class Invocation(ParsedCommand parsed, CliContext context)
+{
+    public ParsedCommand Parsed { get; } = parsed;
+
+    public CliContext Context { get; } = context;
+
+    public TextWriter Out => Context.Out;
+
+    /// <summary>A required argument by its place.</summary>
+    public string Argument(int index) => Parsed.Arguments[index];
+
+    public string? Option(string name) => Parsed.Option(name);
+
+    public bool Has(string name) => Parsed.Has(name);
+}
+
+/// <summary>A command line that cannot be run; every message is one line. Exit status 2.</summary>
+internal sealed class UsageException(params IReadOnlyList<string> messages) : Exception(string.Join("; ", messages))
+{
+    public IReadOnlyList<string> Messages { get; } = messages;
+}

@@ -142,3 +142,39 @@ internal sealed class CidrLines(Stream stream) : IDisposable
         return _start < _end;
     }
 }
+
+/// <summary>A network on the command line: the dialect of the API, or a bare address for its /32 or /128.</summary>
+internal static class CidrArgument
+{
+    /// <returns>Null when the text is good, else what is wrong with it and what was expected.</returns>
+    public static string? TryParse(string text, out Cidr cidr)
+    {
+        Span<byte> utf8 = stackalloc byte[64];
+        if (Encoding.UTF8.TryGetBytes(text, utf8, out int length) && Cidr.TryParseAddress(utf8[..length], out cidr))
+        {
+            return null;
+        }
+
+        CidrFault fault = Cidr.TryParse(text, out cidr);
+        return fault == CidrFault.None ? null : $"\"{Printable.Quote(text)}\" is no CIDR: {fault.Explain()}";
+    }
+}
+
+/// <summary>Opens FILE arguments.</summary>
+internal static class LineFile
+{
+    /// <param name="file"><c>-</c> is standard input.</param>
+    /// <exception cref="CliException">It cannot be opened.</exception>
+    public static Stream Open(CliContext context, string file)
+    {
+        try
+        {
+            return file == "-" ? context.Input : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 65536);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            string cause = Directory.Exists(file) ? "is a directory" : SystemErrors.Text(e);
+            throw new CliException($"read \"{Printable.Quote(file)}\": {cause}");
+        }
+    }
+}

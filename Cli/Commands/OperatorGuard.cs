@@ -1,6 +1,7 @@
 using System.Text;
 using Couic.Cli.Api;
 using Couic.Cli.Syntax;
+using Couic.Cli.Values;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
@@ -9,7 +10,7 @@ namespace Couic.Cli.Commands;
 /// Objects to a drop that would cut off the operator who asks for it: everything of a family, or the address that the
 /// session was opened from, unless that is ignored.
 /// </summary>
-internal sealed class LockOutGuard
+internal sealed class OperatorGuard
 {
     private readonly ApiClient _api;
     private readonly bool _isActive;
@@ -17,7 +18,7 @@ internal sealed class LockOutGuard
     private readonly Dictionary<Cidr, bool> _operators = [];
 
     /// <param name="isActive">False with <c>--force</c>, and for ignore, which cuts nobody off.</param>
-    public LockOutGuard(Invocation invocation, ApiClient api, bool isActive)
+    public OperatorGuard(Invocation invocation, ApiClient api, bool isActive)
     {
         _api = api;
         _isActive = isActive;
@@ -111,5 +112,29 @@ internal sealed class LockOutGuard
         text = text.Split('%')[0];
         text = text.StartsWith("::ffff:", StringComparison.OrdinalIgnoreCase) && text.Contains('.', StringComparison.Ordinal) ? text[7..] : text;
         return Cidr.TryParseAddress(Encoding.UTF8.GetBytes(text), out Cidr address) ? address : null;
+    }
+}
+
+/// <summary>What every change has to do with the daemon's guard against lock-outs: it is asked to refuse, unless forced.</summary>
+internal static class GuardOptions
+{
+    public static readonly OptionSpec Force = new("force", '\0', null, "Do it even where that may lock you out");
+
+    /// <summary>The query of a change: <paramref name="parts"/>, and what is asked of the guard.</summary>
+    public static string GuardedQuery(this Invocation invocation, params IEnumerable<string?> parts)
+    {
+        IEnumerable<string> all = parts.OfType<string>().Append(invocation.Has(Force.Long) ? "force=true" : "guard=refuse");
+        return "?" + string.Join('&', all);
+    }
+
+    /// <summary>Shows what the daemon warns of.</summary>
+    public static ApiAnswer Noted(this Invocation invocation, ApiAnswer answer)
+    {
+        foreach (string warning in answer.Warnings)
+        {
+            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {Printable.Escape(warning)}");
+        }
+
+        return answer;
     }
 }
