@@ -6,7 +6,7 @@ using Couic.Native;
 
 namespace Couic.Cli;
 
-/// <summary>The world of one invocation: streams, environment, clock. Tests make their own.</summary>
+/// <summary>The environment of one invocation: streams, variables, clock. Tests replace it.</summary>
 internal sealed class CliContext
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
@@ -23,7 +23,7 @@ internal sealed class CliContext
     /// <summary>Text results.</summary>
     public TextWriter Out { get; }
 
-    /// <summary>Results that are bytes already. Flush <see cref="Out"/> before the first write.</summary>
+    /// <summary>Results as bytes. Flush <see cref="Out"/> before the first write.</summary>
     public Stream Output { get; }
 
     public TextWriter Error { get; }
@@ -50,7 +50,7 @@ internal sealed class CliContext
         return new CliContext(StandardStream.Output, error, StandardStream.Input, Terminal.OfProcess());
     }
 
-    /// <summary>From now on signals interrupt waits instead of ending the program.</summary>
+    /// <summary>Makes signals interrupt waits instead of ending the program.</summary>
     public Interrupts CatchInterrupts() => new(Wait);
 
     public void Flush()
@@ -61,7 +61,7 @@ internal sealed class CliContext
 }
 
 /// <summary>
-/// While it lives, the signals that end a program end a wait instead, so that the terminal can be put back in order.
+/// Until it is disposed, termination signals end a wait instead of the process, so that the terminal can be restored.
 /// </summary>
 internal sealed class Interrupts : IDisposable
 {

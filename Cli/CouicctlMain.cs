@@ -6,13 +6,13 @@ using Couic.Store;
 
 namespace Couic.Cli;
 
-/// <summary>The command line tool: parses, runs, and turns every failure into lines on standard error and a status.</summary>
+/// <summary>The command line tool: parses, runs, and reports every failure on standard error and by the exit status.</summary>
 internal static class CouicctlMain
 {
     public const string Name = "couicctl";
 
     /// <summary>Runs on the streams of the process.</summary>
-    /// <param name="args">The words behind the program's name.</param>
+    /// <param name="args">The arguments after the program's name.</param>
     /// <returns>An <see cref="ExitStatus"/>.</returns>
     public static int Run(string[] args) => Run(args, CliContext.OfProcess());
 
@@ -86,7 +86,7 @@ internal static class CouicctlMain
         return status;
     }
 
-    /// <summary>What a failed command had printed before it failed still comes out.</summary>
+    /// <summary>Writes what the command had printed before it failed.</summary>
     private static void TryFlush(CliContext context)
     {
         try
@@ -95,12 +95,12 @@ internal static class CouicctlMain
         }
         catch (OutputException)
         {
-            // The failure that was reported is the one that matters.
+            // The failure reported first is the one that matters.
         }
     }
 }
 
-/// <summary>The tree of all commands of couicctl: what is parsed, explained, completed and printed in its man page.</summary>
+/// <summary>The command tree of couicctl: source of parser, help, completion and manual page.</summary>
 internal static class CouicctlCommands
 {
     public static readonly CommandSpec Root = new()
@@ -126,7 +126,7 @@ internal static class CouicctlCommands
     };
 }
 
-/// <summary>What the shell sees.</summary>
+/// <summary>Exit statuses.</summary>
 internal static class ExitStatus
 {
     public const int Success = 0;
@@ -134,10 +134,10 @@ internal static class ExitStatus
     /// <summary>A failed command or a bad configuration.</summary>
     public const int Failure = 1;
 
-    /// <summary>A command line that cannot be run; nothing was sent.</summary>
+    /// <summary>An invalid command line; no request was sent.</summary>
     public const int Usage = 2;
 
-    /// <summary>Of <c>status --check</c>: the daemon cannot be asked.</summary>
+    /// <summary>Of <c>status --check</c>: the daemon cannot be reached.</summary>
     public const int Unreachable = 2;
 }
 
@@ -146,11 +146,11 @@ internal sealed class CliException(params IReadOnlyList<string> messages) : Exce
 {
     public IReadOnlyList<string> Messages { get; } = messages;
 
-    /// <summary>The status of the answer that said no; 0 where there was none.</summary>
+    /// <summary>The HTTP status of the refusal; 0 when there was no answer.</summary>
     public int Status { get; init; }
 }
 
-/// <summary>The version that the build was given.</summary>
+/// <summary>The version of the build.</summary>
 internal static class ProductVersion
 {
     /// <summary>MAJOR.MINOR.PATCH.</summary>

@@ -3,18 +3,18 @@ using System.Text;
 
 namespace Couic.Cli;
 
-/// <summary>From where the operator has logged in.</summary>
+/// <summary>The address from which the operator logged in.</summary>
 internal static class SessionOrigin
 {
     /// <summary>Set by sshd(8): the client's address and port, the server's address and port.</summary>
     private const string Variable = "SSH_CONNECTION";
 
-    /// <summary>Processes that are looked at; a shell in sudo in a shell has five above it.</summary>
+    /// <summary>Ancestors to examine; a shell in sudo in a shell has five.</summary>
     private const int MaxDepth = 32;
 
     /// <summary>
-    /// The variable of this process, or of the nearest process above it that has one: sudo(8) takes it out of the environment.
-    /// Null where nobody has logged in over SSH.
+    /// The variable of this process, or of the nearest ancestor that has it: sudo(8) removes it from the environment. Null when
+    /// the session does not come over SSH.
     /// </summary>
     public static string? Find()
     {
@@ -40,7 +40,7 @@ internal static class SessionOrigin
         parent = 0;
         string text = Read($"/proc/{process}/stat");
 
-        // The name in parentheses may hold anything; behind it stand the state and the parent (proc(5)).
+        // The name in parentheses may contain any character; state and parent follow it (proc(5)).
         string[] fields = text[(text.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return fields.Length > 1 && int.TryParse(fields[1], NumberStyles.None, CultureInfo.InvariantCulture, out parent);
     }

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Couic.Cli;
 
-/// <summary>Words for errors of the system; the framework's own texts are trimmed away in the shipped executable.</summary>
+/// <summary>Texts of system errors; the framework's own texts are trimmed from the shipped executable.</summary>
 internal static class SystemErrors
 {
     /// <summary>In lower case, such as <c>no space left on device</c>.</summary>
@@ -20,7 +20,7 @@ internal static class SystemErrors
         _ => e.GetType().Name,
     };
 
-    /// <summary>What strerror(3) says, in lower case.</summary>
+    /// <summary>The text of strerror(3), in lower case.</summary>
     public static string Text(int errno)
     {
         string text = new Win32Exception(errno).Message;

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Couic.Demo;
 
-/// <summary>The few requests of the demonstration, over the daemon's Unix socket like any other client's.</summary>
+/// <summary>The requests of the demonstration, over the daemon's Unix socket.</summary>
 internal sealed class DemoApi : IDisposable
 {
     private readonly HttpClient _http;
@@ -48,7 +48,7 @@ internal sealed class DemoApi : IDisposable
     {
         using var request = new HttpRequestMessage(method, path) { Content = body };
 
-        // The handler's synchronous path knows no connect callback, so the asynchronous one is waited for.
+        // The handler ignores the connect callback in its synchronous path, so the asynchronous one is awaited.
         using HttpResponseMessage response = _http.SendAsync(request).GetAwaiter().GetResult();
         if (!response.IsSuccessStatusCode)
         {

@@ -5,7 +5,7 @@ using Couic.Native;
 
 namespace Couic.Demo;
 
-/// <summary>This executable once more, as the daemon inside the namespace, with a configuration and a folder of its own.</summary>
+/// <summary>A second process of this executable: the daemon inside the namespace, with its own configuration and folder.</summary>
 internal sealed class DemoDaemon : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -13,8 +13,8 @@ internal sealed class DemoDaemon : IDisposable
     private readonly StringBuilder _said = new();
     private readonly Process _keeper;
 
-    /// <summary>Starts the daemon and waits until it answers, which it does once the filter is attached.</summary>
-    /// <exception cref="IOException">It did not start; the message ends with what it said.</exception>
+    /// <summary>Starts the daemon and waits for its first answer, which comes after the filter is attached.</summary>
+    /// <exception cref="IOException">The daemon did not start; the message ends with its output.</exception>
     public DemoDaemon(DemoNetwork network, string mode)
     {
         string config = WriteConfiguration(mode);
@@ -26,7 +26,7 @@ internal sealed class DemoDaemon : IDisposable
             RedirectStandardError = true,
         };
 
-        // A process is born in the namespace of the thread that starts it.
+        // A process inherits the namespace of the thread that starts it.
         _keeper = network.Inside.Run(() => Process.Start(start)!);
         _keeper.OutputDataReceived += Keep;
         _keeper.ErrorDataReceived += Keep;
@@ -49,7 +49,7 @@ internal sealed class DemoDaemon : IDisposable
 
     private string SocketPath => Path.Combine(_folder, "couic.sock");
 
-    /// <summary>Ends the daemon; false when it did not end by itself with status 0.</summary>
+    /// <summary>Stops the daemon; false unless it exits with status 0.</summary>
     public bool Stop()
     {
         _keeper.StandardInput.Close();

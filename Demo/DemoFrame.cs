@@ -4,17 +4,17 @@ using System.Net.Sockets;
 
 namespace Couic.Demo;
 
-/// <summary>Ethernet frames with a UDP packet in them. Sources are free to choose, as an attacker's are.</summary>
+/// <summary>Ethernet frames with a UDP packet. Source addresses are arbitrary, as an attacker's are.</summary>
 internal static class DemoFrame
 {
-    /// <summary>Bytes 6 to 11, the hardware source address, are where the sender numbers its frames.</summary>
+    /// <summary>Bytes 6 to 11, the source hardware address, hold the serial number of the frame.</summary>
     public const int SourceOffset = 6;
 
     private const ushort TypeIPv4 = 0x0800;
     private const ushort TypeIPv6 = 0x86dd;
     private const ushort TypeVlan = 0x8100;
 
-    /// <summary>IEEE 802's EtherType for local experiments: not IP, so no rule can touch it.</summary>
+    /// <summary>IEEE 802's EtherType for local experiments: not IP, so no rule applies.</summary>
     private const ushort TypeExperiment = 0x88b5;
 
     private const byte ProtocolUdp = 17;
@@ -24,7 +24,7 @@ internal static class DemoFrame
     private static readonly IPAddress DestinationV4 = IPAddress.Parse("192.0.2.1");
     private static readonly IPAddress DestinationV6 = IPAddress.Parse("2001:db8::1");
 
-    /// <summary>A packet from <paramref name="source"/>, behind a VLAN tag if <paramref name="vlan"/> is not 0.</summary>
+    /// <summary>A packet from <paramref name="source"/>, after a VLAN tag if <paramref name="vlan"/> is not 0.</summary>
     public static byte[] Udp(IPAddress source, ushort vlan = 0)
     {
         bool v4 = source.AddressFamily == AddressFamily.InterNetwork;
@@ -47,7 +47,7 @@ internal static class DemoFrame
         return frame;
     }
 
-    /// <summary>A frame that passes whatever the rules are: where it has arrived, those sent before it have or never will.</summary>
+    /// <summary>A frame that always passes: after it has arrived, no earlier frame is still under way.</summary>
     public static byte[] Marker()
     {
         byte[] frame = new byte[60];
@@ -55,7 +55,7 @@ internal static class DemoFrame
         return frame;
     }
 
-    /// <summary>Writes destination and tag and returns where the EtherType goes.</summary>
+    /// <summary>Writes destination and tag; returns the offset of the EtherType.</summary>
     private static Span<byte> WriteEthernet(Span<byte> frame, ushort vlan)
     {
         frame[..6].Fill(0xff);
@@ -97,7 +97,7 @@ internal static class DemoFrame
         BinaryPrimitives.WriteUInt16BigEndian(datagram[4..], UdpHeaderBytes);
     }
 
-    /// <summary>The Internet checksum (RFC 1071) of an even number of bytes whose own field is still 0.</summary>
+    /// <summary>The Internet checksum (RFC 1071) of an even number of bytes whose checksum field is 0.</summary>
     private static ushort Checksum(ReadOnlySpan<byte> header)
     {
         uint sum = 0;

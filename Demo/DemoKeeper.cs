@@ -3,17 +3,17 @@ using System.Diagnostics;
 namespace Couic.Demo;
 
 /// <summary>
-/// The process between the demonstration and its daemon. It ends the daemon and removes the folder as soon as its
-/// standard input ends, which the kernel sees to even when the demonstration itself was killed.
+/// The supervisor between the demonstration and its daemon. It stops the daemon and removes the folder when its standard input
+/// ends, which happens even if the demonstration is killed.
 /// </summary>
 internal static class DemoKeeper
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Runs <c>PROGRAM run -c CONFIG</c> until standard input ends; then removes <paramref name="folder"/>.</summary>
+    /// <summary>Runs <c>PROGRAM run -c CONFIG</c> until standard input ends, then removes <paramref name="folder"/>.</summary>
     public static int Run(string program, string config, string folder)
     {
-        // A Ctrl-C at the terminal reaches this process too, and it is needed after it.
+        // Ctrl-C at the terminal reaches this process too, but it has to clean up.
         using var interrupt = System.Runtime.InteropServices.PosixSignalRegistration.Create(
             System.Runtime.InteropServices.PosixSignal.SIGINT, context => context.Cancel = true);
         using var terminate = System.Runtime.InteropServices.PosixSignalRegistration.Create(
@@ -31,7 +31,7 @@ internal static class DemoKeeper
         }
     }
 
-    /// <summary>Asks the daemon to end, as an operator would; false if it had to be killed or failed.</summary>
+    /// <summary>Stops the daemon with SIGTERM; false if it had to be killed or failed.</summary>
     private static bool End(Process daemon)
     {
         if (!daemon.HasExited)

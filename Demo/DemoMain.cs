@@ -4,16 +4,16 @@ using System.Runtime.InteropServices;
 namespace Couic.Demo;
 
 /// <summary>
-/// <c>couic demo</c>: shows on this kernel that the filter works, with real packets between two namespaces of its own, and
-/// leaves nothing behind. The newcomer's first look, and the operator's "does XDP work here?".
+/// <c>couic demo</c>: shows that the filter works on this kernel, with real packets between two namespaces that it creates and
+/// removes.
 /// </summary>
 internal static class DemoMain
 {
     /// <summary>The first argument of the hidden call that runs <see cref="DemoKeeper"/>.</summary>
     public const string KeeperWord = "--keeper";
 
-    /// <summary>Runs the verb. Exit status 0 when every verdict was right, 1 otherwise, 2 for arguments it does not have.</summary>
-    /// <param name="arguments">What follows the verb.</param>
+    /// <summary>Runs the verb. Exit status 0 when every verdict was right, 1 otherwise, 2 for invalid arguments.</summary>
+    /// <param name="arguments">The arguments after the verb.</param>
     public static int Run(ReadOnlySpan<string> arguments)
     {
         if (arguments is [KeeperWord, string program, string config, string folder])
@@ -61,7 +61,7 @@ internal static class DemoMain
         long start = Stopwatch.GetTimestamp();
         using var network = new DemoNetwork();
 
-        // An interrupted demonstration has no result; the keeper cleans up behind it as behind any other.
+        // An interrupted demonstration has no result; the supervisor cleans up.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => Environment.Exit(130));
         var printer = new DemoPrinter(Console.Out);
         printer.Begin();

@@ -2,7 +2,7 @@ using Couic.Native;
 
 namespace Couic.Demo;
 
-/// <summary>Two namespaces of our own and the pair of interfaces between them. All of it ends with the process.</summary>
+/// <summary>Two network namespaces and the veth pair between them. They end with the process.</summary>
 internal sealed class DemoNetwork : IDisposable
 {
     public const string InnerInterface = "inner";
@@ -19,10 +19,10 @@ internal sealed class DemoNetwork : IDisposable
         Inside.Run(() => VethPair.SetUp(InnerInterface));
     }
 
-    /// <summary>The machine that the filter protects.</summary>
+    /// <summary>The protected machine.</summary>
     public NetworkNamespace Inside { get; }
 
-    /// <summary>The world that the packets come from.</summary>
+    /// <summary>The origin of the packets.</summary>
     public NetworkNamespace Outside { get; }
 
     public void Dispose()

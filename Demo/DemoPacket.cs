@@ -2,8 +2,8 @@ using System.Net;
 
 namespace Couic.Demo;
 
-/// <summary>A packet of the demonstration and what the rules must make of it.</summary>
-/// <param name="Why">The rule that decides, for the reader.</param>
+/// <summary>A packet of the demonstration and its expected verdict.</summary>
+/// <param name="Why">The rule that decides, for display.</param>
 internal sealed record DemoPacket(string Source, bool Passes, string Why, ushort Vlan = 0)
 {
     public byte[] Build() => DemoFrame.Udp(IPAddress.Parse(Source), Vlan);

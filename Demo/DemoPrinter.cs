@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Couic.Demo;
 
-/// <summary>Writes what happens as it happens, and keeps the count of what was right.</summary>
+/// <summary>Prints the demonstration as it runs, and counts correct verdicts.</summary>
 internal sealed class DemoPrinter(TextWriter output)
 {
     private int _right;
@@ -36,7 +36,7 @@ internal sealed class DemoPrinter(TextWriter output)
         }
     }
 
-    /// <param name="brief">One line when all is as it should be.</param>
+    /// <param name="brief">One line when all verdicts are correct.</param>
     public void Verdicts(string when, IReadOnlyList<DemoPacket> packets, int[] arrived, bool brief = false)
     {
         bool[] right = [.. packets.Select((p, i) => arrived[i] == (p.Passes ? DemoProbe.Repeat : 0))];

@@ -4,10 +4,10 @@ using Couic.Native;
 
 namespace Couic.Demo;
 
-/// <summary>Sends packets on the outer end of the pair and counts which come out of the filter on the inner end.</summary>
+/// <summary>Sends packets on the outer end of the pair and counts those that pass the filter on the inner end.</summary>
 internal sealed class DemoProbe : IDisposable
 {
-    /// <summary>Each packet is sent so many times: one that came through by chance does not hide among ten.</summary>
+    /// <summary>Repetitions per packet, so that a single packet that passes by chance shows.</summary>
     public const int Repeat = 10;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -23,7 +23,7 @@ internal sealed class DemoProbe : IDisposable
         _outside = network.Outside.Run(() => new RawSocket(DemoNetwork.OuterInterface));
     }
 
-    /// <summary>How many of the repetitions of each packet arrived.</summary>
+    /// <summary>The number of repetitions of each packet that arrived.</summary>
     public int[] Send(IReadOnlyList<DemoPacket> packets)
     {
         uint first = _serial;
@@ -62,7 +62,7 @@ internal sealed class DemoProbe : IDisposable
         long start = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(start) < Patience)
         {
-            // A frame may have come by way of another CPU, so the marker is not quite the last.
+            // A frame may arrive through another CPU, so the marker is not always the last.
             if (!_inside.TryReceive(_buffer, markerSeen ? Grace : Patience, out int length))
             {
                 if (markerSeen)

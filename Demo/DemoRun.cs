@@ -2,14 +2,14 @@ using System.Diagnostics;
 
 namespace Couic.Demo;
 
-/// <summary>One pass through the scenario in one mode of XDP.</summary>
+/// <summary>One run of the scenario in one XDP mode.</summary>
 internal sealed class DemoRun(DemoNetwork network, DemoPrinter printer, TimeProvider time)
 {
-    /// <summary>An expired entry is out of the kernel within 1 s of its time, on a machine that is not overloaded.</summary>
+    /// <summary>Expired entries leave the kernel within 1 s, on a machine that is not overloaded.</summary>
     private static readonly TimeSpan ExpirySlack = TimeSpan.FromSeconds(3);
 
-    /// <exception cref="IOException">The daemon did not start, or did not do as asked.</exception>
-    /// <param name="brief">Tables only for what is wrong, and no waiting for an expiry.</param>
+    /// <exception cref="IOException">The daemon did not start, or a request failed.</exception>
+    /// <param name="brief">Print tables only for failures, and skip the wait for an expiry.</param>
     public void Run(string mode, bool brief)
     {
         printer.BeginMode(mode);

@@ -1,15 +1,15 @@
 namespace Couic.Demo;
 
 /// <summary>
-/// What the demonstration shows: rules, and packets with what must become of them before the rules, with them, and after
-/// one was removed and one has expired. Addresses are those that RFC 5737 and RFC 3849 set apart for documentation.
+/// The rules of the demonstration, and packets with their verdicts before the rules, with them, and after one was removed and
+/// one has expired. Addresses are those of RFC 5737 and RFC 3849 for documentation.
 /// </summary>
 internal static class DemoScenario
 {
     public const string Removed = "203.0.113.66/32";
     public const string Expiring = "192.0.2.128/25";
 
-    /// <summary>How long <see cref="Expiring"/> lives; the API takes whole seconds, and one that begins now may be over at once.</summary>
+    /// <summary>Lifetime of <see cref="Expiring"/>; the API takes whole seconds, and one that begins now may end at once.</summary>
     public const int LifetimeSeconds = 3;
 
     public static IReadOnlyList<(string Policy, string Cidr)> Rules { get; } =
@@ -36,9 +36,9 @@ internal static class DemoScenario
         new("2001:db8:bad:600d::1", Passes: true, "ignore 2001:db8:bad:600d::/64 wins"),
     ];
 
-    /// <summary>The same sources before there is a rule.</summary>
+    /// <summary>The same sources before any rule.</summary>
     public static IReadOnlyList<DemoPacket> WithoutRules { get; } =
-        [.. WithRules.Select(p => p with { Passes = true, Why = "there is no rule yet" })];
+        [.. WithRules.Select(p => p with { Passes = true, Why = "no rule yet" })];
 
     public static IReadOnlyList<DemoPacket> AfterRemoval { get; } =
     [

@@ -7,17 +7,17 @@ using System.Text.Json.Serialization.Metadata;
 namespace Couic.Cli.Api;
 
 /// <summary>
-/// Talks to the daemon over its socket or the network, one request at a time. Whatever goes wrong is a
-/// <see cref="CliException"/> that says what to do.
+/// Sends requests to the daemon over its socket or the network, one at a time. Every failure is a <see cref="CliException"/>
+/// that says what to do.
 /// </summary>
 internal sealed class ApiClient : IDisposable
 {
-    /// <summary>How long the head of an answer may take; a body that is streamed has no limit of its own.</summary>
+    /// <summary>Time limit for the head of an answer; a streamed body has none.</summary>
     public static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long an upload waits for the daemon's word before it goes on without (RFC 9110 §10.1.1); a busy machine may need seconds.</summary>
+    /// <summary>How long an upload waits for <c>100 Continue</c> (RFC 9110 §10.1.1); a busy machine may need seconds.</summary>
     private static readonly TimeSpan ContinueTime = TimeSpan.FromSeconds(5);
 
     private readonly Endpoint _endpoint;
@@ -54,8 +54,8 @@ internal sealed class ApiClient : IDisposable
         return new ApiAnswer(status, body, _warnings);
     }
 
-    /// <summary>Sends a request and hands the answer's body over while it arrives.</summary>
-    /// <returns>The status, which is a success.</returns>
+    /// <summary>Sends a request and passes on the body of the answer as it arrives.</summary>
+    /// <returns>The status, always a success.</returns>
     public int Stream(HttpMethod method, string path, HttpContent? content, Action<Stream> read, TimeSpan? limit = null)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
@@ -63,7 +63,7 @@ internal sealed class ApiClient : IDisposable
         request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlMain.Name}/{ProductVersion.Text}");
         if (content is { Headers.ContentLength: null })
         {
-            // A long upload waits for the daemon's word, so that a refusal is read and not run into.
+            // A long upload waits for 100 Continue, so that a refusal is read before the body is sent.
             request.Headers.ExpectContinue = true;
         }
 
@@ -77,7 +77,7 @@ internal sealed class ApiClient : IDisposable
                 throw ApiRefusal.Explain(status, path, ReadAll(stream, ApiRefusal.MaxBytes), _endpoint);
             }
 
-            // RFC 7234 section 5.5: the text is a quoted string.
+            // RFC 7234 §5.5: the text is a quoted string.
             _warnings = [.. response.Headers.Warning.Select(warning => warning.Text.Trim('"'))];
             read(stream);
         }
@@ -89,7 +89,7 @@ internal sealed class ApiClient : IDisposable
         return status;
     }
 
-    /// <summary>Reads a body that must have this form.</summary>
+    /// <summary>Parses a body of a known type.</summary>
     public T Parse<T>(ApiAnswer answer, JsonTypeInfo<T> type)
     {
         T? value = default;
@@ -97,7 +97,7 @@ internal sealed class ApiClient : IDisposable
         return value!;
     }
 
-    /// <summary>Runs what reads an answer; an answer of another form is an error that says so.</summary>
+    /// <summary>Runs a parser of an answer; a malformed answer becomes an error message.</summary>
     public void Read(Action read)
     {
         try
@@ -106,14 +106,14 @@ internal sealed class ApiClient : IDisposable
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // InvalidOperationException: a lone surrogate in a string, which the reader finds only when it is asked for.
+            // InvalidOperationException: a lone surrogate in a string, which the reader reports only when the string is read.
             throw new CliException($"the answer of the daemon at {_endpoint.Display} is not what couicctl {ProductVersion.Text} expects (is it another version?)");
         }
     }
 
     /// <summary>
-    /// The addresses that a remote daemon sees this machine under, as far as it can be known from here: those that the system takes for
-    /// sending there. None for a local daemon, over a tunnel that ends on this machine, or where the name is unknown.
+    /// The addresses under which a remote daemon probably sees this machine: those that the system uses to send there. Empty
+    /// for a local daemon, for a tunnel that ends on this machine, or when the name is unknown.
     /// </summary>
     public IReadOnlyList<IPAddress> OwnAddresses()
     {
@@ -122,7 +122,7 @@ internal sealed class ApiClient : IDisposable
         {
             try
             {
-                // Connecting a datagram socket sends nothing; it only chooses the route.
+                // Connecting a datagram socket sends no packet; it only selects the route.
                 using var probe = new Socket(remote.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
                 probe.Connect(remote, _endpoint.Port);
                 if (probe.LocalEndPoint is IPEndPoint { Address: { } local } && !IPAddress.IsLoopback(local))
@@ -132,7 +132,7 @@ internal sealed class ApiClient : IDisposable
             }
             catch (SocketException)
             {
-                // No route in this family.
+                // No route for this address family.
             }
         }
 
@@ -223,6 +223,6 @@ internal sealed class ApiClient : IDisposable
     }
 }
 
-/// <summary>An answer that says yes, read to its end.</summary>
-/// <param name="Warnings">What the daemon warns of though it did it.</param>
+/// <summary>A successful answer, read completely.</summary>
+/// <param name="Warnings">Warnings about a request that succeeded.</param>
 internal sealed record ApiAnswer(int Status, byte[] Body, IReadOnlyList<string> Warnings);

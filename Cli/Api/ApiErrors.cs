@@ -5,16 +5,16 @@ using Couic.Http.Wire;
 
 namespace Couic.Cli.Api;
 
-/// <summary>Turns an answer that says no into what the operator reads: status, code, message and each field's detail.</summary>
+/// <summary>Formats a refusal for the operator: status, code, message and the detail of each field.</summary>
 internal static class ApiRefusal
 {
-    /// <summary>Bytes of an error's body that are looked at; a set with 5 MiB of bad lines still fits.</summary>
+    /// <summary>Bytes read of an error's body; a set with 5 MiB of invalid lines still fits.</summary>
     public const int MaxBytes = 64 * 1024 * 1024;
 
-    /// <summary>Ends of paths that couic 1.x does not know; it takes some of them for a policy.</summary>
+    /// <summary>Suffixes of paths that couic 1.x does not have; it takes some of them for a policy.</summary>
     private static readonly string[] NewPaths = ["/v1/status", "/v1/peers", "/v1/reload", "/bulk"];
 
-    /// <param name="path">What was asked for.</param>
+    /// <param name="path">The requested path.</param>
     public static CliException Explain(int status, string path, byte[] body, Endpoint endpoint)
     {
         if (Read(body) is not { } error)
@@ -39,7 +39,7 @@ internal static class ApiRefusal
         return new CliException(lines) { Status = status };
     }
 
-    /// <summary>The daemon advises what a request would say; here it is an option.</summary>
+    /// <summary>The daemon advises query parameters; couicctl has options.</summary>
     private static string InOurWords(string message) =>
         Printable.Escape(message).Replace("say ?force=true", "use --force", StringComparison.Ordinal).Replace("?force=true", "--force", StringComparison.Ordinal);
 
@@ -61,7 +61,7 @@ internal static class ApiRefusal
     }
 }
 
-/// <summary>Words for a daemon that could not be reached.</summary>
+/// <summary>Explains why the daemon could not be reached.</summary>
 internal static class ConnectFailure
 {
     private const int NoAccess = 13;

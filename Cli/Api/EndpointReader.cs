@@ -4,14 +4,13 @@ using Couic.Config;
 namespace Couic.Cli.Api;
 
 /// <summary>
-/// Reads couicctl.toml and the client file that it names. Without a file it is the embedded default of the daemon, so that
-/// both meet when neither is configured.
+/// Reads couicctl.toml and the client file that it names. Without a file, uses the same embedded default as the daemon.
 /// </summary>
 internal static class EndpointReader
 {
     public const string DefaultPath = "/etc/couic/couicctl.toml";
 
-    /// <summary>sun_path of linux/un.h without the NUL.</summary>
+    /// <summary>Length of sun_path in linux/un.h, without the NUL.</summary>
     private const int MaxSocketPathBytes = 107;
 
     private enum Mode
@@ -20,8 +19,8 @@ internal static class EndpointReader
         Remote,
     }
 
-    /// <param name="path">The file that was asked for; null for the default.</param>
-    /// <exception cref="CliException">The configuration is bad or cannot be read; every fault is named.</exception>
+    /// <param name="path">The given file; null for the default.</param>
+    /// <exception cref="CliException">The configuration is invalid or unreadable; every fault is named.</exception>
     public static Endpoint Read(string? path)
     {
         if (path is null && !File.Exists(DefaultPath))
@@ -42,7 +41,9 @@ internal static class EndpointReader
             : draft.ToEndpoint(path);
     }
 
-    /// <summary>All keys of both modes are known in either, so that one line switches a file over; only those of its mode are required.</summary>
+    /// <summary>
+    /// Both modes know all keys, so that one line switches a file over; only the keys of the active mode are required.
+    /// </summary>
     private static Draft ReadKeys(KeyReader keys)
     {
         Mode mode = keys.Word("mode", Mode.Local, ("local", Mode.Local), ("remote", Mode.Remote));
@@ -95,7 +96,7 @@ internal static class EndpointReader
         }
     }
 
-    /// <summary>The token of a client file; its group is the daemon's business.</summary>
+    /// <summary>Reads the token of a client file; the group concerns only the daemon.</summary>
     private static string ClientToken(string path)
     {
         var faults = new List<Fault>();
@@ -130,7 +131,7 @@ internal static class EndpointReader
     }
 }
 
-/// <summary>Where the daemon is and how we say who we are.</summary>
+/// <summary>The address of the daemon and the token for it.</summary>
 internal sealed record Endpoint
 {
     /// <summary>Path of the Unix socket; null for a remote daemon.</summary>
@@ -142,16 +143,16 @@ internal sealed record Endpoint
 
     public bool Tls { get; init; }
 
-    /// <summary>PEM file of the only authorities to trust; null for those of the system.</summary>
+    /// <summary>PEM file of the only trusted authorities; null for the system's.</summary>
     public string? CaFile { get; init; }
 
     /// <summary>Secret.</summary>
     public required string Token { get; init; }
 
-    /// <summary>The file that the token was read from, for error messages.</summary>
+    /// <summary>The file of the token, for error messages.</summary>
     public required string TokenFile { get; init; }
 
-    /// <summary>Where RIPEstat is asked instead of at its own address; null for that.</summary>
+    /// <summary>Base URL for RIPEstat; null for the public one.</summary>
     public string? RipeStatUrl { get; init; }
 
     /// <summary>For error messages: the socket in quotes, or the URL.</summary>
@@ -162,14 +163,14 @@ internal sealed record Endpoint
         : new UriBuilder(Tls ? "https" : "http", Host, Port).Uri;
 }
 
-/// <summary>Small files that couicctl reads before it can ask anything.</summary>
+/// <summary>Reads small configuration files.</summary>
 internal static class ConfigFile
 {
-    /// <summary>Bytes; ours have a few hundred.</summary>
+    /// <summary>Bytes; a real file has a few hundred.</summary>
     private const int MaxBytes = 64 * 1024;
 
     /// <param name="what">Such as <c>configuration</c>, for the error message.</param>
-    /// <exception cref="CliException">It cannot be read.</exception>
+    /// <exception cref="CliException">The file cannot be read.</exception>
     public static byte[] Read(string path, string what)
     {
         try

@@ -3,7 +3,7 @@ using Couic.Store;
 
 namespace Couic.Cli.Api;
 
-/// <summary>What a list shows of one entry, read in place.</summary>
+/// <summary>The fields of an entry that a list shows, parsed in place.</summary>
 internal readonly ref struct EntryLine
 {
     public Cidr Cidr { get; private init; }
@@ -14,7 +14,7 @@ internal readonly ref struct EntryLine
     /// <summary>Seconds since 1970, 0 for never.</summary>
     public ulong Expiration { get; private init; }
 
-    /// <exception cref="JsonException">It is no entry.</exception>
+    /// <exception cref="JsonException">The text is not an entry.</exception>
     public static EntryLine Parse(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json);
@@ -67,13 +67,13 @@ internal readonly ref struct EntryLine
 
 internal delegate void JsonElementAction(ReadOnlySpan<byte> element);
 
-/// <summary>Walks a JSON array of any length while it arrives; memory is bounded by its longest element.</summary>
+/// <summary>Iterates over a JSON array of any length as it arrives; memory is bounded by its longest element.</summary>
 internal static class JsonArrayReader
 {
     private const int FirstBuffer = 64 * 1024;
 
-    /// <param name="action">Gets the text of each element; it is gone after the call.</param>
-    /// <exception cref="JsonException">It is no JSON array, or it breaks off.</exception>
+    /// <param name="action">Receives the text of each element; the buffer is reused after the call.</param>
+    /// <exception cref="JsonException">The stream is not a JSON array, or is truncated.</exception>
     public static void ForEach(Stream stream, JsonElementAction action)
     {
         byte[] buffer = new byte[FirstBuffer];
@@ -100,7 +100,7 @@ internal static class JsonArrayReader
         }
     }
 
-    /// <summary>Takes the complete elements at the start. Returns how many bytes they are.</summary>
+    /// <summary>Consumes the complete elements at the start; returns their length in bytes.</summary>
     private static int Take(
         ReadOnlySpan<byte> bytes, bool isLast, ref JsonReaderState state, ref bool started, ref bool ended, JsonElementAction action)
     {

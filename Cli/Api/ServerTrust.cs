@@ -4,10 +4,10 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Couic.Cli.Api;
 
-/// <summary>Verifies a remote daemon's certificate, and keeps the reason of a refusal for the error message.</summary>
+/// <summary>Verifies the certificate of a remote daemon and keeps the reason of a refusal for the error message.</summary>
 internal sealed class ServerTrust(string? caFile)
 {
-    /// <summary>Why the certificate was refused; null when it was not.</summary>
+    /// <summary>Why the certificate was refused; null if it was accepted.</summary>
     public string? Refusal { get; private set; }
 
     /// <exception cref="CliException">The file cannot be read.</exception>

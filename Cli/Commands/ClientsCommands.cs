@@ -12,7 +12,7 @@ internal static class ClientsCommands
     public static readonly CommandSpec Spec = new()
     {
         Name = "clients",
-        Summary = "Who may use the API: names, groups and tokens",
+        Summary = "API clients: names, groups and tokens",
         Details =
         [
             "Groups: admin may do everything; clientrw reads and writes entries and sets; clientro reads them; monitoring reads statistics; "
@@ -29,7 +29,7 @@ internal static class ClientsList
     {
         Name = "list",
         Summary = "List the clients with their tokens",
-        Options = [new OptionSpec("quiet", 'q', null, "Print only the names, one a line"), CommonOptions.JsonNotQuiet],
+        Options = [new OptionSpec("quiet", 'q', null, "Print only names, one per line"), CommonOptions.JsonNotQuiet],
         Run = Run,
     };
 
@@ -75,7 +75,7 @@ internal static class ClientsInspect
 
     private static readonly string[] Headers = ["Name", "Group", "Token"];
 
-    /// <summary>Shows an answer that is one client.</summary>
+    /// <summary>Prints one client.</summary>
     public static void Print(Invocation invocation, ApiAnswer answer, ApiClient api)
     {
         ClientRecord client = api.Parse(answer, WireJson.Default.ClientRecord);
@@ -97,7 +97,7 @@ internal static class ClientsInspect
             _ => client.Token,
         }));
 
-    /// <exception cref="UsageException">It is no name.</exception>
+    /// <exception cref="UsageException">The argument is not a name.</exception>
     public static string PathOf(string name)
     {
         CommonOptions.ThrowIfAny(NameArgument.Fault("client name", name));
@@ -119,7 +119,7 @@ internal static class ClientsAdd
     public static readonly CommandSpec Spec = new()
     {
         Name = "add",
-        Summary = "Make a client and show its token",
+        Summary = "Create a client and print its token",
         Options =
         [
             new OptionSpec("name", 'n', "NAME", "1 to 48 ASCII letters, digits, \"-\" and \"_\"") { Required = true },

@@ -5,7 +5,7 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary>Options and arguments that several commands have, and how to read them.</summary>
+/// <summary>Options and arguments shared by several commands.</summary>
 internal static class CommonOptions
 {
     public static readonly OptionSpec Config = new("config", 'c', "FILE", "Configuration of couicctl")
@@ -18,21 +18,21 @@ internal static class CommonOptions
 
     public static readonly OptionSpec JsonNotQuiet = Json with { NotWith = "quiet" };
 
-    public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Name the reason: at most 64 ASCII letters, digits, \"-\" and \"_\"");
+    public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Label of the entry: at most 64 ASCII letters, digits, \"-\" and \"_\"");
 
     public static readonly OptionSpec Expiration =
-        new("expiration", 'e', "TIME", "When it ends by itself: minutes, or a duration such as 90s, 1h30m, 2d, 1w; 0 for never") { Default = "0" };
+        new("expiration", 'e', "TIME", "When it expires: minutes, or a duration such as 90s, 1h30m, 2d, 1w; 0 for never") { Default = "0" };
 
-    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag and expiration of what is there already");
+    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag and expiration of an existing entry");
 
     public static readonly OptionSpec Extend =
-        new("extend", '\0', null, "Where it is there already, keep what expires later; neither tag loses what it asked for") { NotWith = "update" };
+        new("extend", '\0', null, "Add the tag to an existing entry; the later expiration counts, and each tag keeps its own") { NotWith = "update" };
 
     public static readonly ArgumentSpec Cidr = new("CIDR", "Network such as 192.0.2.0/24 or 2001:db8::/32; a bare address means its /32 or /128");
 
     public static readonly ArgumentSpec Policy = new("POLICY", "drop or ignore", ValueKind.Policy);
 
-    /// <exception cref="CliException">The configuration is bad.</exception>
+    /// <exception cref="CliException">The configuration is invalid.</exception>
     public static ApiClient Connect(this Invocation invocation) =>
         new(EndpointReader.Read(invocation.Option(Config.Long)));
 
@@ -43,12 +43,12 @@ internal static class CommonOptions
         return policy;
     }
 
-    /// <exception cref="UsageException">It is no CIDR.</exception>
+    /// <exception cref="UsageException">The argument is not a CIDR.</exception>
     public static Cidr CidrArgument(this Invocation invocation, int index) =>
         Values.CidrArgument.TryParse(invocation.Argument(index), out Cidr cidr) is { } fault ? throw new UsageException(fault) : cidr;
 
-    /// <summary>Throws when there is any fault, so that all are shown at once.</summary>
-    /// <exception cref="UsageException">There is one.</exception>
+    /// <summary>Throws if there is a fault; reports all of them at once.</summary>
+    /// <exception cref="UsageException">There is a fault.</exception>
     public static void ThrowIfAny(params IEnumerable<string?> faults)
     {
         string[] all = [.. faults.OfType<string>()];
@@ -58,7 +58,7 @@ internal static class CommonOptions
         }
     }
 
-    /// <summary>The second since 1970 that TIME from now is; 0 for never.</summary>
+    /// <summary>The Unix time of TIME from now; 0 for never.</summary>
     public static ulong ExpiryOf(ulong seconds, DateTimeOffset now) => seconds == 0 ? 0 : (ulong)now.ToUnixTimeSeconds() + seconds;
 
     public static string? TagFault(string tag)

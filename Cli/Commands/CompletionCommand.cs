@@ -31,15 +31,13 @@ internal static class CompletionCommand
             "bash" => BashCompletion.Write(nodes),
             "zsh" => ZshCompletion.Write(nodes),
             "fish" => FishCompletion.Write(nodes),
-            _ => throw new UsageException($"\"{Values.Printable.Quote(shell)}\" is no shell that can be completed; expected one of {string.Join(", ", Shells)}"),
+            _ => throw new UsageException($"\"{Values.Printable.Quote(shell)}\" is not a supported shell; expected one of {string.Join(", ", Shells)}"),
         });
         return ExitStatus.Success;
     }
 }
 
-/// <summary>
-/// <c>help</c>; the parser answers it itself at every level, so this only says that it exists, in help and completion.
-/// </summary>
+/// <summary><c>help</c>: the parser answers it at every level; this entry makes it appear in help and completion.</summary>
 internal static class HelpCommand
 {
     public static readonly CommandSpec Spec = new()

@@ -13,11 +13,11 @@ internal static class EntryAdd
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "add",
-        Summary = policy == Policy.Drop ? "Drop what comes from a network, at once" : "Never drop what comes from a network",
+        Summary = policy == Policy.Drop ? "Drop packets from a network" : "Never drop packets from a network",
         Details =
         [
             "The rule is in force when the command returns. Host bits are cleared: 192.0.2.7/24 becomes 192.0.2.0/24. "
-            + "It lives in memory only; what has to survive a restart belongs into a set (see \"couicctl sets --help\").",
+            + "Entries are lost at a restart; entries that must survive belong in a set (see \"couicctl sets --help\").",
         ],
         Arguments = [CommonOptions.Cidr],
         Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, GuardOptions.Force, CommonOptions.Json],
@@ -47,7 +47,7 @@ internal static class EntryAdd
             throw new CliException(objection);
         }
 
-        // The time left is shown as of the request, so that it does not depend on how long the answer took.
+        // The remaining time counts from the request, so that it does not depend on the duration of the request.
         DateTimeOffset now = invocation.Context.Clock.GetUtcNow();
         var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, CommonOptions.ExpiryOf(seconds, now));
         string? update = invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null;
@@ -63,7 +63,9 @@ internal static class EntryAdd
         return ExitStatus.Success;
     }
 
-    /// <summary>The daemon knows more of those who must not be locked out, and is asked to refuse as well; an addition to ignore cuts nobody off.</summary>
+    /// <summary>
+    /// The daemon knows more protected addresses and is asked to refuse as well. An addition to ignore cannot lock out.
+    /// </summary>
     private static string Query(Invocation invocation, Policy policy, string? update) =>
         policy == Policy.Drop || invocation.Has("force") ? invocation.GuardedQuery(update) : update is null ? "" : "?" + update;
 }

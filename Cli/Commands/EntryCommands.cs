@@ -11,7 +11,7 @@ internal static class EntryCommands
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = policy.Name(),
-        Summary = policy == Policy.Drop ? "Networks whose packets are dropped" : "Networks whose packets always pass, whatever drop says",
+        Summary = policy == Policy.Drop ? "Networks whose packets are dropped" : "Networks whose packets always pass, even if drop covers them",
         Commands = [EntryAdd.Spec(policy), EntryDelete.Spec(policy), EntryList.Spec(policy), EntryInspect.Spec(policy), EntryImport.Spec(policy)],
     };
 }
@@ -31,15 +31,15 @@ internal static class EntryInspect
     {
         Name = "inspect",
         Summary = $"Show the entry of exactly this network in {policy.Name()}",
-        Details = ["The prefix length has to be the entry's own. \"couicctl why ADDRESS\" finds every entry that covers an address."],
+        Details = ["The prefix length must be that of the entry. \"couicctl why ADDRESS\" finds every entry that covers an address."],
         Arguments = [CommonOptions.Cidr],
         Options = [CommonOptions.Json],
         Examples = [$"couicctl {policy.Name()} inspect 192.0.2.0/24"],
         Run = Run,
     };
 
-    /// <summary>Shows an answer that is one entry.</summary>
-    /// <param name="now">From when on the time left counts.</param>
+    /// <summary>Prints one entry.</summary>
+    /// <param name="now">The time from which the remaining time counts.</param>
     public static void Print(Invocation invocation, Policy policy, ApiAnswer answer, ApiClient api, DateTimeOffset now)
     {
         api.Read(() =>

@@ -6,10 +6,10 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary><c>drop delete</c>, <c>ignore delete</c>: one network, or what a tag has.</summary>
+/// <summary><c>drop delete</c>, <c>ignore delete</c>: one network, or all entries of a tag.</summary>
 internal static class EntryDelete
 {
-    /// <summary>A full table under one tag takes a few seconds.</summary>
+    /// <summary>Removing a full table under one tag takes a few seconds.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private static readonly ArgumentSpec Network = CommonOptions.Cidr with { Occurs = Occurs.Optional };
@@ -23,8 +23,8 @@ internal static class EntryDelete
         Summary = $"Remove a network from {policy.Name()}",
         Details =
         [
-            "Prints nothing. An entry that a set defines goes when the set does not hold it any more and sets are reloaded.",
-            "With --tag an entry that other tags asked for as well (\"add --extend\") stays for them, and what is not there under the tag is no error.",
+            "Prints nothing. An entry of a set disappears when the set no longer contains it and the sets are reloaded.",
+            "With --tag, an entry that has other tags as well (\"add --extend\") keeps those, and an entry without the tag is not an error.",
         ],
         Arguments = [Network],
         Options = policy == Policy.Ignore ? [UnderTag, GuardOptions.Force] : [UnderTag],
@@ -56,7 +56,7 @@ internal static class EntryDelete
         }
         catch (CliException e) when (e.Status is (int)HttpStatusCode.NotFound or (int)HttpStatusCode.Conflict)
         {
-            // Nothing is there under this tag, which is what was asked for.
+            // There is no entry under this tag, which is the requested state.
         }
 
         return ExitStatus.Success;
@@ -70,7 +70,7 @@ internal static class EntryDelete
         return ExitStatus.Success;
     }
 
-    /// <summary>An entry of ignore may protect somebody whom drop covers.</summary>
+    /// <summary>An entry in ignore may protect an address that drop covers.</summary>
     private static string Query(Invocation invocation, Policy policy, string? part) =>
         policy == Policy.Ignore ? invocation.GuardedQuery(part) : part is null ? "" : "?" + part;
 }

@@ -11,10 +11,10 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary><c>drop import</c>, <c>ignore import</c>: a file of any length through the bulk endpoint, as a stream.</summary>
+/// <summary><c>drop import</c>, <c>ignore import</c>: streams a file of any length to the bulk endpoint.</summary>
 internal static class EntryImport
 {
-    private static readonly ArgumentSpec File = new("FILE", "Networks or addresses, one a line; \"-\" for standard input", ValueKind.File);
+    private static readonly ArgumentSpec File = new("FILE", "Networks or addresses, one per line; \"-\" for standard input", ValueKind.File);
 
     public static CommandSpec Spec(Policy policy) => new()
     {
@@ -22,17 +22,17 @@ internal static class EntryImport
         Summary = $"Add a file of networks to {policy.Name()}",
         Details =
         [
-            "Blank lines and lines that start with \"#\" are skipped. A line that is bad or that the daemon rejects stops no other: "
-            + "the rest is added, the rejected lines are named, and the exit status is 1. What is there already stays as it is without --update or --extend. "
-            + "A line may also be an entry as the API writes it, a JSON object of cidr, tag and expiration: it keeps its own tag and expiration. "
-            + "Lines of drop that may lock you out are rejected without --force; a line with host bits below a short prefix, such as 203.0.113.0/2, always is.",
+            "Blank lines and lines that start with \"#\" are skipped. An invalid or rejected line does not stop the others: "
+            + "they are added, rejected lines are reported, and the exit status is 1. Without --update or --extend, existing entries stay unchanged. "
+            + "A line may also be an entry in the format of the API, a JSON object with cidr, tag and expiration; it keeps its own tag and expiration. "
+            + "Without --force, lines of drop that may lock you out are rejected. A line with host bits set after a short prefix, such as 203.0.113.0/2, is always rejected.",
         ],
         Arguments = [File],
         Options =
         [
             CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend,
             GuardOptions.Force,
-            new OptionSpec("dry-run", '\0', null, "Ask the daemon what would become of each line, and change nothing"),
+            new OptionSpec("dry-run", '\0', null, "Report the effect of each line without changing anything"),
         ],
         Examples = [$"couicctl {policy.Name()} import blocklist.txt -t blocklist -e 1d", $"zcat list.gz | couicctl {policy.Name()} import -"],
         Run = Run,
@@ -102,22 +102,22 @@ internal static class EntryImport
     private static string Count(long count) => count.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>The good lines of a file to import; remembers the bad ones, and which line an item came from.</summary>
-/// <param name="objection">Why a network is not to be sent; null when it may be.</param>
+/// <summary>Iterates over the valid lines of an import; records the rejected ones and the line number of each item.</summary>
+/// <param name="objection">Returns why a network must not be sent; null if it may.</param>
 internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objection)
 {
-    /// <summary>Item numbers at which the distance between an item and its line changes, with the line.</summary>
+    /// <summary>Item numbers at which the offset between item and line changes, with the line.</summary>
     private readonly List<(ulong Index, int Line)> _jumps = [];
 
     public ImportRejections Rejections { get; } = new();
 
-    /// <summary>How many good lines there were so far.</summary>
+    /// <summary>Number of valid lines so far.</summary>
     public int Sent { get; private set; }
 
-    /// <summary>Tag and expiration that the last good line gives itself, as JSON members; null for those of the command.</summary>
+    /// <summary>Tag and expiration of the last valid line as JSON members; null when it has none.</summary>
     public string? Members => lines.Members;
 
-    /// <summary>Bytes of the file that were read.</summary>
+    /// <summary>Bytes read so far.</summary>
     public long Position => lines.Position;
 
     public bool TryNext(out Cidr cidr)
@@ -143,7 +143,7 @@ internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objectio
         return false;
     }
 
-    /// <summary>The line that an item was on; both numbers as people see them, the line from 1 and the item from 0.</summary>
+    /// <summary>The line number (from 1) of an item (from 0).</summary>
     public int LineOf(ulong index)
     {
         int at = _jumps.FindLastIndex(j => j.Index <= index);
@@ -151,17 +151,17 @@ internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objectio
     }
 }
 
-/// <summary>The body of an import: one JSON object a line, written while the file is read.</summary>
+/// <summary>The body of an import: one JSON object per line, written while the file is read.</summary>
 internal sealed class ImportContent : HttpContent
 {
-    /// <summary>Bytes: network, tag and expiration with what is around them.</summary>
+    /// <summary>Maximum bytes of a line: network, tag, expiration and JSON syntax.</summary>
     private const int LongestLine = 256;
 
     private readonly ImportSource _source;
     private readonly ProgressBar _progress;
     private readonly byte[] _suffix;
 
-    /// <param name="tag">Good by the tag rule, so that it needs no escaping.</param>
+    /// <param name="tag">Valid by the tag rule, so it needs no escaping.</param>
     public ImportContent(ImportSource source, string tag, ulong expiration, ProgressBar progress)
     {
         _source = source;
@@ -170,7 +170,7 @@ internal sealed class ImportContent : HttpContent
         _suffix = Suffix($"\"tag\":{tagJson},\"expiration\":{expiration}");
     }
 
-    /// <summary>Why the file could not be read to its end; the request has failed then for that reason.</summary>
+    /// <summary>Why the file could not be read completely; the request failed for that reason.</summary>
     public CliException? SourceFailure { get; private set; }
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
@@ -220,7 +220,7 @@ internal sealed class ImportContent : HttpContent
     }
 }
 
-/// <summary>The lines that an import did not take: the first hundred with their reasons, the others counted.</summary>
+/// <summary>The rejected lines of an import: the first hundred with reasons, the others counted.</summary>
 internal sealed class ImportRejections
 {
     private const int MaxListed = 100;
@@ -238,10 +238,10 @@ internal sealed class ImportRejections
         }
     }
 
-    /// <summary>Rejections that nobody gave a reason for.</summary>
+    /// <summary>Adds rejections without a reason.</summary>
     public void AddUnlisted(long count) => Count += count;
 
-    /// <summary>For people, in the order of the file.</summary>
+    /// <summary>The messages, in file order.</summary>
     public IEnumerable<string> Lines()
     {
         foreach ((int line, string reason) in _listed.OrderBy(r => r.Line))

@@ -7,16 +7,16 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary><c>drop list</c>, <c>ignore list</c>; a quarter of a million entries pass through little memory.</summary>
+/// <summary><c>drop list</c>, <c>ignore list</c>: streams the entries with constant memory.</summary>
 internal static class EntryList
 {
-    /// <summary>Bytes of output that are collected before they are written.</summary>
+    /// <summary>Bytes of output per write.</summary>
     private const int FlushAt = 32 * 1024;
 
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "list",
-        Summary = $"List what is in {policy.Name()}",
+        Summary = $"List the entries of {policy.Name()}",
         Details =
         [
             "PATTERNS are separated by commas, and any of them may match. \"*\" at the start or the end of a pattern stands for anything; "
@@ -24,7 +24,7 @@ internal static class EntryList
         ],
         Options =
         [
-            new OptionSpec("quiet", 'q', null, "Print only the networks, one a line"),
+            new OptionSpec("quiet", 'q', null, "Print only networks, one per line"),
             new OptionSpec("tags", 't', "PATTERNS", "Only entries whose tag matches"),
             CommonOptions.JsonNotQuiet,
         ],

@@ -7,8 +7,8 @@ using Couic.Store;
 namespace Couic.Cli.Commands;
 
 /// <summary>
-/// Objects to a drop that would cut off the operator who asks for it: everything of a family, or the address that the
-/// session was opened from, unless that is ignored.
+/// Refuses a drop that would cut off the operator: a whole address family, or the address of the operator's session, unless it
+/// is ignored.
 /// </summary>
 internal sealed class OperatorGuard
 {
@@ -17,7 +17,7 @@ internal sealed class OperatorGuard
     private readonly string _origin;
     private readonly Dictionary<Cidr, bool> _operators = [];
 
-    /// <param name="isActive">False with <c>--force</c>, and for ignore, which cuts nobody off.</param>
+    /// <param name="isActive">False with <c>--force</c>, and for ignore, which cannot lock out.</param>
     public OperatorGuard(Invocation invocation, ApiClient api, bool isActive)
     {
         _api = api;
@@ -29,7 +29,7 @@ internal sealed class OperatorGuard
             return;
         }
 
-        // A remote daemon is on another machine: where this one was logged in from does not matter there, its own address does.
+        // For a remote daemon the address of this machine matters, not the origin of the session on it.
         IEnumerable<Cidr?> found = isLocal ? [SessionAddress(invocation.Context.SessionOrigin())] : api.OwnAddresses().Select(a => Address(a.ToString()));
         foreach (Cidr address in found.OfType<Cidr>())
         {
@@ -37,13 +37,13 @@ internal sealed class OperatorGuard
         }
     }
 
-    /// <summary>The addresses that must not be dropped, for a change whose networks only the daemon knows.</summary>
+    /// <summary>The protected addresses, for a change whose networks only the daemon knows.</summary>
     public IEnumerable<string> OperatorParameters => _operators.Keys.Select(address => $"operator={Uri.EscapeDataString(address.AddressText())}");
 
-    /// <summary>Null when the network may be dropped, else why not.</summary>
+    /// <summary>Why the network must not be dropped; null if it may.</summary>
     public string? Objection(Cidr cidr) => Objection(cidr, Forced(cidr));
 
-    /// <param name="forced">How to do it nevertheless.</param>
+    /// <param name="forced">How to override the refusal.</param>
     public string? Objection(Cidr cidr, string forced)
     {
         if (!_isActive)
@@ -68,7 +68,7 @@ internal sealed class OperatorGuard
         return null;
     }
 
-    /// <summary>Why a whole family is not dropped.</summary>
+    /// <summary>The refusal for a whole address family.</summary>
     public static string EverythingObjection(Cidr cidr) => EverythingObjection(cidr, Forced(cidr));
 
     private static string EverythingObjection(Cidr cidr, string forced) =>
@@ -78,7 +78,7 @@ internal sealed class OperatorGuard
 
     private bool IsIgnored(Cidr address)
     {
-        // Asked once; an address that is ignored is no concern any more.
+        // Asked once: an ignored address needs no further check.
         if (_operators[address] && AskIsIgnored(address))
         {
             _operators[address] = false;
@@ -97,16 +97,16 @@ internal sealed class OperatorGuard
         }
         catch (CliException)
         {
-            // Who may not look may still have to be kept from locking himself out.
+            // A client that may not read ignore still needs the guard.
         }
 
         return found;
     }
 
-    /// <summary>The first word of SSH_CONNECTION.</summary>
+    /// <summary>The first field of SSH_CONNECTION.</summary>
     private static Cidr? SessionAddress(string? connection) => Address((connection ?? "").Split(' ')[0]);
 
-    /// <summary>Without a zone, and as IPv4 where it is that.</summary>
+    /// <summary>Parses an address without its zone, and a mapped address as IPv4.</summary>
     private static Cidr? Address(string text)
     {
         text = text.Split('%')[0];
@@ -115,19 +115,19 @@ internal sealed class OperatorGuard
     }
 }
 
-/// <summary>What every change has to do with the daemon's guard against lock-outs: it is asked to refuse, unless forced.</summary>
+/// <summary>Options and queries of the daemon's lock-out guard: every change asks it to refuse, unless forced.</summary>
 internal static class GuardOptions
 {
-    public static readonly OptionSpec Force = new("force", '\0', null, "Do it even where that may lock you out");
+    public static readonly OptionSpec Force = new("force", '\0', null, "Override the lock-out guard");
 
-    /// <summary>The query of a change: <paramref name="parts"/>, and what is asked of the guard.</summary>
+    /// <summary>The query of a change: <paramref name="parts"/> and the guard's mode.</summary>
     public static string GuardedQuery(this Invocation invocation, params IEnumerable<string?> parts)
     {
         IEnumerable<string> all = parts.OfType<string>().Append(invocation.Has(Force.Long) ? "force=true" : "guard=refuse");
         return "?" + string.Join('&', all);
     }
 
-    /// <summary>Shows what the daemon warns of.</summary>
+    /// <summary>Prints the daemon's warnings.</summary>
     public static ApiAnswer Noted(this Invocation invocation, ApiAnswer answer)
     {
         foreach (string warning in answer.Warnings)

@@ -13,7 +13,7 @@ internal static class Peers
     public static readonly CommandSpec Spec = new()
     {
         Name = "peers",
-        Summary = "Show the other nodes of the cluster and whether they agree with this one",
+        Summary = "Show the peers and whether they hold the same rules",
         Options = [CommonOptions.Json],
         Commands = [PeersDiff.Spec],
         Examples = ["couicctl peers", "couicctl peers diff couic2.example.net"],
@@ -69,7 +69,7 @@ internal static class Peers
 /// <summary><c>peers diff</c>.</summary>
 internal static class PeersDiff
 {
-    /// <summary>Two tables are compared over the network before the answer.</summary>
+    /// <summary>The daemon compares two tables over the network before it answers.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
     private static readonly string[] Headers = ["Policy", "CIDR", "Here", "There"];
@@ -77,7 +77,7 @@ internal static class PeersDiff
     public static readonly CommandSpec Spec = new()
     {
         Name = "diff",
-        Summary = "List the rules that a peer does not hold as this node does",
+        Summary = "List the rules on which a peer differs from this node",
         Arguments = [new ArgumentSpec("HOST", "The peer, as the configuration names it")],
         Options = [CommonOptions.Json],
         Examples = ["couicctl peers diff couic2.example.net"],

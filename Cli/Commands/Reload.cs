@@ -13,7 +13,7 @@ internal static class Reload
     public static readonly CommandSpec Spec = new()
     {
         Name = "reload",
-        Summary = "Let the daemon read its configuration and the sets again",
+        Summary = "Reload the configuration and the sets",
         Details =
         [
             "Does what SIGHUP does: sets, peers, reporting, log level and rotation change; rules that were added stay. "

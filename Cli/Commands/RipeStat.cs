@@ -13,21 +13,21 @@ internal static class RipeStat
 {
     public const string DefaultUrl = "https://stat.ripe.net";
 
-    /// <summary>Environment variable that stands in for the service's address; it wins over the configuration.</summary>
+    /// <summary>Environment variable with the base URL of the service; it overrides the configuration.</summary>
     public const string UrlVariable = "COUICCTL_RIPESTAT_URL";
 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
-    /// <returns>Null when the text is the number of an autonomous system, with or without <c>AS</c>, else what is wrong with it.</returns>
+    /// <returns>Null when the text is an AS number, with or without <c>AS</c>; otherwise the error.</returns>
     public static string? TryAsn(string text, out uint asn)
     {
         ReadOnlySpan<char> digits = text.StartsWith("AS", StringComparison.OrdinalIgnoreCase) ? text.AsSpan(2) : text;
         return uint.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out asn)
             ? null
-            : $"\"{Printable.Quote(text)}\" is no autonomous system; expected its number, such as 64500 or AS64500";
+            : $"\"{Printable.Quote(text)}\" is not an autonomous system; expected its number, such as 64500 or AS64500";
     }
 
-    /// <exception cref="CliException">The service cannot be asked, or knows none.</exception>
+    /// <exception cref="CliException">The service cannot be reached, or has no prefix.</exception>
     public static string[] Announced(Invocation invocation, Endpoint endpoint, uint asn)
     {
         string baseUrl = invocation.Context.Environment(UrlVariable) ?? endpoint.RipeStatUrl ?? DefaultUrl;
@@ -41,7 +41,7 @@ internal static class RipeStat
             }
             else
             {
-                invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: skipped \"{Printable.Quote(prefix)}\", which AS{asn} announces: it is no CIDR");
+                invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: skipped \"{Printable.Quote(prefix)}\", which AS{asn} announces: it is not a CIDR");
             }
         }
 
@@ -52,7 +52,7 @@ internal static class RipeStat
     {
         if (!WebAddress.TryParse($"{baseUrl.TrimEnd('/')}/data/announced-prefixes/data.json?resource=AS{asn}&sourceapp=couicctl", out Uri? url))
         {
-            throw new CliException($"the address of RIPEstat \"{Printable.Quote(baseUrl)}\" is no http or https URL (set by \"ripestat_url\" or {UrlVariable})");
+            throw new CliException($"the address of RIPEstat \"{Printable.Quote(baseUrl)}\" is not an http(s) URL (set by \"ripestat_url\" or {UrlVariable})");
         }
 
         try

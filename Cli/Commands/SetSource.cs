@@ -5,19 +5,21 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary>Where the entries of a set come from: the command line, a file, or what an autonomous system announces.</summary>
+/// <summary>
+/// Sources of the entries of a set: the command line, a file, or the prefixes that an autonomous system announces.
+/// </summary>
 internal static class SetSource
 {
     public static readonly ArgumentSpec Entries = new("ENTRY", "Networks; a bare address means its /32 or /128", Occurs: Occurs.AnyNumber);
 
     public static readonly OptionSpec FromFile =
-        new("from-file", '\0', "FILE", "Read the networks from a file, one a line; \"#\" lines and blank lines are skipped") { Kind = ValueKind.File };
+        new("from-file", '\0', "FILE", "Read the networks from a file, one per line; \"#\" lines and blank lines are skipped") { Kind = ValueKind.File };
 
-    public static readonly OptionSpec FromAsn = new("from-asn", '\0', "ASN", "Take what this autonomous system announces, as RIPEstat sees it");
+    public static readonly OptionSpec FromAsn = new("from-asn", '\0', "ASN", "Use the prefixes that this autonomous system announces, according to RIPEstat");
 
-    public static readonly OptionSpec Empty = new("empty", '\0', null, "Leave the set without entries");
+    public static readonly OptionSpec Empty = new("empty", '\0', null, "Remove all entries of the set");
 
-    /// <summary>What is wrong with the choice of sources and with the entries on the command line; all at once.</summary>
+    /// <summary>All faults in the choice of sources and in the entries on the command line.</summary>
     public static IEnumerable<string> Faults(Invocation invocation)
     {
         string[] sources = Given(invocation);
@@ -44,7 +46,7 @@ internal static class SetSource
         }
     }
 
-    /// <exception cref="CliException">The source has none or is bad.</exception>
+    /// <exception cref="CliException">The source has no entry or is invalid.</exception>
     public static string[] Read(Invocation invocation, Endpoint endpoint)
     {
         if (invocation.Option(FromFile.Long) is { } file)
@@ -103,6 +105,6 @@ internal static class SetSource
         }
 
         invocation.Out.WriteLine($"Loaded {entries.Count} CIDRs from file");
-        return entries.Count > 0 ? [.. entries] : throw new CliException($"{file}: no CIDR in it (expected one a line, such as 192.0.2.0/24)");
+        return entries.Count > 0 ? [.. entries] : throw new CliException($"{file}: it does not contain a CIDR (expected one per line, such as 192.0.2.0/24)");
     }
 }

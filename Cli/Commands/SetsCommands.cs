@@ -23,8 +23,8 @@ internal static class SetsCommands
         Commands = [SetsList.Spec, SetsInspect.Spec, SetsCreate.Spec, SetsUpdate.Spec, SetsDelete.Spec, SetsReload.Spec],
     };
 
-    /// <summary>Checks POLICY and NAME, together with what else the caller found.</summary>
-    /// <exception cref="UsageException">One of them is bad.</exception>
+    /// <summary>Checks POLICY and NAME, and throws with the caller's faults added.</summary>
+    /// <exception cref="UsageException">One of them is invalid.</exception>
     public static (Policy Policy, string Name, string Path) Target(Invocation invocation, params IEnumerable<string?> faults)
     {
         string name = invocation.Argument(1);
@@ -34,8 +34,8 @@ internal static class SetsCommands
 
     public static string PathOf(Policy policy) => "/v1/sets/" + policy.Name();
 
-    /// <summary>Checks the entries of a set of drop against the operator's own address.</summary>
-    /// <exception cref="CliException">One covers it.</exception>
+    /// <summary>Checks the entries of a drop set against the operator's address.</summary>
+    /// <exception cref="CliException">An entry covers it.</exception>
     public static void ThrowIfLockedOut(Invocation invocation, ApiClient api, Policy policy, SetRecord set)
     {
         var guard = new OperatorGuard(invocation, api, policy == Policy.Drop && !invocation.Has(GuardOptions.Force.Long));
@@ -48,11 +48,11 @@ internal static class SetsCommands
         }
     }
 
-    /// <summary>The query of a reload: only the daemon knows what the files hold, so it is told whom they must not cut off.</summary>
+    /// <summary>The query of a reload: only the daemon reads the files, so the request has the operator's addresses.</summary>
     public static string ReloadQuery(Invocation invocation, ApiClient api) =>
         invocation.GuardedQuery(new OperatorGuard(invocation, api, !invocation.Has(GuardOptions.Force.Long)).OperatorParameters);
 
-    /// <summary>Says what was done, and that it is not in force yet.</summary>
+    /// <summary>Prints what was done, and that a reload has to follow.</summary>
     public static void Announce(TextWriter output, string done)
     {
         output.WriteLine(done);
@@ -97,7 +97,7 @@ internal static class SetsInspect
     public static readonly CommandSpec Spec = new()
     {
         Name = "inspect",
-        Summary = "Show the entries of a set's file",
+        Summary = "Show the entries of a set file",
         Arguments = [CommonOptions.Policy, SetsCommands.Name],
         Examples = ["couicctl sets inspect drop blocklist"],
         Run = Run,
@@ -126,7 +126,7 @@ internal static class SetsCreate
     public static readonly CommandSpec Spec = new()
     {
         Name = "create",
-        Summary = "Make a set from networks, a file, or what an autonomous system announces",
+        Summary = "Create a set from networks, a file, or the prefixes of an autonomous system",
         Arguments = [CommonOptions.Policy, SetsCommands.Name, SetSource.Entries],
         Options = [SetSource.FromFile, SetSource.FromAsn, GuardOptions.Force],
         Examples =
@@ -158,7 +158,7 @@ internal static class SetsUpdate
     public static readonly CommandSpec Spec = new()
     {
         Name = "update",
-        Summary = "Replace everything in a set",
+        Summary = "Replace all entries of a set",
         Arguments = [CommonOptions.Policy, SetsCommands.Name, SetSource.Entries],
         Options = [SetSource.FromFile, SetSource.FromAsn, SetSource.Empty, GuardOptions.Force],
         Examples = ["couicctl sets update drop blocklist --from-file list.txt", "couicctl sets update drop blocklist --empty"],
@@ -184,7 +184,7 @@ internal static class SetsDelete
     public static readonly CommandSpec Spec = new()
     {
         Name = "delete",
-        Summary = "Delete a set's file",
+        Summary = "Delete a set file",
         Details = ["Its entries stay in force until \"couicctl sets reload\"."],
         Arguments = [CommonOptions.Policy, SetsCommands.Name],
         Options = [GuardOptions.Force],
@@ -205,15 +205,15 @@ internal static class SetsDelete
 /// <summary><c>sets reload</c>.</summary>
 internal static class SetsReload
 {
-    /// <summary>Half a million lines are read, checked and compared before the answer.</summary>
+    /// <summary>The daemon reads, checks and compares up to half a million lines before it answers.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     public static readonly CommandSpec Spec = new()
     {
         Name = "reload",
-        Summary = "Bring the files of all sets into force",
-        Details = ["In one step and only where they differ from what is in force. If any file is bad nothing changes, and the answer names the line. "
-            + "Nothing changes either, without --force, when the files would lock you out, or when a set would lose all or most of its entries, as after a failed download."],
+        Summary = "Apply the files of all sets",
+        Details = ["Applies only the differences, in one step. If a file is invalid, nothing changes and the answer names the line. "
+            + "Without --force, nothing changes either if the files would lock you out, or if a set would lose all or most of its entries, as after a failed download."],
         Options = [GuardOptions.Force],
         Run = Run,
     };

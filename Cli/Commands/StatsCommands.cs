@@ -25,7 +25,7 @@ internal static class StatsGlobal
     public static readonly CommandSpec Spec = new()
     {
         Name = "global",
-        Summary = "Show the sizes of the tables and the packets by what was done with them",
+        Summary = "Show table sizes and packet counters per action",
         Options =
         [
             new OptionSpec("live", 'l', null, "Draw rates and graphs every second until interrupted"),
@@ -35,7 +35,7 @@ internal static class StatsGlobal
         Run = Run,
     };
 
-    /// <summary>Asks for the counters once.</summary>
+    /// <summary>Reads the counters once.</summary>
     public static (ApiAnswer Answer, StatsRecord Stats) Fetch(ApiClient api)
     {
         ApiAnswer answer = api.Get("/v1/stats");
@@ -86,7 +86,7 @@ internal static class StatsTags
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = policy.Name(),
-        Summary = $"Show what each tag of {policy.Name()} has counted since the start",
+        Summary = $"Show the counters of each tag in {policy.Name()} since the start",
         Options = [CommonOptions.Json],
         Run = Run,
     };

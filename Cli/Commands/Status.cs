@@ -19,7 +19,7 @@ internal static class Status
             + "is filtered, sets and configuration are loaded as they stand on disk, no table is full, peers hold the same rules, and kernel and daemon "
             + "agree; 1 when something of that is not so; 2 when the daemon cannot be asked.",
         ],
-        Options = [new OptionSpec("check", '\0', null, "Say by the exit status whether all is well, and what is not"), CommonOptions.Json],
+        Options = [new OptionSpec("check", '\0', null, "Report health by the exit status, and name each fault"), CommonOptions.Json],
         Examples = ["couicctl status", "couicctl status --check"],
         Run = Run,
     };

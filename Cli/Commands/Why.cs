@@ -8,7 +8,7 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary><c>why</c>: which entries cover an address, and what comes of it.</summary>
+/// <summary><c>why</c>: the entries that cover an address, and the verdict.</summary>
 internal static class Why
 {
     public static readonly CommandSpec Spec = new()
@@ -17,7 +17,7 @@ internal static class Why
         Summary = "Explain what happens to the packets of an address",
         Details =
         [
-            "Lists every entry that covers the address. One in ignore passes it, whatever drop says; else one in drop drops it; "
+            "Lists every entry that covers the address. An entry in ignore passes it, even if drop covers it; otherwise an entry in drop drops it; "
             + "within a policy the longest prefix decides which entry counts the packets.",
         ],
         Arguments = [new ArgumentSpec("ADDRESS", "IPv4 or IPv6 address")],
@@ -60,10 +60,12 @@ internal static class Why
             throw new UsageException($"\"{text}\" is a network; why explains one address, such as {cidr.AddressText()}");
         }
 
-        return fault is null ? cidr : throw new UsageException($"\"{Printable.Quote(text)}\" is no address; expected one such as 192.0.2.7 or 2001:db8::7");
+        return fault is null ? cidr : throw new UsageException($"\"{Printable.Quote(text)}\" is not an address; expected one such as 192.0.2.7 or 2001:db8::7");
     }
 
-    /// <summary>Longest prefix first. A daemon that does not know the query answers everything, so we choose ourselves.</summary>
+    /// <summary>
+    /// Longest prefix first. A daemon of 1.x ignores the query and returns all entries, so they are filtered here.
+    /// </summary>
     private static List<CoveringEntry> Covering(ApiClient api, Policy policy, Cidr address)
     {
         var found = new List<CoveringEntry>();
@@ -81,7 +83,7 @@ internal static class Why
         return found;
     }
 
-    /// <param name="entries">Those of ignore first; so the first one decides.</param>
+    /// <param name="entries">Entries of ignore first; the first one decides.</param>
     private static string Verdict(Cidr address, List<CoveringEntry> entries)
     {
         string subject = address.AddressText();

@@ -3,7 +3,7 @@ using Couic.Cli.Syntax;
 
 namespace Couic.Cli.Completion;
 
-/// <summary>Writes the completion script for bash; it needs nothing but bash.</summary>
+/// <summary>Writes the completion script for bash, without dependencies.</summary>
 internal static class BashCompletion
 {
     public static string Write(CompletionNode[] nodes)

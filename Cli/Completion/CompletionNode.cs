@@ -4,18 +4,18 @@ using Couic.Cli.Values;
 
 namespace Couic.Cli.Completion;
 
-/// <summary>What can stand behind one command, in the form that the script writers need.</summary>
-/// <param name="Path">The words that lead to the command, without the program's name; empty for the root.</param>
-/// <param name="Commands">What may come next as a command.</param>
-/// <param name="Options">Everything the command understands, inherited options and help included.</param>
-/// <param name="Arguments">Kinds of its arguments, by place; the last repeats when <paramref name="RepeatsLast"/>.</param>
+/// <summary>The completions after one command, in the form that the script writers need.</summary>
+/// <param name="Path">The words of the command's path, without the program's name; empty for the root.</param>
+/// <param name="Commands">Visible subcommands.</param>
+/// <param name="Options">All options of the command, including inherited ones and help.</param>
+/// <param name="Arguments">Kinds of its arguments by position; the last repeats when <paramref name="RepeatsLast"/>.</param>
 internal sealed record CompletionNode(
     string Path, CommandSpec[] Commands, OptionSpec[] Options, ValueKind[] Arguments, bool RepeatsLast)
 {
     /// <summary>All commands of a tree, parents first.</summary>
     public static CompletionNode[] Of(CommandSpec root) => [.. Walk("", root, root)];
 
-    /// <summary>The fixed words of a kind; empty when there are none.</summary>
+    /// <summary>The fixed words of a kind; empty for none.</summary>
     public static string[] Words(ValueKind kind) => kind switch
     {
         ValueKind.Policy => ["drop", "ignore"],
@@ -24,8 +24,8 @@ internal sealed record CompletionNode(
         _ => [],
     };
 
-    /// <summary>The command that prints the words of a kind, in every shell; null when there is none.</summary>
-    /// <param name="policy">How the shell writes the policy that stands before.</param>
+    /// <summary>The shell command that prints the words of a kind; null for none.</summary>
+    /// <param name="policy">The shell's expression for the preceding policy.</param>
     public static string? WordsCommand(ValueKind kind, string policy) => kind switch
     {
         ValueKind.ClientName => "couicctl clients list -q 2>/dev/null",

@@ -102,7 +102,7 @@ internal static class FishCompletion
         return words.Length == 0 ? "" : $" -a '{words}'";
     }
 
-    /// <summary>Single quotes; fish knows only <c>\'</c> and <c>\\</c> inside.</summary>
+    /// <summary>Quotes a word: inside single quotes fish knows only <c>\'</c> and <c>\\</c>.</summary>
     private static string Quote(string text) =>
         "'" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal) + "'";
 

@@ -62,7 +62,7 @@ internal static class ZshCompletion
             AppendPlaces(text, node);
         }
 
-        // Found in $fpath the file is the body of the function at its first call; sourced, it registers it.
+        // In $fpath the file is the body of the function at its first call; sourced, it registers the function.
         return text.Append("""
                 esac
             }

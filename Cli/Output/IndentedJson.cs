@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Couic.Cli.Output;
 
-/// <summary>An answer of the API as <c>--json</c> shows it: the same value, indented by two spaces.</summary>
+/// <summary>An answer of the API as <c>--json</c> prints it: the same value, indented by two spaces.</summary>
 internal static class IndentedJson
 {
     public static readonly JsonWriterOptions Options = new()
@@ -38,7 +38,7 @@ internal static class IndentedJson
         }
     }
 
-    /// <summary>Copies the token that the reader is at. Numbers keep their digits.</summary>
+    /// <summary>Copies the current token. Numbers keep their digits.</summary>
     private static void CopyToken(ref Utf8JsonReader reader, Utf8JsonWriter writer)
     {
         switch (reader.TokenType)
@@ -79,7 +79,7 @@ internal static class IndentedJson
         }
     }
 
-    /// <summary>Keeps the digits. (WriteRawValue would, too, but does not indent the items of an array.)</summary>
+    /// <summary>Keeps the digits. (WriteRawValue does so, too, but does not indent array items.)</summary>
     private static void CopyNumber(ref Utf8JsonReader reader, Utf8JsonWriter writer)
     {
         if (reader.TryGetUInt64(out ulong number))

@@ -3,22 +3,22 @@ using Couic.Http.Wire;
 
 namespace Couic.Cli.Output;
 
-/// <summary>The live view of the packet counters: rates and a small graph for each action.</summary>
+/// <summary>The live view of the packet counters: a rate and a sparkline per action.</summary>
 internal sealed class LiveStats
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Rates that are kept for the graphs; wider terminals show no more.</summary>
+    /// <summary>Samples kept for the graphs; a wider terminal shows no more.</summary>
     private const int History = 300;
 
-    /// <summary>Columns in front of the graph.</summary>
+    /// <summary>Columns before the graph.</summary>
     private const int GraphColumn = 15 + 13 + 13 + 20 + 2;
 
     private readonly SortedDictionary<string, List<double>> _rates = new(StringComparer.Ordinal);
     private StatsRecord? _last;
     private long _lastAt;
 
-    /// <summary>Draws until the context is interrupted.</summary>
+    /// <summary>Draws until interrupted.</summary>
     public static void Run(CliContext context, Func<StatsRecord> fetch)
     {
         var view = new LiveStats();
@@ -32,7 +32,7 @@ internal sealed class LiveStats
         while (!interrupts.Wait(Interval));
     }
 
-    /// <summary>The picture for new counters. Rates are over the time since those before, by the monotonic clock.</summary>
+    /// <summary>The lines for new counters. Rates are over the time since the previous counters, by the monotonic clock.</summary>
     public IReadOnlyList<string> Lines(StatsRecord stats, CliContext context)
     {
         long now = context.Clock.GetTimestamp();
@@ -76,18 +76,15 @@ internal sealed class LiveStats
         return rates;
     }
 
-    /// <summary>Zero when there is nothing to compare with, or when the daemon started again in between.</summary>
+    /// <summary>Zero without a previous sample, or after a restart of the daemon.</summary>
     private static double Rate(ulong? before, ulong after, double seconds) =>
         before is { } first && after >= first && seconds > 0 ? (after - first) / seconds : 0;
 }
 
-/// <summary>
-/// Draws one picture over the other on a terminal, and one below the other elsewhere. Disposing brings the terminal back
-/// as it was.
-/// </summary>
+/// <summary>Redraws in place on a terminal, and appends elsewhere. Disposing restores the terminal.</summary>
 internal sealed class LiveScreen : IDisposable
 {
-    // ECMA-48 and xterm: the second screen and back, cursor off and on, home, clear to the end of line and screen.
+    // ECMA-48 and xterm: alternate screen on and off, cursor off and on, home, clear to end of line and screen.
     private const string Enter = "\e[?1049h\e[?25l", Leave = "\e[?25h\e[?1049l", Home = "\e[H", ClearLine = "\e[K", ClearRest = "\e[J";
 
     private readonly CliContext _context;
@@ -127,12 +124,12 @@ internal sealed class LiveScreen : IDisposable
     }
 }
 
-/// <summary>A graph one line high.</summary>
+/// <summary>A sparkline: a graph one line high.</summary>
 internal static class Sparkline
 {
     private const string Bars = "▁▂▃▄▅▆▇█";
 
-    /// <summary>The last values, newest on the right, scaled to the highest of them; zero is a blank.</summary>
+    /// <summary>The latest values, newest on the right, scaled to the maximum; zero is blank.</summary>
     public static string Draw(IReadOnlyList<double> values, int width)
     {
         int count = Math.Clamp(values.Count, 0, Math.Max(width, 0));

@@ -1,6 +1,6 @@
 namespace Couic.Cli.Output;
 
-/// <summary>How far a transfer is, on one line of standard error that is drawn over; nothing at all where that is no terminal.</summary>
+/// <summary>Progress of a transfer on one line of standard error, redrawn in place; silent when that is not a terminal.</summary>
 internal sealed class ProgressBar : IDisposable
 {
     private const int BarWidth = 30;
@@ -23,7 +23,7 @@ internal sealed class ProgressBar : IDisposable
 
     public bool IsShown { get; }
 
-    /// <summary>Bytes of the whole, when that is known.</summary>
+    /// <summary>Total bytes, when known.</summary>
     public long? Total { get; set; }
 
     public void Show(long items, long bytes)
@@ -38,7 +38,7 @@ internal sealed class ProgressBar : IDisposable
         }
     }
 
-    /// <summary>Takes the line away.</summary>
+    /// <summary>Erases the line.</summary>
     public void Dispose()
     {
         if (_drawn)

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Couic.Cli.Output;
 
-/// <summary>Numbers for people: grouped, or short with a decimal unit.</summary>
+/// <summary>Numbers for humans: grouped, or short with a decimal unit.</summary>
 internal static class Quantity
 {
     private static readonly string[] Units = ["", "k", "M", "G", "T", "P", "E"];
@@ -40,18 +40,18 @@ internal static class Quantity
     }
 }
 
-/// <summary>How long something has been past.</summary>
+/// <summary>Formats a time in the past.</summary>
 internal static class Ago
 {
     /// <summary><c>3m4s ago</c>, or <c>now</c>. Seconds since 1970.</summary>
     public static string Text(ulong then, ulong now) => then >= now ? "now" : ExpirationCell.Left(now - then) + " ago";
 }
 
-/// <summary>The time that an entry has left, in the words of the table.</summary>
+/// <summary>Formats the remaining time of an entry.</summary>
 internal static class ExpirationCell
 {
     /// <param name="expiration">Seconds since 1970, 0 for never.</param>
-    /// <param name="now">The present; a second that has begun does not count any more.</param>
+    /// <param name="now">The current time; a second that has begun does not count.</param>
     public static string Format(ulong expiration, DateTimeOffset now)
     {
         if (expiration == 0)

@@ -4,7 +4,7 @@ using Couic.Http.Wire;
 
 namespace Couic.Cli.Output;
 
-/// <summary>The screen of <c>status</c>; what a daemon does not tell is left out.</summary>
+/// <summary>The screen of <c>status</c>; fields that a daemon does not send are omitted.</summary>
 internal static class StatusScreen
 {
     private const int LabelWidth = 14;
@@ -32,7 +32,7 @@ internal static class StatusScreen
         Lines(output, "Health", Health(status), Printable.Escape);
     }
 
-    /// <summary>Both names where they differ; the mode where it is attached, the cause where it is not.</summary>
+    /// <summary>Both names where they differ, and the mode if attached or the cause if not.</summary>
     private static string Interface(InterfaceStatus shown)
     {
         string name = shown.Configured is { } configured && configured != shown.Name ? $"{configured} ({shown.Name})" : shown.Name;

@@ -8,12 +8,12 @@ using Couic.Store;
 namespace Couic.Cli.Output;
 
 /// <summary>
-/// Tables of couicctl: cells left-aligned with one space on each side, columns as wide as their widest cell. Rows are
-/// walked twice instead of being kept as text, so that a quarter of a million of them cost no memory.
+/// Tables: cells left-aligned with a space on each side, columns as wide as their widest cell. Rows are enumerated twice
+/// instead of stored as text, so that a quarter of a million of them need no memory.
 /// </summary>
 internal static class Table
 {
-    /// <param name="cell">The text of a row's column; must give the same text each time.</param>
+    /// <param name="cell">The text of a cell; must return the same text each time.</param>
     public static void Write<T>(TextWriter output, string[] headers, IEnumerable<T> rows, Func<T, int, string> cell)
     {
         int[] widths = Array.ConvertAll(headers, h => h.Length);
@@ -82,7 +82,7 @@ internal static class Table
     }
 }
 
-/// <summary>Entries on their way into a table, kept small: 48 bytes each, a tag's text once.</summary>
+/// <summary>Compact rows of a table of entries: 48 bytes each, and each tag's text once.</summary>
 internal sealed class EntryRows
 {
     private static readonly string[] Headers = ["Policy", "CIDR", "Tag", "Expiration"];
@@ -93,7 +93,7 @@ internal sealed class EntryRows
 
     public void Add(in EntryLine entry) => _rows.Add(new Row(entry.Cidr, entry.Expiration, TagNumber(entry.Tag)));
 
-    /// <summary>Prints the table; the time that is left is counted from now.</summary>
+    /// <summary>Prints the table; remaining times count from now.</summary>
     public void Write(TextWriter output, Policy policy, DateTimeOffset now)
     {
         string name = policy.Name();
@@ -135,15 +135,15 @@ internal sealed class EntryRows
 }
 
 /// <summary>An entry that covers an address.</summary>
-/// <param name="Json">As the API gave it.</param>
+/// <param name="Json">The entry as the API sent it.</param>
 internal sealed record CoveringEntry(Policy Policy, Cidr Cidr, EntryRecord Entry, byte[] Json);
 
-/// <summary>The table of <c>why</c>; columns that a daemon has nothing to say in are left out.</summary>
+/// <summary>The table of <c>why</c>; empty columns are omitted.</summary>
 internal static class CoveringTable
 {
     private sealed record Column(string Header, Func<CoveringEntry, string> Cell);
 
-    /// <param name="entries">The first one decides.</param>
+    /// <param name="entries">The first one decides the verdict.</param>
     public static void Write(TextWriter output, IReadOnlyList<CoveringEntry> entries, DateTimeOffset now)
     {
         ulong second = (ulong)now.ToUnixTimeSeconds();

@@ -2,13 +2,13 @@ using Couic.Native;
 
 namespace Couic.Cli.Output;
 
-/// <summary>What the streams are connected to.</summary>
+/// <summary>Whether the standard streams are terminals.</summary>
 /// <param name="OutputIsTerminal">Standard output.</param>
 /// <param name="ErrorIsTerminal">Standard error.</param>
-/// <param name="Width">Columns, as of now.</param>
+/// <param name="Width">Current number of columns.</param>
 internal sealed record Terminal(bool OutputIsTerminal, bool ErrorIsTerminal, Func<int> Width)
 {
-    /// <summary>No terminal anywhere, as in a pipe.</summary>
+    /// <summary>No stream is a terminal.</summary>
     public static readonly Terminal None = new(false, false, static () => 80);
 
     public static Terminal OfProcess() =>
@@ -24,7 +24,7 @@ internal sealed record Terminal(bool OutputIsTerminal, bool ErrorIsTerminal, Fun
         string.IsNullOrEmpty(environment("NO_COLOR")) && environment("TERM") is not "dumb";
 }
 
-/// <summary>Standard output, with failures as <see cref="OutputException"/>.</summary>
+/// <summary>Standard output; a failed write is an <see cref="OutputException"/>.</summary>
 internal sealed class ResultStream(Stream inner) : Stream
 {
     public override bool CanRead => false;
@@ -74,12 +74,12 @@ internal sealed class ResultStream(Stream inner) : Stream
     public override void SetLength(long value) => throw new NotSupportedException();
 }
 
-/// <summary>A result could not be written; of another kind than a failure to read, which may happen in the same loop.</summary>
+/// <summary>Standard output could not be written; distinct from a failed read in the same loop.</summary>
 internal sealed class OutputException(IOException cause) : Exception(cause.Message, cause)
 {
     /// <summary>EPIPE in errno.h.</summary>
     private const int BrokenPipe = 32;
 
-    /// <summary>Whoever read our output has gone, as <c>head</c> does; no failure of ours.</summary>
+    /// <summary>The reader of the output has exited, as <c>head</c> does; not a failure.</summary>
     public bool ReaderHasGone => InnerException!.HResult == BrokenPipe;
 }

@@ -3,8 +3,8 @@ using Couic.Config;
 namespace Couic.Cli.Syntax;
 
 /// <summary>
-/// Takes a command line apart by a tree of commands: <c>--name value</c>, <c>--name=value</c>, <c>-nvalue</c>, joined
-/// switches, <c>--</c>, options before or after arguments, and <c>help COMMAND</c> at every level.
+/// Parses a command line against a tree of commands: <c>--name value</c>, <c>--name=value</c>, <c>-nvalue</c>, joined switches,
+/// <c>--</c>, options before or after arguments, and <c>help COMMAND</c> at every level.
 /// </summary>
 internal sealed class CommandLineParser
 {
@@ -23,7 +23,7 @@ internal sealed class CommandLineParser
         _parsed = new ParsedCommand(root);
     }
 
-    /// <exception cref="UsageException">The words make no command.</exception>
+    /// <exception cref="UsageException">The words are not a valid command line.</exception>
     public static ParsedCommand Parse(CommandSpec root, string[] words)
     {
         var parser = new CommandLineParser(root, words);

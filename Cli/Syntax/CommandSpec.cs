@@ -1,17 +1,17 @@
 namespace Couic.Cli.Syntax;
 
 /// <summary>
-/// A command and what is below it. Parsing, help, man pages and shell completion all read this one tree, so that they
-/// cannot disagree.
+/// A command and its subcommands. Parser, help, manual pages and shell completion are generated from this tree, so they cannot
+/// disagree.
 /// </summary>
 internal sealed class CommandSpec
 {
     public required string Name { get; init; }
 
-    /// <summary>One line, no full stop.</summary>
+    /// <summary>One line without a full stop.</summary>
     public required string Summary { get; init; }
 
-    /// <summary>Further paragraphs of help, each one string; may be empty.</summary>
+    /// <summary>Further paragraphs of help.</summary>
     public string[] Details { get; init; } = [];
 
     public ArgumentSpec[] Arguments { get; init; } = [];
@@ -20,13 +20,13 @@ internal sealed class CommandSpec
 
     public CommandSpec[] Commands { get; init; } = [];
 
-    /// <summary>Whole command lines.</summary>
+    /// <summary>Complete command lines.</summary>
     public string[] Examples { get; init; } = [];
 
-    /// <summary>Left out of help and completion.</summary>
+    /// <summary>Whether help and completion omit it.</summary>
     public bool Hidden { get; init; }
 
-    /// <summary>Does the work and returns the exit status; null for a command that only groups others.</summary>
+    /// <summary>Runs the command and returns the exit status; null for a group of commands.</summary>
     public Func<Invocation, int>? Run { get; init; }
 
     public CommandSpec? Find(string name) => Array.Find(Commands, c => c.Name == name);
@@ -39,12 +39,12 @@ internal enum Occurs
     AnyNumber,
 }
 
-/// <summary>One positional word of a command.</summary>
-/// <param name="Name">As it stands in usage lines, upper case.</param>
+/// <summary>A positional argument.</summary>
+/// <param name="Name">Its name in usage lines, upper case.</param>
 /// <param name="Summary">One line of help, no full stop.</param>
 internal sealed record ArgumentSpec(string Name, string Summary, ValueKind Kind = ValueKind.Text, Occurs Occurs = Occurs.Once)
 {
-    /// <summary>How the argument shows in a usage line.</summary>
+    /// <summary>The argument in a usage line.</summary>
     public string Usage => Occurs switch
     {
         Occurs.Once => Name,
@@ -55,32 +55,32 @@ internal sealed record ArgumentSpec(string Name, string Summary, ValueKind Kind 
 
 /// <summary>One option of a command.</summary>
 /// <param name="Long">Without the dashes.</param>
-/// <param name="Short">The letter, or 0 when there is none.</param>
+/// <param name="Short">The letter; 0 for none.</param>
 /// <param name="ValueName">Null for a switch.</param>
 /// <param name="Summary">One line of help, no full stop.</param>
 internal sealed record OptionSpec(string Long, char Short, string? ValueName, string Summary)
 {
     public bool Required { get; init; }
 
-    /// <summary>What holds when the option is not given; only for the help text.</summary>
+    /// <summary>The default value, for the help text only.</summary>
     public string? Default { get; init; }
 
-    /// <summary>The long name of an option that must not be given together with this one.</summary>
+    /// <summary>Long name of an option that excludes this one.</summary>
     public string? NotWith { get; init; }
 
     public ValueKind Kind { get; init; }
 
     public bool TakesValue => ValueName is not null;
 
-    /// <summary><c>-t, --tag TAG</c>, aligned as if there were always a letter.</summary>
+    /// <summary><c>-t, --tag TAG</c>, aligned for options without a letter.</summary>
     public string Usage =>
         (Short == 0 ? "    " : $"-{Short}, ") + "--" + Long + (ValueName is null ? "" : " " + ValueName);
 }
 
-/// <summary>What a word on the command line stands for, so that shells can complete it.</summary>
+/// <summary>What a word means, so that shells can complete it.</summary>
 internal enum ValueKind
 {
-    /// <summary>Free text; nothing to complete.</summary>
+    /// <summary>Free text without completion.</summary>
     Text,
     File,
     Policy,

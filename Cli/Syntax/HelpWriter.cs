@@ -33,7 +33,7 @@ internal static class HelpWriter
 
         if (command.Commands.Length > 0)
         {
-            text.Append("\n\"").Append(parsed.PathText).Append(" COMMAND --help\" tells more about a command.\n");
+            text.Append("\nRun \"").Append(parsed.PathText).Append(" COMMAND --help\" for details.\n");
         }
 
         return text.ToString();
@@ -62,7 +62,7 @@ internal static class HelpWriter
             : text.Append(command.Run is null ? " COMMAND" : " [COMMAND]").ToString();
     }
 
-    /// <summary>What an option does, with its default and conditions.</summary>
+    /// <summary>The summary of an option with its default and conditions.</summary>
     public static string Describe(OptionSpec option)
     {
         string text = option.Summary;
@@ -94,7 +94,7 @@ internal static class HelpWriter
         }
     }
 
-    /// <summary>Appends text that begins in a column and goes on there on further lines.</summary>
+    /// <summary>Appends text that starts in a column and wraps to it.</summary>
     private static void Wrap(StringBuilder text, string paragraph, int column)
     {
         int at = column;

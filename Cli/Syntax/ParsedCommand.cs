@@ -7,19 +7,19 @@ internal enum Request
     Version,
 }
 
-/// <summary>A command line, taken apart. Values are as typed; their meaning is checked by the command.</summary>
+/// <summary>A parsed command line. Values are as typed; the command checks them.</summary>
 internal sealed class ParsedCommand
 {
     private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
 
     public ParsedCommand(CommandSpec root) => Path = [root];
 
-    /// <summary>From the root down to the command.</summary>
+    /// <summary>The path from the root to the command.</summary>
     public List<CommandSpec> Path { get; }
 
     public CommandSpec Command => Path[^1];
 
-    /// <summary>The words that lead to the command, the program's name first.</summary>
+    /// <summary>The words of the path, starting with the program's name.</summary>
     public string PathText => string.Join(' ', Path.Select(c => c.Name));
 
     public Request Request { get; set; }
@@ -31,14 +31,14 @@ internal sealed class ParsedCommand
 
     public bool Has(string name) => _options.ContainsKey(name);
 
-    /// <summary>False when the option is there already.</summary>
+    /// <summary>Returns false when the option is a duplicate.</summary>
     public bool TryAdd(OptionSpec option, string value) => _options.TryAdd(option.Long, value);
 
-    /// <summary>The options that the command understands: its own and those of the commands above it that everything inherits.</summary>
+    /// <summary>The options of the command and those it inherits.</summary>
     public IEnumerable<OptionSpec> KnownOptions => Path[0] == Command ? Command.Options : Command.Options.Concat(Path[0].Options);
 }
 
-/// <summary>A command line together with the world it runs in.</summary>
+/// <summary>A parsed command line and its environment.</summary>
 internal sealed class Invocation(ParsedCommand parsed, CliContext context)
 {
     public ParsedCommand Parsed { get; } = parsed;
@@ -47,7 +47,7 @@ internal sealed class Invocation(ParsedCommand parsed, CliContext context)
 
     public TextWriter Out => Context.Out;
 
-    /// <summary>A required argument by its place.</summary>
+    /// <summary>A required argument by index.</summary>
     public string Argument(int index) => Parsed.Arguments[index];
 
     public string? Option(string name) => Parsed.Option(name);
@@ -55,7 +55,7 @@ internal sealed class Invocation(ParsedCommand parsed, CliContext context)
     public bool Has(string name) => Parsed.Has(name);
 }
 
-/// <summary>A command line that cannot be run; every message is one line. Exit status 2.</summary>
+/// <summary>An invalid command line; every message is one line. Exit status 2.</summary>
 internal sealed class UsageException(params IReadOnlyList<string> messages) : Exception(string.Join("; ", messages))
 {
     public IReadOnlyList<string> Messages { get; } = messages;

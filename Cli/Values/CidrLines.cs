@@ -11,7 +11,7 @@ namespace Couic.Cli.Values;
 /// </summary>
 internal sealed class CidrLines(Stream stream) : IDisposable
 {
-    /// <summary>Bytes; a longer line cannot hold a CIDR, and its start is what is shown.</summary>
+    /// <summary>Bytes; a longer line cannot be a CIDR, and its start is shown.</summary>
     private const int MaxLine = 4096;
 
     private readonly byte[] _buffer = new byte[65536];
@@ -92,7 +92,7 @@ internal sealed class CidrLines(Stream stream) : IDisposable
             return $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\": {CidrFault.StrayHostBits.Explain()}; it would cover {cidr.Network}";
         }
 
-        return fault == CidrFault.None ? null : $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\" is no CIDR: {fault.Explain()}";
+        return fault == CidrFault.None ? null : $"\"{Printable.Quote(Encoding.UTF8.GetString(text))}\" is not a CIDR: {fault.Explain()}";
     }
 
     private bool TryReadLine(out ReadOnlySpan<byte> line)
@@ -143,10 +143,10 @@ internal sealed class CidrLines(Stream stream) : IDisposable
     }
 }
 
-/// <summary>A network on the command line: the dialect of the API, or a bare address for its /32 or /128.</summary>
+/// <summary>A network on the command line: API notation, or a bare address for its /32 or /128.</summary>
 internal static class CidrArgument
 {
-    /// <returns>Null when the text is good, else what is wrong with it and what was expected.</returns>
+    /// <returns>Null when the text is valid; otherwise the error and what was expected.</returns>
     public static string? TryParse(string text, out Cidr cidr)
     {
         Span<byte> utf8 = stackalloc byte[64];
@@ -156,15 +156,15 @@ internal static class CidrArgument
         }
 
         CidrFault fault = Cidr.TryParse(text, out cidr);
-        return fault == CidrFault.None ? null : $"\"{Printable.Quote(text)}\" is no CIDR: {fault.Explain()}";
+        return fault == CidrFault.None ? null : $"\"{Printable.Quote(text)}\" is not a CIDR: {fault.Explain()}";
     }
 }
 
-/// <summary>Opens FILE arguments.</summary>
+/// <summary>Opens a FILE argument.</summary>
 internal static class LineFile
 {
     /// <param name="file"><c>-</c> is standard input.</param>
-    /// <exception cref="CliException">It cannot be opened.</exception>
+    /// <exception cref="CliException">The file cannot be opened.</exception>
     public static Stream Open(CliContext context, string file)
     {
         try

@@ -10,7 +10,7 @@ internal static class NameArgument
 
     public static readonly string[] Groups = ["admin", "clientrw", "clientro", "monitoring", "peering"];
 
-    /// <returns>Null when the name is good, else what is wrong with it.</returns>
+    /// <returns>Null when the name is valid; otherwise the error.</returns>
     /// <param name="what">Such as <c>client name</c>.</param>
     public static string? Fault(string what, string name)
     {
@@ -21,13 +21,13 @@ internal static class NameArgument
         return fault is null ? null : $"{what} \"{Printable.Quote(name)}\" {fault}";
     }
 
-    /// <returns>Null when the word is a group in any case, else what is wrong with it.</returns>
+    /// <returns>Null when the word is a group in any case; otherwise the error.</returns>
     public static string? GroupFault(string word) => Groups.Contains(word, StringComparer.OrdinalIgnoreCase)
         ? null
-        : $"\"{Printable.Quote(word)}\" is no group; expected one of {string.Join(", ", Groups)}";
+        : $"\"{Printable.Quote(word)}\" is not a group; expected one of {string.Join(", ", Groups)}";
 
-    /// <returns>Null when the word is a policy, else what is wrong with it.</returns>
+    /// <returns>Null when the word is a policy; otherwise the error.</returns>
     public static string? TryPolicy(string word, out Policy policy) => Policies.TryParse(word.AsSpan(), out policy)
         ? null
-        : $"\"{Printable.Quote(word)}\" is no policy; expected drop or ignore";
+        : $"\"{Printable.Quote(word)}\" is not a policy; expected drop or ignore";
 }

@@ -3,12 +3,12 @@ using System.Text;
 
 namespace Couic.Cli.Values;
 
-/// <summary>Text from elsewhere, made safe for one line of a terminal.</summary>
+/// <summary>Makes foreign text safe for one line of a terminal.</summary>
 internal static class Printable
 {
     private const int MaxQuoted = 100;
 
-    /// <summary>The text with control characters shown as <c>\xNN</c>, and cut when it is very long.</summary>
+    /// <summary>The text with control characters as <c>\xNN</c>, truncated when very long.</summary>
     public static string Quote(string text) => Escape(text.Length <= MaxQuoted ? text : text[..MaxQuoted] + "…");
 
     /// <summary>The text with control characters, which could move the cursor or break the line, shown as <c>\xNN</c>.</summary>

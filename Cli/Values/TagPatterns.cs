@@ -3,8 +3,8 @@ using System.Text;
 namespace Couic.Cli.Values;
 
 /// <summary>
-/// PATTERNS of <c>list --tags</c>: comma-separated, any may match; <c>*</c> at the start or the end stands for anything,
-/// elsewhere for itself; an empty pattern matches the untagged.
+/// PATTERNS of <c>list --tags</c>: comma-separated, any may match; <c>*</c> at the start or the end is a wildcard, elsewhere
+/// literal; an empty pattern matches untagged entries.
 /// </summary>
 internal sealed class TagPatterns
 {
@@ -37,7 +37,7 @@ internal sealed class TagPatterns
             bool openEnd = rest.EndsWith('*');
             rest = openEnd ? rest[..^1] : rest;
 
-            // A lone star is open at both ends.
+            // A single asterisk matches everything.
             return new Pattern(Encoding.UTF8.GetBytes(rest), openStart, openEnd || (openStart && rest.Length == 0));
         }
 

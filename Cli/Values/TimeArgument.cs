@@ -1,18 +1,18 @@
 namespace Couic.Cli.Values;
 
 /// <summary>
-/// TIME on the command line: <c>0</c> never; a bare number is minutes; else numbers with units, such as <c>90s</c>,
+/// TIME on the command line: <c>0</c> for never; a bare number is minutes; otherwise numbers with units, such as <c>90s</c>,
 /// <c>1h30m</c>, <c>1.5h</c>, <c>2 days</c>.
 /// </summary>
 internal static class TimeArgument
 {
     private const string Expected = "expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w";
 
-    /// <summary>Seconds; a decimal keeps fractions such as 0.1h exact.</summary>
+    /// <summary>Seconds; a decimal represents fractions such as 0.1h exactly.</summary>
     private const decimal MaxSeconds = 1_000_000_000_000;
 
     /// <param name="seconds">Whole seconds from now; 0 for never.</param>
-    /// <returns>Null when the text is good, else what is wrong with it and what was expected.</returns>
+    /// <returns>Null when the text is valid; otherwise the error and what was expected.</returns>
     public static string? TryParse(string text, out ulong seconds)
     {
         seconds = 0;
@@ -23,7 +23,7 @@ internal static class TimeArgument
 
         if (!TrySum(text.Trim(' '), out decimal sum))
         {
-            return $"\"{Printable.Quote(text)}\" is no time: {Expected}";
+            return $"\"{Printable.Quote(text)}\" is not a time: {Expected}";
         }
 
         if (sum < 1)
@@ -57,7 +57,7 @@ internal static class TimeArgument
             text = text[unit.Length..].TrimStart(' ');
             if (unit.IsEmpty)
             {
-                // Without a unit only when it is all there is.
+                // A number without a unit must be the whole text.
                 sum = number * 60;
                 return first && text.IsEmpty;
             }
@@ -92,7 +92,7 @@ internal static class TimeArgument
             all = whole + 1 + fraction;
         }
 
-        // 15 digits on either side are far beyond the longest time and far within a decimal's 28.
+        // 15 digits on each side exceed the longest time and fit a decimal's 28 digits.
         if (whole is 0 or > 15 || all - whole > 13)
         {
             return false;

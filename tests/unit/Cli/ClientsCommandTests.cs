@@ -44,7 +44,7 @@ public sealed class ClientsCommandTests : IDisposable
         Assert.Equal(
             new CliResult(2, "", """
                 couicctl: client name "a.b" may hold only ASCII letters, digits, "-" and "_"
-                couicctl: "client_rw" is no group; expected one of admin, clientrw, clientro, monitoring, peering
+                couicctl: "client_rw" is not a group; expected one of admin, clientrw, clientro, monitoring, peering
 
                 """),
             _rig.Run("clients add -n a.b -g client_rw"));

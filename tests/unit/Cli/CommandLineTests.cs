@@ -27,7 +27,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("clients list --json -q", "options \"--json\" and \"--quiet\" exclude each other; see \"couicctl clients list --help\"")]
     [InlineData("clients add -n x", "option \"--group GROUP\" is missing; see \"couicctl clients add --help\"")]
     [InlineData("help nothing", "unknown command: \"nothing\" (one of ", true)]
-    [InlineData("completion tcsh", "\"tcsh\" is no shell that can be completed; expected one of bash, zsh, fish")]
+    [InlineData("completion tcsh", "\"tcsh\" is not a supported shell; expected one of bash, zsh, fish")]
     public void ABadCommandLineIsOneLineAndStatus2(string words, string error, bool startOnly = false)
     {
         CliResult result = _rig.Run(words);

@@ -45,9 +45,9 @@ public sealed class ImportTests : IDisposable
             """);
         Assert.Equal(
             new CliResult(1, "Imported into drop: 1 created, 0 updated, 0 unchanged, 5 rejected\n", """
-                couicctl: line 2: "bad" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+                couicctl: line 2: "bad" is not a CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
                 couicctl: line 5: a set defines it (conflict)
-                couicctl: line 7: "worse" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+                couicctl: line 7: "worse" is not a CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
                 couicctl: line 8: the table is full (conflict)
                 couicctl: and 1 more lines
 
@@ -87,7 +87,7 @@ public sealed class ImportTests : IDisposable
         _rig.Answering(200, """{"created":1,"updated":0,"unchanged":0,"rejected":[{"index":1,"code":"invalid","message":"cidr: covers 2.2.2.2 (a resolver)"}],"dry_run":true}""");
         Assert.Equal(
             new CliResult(1, "Dry run, drop would have: 1 created, 0 updated, 0 unchanged, 4 rejected\n", """
-                couicctl: line 2: "bad" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+                couicctl: line 2: "bad" is not a CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
                 couicctl: line 3: dropping 0.0.0.0/0 cuts this machine off from every IPv4 address ("couicctl drop add 0.0.0.0/0 --force" if you mean it)
                 couicctl: line 4: cidr: covers 2.2.2.2 (a resolver) (invalid)
                 couicctl: line 5: "203.0.113.0/2": host bits are set below a short prefix (is the line cut off?); it would cover 192.0.0.0/2
@@ -151,6 +151,6 @@ public sealed class ImportTests : IDisposable
     [Theory]
     [InlineData("drop import", 2, "couicctl: argument FILE is missing; see \"couicctl drop import --help\"\n")]
     [InlineData("drop import /nowhere", 1, "couicctl: read \"/nowhere\": no such file or directory\n")]
-    [InlineData("drop import - -t a.b -e x", 2, "couicctl: tag \"a.b\": only ASCII letters, digits, \"-\" and \"_\" are allowed\ncouicctl: \"x\" is no time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w\n")]
+    [InlineData("drop import - -t a.b -e x", 2, "couicctl: tag \"a.b\": only ASCII letters, digits, \"-\" and \"_\" are allowed\ncouicctl: \"x\" is not a time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w\n")]
     public void BadArgumentsAreNamed(string words, int status, string error) => Assert.Equal(new CliResult(status, "", error), _rig.Run(words));
 }

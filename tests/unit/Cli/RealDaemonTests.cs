@@ -93,7 +93,7 @@ public sealed class RealDaemonTests : IDisposable
         CliResult result = _rig.Run("drop import - -t list --update");
         Assert.Equal((1, "Imported into drop: 2 created, 0 updated, 1 unchanged, 2 rejected\n"), (result.Status, result.Out));
         Assert.StartsWith("couicctl: line 3: ", result.Error, StringComparison.Ordinal);
-        Assert.Contains("\ncouicctl: line 5: \"bad\" is no CIDR", result.Error, StringComparison.Ordinal);
+        Assert.Contains("\ncouicctl: line 5: \"bad\" is not a CIDR", result.Error, StringComparison.Ordinal);
         Assert.Equal("10.0.0.1/32\n2001:db8::/32\n", _rig.Run("drop list -q -t list").Out);
     }
 

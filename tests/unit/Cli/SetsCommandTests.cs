@@ -56,8 +56,8 @@ public sealed class SetsCommandTests : IDisposable
         CliResult result = _rig.Run($"sets create drop a --from-file {file}");
         Assert.Equal(1, result.Status);
         Assert.Equal($"""
-            couicctl: {file}: line 2: "nonsense" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
-            couicctl: {file}: line 4: "10.0.0.0/33" is no CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6
+            couicctl: {file}: line 2: "nonsense" is not a CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24
+            couicctl: {file}: line 4: "10.0.0.0/33" is not a CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6
             couicctl: {file}: line 5: "203.0.113.0/2": host bits are set below a short prefix (is the line cut off?); it would cover 192.0.0.0/2
 
             """, result.Error);
@@ -69,7 +69,7 @@ public sealed class SetsCommandTests : IDisposable
     {
         string file = _rig.Folder.Write("list.txt", "# nothing\n\n");
         CliResult result = _rig.Run($"sets create drop a --from-file {file}");
-        Assert.Equal((1, $"couicctl: {file}: no CIDR in it (expected one a line, such as 192.0.2.0/24)\n"), (result.Status, result.Error));
+        Assert.Equal((1, $"couicctl: {file}: it does not contain a CIDR (expected one per line, such as 192.0.2.0/24)\n"), (result.Status, result.Error));
         Assert.Empty(_rig.Daemon.Requests);
     }
 
@@ -120,15 +120,15 @@ public sealed class SetsCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("sets list both", "couicctl: \"both\" is no policy; expected drop or ignore\n")]
-    [InlineData("sets inspect Drop a.b", "couicctl: \"Drop\" is no policy; expected drop or ignore\ncouicctl: set name \"a.b\" may hold only ASCII letters, digits, \"-\" and \"_\"\n")]
+    [InlineData("sets list both", "couicctl: \"both\" is not a policy; expected drop or ignore\n")]
+    [InlineData("sets inspect Drop a.b", "couicctl: \"Drop\" is not a policy; expected drop or ignore\ncouicctl: set name \"a.b\" may hold only ASCII letters, digits, \"-\" and \"_\"\n")]
     [InlineData("sets create drop a", "couicctl: no entries: exactly one of ENTRY..., --from-file FILE or --from-asn ASN is needed; see \"couicctl sets create --help\"\n")]
     [InlineData("sets update drop a", "couicctl: no entries: exactly one of ENTRY..., --from-file FILE, --from-asn ASN or --empty is needed; see \"couicctl sets update --help\"\n")]
     [InlineData("sets create drop a 1.1.1.1 --from-file x", "couicctl: ENTRY... and --from-file exclude each other: exactly one of ENTRY..., --from-file FILE or --from-asn ASN is needed\n")]
     [InlineData("sets update drop a --empty --from-asn 1", "couicctl: --from-asn and --empty exclude each other: exactly one of ENTRY..., --from-file FILE, --from-asn ASN or --empty is needed\n")]
-    [InlineData("sets create drop a 1.1.1.1 x 1.1.1.1/99", "couicctl: \"x\" is no CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24\ncouicctl: \"1.1.1.1/99\" is no CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6\n")]
-    [InlineData("sets create drop a --from-asn ASX", "couicctl: \"ASX\" is no autonomous system; expected its number, such as 64500 or AS64500\n")]
-    [InlineData("sets create drop a --from-asn 4294967296", "couicctl: \"4294967296\" is no autonomous system; expected its number, such as 64500 or AS64500\n")]
+    [InlineData("sets create drop a 1.1.1.1 x 1.1.1.1/99", "couicctl: \"x\" is not a CIDR: not an IPv4 or IPv6 address; expected ADDRESS/LENGTH such as 192.0.2.0/24\ncouicctl: \"1.1.1.1/99\" is not a CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6\n")]
+    [InlineData("sets create drop a --from-asn ASX", "couicctl: \"ASX\" is not an autonomous system; expected its number, such as 64500 or AS64500\n")]
+    [InlineData("sets create drop a --from-asn 4294967296", "couicctl: \"4294967296\" is not an autonomous system; expected its number, such as 64500 or AS64500\n")]
     [InlineData("sets create drop", "couicctl: argument NAME is missing; see \"couicctl sets create --help\"\n")]
     public void BadArgumentsAreNamedAndNothingIsSent(string words, string error)
     {

@@ -94,7 +94,7 @@ public sealed class WhyTests : IDisposable
 
     [Theory]
     [InlineData("why 10.0.0.0/8", "couicctl: \"10.0.0.0/8\" is a network; why explains one address, such as 10.0.0.0\n")]
-    [InlineData("why host", "couicctl: \"host\" is no address; expected one such as 192.0.2.7 or 2001:db8::7\n")]
+    [InlineData("why host", "couicctl: \"host\" is not an address; expected one such as 192.0.2.7 or 2001:db8::7\n")]
     public void OnlyAddressesAreExplained(string words, string error) => Assert.Equal(new CliResult(2, "", error), _rig.Run(words));
 
     private void Entries(string drop, string ignore) => _rig.Daemon.Answer =
