@@ -50,3 +50,7 @@ matches 'a link that leads nowhere is named' "$(lint)" 'docs/design/a.md:2: "b.m
 matches 'an anchor without a heading is named' "$(lint)" 'docs/design/a.md:2: "docs/design/a.md" has no heading "#c"'
 matches 'a source file that a design page names and that is gone is named' "$(lint)" 'docs/design/a.md:2: file "Store/RuleStore.cs" does not exist'
 equal 'existing anchors and code blocks are not faults' 3 "$(tools/links "$WORK/tree" | wc -l)"
+tree docs/a.md <<<"# A
+$(printf 'word %.0s' {1..30})
+| $(printf 'word %.0s' {1..30})|"
+equal 'a line of prose that is too long is named, a row of a table is not' 'docs/a.md:2: 150 characters (at most 130)' "$(tools/links "$WORK/tree")"
