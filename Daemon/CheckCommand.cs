@@ -1,8 +1,8 @@
 using System.Net.Sockets;
-using Couic.Access;
+using Couic.Api.Access;
+using Couic.Api.Contracts;
 using Couic.Bpf;
 using Couic.Config;
-using Couic.Http.Wire;
 using Couic.Native;
 using Couic.Sets;
 using Couic.Store;

@@ -2,12 +2,13 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
-using Couic.Access;
+using Couic.Api;
+using Couic.Api.Access;
 using Couic.Bpf;
 using Couic.Cli;
 using Couic.Config;
 using Couic.Http;
-using Couic.Http.Routing;
+using Couic.Http.Parsing;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
 using Couic.Names;
@@ -113,9 +114,9 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
         services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
         services.MoreMetrics.Add(text => GuardMetrics.Write(text, _guard));
-        Router router = Api.CreateRouter(services);
+        ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering).Register(router);
-        _server = Api.CreateServer(services, router);
+        _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters);
     }
 
     /// <summary>The daemon from the hand-over to its end.</summary>

@@ -1,7 +1,7 @@
+using Couic.Api.Contracts;
+using Couic.Api.Metrics;
 using Couic.Bpf;
 using Couic.Config;
-using Couic.Http.Metrics;
-using Couic.Http.Wire;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
 using Couic.Peering;

@@ -1,5 +1,5 @@
+using Couic.Api.Contracts;
 using Couic.Bpf;
-using Couic.Http.Wire;
 using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;

@@ -1,5 +1,5 @@
+using Couic.Api;
 using Couic.Logging.Abstractions;
-using Couic.Http;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 

@@ -1,4 +1,5 @@
-using Couic.Http.Wire;
+using Couic.Api.Access;
+using Couic.Api.Contracts;
 using Couic.Peering;
 using Couic.Sets;
 using Couic.Store;

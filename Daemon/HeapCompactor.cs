@@ -1,5 +1,4 @@
 using Couic.Http;
-using Couic.Http.Transport;
 using Couic.Logging.Abstractions;
 using Microsoft.Extensions.Logging;
 

@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Couic.Access;
+using Couic.Api;
+using Couic.Api.Access;
+using Couic.Api.Contracts;
+using Couic.Api.Endpoints;
 using Couic.Http;
-using Couic.Http.Endpoints;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
-using Couic.Http.Wire;
+using Couic.Http.Parsing;
 using Couic.Peering;
 using Couic.Store;
 
@@ -29,7 +29,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
     /// <summary>Differences that are listed; whoever has more has another problem.</summary>
     private const int MaxDifferences = 1_000;
 
-    public void Register(Router router)
+    public void Register(ApiRouter router)
     {
         router.Map(Verb.Post, "/v1/{policy}/peer", Permission.PeerWrite, TakeJobsAsync);
         router.Map(Verb.Post, "/v1/{policy}/peer/sync", Permission.PeerWrite, SyncAsync);
@@ -171,7 +171,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return false;
         }
 
-        if (!peering.Takes(policy) && exchange.Client?.Group != Group.Admin)
+        if (!peering.Takes(policy) && exchange.Client().Group != Group.Admin)
         {
             exchange.FailForbidden();
             return false;
@@ -243,7 +243,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
         status.InSync,
         [.. status.Refused.Select(policy => policy.Name())]);
 
-    private static Http.Wire.PeerDifference RecordOf(Peering.PeerDifference difference) => new(
+    private static Api.Contracts.PeerDifference RecordOf(Peering.PeerDifference difference) => new(
         difference.Policy.Name(), difference.Cidr.ToString(), RuleOf(difference.Here), RuleOf(difference.There));
 
     private static PeerRule? RuleOf(Peering.PeerDifference.Rule? rule) =>

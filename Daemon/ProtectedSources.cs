@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
+using Couic.Api.Contracts;
 using Couic.Config;
-using Couic.Http.Wire;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;

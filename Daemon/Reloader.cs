@@ -1,7 +1,7 @@
 using System.Text;
-using Couic.Access;
+using Couic.Api;
+using Couic.Api.Access;
 using Couic.Config;
-using Couic.Http;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
 using Couic.Native;

@@ -1,7 +1,7 @@
+using Couic.Api.Contracts;
 using Couic.Bpf;
 using Couic.Config;
 using Couic.Http;
-using Couic.Http.Wire;
 using Couic.Sets;
 using Couic.Store;
 

@@ -1,8 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using Couic.Http.Json;
-using Couic.Http.Protocol;
-using Couic.Http.Transport;
+using Couic.Http.Parsing;
 
 namespace Couic.Http;
 
@@ -94,6 +92,14 @@ internal sealed partial class Exchange
         _faults?.Clear();
         _message = message;
         Cause = Route is null && status == 404 ? Refusal.Route : Refusals.OfStatus(status);
+    }
+
+    /// <inheritdoc cref="Fail(int, ErrorCode, string)"/>
+    /// <param name="cause">Logged in place of the one that follows from the status.</param>
+    public void Fail(int status, ErrorCode code, string message, Refusal cause)
+    {
+        Fail(status, code, message);
+        Cause = cause;
     }
 
     /// <summary>Starts an answer whose body goes out in pieces, as the reader takes them; its length must be known.</summary>

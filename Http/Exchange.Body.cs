@@ -1,5 +1,4 @@
-using Couic.Http.Protocol;
-using Couic.Http.Transport;
+using Couic.Http.Parsing;
 
 namespace Couic.Http;
 

@@ -1,6 +1,3 @@
-using Couic.Access;
-using Couic.Http.Routing;
-using Couic.Http.Transport;
 
 namespace Couic.Http;
 
@@ -23,7 +20,7 @@ internal sealed partial class Exchange
     public void SettleGroup() => _connection.SettleGroup();
 
     /// <summary>What is needed to answer a deferred request.</summary>
-    public DeferredRequest Deferred => new(_connection, Route!, Client);
+    public DeferredRequest Deferred => new(_connection, Route!, Principal);
 
     /// <summary>Another one, for answers to deferred requests.</summary>
     public Exchange Sibling() => new(_connection);
@@ -35,7 +32,7 @@ internal sealed partial class Exchange
         Head = _connection.Head;
         Begin();
         Route = request.Route;
-        Client = request.Client;
+        Principal = request.Principal;
     }
 
     /// <summary>Logs a bug, and answers to it.</summary>
@@ -46,7 +43,7 @@ internal sealed partial class Exchange
 }
 
 /// <summary>A request that waits for its answer while its connection goes on.</summary>
-internal readonly record struct DeferredRequest(HttpConnection Connection, Route Route, Client? Client)
+internal readonly record struct DeferredRequest(HttpConnection Connection, Route Route, IPrincipal? Principal)
 {
     /// <summary>Ends the connection, as there will be no answer.</summary>
     public void Abandon(Exception fault) => Connection.Abandon(fault);

@@ -1,10 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Couic.Access;
-using Couic.Http.Json;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
-using Couic.Http.Transport;
+using Couic.Http.Parsing;
 
 namespace Couic.Http;
 
@@ -30,11 +26,11 @@ internal sealed partial class Exchange
     /// <summary>The route that was found; null when there is none.</summary>
     public Route? Route { get; private set; }
 
-    /// <summary>Whose token it is; null on routes that need none.</summary>
-    public Client? Client { get; private set; }
+    /// <summary>The client, as the endpoint's filter has identified it; null on routes without a filter.</summary>
+    public IPrincipal? Principal { get; set; }
 
     /// <summary>The client's name for audit lines.</summary>
-    public string ClientName => Client?.Name ?? string.Empty;
+    public string ClientName => Principal?.Name ?? string.Empty;
 
     public Verb Verb => Head.Verb;
 
@@ -63,6 +59,13 @@ internal sealed partial class Exchange
 
         value = default;
         return false;
+    }
+
+    /// <summary>The value of <c>Authorization</c>; false when the field is absent or repeated.</summary>
+    public bool TryGetAuthorization(out ReadOnlySpan<byte> value)
+    {
+        value = Head.Authorization.Of(_connection.Input.Request);
+        return Head.AuthorizationCount == 1;
     }
 
     private ReadOnlySpan<byte> Fields => Head.Fields.Of(_connection.Input.Request);
@@ -106,15 +109,15 @@ internal sealed partial class Exchange
     internal void Begin()
     {
         Route = null;
-        Client = null;
+        Principal = null;
         _parameterCount = 0;
         _decoded.Clear();
         IsDeferred = false;
         ResetAnswer();
     }
 
-    /// <summary>The checks in their order: route, method, token and permission, encoding of the path. Null: answered already.</summary>
-    internal Endpoint? Check(Router router, ClientDirectory clients)
+    /// <summary>The checks in their order: route, method, filter, encoding of the path. Null: answered already.</summary>
+    internal Endpoint? Check(Router router)
     {
         Route = router.Match(Head.Path.Of(_connection.Input.Request), _parameters, out _parameterCount);
         if (Route is null)
@@ -131,55 +134,7 @@ internal sealed partial class Exchange
             return null;
         }
 
-        if (endpoint.Permission is { } permission && !Authenticate(clients, permission))
-        {
-            return null;
-        }
-
-        return DecodeParameters() ? endpoint : null;
-    }
-
-    private bool Authenticate(ClientDirectory clients, Permission permission)
-    {
-        Refusal cause = Refusal.TokenMissing;
-        Client? client = null;
-        if (Head.AuthorizationCount == 1)
-        {
-            ReadOnlySpan<byte> value = Head.Authorization.Of(_connection.Input.Request);
-            AuthOutcome outcome = IsBearer(value)
-                ? clients.Authenticate(value["Bearer "u8.Length..], permission, out client)
-                : AuthOutcome.Malformed;
-            if (outcome == AuthOutcome.Ok)
-            {
-                Client = client;
-                return true;
-            }
-
-            cause = outcome switch
-            {
-                AuthOutcome.Unknown => Refusal.TokenUnknown,
-                AuthOutcome.Forbidden => Refusal.TokenForbidden,
-                _ => Refusal.TokenMalformed,
-            };
-        }
-
-        Client = client; // named in the log; the answer is the same for all
-        FailUnauthorized(cause);
-        return false;
-    }
-
-    /// <summary>RFC 9110 §11.1: the scheme in any case; nearly all write it as here.</summary>
-    private static bool IsBearer(ReadOnlySpan<byte> value) =>
-        value.StartsWith("Bearer "u8) || (value.Length > "Bearer "u8.Length && Grammar.Same(value[.."Bearer "u8.Length], "bearer "u8));
-
-    /// <summary>Answers 401 where the permission depends on more than the route.</summary>
-    public void FailForbidden() => FailUnauthorized(Refusal.TokenForbidden);
-
-    private void FailUnauthorized(Refusal cause)
-    {
-        Fail(401, ErrorCode.Unauthorized, "a valid token of a client with this permission is needed: Authorization: Bearer TOKEN");
-        AddHeader("www-authenticate"u8, "Bearer"u8);
-        Cause = cause;
+        return (endpoint.Filter?.Admit(this) ?? true) && DecodeParameters() ? endpoint : null;
     }
 
     private bool DecodeParameters()

@@ -1,4 +1,3 @@
-using Couic.Http.Transport;
 using Couic.Logging.Abstractions;
 using Couic.Native;
 

@@ -1,4 +1,3 @@
-using Couic.Http.Transport;
 using Couic.Native;
 
 namespace Couic.Http;

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Runtime.InteropServices;
-using Couic.Http.Transport;
 using Couic.Logging.Abstractions;
 using Couic.Native;
 

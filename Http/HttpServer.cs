@@ -1,8 +1,5 @@
 using System.Net.Sockets;
-using Couic.Access;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
-using Couic.Http.Transport;
+using Couic.Http.Parsing;
 using Couic.Native;
 using Microsoft.Extensions.Logging;
 
@@ -44,11 +41,10 @@ internal sealed partial class HttpServer : IAsyncDisposable
     /// <summary>For connections to notice that they are to end at once; a handler that is stuck is left behind.</summary>
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(2);
 
-    public HttpServer(HttpLimits limits, Router router, ClientDirectory clients, TimeProvider time, ILogger log, StatusCounters? counters = null)
+    public HttpServer(HttpLimits limits, Router router, TimeProvider time, ILogger log, StatusCounters? counters = null)
     {
         Limits = limits;
         Router = router;
-        Clients = clients;
         Log = log;
         _time = time;
         _timestampsPerTick = time.TimestampFrequency / (double)TimeSpan.TicksPerSecond;
@@ -69,8 +65,6 @@ internal sealed partial class HttpServer : IAsyncDisposable
     public long ConnectionsOpened => _connections.Opened;
 
     internal Router Router { get; }
-
-    internal ClientDirectory Clients { get; }
 
     internal ILogger Log { get; }
 

@@ -15,7 +15,7 @@ internal sealed class RefusalReport(ILogger log, TimeProvider time)
         if (_shares[(int)exchange.Cause].TryTake(time, MaxPerSecond, out long suppressed))
         {
             HttpLog.RequestRefused(
-                log, exchange.Cause.Word(), exchange.Status, exchange.Route?.Pattern ?? "-", exchange.Client?.Name ?? "-", exchange.Message, HttpLog.More(suppressed));
+                log, exchange.Cause.Word(), exchange.Status, exchange.Route?.Pattern ?? "-", exchange.Principal?.Name ?? "-", exchange.Message, HttpLog.More(suppressed));
         }
     }
 

@@ -1,5 +1,7 @@
 using System.Buffers;
-using Couic.Http.Json;
+using Couic.Api.Access;
+using Couic.Api.Json;
+using Couic.Http;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json;
+using Couic.Api.Contracts;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
 
 namespace Couic.Cli.Api;
 

@@ -2,11 +2,11 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;

@@ -1,9 +1,9 @@
 using System.Globalization;
+using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
 
 namespace Couic.Cli.Commands;
 

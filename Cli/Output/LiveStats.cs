@@ -1,5 +1,5 @@
+using Couic.Api.Contracts;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
 
 namespace Couic.Cli.Output;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
+using Couic.Api.Contracts;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
 
 namespace Couic.Cli.Output;
 

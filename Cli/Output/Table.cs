@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
 using Couic.Store;
 
 namespace Couic.Cli.Output;

@@ -1,10 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Couic.Access;
 using Couic.Http;
-using Couic.Http.Routing;
 using Couic.Names;
-using Couic.Native;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Reporting.Receiver;
@@ -46,8 +43,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
 
         var router = new Router();
         new ReportsEndpoint(settings.Secret, _tally).Register(router);
-        var noClients = new ClientDirectory(string.Empty, FileOwner.Current, []);
-        _server = new HttpServer(HttpLimits.Default with { MaxConnections = MaxConnections }, router, noClients, time, logs.CreateLogger("http"));
+        _server = new HttpServer(HttpLimits.Default with { MaxConnections = MaxConnections }, router, time, logs.CreateLogger("http"));
     }
 
     /// <summary>Where it listens; with port 0 asked for, the port that the kernel gave.</summary>

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text;
-using Couic.Access;
+using Couic.Api.Access;
 using Couic.Config;
 
 namespace Couic.Reporting.Receiver;

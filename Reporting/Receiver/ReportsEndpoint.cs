@@ -1,11 +1,10 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Couic.Access;
+using Couic.Api.Access;
+using Couic.Api.Json;
 using Couic.Http;
-using Couic.Http.Json;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
+using Couic.Http.Parsing;
 using Couic.Store;
 
 namespace Couic.Reporting.Receiver;
@@ -16,7 +15,7 @@ internal sealed class ReportsEndpoint(Token secret, Tally tally)
     /// <summary>Faults that one answer names.</summary>
     private const int MaxFaults = 100;
 
-    public void Register(Router router) => router.Map(Verb.Post, "/v1/reports/{secret}", null, PostAsync);
+    public void Register(Router router) => router.Map(Verb.Post, "/v1/reports/{secret}", PostAsync);
 
     private async ValueTask PostAsync(Exchange exchange)
     {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Couic.IntegrationTests.Harness;
-using Couic.Tests.Http;
+using Couic.Tests.Api;
 using Xunit;
 
 namespace Couic.IntegrationTests;

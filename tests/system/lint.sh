@@ -21,8 +21,17 @@ matches 'a using that breaks the directions is named' "$(lint)" 'Store/A.cs:1: S
 tree Http/A.cs <<<$'namespace Couic.Http;\nclass A { Couic.Config.Settings? _s; }'
 matches 'a qualified name breaks them as well as a using' "$(lint)" 'Http/A.cs:2: Http may not use Config'
 
-tree Cli/A.cs <<<$'using Couic.Http.Wire;\nusing Couic.Store;\nnamespace Couic.Cli;'
+tree Cli/A.cs <<<$'using Couic.Api.Contracts;\nusing Couic.Store;\nnamespace Couic.Cli;'
 check 'the command line may use the wire types and the notation of the store' lint
+
+tree Http/A.cs <<<$'using Couic.Api.Access;\nnamespace Couic.Http;'
+matches 'the server may not know what it serves' "$(lint)" 'Http/A.cs:1: Http may not use Api.Access'
+
+tree Api/Json/A.cs <<<$'using Couic.Api.Endpoints;\nnamespace Couic.Api.Json;'
+matches 'an inner folder has walls too' "$(lint)" 'Api/Json/A.cs:1: Api.Json may not use Api.Endpoints'
+
+tree Api/Json/A.cs <<<$'using Couic.Api;\nnamespace Couic.Api.Json;'
+check 'an inner folder may use the folder around it' lint
 
 tree Cli/A.cs <<<$'using Couic.Http;\nnamespace Couic.Cli;'
 matches 'the command line may not use the server' "$(lint)" 'Cli may not use Http'

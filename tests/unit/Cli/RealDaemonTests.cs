@@ -1,5 +1,5 @@
-using Couic.Access;
-using Couic.Tests.Http;
+using Couic.Api.Access;
+using Couic.Tests.Api;
 using Xunit;
 
 namespace Couic.Tests.Cli;

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Couic.Access;
 using Couic.Bpf;
 using Couic.Config;
 using Couic.Daemon;

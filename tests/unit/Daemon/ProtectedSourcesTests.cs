@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Couic.Config;
 using Couic.Daemon;
-using Couic.Http;
 using Couic.Names;
 using Couic.Store;
 using Couic.Tests.Fakes;

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Couic.Http.Json;
+using Couic.Api.Json;
 using Couic.Store;
 
 namespace Couic.Tests.Fuzz;

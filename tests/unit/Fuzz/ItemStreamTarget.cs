@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
-using Couic.Http.Json;
+using Couic.Api.Json;
 
 namespace Couic.Tests.Fuzz;
 

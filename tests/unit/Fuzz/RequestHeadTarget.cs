@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Couic.Http;
-using Couic.Http.Protocol;
+using Couic.Http.Parsing;
 
 namespace Couic.Tests.Fuzz;
 

@@ -3,8 +3,9 @@ using System.Reflection;
 using System.Text;
 using Couic.Config;
 using Couic.Http;
-using Couic.Http.Protocol;
+using Couic.Http.Parsing;
 using Couic.Logging;
+using Couic.Tests.Api;
 using Couic.Tests.Support;
 using Xunit;
 
@@ -21,7 +22,7 @@ public sealed class AllocationTests
         long allocated = 0;
         using var folder = new TempFolder();
         using var logs = new LogFactory(new LoggingSettings(folder.Path), new Nowhere(), TimeProvider.System, LogQueue.DefaultBytes, TimeSpan.FromMinutes(1));
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/allocated", null, exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/allocated", exchange =>
         {
             Volatile.Write(ref allocated, GC.GetAllocatedBytesForCurrentThread());
             exchange.AnswerNothing();

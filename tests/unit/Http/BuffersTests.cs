@@ -1,4 +1,4 @@
-using Couic.Http.Transport;
+using Couic.Http;
 using Xunit;
 
 namespace Couic.Tests.Http;

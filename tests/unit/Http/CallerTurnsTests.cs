@@ -1,6 +1,6 @@
 using Couic.Http;
-using Couic.Http.Transport;
 using Couic.Native;
+using Couic.Tests.Api;
 using Xunit;
 
 namespace Couic.Tests.Http;

@@ -1,7 +1,8 @@
 using System.Buffers;
 using Couic.Http;
-using Couic.Http.Protocol;
+using Couic.Http.Parsing;
 using Couic.Store;
+using Couic.Tests.Api;
 using Couic.Tests.Fakes;
 using Xunit;
 
@@ -222,7 +223,7 @@ public sealed class GroupTests : IDisposable
     {
         const int Requests = 100;
         int answered = 0;
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/large", null, exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/large", exchange =>
         {
             IBufferWriter<byte> body = exchange.Answer(200);
             body.GetSpan(LargeLength(answered))[..LargeLength(answered)].Fill((byte)('a' + (answered % 26)));
@@ -263,7 +264,7 @@ public sealed class GroupTests : IDisposable
     {
         using var begun = new SemaphoreSlim(0);
         using var all = new ManualResetEventSlim();
-        using var rig = new ApiRig(loopTime: new StoppedClock(), more: router => router.Map(Verb.Get, "/hold", null, exchange =>
+        using var rig = new ApiRig(loopTime: new StoppedClock(), more: router => router.Map(Verb.Get, "/hold", exchange =>
         {
             begun.Release();
             all.Wait(TimeSpan.FromSeconds(20));

@@ -1,8 +1,8 @@
 using System.Net.Sockets;
 using System.Text;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
+using Couic.Http.Parsing;
 using Couic.Store;
+using Couic.Tests.Api;
 using Xunit;
 
 namespace Couic.Tests.Http;

@@ -1,8 +1,7 @@
 using System.Text;
-using Couic.Access;
+using Couic.Api;
 using Couic.Http;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
+using Couic.Http.Parsing;
 using Xunit;
 
 namespace Couic.Tests.Http;
@@ -66,13 +65,13 @@ public sealed class RouterTests
         var router = new Router();
         foreach (Verb verb in new[] { Verb.Delete, Verb.Put, Verb.Get })
         {
-            router.Map(verb, "/a", null, _ => default);
+            router.Map(verb, "/a", _ => default);
         }
 
         Assert.Equal("GET,HEAD,PUT,DELETE", Encoding.ASCII.GetString(router.Routes[0].Allow));
         Assert.Same(router.Routes[0].Find(Verb.Get), router.Routes[0].Find(Verb.Head));
         Assert.Null(router.Routes[0].Find(Verb.Post));
-        Assert.Throws<ArgumentException>(() => router.Map(Verb.Get, "/a", null, _ => default));
+        Assert.Throws<ArgumentException>(() => router.Map(Verb.Get, "/a", _ => default));
     }
 
     [Theory]
@@ -146,7 +145,7 @@ public sealed class RouterTests
         var router = new Router();
         foreach (string pattern in patterns)
         {
-            router.Map(pattern.EndsWith("peer", StringComparison.Ordinal) ? Verb.Post : Verb.Get, pattern, Permission.Any, _ => default);
+            router.Map(pattern.EndsWith("peer", StringComparison.Ordinal) ? Verb.Post : Verb.Get, pattern, _ => default);
         }
 
         return router;

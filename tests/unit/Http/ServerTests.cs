@@ -1,10 +1,8 @@
 using System.Net.Sockets;
 using System.Text;
-using Couic.Access;
 using Couic.Http;
-using Couic.Http.Json;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
+using Couic.Http.Parsing;
+using Couic.Tests.Api;
 using Xunit;
 
 namespace Couic.Tests.Http;
@@ -245,13 +243,13 @@ public sealed class ServerTests
     {
         using var rig = new ApiRig(more: router =>
         {
-            router.Map(Verb.Get, "/bug", null, _ => throw new InvalidOperationException("at once"));
-            router.Map(Verb.Get, "/late", null, async exchange =>
+            router.Map(Verb.Get, "/bug", _ => throw new InvalidOperationException("at once"));
+            router.Map(Verb.Get, "/late", async exchange =>
             {
                 await exchange.LeaveLoopAsync(Work.Brief);
                 throw new InvalidOperationException("later");
             });
-            router.Map(Verb.Get, "/silent", null, _ => default);
+            router.Map(Verb.Get, "/silent", _ => default);
         });
         using RawClient client = rig.Connect();
         await client.SendAsync("GET /bug HTTP/1.1\r\n\r\nGET /late HTTP/1.1\r\n\r\nGET /silent HTTP/1.1\r\n\r\nGET /x HTTP/1.1\r\n\r\n");
@@ -347,7 +345,7 @@ public sealed class ServerTests
     public async Task AStuckLoopIsNoticed()
     {
         using var release = new ManualResetEventSlim();
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/stuck", null, exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/stuck", exchange =>
         {
             release.Wait();
             exchange.AnswerNothing();
@@ -386,7 +384,7 @@ public sealed class ServerTests
     {
         var begun = new TaskCompletionSource();
         var goOn = new TaskCompletionSource();
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/slow", null, async exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/slow", async exchange =>
         {
             begun.SetResult();
             await goOn.Task;

@@ -1,6 +1,6 @@
 using Couic.Http;
-using Couic.Http.Protocol;
-using Couic.Http.Routing;
+using Couic.Http.Parsing;
+using Couic.Tests.Api;
 using Xunit;
 
 namespace Couic.Tests.Http;
@@ -15,7 +15,7 @@ public class WorkTests
     {
         var goOn = new TaskCompletionSource();
         int running = 0, most = 0;
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", null, async exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", async exchange =>
         {
             if (await exchange.LeaveLoopAsync(Work.Brief))
             {
@@ -76,7 +76,7 @@ public class WorkTests
     public async Task ReadersThatPauseKeepNobodyFromComputing()
     {
         const int Length = 4_000_000;
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", null, async exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", async exchange =>
         {
             if (await exchange.LeaveLoopAsync(Work.Long) && await exchange.BeginStreamAsync(200, Length) is { } body)
             {
@@ -109,7 +109,7 @@ public class WorkTests
     {
         var goOn = new TaskCompletionSource();
         int running = 0;
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", null, async exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", async exchange =>
         {
             if (await exchange.LeaveLoopAsync(Work.Long))
             {
@@ -156,7 +156,7 @@ public class WorkTests
     {
         int running = 0, paused = 0, early = 0;
         bool ends = false;
-        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", null, async exchange =>
+        using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", async exchange =>
         {
             await exchange.LeaveLoopAsync(Work.Long);
             early += exchange.ShouldPauseWork ? 1 : 0;
@@ -230,7 +230,7 @@ public class WorkTests
     {
         // One is at work, and some 4.5 KB each of 64 KB are enough for fourteen in line.
         var goOn = new TaskCompletionSource();
-        using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 64 * 1024 }, more: router => router.Map(Verb.Get, "/busy", null, async exchange =>
+        using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 64 * 1024 }, more: router => router.Map(Verb.Get, "/busy", async exchange =>
         {
             if (await exchange.LeaveLoopAsync(Work.Brief))
             {

@@ -1,4 +1,4 @@
-using Couic.Http.Metrics;
+using Couic.Api.Metrics;
 using Couic.Store;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Net;
 using System.Text;
-using Couic.Access;
+using Couic.Api.Access;
 using Couic.Names;
 using Couic.Reporting;
 using Couic.Reporting.Receiver;

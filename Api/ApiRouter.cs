@@ -1,0 +1,35 @@
+using Couic.Api.Access;
+using Couic.Api.Endpoints;
+using Couic.Http;
+using Couic.Http.Parsing;
+
+namespace Couic.Api;
+
+/// <summary>The routes of the API: most need a token of a client with a permission.</summary>
+internal sealed class ApiRouter(ClientDirectory clients) : Router
+{
+    /// <summary>A router with all endpoints of this folder; others (peers) may add theirs before the server starts.</summary>
+    public static ApiRouter Create(ApiServices services)
+    {
+        var router = new ApiRouter(services.Clients);
+        new EntriesEndpoint(services).Register(router);
+        new ListEndpoint(services).Register(router);
+        new BulkEndpoint(services).Register(router);
+        new TagRemovalEndpoint(services).Register(router);
+        new StatsEndpoint(services).Register(router);
+        new ClientsEndpoint(services).Register(router);
+        new StatusEndpoint(services).Register(router);
+        OpenApiEndpoint.Register(router);
+        if (services is { SetFiles: { } files, Sets: { } loader })
+        {
+            new SetsEndpoint(services, files, loader).Register(router);
+        }
+
+        return router;
+    }
+
+    /// <inheritdoc cref="Router.Map"/>
+    /// <param name="permission">What the client's group must allow.</param>
+    public void Map(Verb verb, string pattern, Permission permission, Handler handler, bool defers = false, bool ignoresBody = false) =>
+        Map(verb, pattern, handler, new PermissionFilter(clients, permission), defers, ignoresBody);
+}

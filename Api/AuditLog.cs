@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+using Couic.Logging.Abstractions;
+using Couic.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Couic.Api;
+
+/// <summary>What was done over the API, and by whom. Event names are stable; lines about entries allocate nothing.</summary>
+internal static partial class AuditLog
+{
+    private static readonly LogEvent Created = new(1, "entry_created", "entry created");
+    private static readonly LogEvent Updated = new(2, "entry_updated", "entry updated");
+    private static readonly LogEvent Deleted = new(3, "entry_deleted", "entry deleted");
+
+    public static void EntryCreated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
+        Write(log, Created, policy, entry, client);
+
+    public static void EntryUpdated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
+        Write(log, Updated, policy, entry, client);
+
+    public static void EntryDeleted(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
+        Write(log, Deleted, policy, entry, client);
+
+    [LoggerMessage(EventName = "entry_failed", Level = LogLevel.Error, Message = "change of entry {policy} {cidr} by client {client} failed: {cause}")]
+    public static partial void EntryFailed(ILogger log, string policy, Cidr cidr, string client, string cause);
+
+    [LoggerMessage(EventName = "entry_matches_no_ipv4", Level = LogLevel.Warning,
+        Message = "entry {policy} {cidr} of client {client} is an IPv4-mapped IPv6 block: it matches no IPv4 packet")]
+    public static partial void EntryIsMapped(ILogger log, string policy, Cidr cidr, string client);
+
+    [LoggerMessage(EventName = "entry_may_lock_out", Level = LogLevel.Warning,
+        Message = "entry {policy} {cidr} of client {client} {objection}")]
+    public static partial void EntryMayLockOut(ILogger log, string policy, Cidr cidr, string client, string objection);
+
+    [LoggerMessage(EventName = "client_created", Level = LogLevel.Information, Message = "client created: {name}, group {group}, by client {client}")]
+    public static partial void ClientCreated(ILogger log, string name, string group, string client);
+
+    [LoggerMessage(EventName = "client_deleted", Level = LogLevel.Information, Message = "client deleted: {name}, by client {client}")]
+    public static partial void ClientDeleted(ILogger log, string name, string client);
+
+    [LoggerMessage(EventName = "client_failed", Level = LogLevel.Error, Message = "change of client {name} by client {client} failed: {cause}")]
+    public static partial void ClientFailed(ILogger log, string name, string client, string cause);
+
+    [LoggerMessage(EventName = "set_created", Level = LogLevel.Information, Message = "set created: {policy} {name}, {entries} entries, by client {client}")]
+    public static partial void SetCreated(ILogger log, string policy, string name, int entries, string client);
+
+    [LoggerMessage(EventName = "set_updated", Level = LogLevel.Information, Message = "set updated: {policy} {name}, {entries} entries, by client {client}")]
+    public static partial void SetUpdated(ILogger log, string policy, string name, int entries, string client);
+
+    [LoggerMessage(EventName = "set_deleted", Level = LogLevel.Information, Message = "set deleted: {policy} {name}, by client {client}")]
+    public static partial void SetDeleted(ILogger log, string policy, string name, string client);
+
+    [LoggerMessage(EventName = "set_failed", Level = LogLevel.Error, Message = "change of set {policy} {name} by client {client} failed: {cause}")]
+    public static partial void SetFailed(ILogger log, string policy, string name, string client, string cause);
+
+    [LoggerMessage(EventName = "bulk_applied", Level = LogLevel.Information,
+        Message = "bulk {action} of {policy} by client {client}: {created} created, {updated} updated, {unchanged} unchanged, {removed} removed, {absent} absent, {rejected} rejected; changed: {networks}")]
+    public static partial void BulkApplied(
+        ILogger log, string action, string policy, string client, long created, long updated, long unchanged, long removed, long absent, long rejected, string networks);
+
+    [LoggerMessage(EventName = "tag_removed", Level = LogLevel.Information,
+        Message = "tag {tag} removed from {policy} by client {client}: {removed} entries")]
+    public static partial void TagRemoved(ILogger log, string policy, string tag, string client, long removed);
+
+    [LoggerMessage(EventName = "bulk_broken", Level = LogLevel.Error, Message = "bulk {action} of {policy} by client {client} broke off: {cause}")]
+    public static partial void BulkBroken(ILogger log, string action, string policy, string client, string cause);
+
+    [SkipLocalsInit] // what is read was written
+    private static void Write(ILogger log, LogEvent what, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    {
+        if (!log.IsEnabled(LogLevel.Information))
+        {
+            return;
+        }
+
+        Span<byte> cidr = stackalloc byte[Cidr.MaxTextLength];
+        var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
+        fields.AddWord("client"u8, client);
+        fields.AddWord("policy"u8, policy.Utf8Name());
+        fields.AddWord("cidr"u8, cidr[..entry.Cidr.Format(cidr)]);
+        fields.AddWord("tag"u8, entry.Tag.Span);
+        fields.Add("expiration"u8, entry.Expiration);
+        log.Write(LogLevel.Information, what, in fields);
+    }
+}

@@ -1,0 +1,76 @@
+namespace Couic.Api.Contracts;
+
+/// <summary>The answer of <c>GET /v1/status</c>: the daemon on one screen. Times are seconds since 1970.</summary>
+/// <param name="UptimeSecs">Since the start of the daemon.</param>
+/// <param name="Match">What is looked up: <c>source</c>, <c>destination</c>.</param>
+/// <param name="Attacher">Whether the process that attaches is there: <c>running</c> or <c>lost</c>.</param>
+/// <param name="LastReload">Null when there was none since the start.</param>
+/// <param name="Peers">Null when peering is off.</param>
+/// <param name="Consistency">Whether kernel and store agree.</param>
+/// <param name="Guard">What keeps the operator from being locked out.</param>
+/// <param name="Health"><c>ok</c>, or <c>degraded</c> when there are <paramref name="Faults"/>.</param>
+public sealed record StatusRecord(
+    string Version,
+    ulong UptimeSecs,
+    string[]? Match,
+    InterfaceStatus[]? Interfaces,
+    string? Attacher,
+    TableStatus[]? Tables,
+    TagStatus[]? Tags,
+    ulong? KernelMemoryBytes,
+    ulong? ResidentMemoryBytes,
+    PeersStatus? Peers,
+    ReloadStatus? LastReload,
+    ConsistencyStatus? Consistency,
+    GuardStatus? Guard,
+    ReloadsStatus? Reloads,
+    string? Health,
+    FaultStatus[]? Faults);
+
+/// <param name="Configured">As the configuration names it.</param>
+/// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>
+/// <param name="Mode"><c>generic</c>, <c>native</c> or <c>offloaded</c>; null when it is not attached.</param>
+/// <param name="State"><c>attached</c>, <c>missing</c>, <c>taken</c> (it has another XDP program) or <c>failed</c>.</param>
+/// <param name="Error">Why it is not attached; null when it is.</param>
+public sealed record InterfaceStatus(string? Configured, string Name, string? Mode, string State, string? Error = null);
+
+/// <param name="Family"><c>ipv4</c> or <c>ipv6</c>.</param>
+public sealed record TableStatus(string Policy, string Family, ulong Entries, ulong Limit);
+
+/// <summary>Tags with counters of their own.</summary>
+public sealed record TagStatus(string Policy, ulong Used, ulong Limit);
+
+/// <param name="Up">Peers whose last answer was good.</param>
+/// <param name="InSync">Peers that hold the same rules.</param>
+/// <param name="Queued">CIDRs that some peer has yet to confirm.</param>
+public sealed record PeersStatus(ulong Configured, ulong Up, ulong InSync, ulong Queued);
+
+/// <param name="Message">What went wrong; null when it went well.</param>
+/// <param name="AtStart">Whether it was the daemon's start, and no reload.</param>
+public sealed record ReloadStatus(ulong At, bool Ok, string? Message, bool AtStart = false);
+
+/// <summary>The last time that each was loaded, or tried to be.</summary>
+public sealed record ReloadsStatus(ReloadStatus? Configuration, ReloadStatus? Sets);
+
+/// <summary>Something that is wrong now.</summary>
+/// <param name="Kind"><c>interface</c>, <c>attacher</c>, <c>configuration</c>, <c>set</c>, <c>client</c>, <c>table</c>, <c>peer</c> or <c>drift</c>.</param>
+/// <param name="Subject">The interface, table or peer; null for others.</param>
+/// <param name="Message">One line that says what to do.</param>
+public sealed record FaultStatus(string Kind, string? Subject, string Message);
+
+/// <param name="LastCheck">Null before the first comparison.</param>
+/// <param name="Drift">Differences found and repaired since the start.</param>
+public sealed record ConsistencyStatus(bool Ok, ulong? LastCheck, ulong Drift);
+
+/// <param name="Mode"><c>warn</c>, <c>refuse</c> or <c>off</c>.</param>
+/// <param name="Protected">How many addresses are protected.</param>
+/// <param name="Lockout">The protected addresses that are dropped now.</param>
+/// <param name="Withheld">Entries of sets and rules of peers that are kept out of force, with the reasons.</param>
+/// <param name="Unreadable">Sources of addresses that cannot be read.</param>
+public sealed record GuardStatus(string Mode, ulong Protected, LockoutStatus[] Lockout, string[] Withheld, UnreadableStatus[] Unreadable);
+
+/// <param name="Role">Such as <c>the default gateway</c>.</param>
+/// <param name="Cidr">The entry of drop that covers it.</param>
+public sealed record LockoutStatus(string Address, string Role, string Cidr);
+
+public sealed record UnreadableStatus(string Source, string Cause);

@@ -1,0 +1,21 @@
+using System.Text.Json.Serialization;
+
+namespace Couic.Api.Contracts;
+
+/// <summary>Serializers for the bodies of the API, made at compile time.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(EntryRecord[]))]
+[JsonSerializable(typeof(NewEntry))]
+[JsonSerializable(typeof(ClientRecord[]))]
+[JsonSerializable(typeof(NewClient))]
+[JsonSerializable(typeof(ErrorBody))]
+[JsonSerializable(typeof(SetRecord))]
+[JsonSerializable(typeof(SetSummary[]))]
+[JsonSerializable(typeof(StatsRecord))]
+[JsonSerializable(typeof(TagStatsRecord))]
+[JsonSerializable(typeof(BulkRecord))]
+[JsonSerializable(typeof(PeerRecord[]))]
+[JsonSerializable(typeof(PeerDiffRecord))]
+[JsonSerializable(typeof(StatusRecord))]
+[JsonSerializable(typeof(ReloadRecord))]
+public sealed partial class WireJson : JsonSerializerContext;

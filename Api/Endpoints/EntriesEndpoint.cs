@@ -1,0 +1,304 @@
+using System.Text;
+using System.Text.Json;
+using Couic.Api.Access;
+using Couic.Api.Json;
+using Couic.Http;
+using Couic.Http.Parsing;
+using Couic.Store;
+
+namespace Couic.Api.Endpoints;
+
+/// <summary>One entry: create, get, delete.</summary>
+internal sealed class EntriesEndpoint
+{
+    private readonly ApiServices _services;
+    private readonly EntryChanges _changes;
+
+    public EntriesEndpoint(ApiServices services)
+    {
+        _services = services;
+        _changes = new EntryChanges(_services.Store, Complete);
+    }
+
+    public void Register(ApiRouter router)
+    {
+        router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync, defers: true);
+        router.Map(Verb.Get, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesRead, GetAsync);
+        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync, defers: true, ignoresBody: true);
+    }
+
+    private ValueTask CreateAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange) || !exchange.RequireJson())
+        {
+            return default;
+        }
+
+        ValueTask<bool> reading = exchange.ReadBodyAsync();
+        if (!reading.IsCompletedSuccessfully)
+        {
+            return CreateLaterAsync(exchange, policy, reading);
+        }
+
+        if (reading.Result)
+        {
+            Create(exchange, policy);
+        }
+
+        return default;
+    }
+
+    private async ValueTask CreateLaterAsync(Exchange exchange, Policy policy, ValueTask<bool> reading)
+    {
+        if (await reading)
+        {
+            Create(exchange, policy);
+        }
+    }
+
+    private void Create(Exchange exchange, Policy policy)
+    {
+        EntryRequest request;
+        try
+        {
+            request = EntryRequest.Read(exchange.Body);
+        }
+        catch (JsonException e)
+        {
+            exchange.Fail(400, ErrorCode.BadRequest, StrictJson.Explain(e));
+            return;
+        }
+
+        if (policy == Policy.Drop && request.CidrFault == CidrFault.None && _services.Store.Guard.Protects(request.Cidr.Network))
+        {
+            exchange.SettleGroup(); // a deferred change may take the protection away
+        }
+
+        LockoutObjection? objection = EntryRules.Objection(_services, policy, request);
+        if (!IsValid(exchange, policy, request, objection))
+        {
+            return;
+        }
+
+        ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection);
+        ref ChangeRequest change = ref _changes.Begin(exchange, warnings);
+        change.Policy = policy;
+        change.Cidr = request.Cidr.Network;
+        change.Tag = request.Tag;
+        change.Expiration = request.Expiration;
+        change.Mode = Mode(exchange);
+        change.Creator = exchange.Client().Utf8Name;
+        change.Metadata = request.Metadata;
+        _changes.Make(exchange, ref change, warnings);
+    }
+
+    private static ConflictMode Mode(Exchange exchange)
+    {
+        _ = exchange.Query.Find("on_conflict"u8, out string mode);
+        return mode switch
+        {
+            "update" => ConflictMode.Update,
+            "extend" => ConflictMode.Extend,
+            _ => ConflictMode.Refuse,
+        };
+    }
+
+    /// <summary>Logs and answers what became of a change.</summary>
+    private void Complete(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings)
+    {
+        switch (change.Outcome)
+        {
+            case StoreOutcome.Created:
+                AuditLog.EntryCreated(_services.Audit, change.Policy, change.Entry, change.Creator);
+                if (change.Cidr.IsV4Mapped)
+                {
+                    AuditLog.EntryIsMapped(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName);
+                }
+
+                AnswerEntry(exchange, 201, change, warnings);
+                break;
+            case StoreOutcome.Updated:
+                AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator);
+                AnswerEntry(exchange, 200, change, warnings);
+                break;
+            case StoreOutcome.Unchanged:
+                AnswerEntry(exchange, 200, change, warnings);
+                break;
+            case StoreOutcome.Removed:
+                AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator);
+                exchange.AnswerNothing();
+                Warn(exchange, change, warnings);
+                break;
+            case StoreOutcome.Conflict when change.IsRemoval:
+                exchange.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
+                exchange.FailIfFaults(409, ErrorCode.Conflict);
+                break;
+            default:
+                Fail(exchange, change.Outcome, change.Policy, change.Cidr, change.Refusal);
+                break;
+        }
+    }
+
+    private void AnswerEntry(Exchange exchange, int status, in ChangeRequest change, ChangeWarnings? warnings)
+    {
+        EntryJson.Write(exchange.Answer(status), change.Entry, warnings?.Texts);
+        Warn(exchange, change, warnings);
+    }
+
+    /// <summary>In the log and in the header of the answer.</summary>
+    private void Warn(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings)
+    {
+        if (warnings is null)
+        {
+            return;
+        }
+
+        Warnings.AddHeader(exchange, warnings.Texts);
+        if (warnings.Objection is { } objection)
+        {
+            AuditLog.EntryMayLockOut(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName, objection);
+        }
+    }
+
+    /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
+    private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request, LockoutObjection? objection)
+    {
+        LockoutStance stance = EntryRules.Stance(exchange.Query);
+        if (EntryRules.CidrFault(request, policy, stance == LockoutStance.Force) is { } cidr)
+        {
+            exchange.AddFault("cidr", cidr);
+        }
+        else if (objection is not null && _services.Store.Guard.Refuses(objection, stance))
+        {
+            exchange.AddFault("cidr", objection.Text);
+        }
+
+        if (TagRule.Fault(request.Tag) is { } tag)
+        {
+            exchange.AddFault("tag", tag);
+        }
+
+        // Most never expire, and need no look at the clock.
+        if (request.Expiration != 0 && EntryRules.ExpirationFault(request.Expiration, _services.Now) is { } expiration)
+        {
+            exchange.AddFault("expiration", expiration);
+        }
+
+        return !exchange.FailIfFaults(422, ErrorCode.Invalid);
+    }
+
+    private ValueTask GetAsync(Exchange exchange)
+    {
+        if (!TryReadPath(exchange, out Policy policy, out Cidr cidr))
+        {
+            return default;
+        }
+
+        if (!_services.Store.TryGet(policy, cidr, out Entry entry))
+        {
+            Fail(exchange, StoreOutcome.Absent, policy, cidr, null);
+        }
+        else if (exchange.Query.Has("details"u8, "true"))
+        {
+            EntryJson.WriteDetailed(exchange.Answer(200), entry, _services.Hits(policy, entry));
+        }
+        else
+        {
+            EntryJson.Write(exchange.Answer(200), entry);
+        }
+
+        return default;
+    }
+
+    private ValueTask DeleteAsync(Exchange exchange)
+    {
+        if (!TryReadPath(exchange, out Policy policy, out Cidr cidr))
+        {
+            return default;
+        }
+
+        byte[]? tag = exchange.Query.Find("tag"u8, out string text) > 0 ? Encoding.UTF8.GetBytes(text) : null;
+        if (tag is not null && TagRule.Fault(tag) is { } fault)
+        {
+            exchange.AddFault("tag", fault);
+            exchange.FailIfFaults(422, ErrorCode.Invalid);
+            return default;
+        }
+
+        if (!MayRemove(exchange, policy, cidr.Network, out ChangeWarnings? warnings))
+        {
+            return default;
+        }
+
+        ref ChangeRequest change = ref _changes.Begin(exchange, warnings);
+        change.IsRemoval = true;
+        change.IsUnderTag = tag is not null;
+        change.Tag = tag;
+        change.Policy = policy;
+        change.Cidr = cidr.Network;
+        change.Creator = exchange.Client().Utf8Name;
+        _changes.Make(exchange, ref change, warnings);
+        return default;
+    }
+
+    /// <summary>An entry of ignore may be what keeps drop from locking somebody out.</summary>
+    private bool MayRemove(Exchange exchange, Policy policy, Cidr network, out ChangeWarnings? warnings)
+    {
+        warnings = null;
+        LockoutGuard guard = _services.Store.Guard;
+        if (policy == Policy.Drop || !guard.Protects(network))
+        {
+            return true;
+        }
+
+        exchange.SettleGroup(); // a deferred change may take the last other protection away
+        if (guard.ObjectionToUnignore(network) is not { } objection)
+        {
+            return true;
+        }
+
+        if (guard.Refuses(objection, EntryRules.Stance(exchange.Query)))
+        {
+            exchange.AddFault("cidr", objection.Text);
+            exchange.FailIfFaults(422, ErrorCode.Invalid);
+            return false;
+        }
+
+        warnings = new ChangeWarnings(objection.Reason, [$"{network} {objection.Reason}"]);
+        return true;
+    }
+
+    private static bool TryReadPath(Exchange exchange, out Policy policy, out Cidr cidr)
+    {
+        policy = PathReader.Policy(exchange, 0);
+        cidr = PathReader.Cidr(exchange, 1, 2);
+        return !PathReader.Failed(exchange);
+    }
+
+    private void Fail(Exchange exchange, StoreOutcome outcome, Policy policy, Cidr cidr, PlaneRefusal? refusal)
+    {
+        switch (outcome)
+        {
+            case StoreOutcome.Conflict:
+                exchange.AddFault("cidr", $"{cidr} is in policy {policy.Name()} already", ErrorCode.Conflict);
+                exchange.FailIfFaults(409, ErrorCode.Conflict);
+                break;
+            case StoreOutcome.Absent:
+                exchange.AddFault("cidr", $"{cidr} is not in policy {policy.Name()}", ErrorCode.NotFound);
+                exchange.FailIfFaults(404, ErrorCode.NotFound);
+                break;
+            case StoreOutcome.OwnedBySet:
+                exchange.Fail(422, ErrorCode.Invalid, $"{cidr} is defined by a set; change the set's file and reload");
+                break;
+            case StoreOutcome.Full:
+                exchange.Fail(409, ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, _services.Store.Limits));
+                break;
+            default:
+                string cause = refusal?.Message ?? "refused by the kernel";
+                AuditLog.EntryFailed(_services.Audit, policy.Name(), cidr, exchange.ClientName, cause);
+                exchange.Fail(500, ErrorCode.Internal, $"the kernel refused the change: {cause}");
+                break;
+        }
+    }
+}

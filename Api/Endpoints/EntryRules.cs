@@ -1,0 +1,81 @@
+using Couic.Api.Json;
+using Couic.Http;
+using Couic.Store;
+
+namespace Couic.Api.Endpoints;
+
+/// <summary>The rules for the values of an entry.</summary>
+internal static class EntryRules
+{
+    /// <summary>What is wrong with the CIDR; null when it is good.</summary>
+    public static string? CidrFault(in EntryRequest request, Policy policy, bool force)
+    {
+        if (request.CidrFault != Store.CidrFault.None)
+        {
+            return request.CidrFault.Explain();
+        }
+
+        return request.Cidr.Length == 0 && policy == Policy.Drop && !force
+            ? "prefix length 0 drops everything, this machine's own connections included (?force=true if that is meant)"
+            : null;
+    }
+
+    /// <summary>What the guard says against a good addition; null for nothing.</summary>
+    public static LockoutObjection? Objection(ApiServices services, Policy policy, in EntryRequest request) =>
+        policy == Policy.Drop && request.CidrFault == Store.CidrFault.None ? services.Store.Guard.ObjectionToDrop(request.Cidr.Network) : null;
+
+    /// <summary>What the requester asks of the guard.</summary>
+    public static LockoutStance Stance(Query query) =>
+        query.IsEmpty ? LockoutStance.Default
+        : query.Has("force"u8, "true") ? LockoutStance.Force
+        : query.Has("guard"u8, "refuse") ? LockoutStance.Refuse
+        : LockoutStance.Default;
+
+    /// <summary>The addresses that the requester of a reload names as its own; what is not an address is left out.</summary>
+    public static IReadOnlyList<ProtectedAddress> Requester(Query query) =>
+        query.Find("operator"u8, out string text) > 0 && Cidr.TryParseAddress(System.Text.Encoding.UTF8.GetBytes(text), out Cidr host)
+            ? [new ProtectedAddress(host, "where this request comes from")]
+            : [];
+
+    /// <summary>What the client is told when an addition is made; null, as a rule, for nothing.</summary>
+    public static ChangeWarnings? WarningsOf(ApiServices services, Policy policy, Cidr cidr, LockoutObjection? objection)
+    {
+        string? effect = policy == Policy.Drop ? services.Store.Guard.NoteOfDrop(cidr.Network) : LockoutGuard.WarningOfIgnore(cidr.Network);
+        if (objection is null && effect is null && !cidr.IsV4Mapped && !cidr.HasStrayHostBits)
+        {
+            return null;
+        }
+
+        string?[] texts =
+        [
+            objection is null ? null : $"{cidr.Network} {objection.Reason}",
+            effect,
+            cidr.IsV4Mapped ? $"{cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those" : null,
+            cidr.HasStrayHostBits ? $"host bits are set below a short prefix: {cidr} means {cidr.Network}" : null,
+        ];
+        return new ChangeWarnings(objection?.Reason, [.. texts.OfType<string>()]);
+    }
+
+    /// <param name="now">Seconds since 1970.</param>
+    public static string? ExpirationFault(ulong expiration, ulong now) =>
+        expiration != 0 && expiration <= now ? "not in the future; 0 (never) or seconds since 1970 are expected" : null;
+
+    /// <summary>The first fault with its field; null when all is good.</summary>
+    public static string? Fault(in EntryRequest request, Policy policy, ulong now, bool force)
+    {
+        if (CidrFault(request, policy, force) is { } cidr)
+        {
+            return $"cidr: {cidr}";
+        }
+
+        if (TagRule.Fault(request.Tag) is { } tag)
+        {
+            return $"tag: {tag}";
+        }
+
+        return ExpirationFault(request.Expiration, now) is { } expiration ? $"expiration: {expiration}" : null;
+    }
+
+    public static string FullMessage(Policy policy, IpFamily family, StoreLimits limits) =>
+        $"the {policy.Name()} table for {(family == IpFamily.V4 ? "IPv4" : "IPv6")} is full: its limit is {limits.Entries(policy)} entries";
+}

@@ -1,0 +1,244 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using Couic.Api.Access;
+using Couic.Api.Json;
+using Couic.Http;
+using Couic.Http.Parsing;
+using Couic.Store;
+
+namespace Couic.Api.Endpoints;
+
+/// <summary>
+/// The list of a policy. It is copied and sorted away from the event loop, measured (every answer says its length), and
+/// formatted piece by piece as the reader takes it; a few listings at a time, the others wait, for a slow reader not long.
+/// </summary>
+internal sealed class ListEndpoint(ApiServices services)
+{
+    /// <summary>A piece is sent when it has this many bytes.</summary>
+    private const int PieceBytes = 32 * 1024;
+
+    /// <summary>Up to so many entries a list takes little memory, and no turn.</summary>
+    private const int LongestPage = 10_000;
+
+    private readonly Turns _turns = new(services.Limits.MaxListings);
+
+    public void Register(ApiRouter router) => router.Map(Verb.Get, "/v1/{policy}", Permission.EntriesRead, ListAsync);
+
+    private async ValueTask ListAsync(Exchange exchange)
+    {
+        Policy policy = PathReader.Policy(exchange, 0);
+        if (PathReader.Failed(exchange) || !TryReadFilter(exchange, out Filter filter))
+        {
+            return;
+        }
+
+        if (filter is { Match: null, Limit: <= LongestPage } && await TrySendPageAsync(exchange, policy, filter))
+        {
+            return;
+        }
+
+        if (!await exchange.WaitTurnAsync(_turns))
+        {
+            exchange.Refuse(ParseFault.NoRoom);
+            return;
+        }
+
+        try
+        {
+            if (!await exchange.LeaveLoopAsync(Work.Long))
+            {
+                return;
+            }
+
+            using EntrySnapshot listing = filter.Match is { } address ? services.Store.ListCovering(policy, address) : services.Store.List(policy);
+            await SendAsync(exchange, policy, listing, Select(listing, filter), filter.Details);
+        }
+        finally
+        {
+            exchange.LetGo();
+        }
+    }
+
+    /// <summary>False, and nothing is answered, where only the whole list is to be had.</summary>
+    private async ValueTask<bool> TrySendPageAsync(Exchange exchange, Policy policy, Filter filter)
+    {
+        if (!await exchange.LeaveLoopAsync(Work.Brief))
+        {
+            return true;
+        }
+
+        using EntrySnapshot? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
+        if (page is null)
+        {
+            exchange.PauseWork(); // who waits for a turn at a long list must not keep those who have one from going on
+            return false;
+        }
+
+        exchange.HandlerBytes = page.Bytes;
+        await SendAsync(exchange, policy, page, page.Rows, filter.Details);
+        exchange.HandlerBytes = 0;
+        return true;
+    }
+
+    private static Memory<ListedEntry> Select(EntrySnapshot listing, Filter filter)
+    {
+        Memory<ListedEntry> rows = listing.Rows;
+        if (filter.After is { } last)
+        {
+            // Also where the last one seen is gone meanwhile; covering entries come longest first.
+            int next = 0;
+            while (next < rows.Length && !(filter.Match is null ? rows.Span[next].Cidr > last : rows.Span[next].Cidr.Length < last.Length))
+            {
+                next++;
+            }
+
+            rows = rows[next..];
+        }
+
+        if (filter.Tag is { } pattern)
+        {
+            int kept = 0;
+            foreach (ListedEntry row in rows.Span)
+            {
+                if (pattern.Matches(listing.Tag(row)))
+                {
+                    rows.Span[kept++] = row;
+                }
+            }
+
+            rows = rows[..kept];
+        }
+
+        return rows[..Math.Min(rows.Length, filter.Limit)];
+    }
+
+    private async ValueTask SendAsync(Exchange exchange, Policy policy, EntrySnapshot listing, Memory<ListedEntry> rows, bool details)
+    {
+        ListedDetails[]? more = details ? ReadDetails(policy, ref rows) : null;
+        if (await exchange.BeginStreamAsync(200, Measure(listing, rows.Span, more)) is not { } body)
+        {
+            return;
+        }
+
+        body.Raw("["u8);
+        for (int i = 0; i < rows.Length; i++)
+        {
+            WriteRow(body, listing, rows.Span, more, i);
+            if (body.UnflushedBytes >= PieceBytes && (await body.FlushAsync()).IsCompleted)
+            {
+                break;
+            }
+        }
+
+        listing.Dispose(); // before its client sees the end and asks for the next one, which takes the same memory
+        body.Raw("]"u8);
+        await body.FlushAsync();
+        await body.CompleteAsync();
+    }
+
+    /// <summary>The length of the whole answer, which is made once for this and thrown away.</summary>
+    private static long Measure(EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
+    {
+        var scratch = new OutputBuffer();
+        long length = 2;
+        for (int i = 0; i < rows.Length; i++)
+        {
+            WriteRow(scratch, listing, rows, details, i);
+            length += scratch.Length;
+            scratch.Clear();
+        }
+
+        scratch.Release();
+        return length;
+    }
+
+    private static void WriteRow(IBufferWriter<byte> writer, EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
+    {
+        byte[] tag = listing.Tag(rows[index]);
+        writer.Raw(index == 0 ? ""u8 : ","u8);
+        if (details is null)
+        {
+            EntryJson.Write(writer, rows[index], tag);
+        }
+        else
+        {
+            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index], tag), details[index].Hits);
+        }
+    }
+
+    /// <summary>Counts of packets change while an answer is written, whose length must be that which was measured: so they are read once.</summary>
+    private ListedDetails[] ReadDetails(Policy policy, ref Memory<ListedEntry> rows)
+    {
+        var details = new ListedDetails[rows.Length];
+        int kept = 0;
+        foreach (ListedEntry row in rows.Span)
+        {
+            if (services.Store.TryGet(policy, row.Cidr, out Entry entry))
+            {
+                details[kept] = new ListedDetails(entry, services.Hits(policy, entry));
+                rows.Span[kept++] = row;
+            }
+        }
+
+        rows = rows[..kept];
+        return details;
+    }
+
+    private static bool TryReadFilter(Exchange exchange, out Filter filter)
+    {
+        filter = new Filter();
+        Query query = exchange.Query;
+        if (query.IsEmpty)
+        {
+            return true;
+        }
+
+        filter.Details = query.Has("details"u8, "true");
+        if (query.Find("tag"u8, out string tag) > 0)
+        {
+            filter.Tag = new TagPattern(tag);
+        }
+
+        if (query.Find("limit"u8, out string limit) > 0)
+        {
+            if (!int.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+            {
+                exchange.AddFault("limit", "a number from 0 to 2147483647 is expected");
+            }
+
+            filter.Limit = number;
+        }
+
+        if (query.Find("after"u8, out string after) > 0)
+        {
+            CidrFault fault = Cidr.TryParse(after, out Cidr last);
+            filter.After = last.Network;
+            if (fault != CidrFault.None)
+            {
+                exchange.AddFault("after", fault.Explain());
+            }
+        }
+
+        if (query.Find("match"u8, out string match) > 0)
+        {
+            if (!Cidr.TryParseAddress(Encoding.UTF8.GetBytes(match), out Cidr address))
+            {
+                exchange.AddFault("match", "not an IPv4 or IPv6 address");
+            }
+
+            filter.Match = address;
+        }
+
+        return !PathReader.Failed(exchange);
+    }
+
+    private struct Filter()
+    {
+        public TagPattern? Tag;
+        public int Limit = int.MaxValue;
+        public Cidr? After;
+        public Cidr? Match;
+        public bool Details;
+    }
+}

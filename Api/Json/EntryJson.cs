@@ -1,0 +1,91 @@
+using System.Buffers;
+using System.Buffers.Text;
+using Couic.Http;
+using Couic.Store;
+
+namespace Couic.Api.Json;
+
+/// <summary>An entry as the API shows it.</summary>
+internal static class EntryJson
+{
+    /// <summary>Room for what stands in front of the tag, and for what stands behind it.</summary>
+    private const int HeadBytes = Cidr.MaxTextLength + 64;
+
+    public static void Write(IBufferWriter<byte> writer, in Entry entry, IReadOnlyList<string>? warnings = null)
+    {
+        WriteMembers(writer, entry);
+        Warnings.WriteMember(writer, warnings);
+        writer.Raw("}"u8);
+    }
+
+    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry, byte[] tag)
+    {
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, tag);
+        writer.Raw("}"u8);
+    }
+
+    /// <summary>With who added it, and what it did, as far as that is counted.</summary>
+    public static void WriteDetailed(IBufferWriter<byte> writer, in Entry entry, EntryHits? hits)
+    {
+        WriteMembers(writer, entry);
+        writer.Raw(",\"added_by\":"u8);
+        WriteName(writer, entry.Creator.Span);
+        if (hits is { } counted)
+        {
+            writer.Raw(",\"packets\":"u8);
+            writer.Number(counted.Packets);
+            writer.Raw(",\"last_hit\":"u8);
+            writer.Number(counted.LastHit?.ToUnixTimeSeconds() ?? 0);
+        }
+        else
+        {
+            writer.Raw(",\"packets\":null,\"last_hit\":null"u8);
+        }
+
+        writer.Raw("}"u8);
+    }
+
+    private static void WriteMembers(IBufferWriter<byte> writer, in Entry entry) =>
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.Span);
+
+    private static void WriteMembers(IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag)
+    {
+        // In few pieces: each costs two calls of the writer.
+        Span<byte> room = writer.GetSpan(HeadBytes);
+        int length = Put(room, "{\"creation\":"u8);
+        length += Put(room[length..], creation);
+        length += Put(room[length..], ",\"cidr\":\""u8);
+        length += cidr.Format(room[length..]);
+        length += Put(room[length..], "\",\"tag\":"u8);
+        writer.Advance(length);
+        WriteName(writer, tag);
+        room = writer.GetSpan(HeadBytes);
+        length = Put(room, ",\"expiration\":"u8);
+        length += Put(room[length..], expiration);
+        writer.Advance(length);
+    }
+
+    private static int Put(Span<byte> room, ReadOnlySpan<byte> text)
+    {
+        text.CopyTo(room);
+        return text.Length;
+    }
+
+    private static int Put(Span<byte> room, ulong number)
+    {
+        Utf8Formatter.TryFormat(number, room, out int length);
+        return length;
+    }
+
+    private static void WriteName(IBufferWriter<byte> writer, ReadOnlySpan<byte> name)
+    {
+        if (name.IsEmpty)
+        {
+            writer.Raw("null"u8);
+        }
+        else
+        {
+            writer.String(name);
+        }
+    }
+}

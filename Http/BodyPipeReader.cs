@@ -1,0 +1,59 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Couic.Http.Parsing;
+
+namespace Couic.Http;
+
+/// <summary>
+/// A request's body as a pipe: bytes come without their framing, straight from the connection's own buffer, which the kernel
+/// filled. A read that is cancelled is one whose body is malformed, broke off or is too slow: <see cref="Fault"/> says which.
+/// </summary>
+internal sealed class BodyPipeReader(HttpConnection connection) : PipeReader
+{
+    private ReadOnlySequence<byte> _read;
+    private int _examined;
+
+    /// <summary>Why the last read was cancelled.</summary>
+    public ParseFault Fault { get; private set; }
+
+    /// <summary>Waits until there is more than was examined, or the body's end.</summary>
+    public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+    {
+        Fault = await connection.ReadMoreBodyAsync(_examined);
+        return Result();
+    }
+
+    public override bool TryRead(out ReadResult result)
+    {
+        Fault = connection.PumpBody();
+        result = Result();
+        return result.IsCanceled || result.IsCompleted || connection.Input.BodyLength > _examined;
+    }
+
+    /// <summary>What was read, where it is now: behind a wait in line.</summary>
+    public ReadResult ReadAgain() => Result();
+
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+    /// <summary>What was consumed makes room; what was examined alone is there again at the next read, with more behind it.</summary>
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        int done = (int)_read.Slice(_read.Start, consumed).Length;
+        _examined = (int)_read.Slice(_read.Start, examined).Length - done;
+        connection.Input.ConsumeBody(done);
+    }
+
+    /// <summary>Nobody waits in a read but the handler itself.</summary>
+    public override void CancelPendingRead()
+    {
+    }
+
+    /// <summary>What is left of the body is the connection's to throw away.</summary>
+    public override void Complete(Exception? exception = null) => _read = default;
+
+    private ReadResult Result()
+    {
+        _read = new ReadOnlySequence<byte>(connection.Input.BodyMemory);
+        return new ReadResult(_read, isCanceled: Fault != ParseFault.None, isCompleted: connection.Body.IsComplete);
+    }
+}

@@ -1,0 +1,78 @@
+using System.Buffers;
+
+namespace Couic.Http;
+
+/// <summary>Bytes on their way out: grows as needed and holds no memory when it is released. Not thread-safe.</summary>
+/// <param name="least">Bytes that it begins with.</param>
+internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<byte>
+{
+    private byte[] _array = [];
+
+    public int Length { get; private set; }
+
+    public int Capacity => _array.Length;
+
+    public ReadOnlySpan<byte> Written => _array.AsSpan(0, Length);
+
+    public ReadOnlyMemory<byte> WrittenMemory => _array.AsMemory(0, Length);
+
+    public void Advance(int count) => Length += count;
+
+    public Span<byte> GetSpan(int sizeHint = 0)
+    {
+        Ensure(Math.Max(sizeHint, 1));
+        return _array.AsSpan(Length);
+    }
+
+    public Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        Ensure(Math.Max(sizeHint, 1));
+        return _array.AsMemory(Length);
+    }
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        Ensure(bytes.Length);
+        bytes.CopyTo(_array.AsSpan(Length));
+        Length += bytes.Length;
+    }
+
+    public void Clear() => Length = 0;
+
+    public void RemoveFirst(int count)
+    {
+        Length -= count;
+        _array.AsSpan(count, Length).CopyTo(_array);
+    }
+
+    /// <summary>Forgets the bytes from a place on.</summary>
+    public void Truncate(int length) => Length = length;
+
+    /// <summary>Gives the memory back.</summary>
+    public void Release()
+    {
+        if (_array.Length > 0)
+        {
+            Buffers.Return(_array);
+            _array = [];
+        }
+
+        Length = 0;
+    }
+
+    private void Ensure(int room)
+    {
+        if (_array.Length - Length < room)
+        {
+            Grow(room);
+        }
+    }
+
+    private void Grow(int room)
+    {
+        byte[] larger = Buffers.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), least));
+        Written.CopyTo(larger);
+        Buffers.Return(_array);
+        _array = larger;
+    }
+}

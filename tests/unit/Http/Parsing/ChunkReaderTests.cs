@@ -1,0 +1,121 @@
+using System.Text;
+using Couic.Http;
+using Couic.Http.Parsing;
+using Xunit;
+
+namespace Couic.Tests.Http.Parsing;
+
+// RFC 9112 §7.1
+public sealed class ChunkReaderTests
+{
+    [Theory]
+    [InlineData("0\r\n\r\n", "")]
+    [InlineData("5\r\nhello\r\n0\r\n\r\n", "hello")]
+    [InlineData("1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", "abc")]
+    [InlineData("A\r\n0123456789\r\n000\r\n\r\n", "0123456789")]
+    [InlineData("5;a\r\nhello\r\n0;b=c\r\n\r\n", "hello")]
+    [InlineData("5 ; a = \"x;\\\"y\" ;b\r\nhello\r\n0\r\n\r\n", "hello")]
+    [InlineData("3\r\na\r\n\r\n0\r\n\r\n", "a\r\n")]
+    [InlineData("1\r\na\r\n0\r\nTrailer: x\r\nOther:\r\n\r\n", "a")]
+    public void GoodBodiesAreReadWholeAndByteByByte(string text, string expected)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(text + "NEXT");
+        Assert.Equal((expected, ParseFault.None, text.Length), Read(bytes, bytes.Length));
+        Assert.Equal((expected, ParseFault.None, text.Length), Read(bytes, 1));
+        for (int length = 0; length < text.Length; length++)
+        {
+            (_, ParseFault fault, int used) = Read(bytes[..length], 3);
+            Assert.Equal((ParseFault.None, -1), (fault, used));
+        }
+    }
+
+    [Theory]
+    [InlineData("\r\n", ParseFault.ChunkSize)]
+    [InlineData("g\r\n", ParseFault.ChunkSize)]
+    [InlineData("-1\r\n", ParseFault.ChunkSize)]
+    [InlineData("+1\r\n", ParseFault.ChunkSize)]
+    [InlineData("0x5\r\n", ParseFault.ChunkSize)]
+    [InlineData(" 5\r\n", ParseFault.ChunkSize)]
+    [InlineData("5 \r\nhello", ParseFault.ChunkSize)]
+    [InlineData("5;\r\nhello", ParseFault.ChunkSize)]
+    [InlineData("5;a=\r\nhello", ParseFault.ChunkSize)]
+    [InlineData("5;a=\"b\r\nhello", ParseFault.ChunkSize)]
+    [InlineData("5 a\r\nhello", ParseFault.ChunkSize)]
+    [InlineData("5;a\0\r\nhello", ParseFault.ChunkSize)]
+    [InlineData("fffffffffffffffff\r\n", ParseFault.ChunkSize)]
+    [InlineData("10000000000000000\r\n", ParseFault.ChunkSize)]
+    [InlineData("5\nhello", ParseFault.BareLineFeed)]
+    [InlineData("5\r\nhelloX\r\n", ParseFault.ChunkEnd)]
+    [InlineData("5\r\nhello\n0\r\n\r\n", ParseFault.ChunkEnd)]
+    [InlineData("5\r\nhello\rX", ParseFault.ChunkEnd)]
+    [InlineData("0\r\nA : b\r\n\r\n", ParseFault.FieldName)]
+    [InlineData("0\r\nA: b\r\n c\r\n\r\n", ParseFault.FieldFolded)]
+    [InlineData("0\r\nA: b\0\r\n\r\n", ParseFault.FieldValue)]
+    [InlineData("0\r\nA: b\n\r\n", ParseFault.BareLineFeed)]
+    public void MalformedFramingHasItsReason(string text, ParseFault expected)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(text);
+        Assert.Equal(expected, Read(bytes, bytes.Length).Fault);
+        Assert.Equal(expected, Read(bytes, 1).Fault);
+    }
+
+    [Fact]
+    public void LongFramingIsCutOff()
+    {
+        byte[] extension = Encoding.ASCII.GetBytes("5;" + new string('a', HttpLimits.Default.MaxChunkLineBytes));
+        Assert.Equal(ParseFault.ChunkLineTooLong, Read(extension, 100).Fault);
+        string fields = string.Concat(Enumerable.Repeat("A: b\r\n", HttpLimits.Default.MaxHeaderFields + 1));
+        Assert.Equal(ParseFault.TooManyFields, Read(Encoding.ASCII.GetBytes("0\r\n" + fields), 7).Fault);
+        byte[] trailer = Encoding.ASCII.GetBytes("0\r\nA: " + new string('a', HttpLimits.Default.MaxHeaderBytes));
+        Assert.Equal(ParseFault.FieldsTooLong, Read(trailer, 1000).Fault);
+    }
+
+    [Fact]
+    public void RandomBodiesInRandomPiecesComeOutWhole()
+    {
+        var random = new Random(7);
+        for (int round = 0; round < 500; round++)
+        {
+            var framed = new MemoryStream();
+            var plain = new MemoryStream();
+            for (int chunk = random.Next(5); chunk > 0; chunk--)
+            {
+                var data = new byte[random.Next(1, 2000)];
+                random.NextBytes(data);
+                plain.Write(data);
+                framed.Write(Encoding.ASCII.GetBytes($"{data.Length:x}{(random.Next(2) == 0 ? ";x=y" : string.Empty)}\r\n"));
+                framed.Write(data);
+                framed.Write("\r\n"u8);
+            }
+
+            framed.Write("0\r\n\r\n"u8);
+            Assert.Equal(Encoding.Latin1.GetString(plain.ToArray()), Read(framed.ToArray(), random.Next(1, 700)).Body);
+        }
+    }
+
+    /// <summary>Feeds pieces, as a connection does. Used is -1 when the body is incomplete.</summary>
+    private static (string Body, ParseFault Fault, int Used) Read(byte[] bytes, int piece)
+    {
+        var reader = default(ChunkReader);
+        var body = new StringBuilder();
+        int start = 0, end = 0;
+        while (true)
+        {
+            ChunkStep step = reader.Next(bytes.AsSpan(start, end - start), HttpLimits.Default, out int framing, out int data, out ParseFault fault);
+            body.Append(Encoding.Latin1.GetString(bytes, start + framing, data));
+            start += framing + data;
+            switch (step)
+            {
+                case ChunkStep.Malformed:
+                    return (body.ToString(), fault, -1);
+                case ChunkStep.End:
+                    return (body.ToString(), fault, start);
+                case ChunkStep.More when end == bytes.Length:
+                    return (body.ToString(), fault, -1);
+                case ChunkStep.More:
+                    end = Math.Min(bytes.Length, end + piece);
+                    break;
+            }
+        }
+    }
+}
