@@ -20,8 +20,7 @@ public sealed partial class SettingsReader
     private SettingsReader(string file, ReadOnlySpan<byte> utf8, List<Fault> faults)
     {
         int before = faults.Count;
-        TomlTable table = TomlReader.Read(file, utf8, faults);
-        HideSecrets(utf8, faults);
+        TomlTable table = TomlDocument.Read(file, utf8, faults);
         _faults = faults;
         _top = new KeyReader(file, table, faults, isComplete: faults.Count == before);
     }
@@ -73,25 +72,6 @@ public sealed partial class SettingsReader
         };
         _top.Finish(Places.Where(place => place.Contains('.', StringComparison.Ordinal)));
         return settings;
-    }
-
-    /// <summary>The TOML reader quotes what it does not understand, which may be a token or a webhook: there only the place is told.</summary>
-    private static void HideSecrets(ReadOnlySpan<byte> utf8, List<Fault> faults)
-    {
-        if (faults.Count == 0)
-        {
-            return;
-        }
-
-        string[] lines = Encoding.UTF8.GetString(utf8).Split('\n');
-        for (int i = 0; i < faults.Count; i++)
-        {
-            string line = faults[i].Line > 0 && faults[i].Line <= lines.Length ? lines[faults[i].Line - 1] : string.Empty;
-            if (line.Contains("token", StringComparison.Ordinal) || line.Contains("webhook", StringComparison.Ordinal))
-            {
-                faults[i] = faults[i] with { Message = "not understood (KEY = \"TEXT\"; the line holds a secret and is not shown)" };
-            }
-        }
     }
 
     private List<string> ReadIfaces()

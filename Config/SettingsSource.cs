@@ -14,8 +14,8 @@ public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
     /// <summary>What the embedded default is called in messages.</summary>
     public const string EmbeddedName = "(embedded default)";
 
-    /// <summary>Bytes; a configuration of a hundred peers has 20 KB.</summary>
-    public const int MaxBytes = 4 * 1024 * 1024;
+    /// <summary>Bytes; a configuration with 64 peers has 15 KB. A syntax tree takes up to 500 bytes per byte of the file.</summary>
+    public const int MaxBytes = 256 * 1024;
 
     /// <summary>The file that was asked for, else <see cref="DefaultPath"/>, else the embedded default.</summary>
     /// <exception cref="IOException">The file cannot be read, or is not UTF-8.</exception>
@@ -88,13 +88,8 @@ public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
         }
 
         ReadOnlySpan<byte> content = scratch.Bytes[..length];
-        List<Fault> faults = [];
-        if (!System.Text.Unicode.Utf8.IsValid(content))
-        {
-            TomlReader.Read(path, content, faults);
-            throw new IOException($"read configuration: {faults[0]}");
-        }
-
-        return Encoding.UTF8.GetString(content);
+        return TomlDocument.FirstBadByte(path, content) is { } bad
+            ? throw new IOException($"read configuration: {bad}")
+            : Encoding.UTF8.GetString(content);
     }
 }

@@ -46,7 +46,7 @@ public static class ClientFile
     {
         int before = faults.Count;
         List<Fault> syntax = [];
-        TomlTable table = TomlReader.Read(path, content, syntax);
+        TomlTable table = TomlDocument.Read(path, content, syntax);
 
         // The reader quotes what it does not understand, which here may be the token: only the place is told.
         faults.AddRange(syntax.Select(fault => fault with { Message = "not in the form of a client file (token = \"UUID\", group = \"WORD\")" }));

@@ -31,9 +31,7 @@ internal static class EndpointReader
 
         path ??= DefaultPath;
         var faults = new List<Fault>();
-        byte[] content = ConfigFile.Read(path, "configuration");
-        TomlTable table = TomlReader.Read(path, content, faults);
-        ConfigFile.HideSecrets(content, faults);
+        TomlTable table = TomlDocument.Read(path, ConfigFile.Read(path, "configuration"), faults);
         var keys = new KeyReader(path, table, faults, isComplete: faults.Count == 0);
         Draft draft = ReadKeys(keys);
         return faults.Count > 0
@@ -100,9 +98,7 @@ internal static class EndpointReader
     private static string ClientToken(string path)
     {
         var faults = new List<Fault>();
-        byte[] content = ConfigFile.Read(path, "client file");
-        TomlTable table = TomlReader.Read(path, content, faults);
-        ConfigFile.HideSecrets(content, faults);
+        TomlTable table = TomlDocument.Read(path, ConfigFile.Read(path, "client file"), faults);
         string? token = new KeyReader(path, table, faults, isComplete: faults.Count == 0).RequiredText("token");
         if (token is not null && !TokenText.TryParse(token, out _))
         {
@@ -184,19 +180,6 @@ internal static class ConfigFile
         {
             string cause = Directory.Exists(path) ? "is a directory" : SystemErrors.Text(e);
             throw new CliException($"read {what} \"{path}\": {cause}{Hint(what, e)}");
-        }
-    }
-
-    /// <summary>What the TOML reader quotes of a line that it does not understand may be the token.</summary>
-    public static void HideSecrets(byte[] content, List<Fault> faults)
-    {
-        string[] lines = Encoding.UTF8.GetString(content).Split('\n');
-        for (int i = 0; i < faults.Count; i++)
-        {
-            if (faults[i].Line >= 1 && faults[i].Line <= lines.Length && lines[faults[i].Line - 1].Contains("token", StringComparison.OrdinalIgnoreCase))
-            {
-                faults[i] = faults[i] with { Message = "not understood (expected token = \"UUID\")" };
-            }
         }
     }
 

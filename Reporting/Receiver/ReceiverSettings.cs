@@ -54,7 +54,7 @@ internal static class ReceiverSettingsReader
     public static ReceiverSettings? Read(string file, ReadOnlySpan<byte> utf8, List<Fault> faults)
     {
         List<Fault> own = [];
-        TomlTable table = TomlReader.Read(file, utf8, own);
+        TomlTable table = TomlDocument.Read(file, utf8, own);
         var top = new KeyReader(file, table, own, isComplete: own.Count == 0);
         KeyReader server = top.Table("server");
         var settings = new ReceiverSettings

@@ -242,16 +242,6 @@ public sealed class SettingsReaderTests
         Assert.DoesNotContain(ReadBad(text), fault => fault.Message.Contains("SECRET", StringComparison.Ordinal));
     }
 
-    [Theory]
-    [InlineData("[[peering.peers]]\ntoken = e78336b3-SECRET")]
-    [InlineData("[[peering.peers]]\ntoken = \"SECRET")]
-    [InlineData("[reporting]\nwebhook = https://host/SECRET")]
-    public void ALineWithASecretThatIsNotUnderstoodIsNotQuoted(string text)
-    {
-        Fault fault = Assert.Single(ReadBad(Minimal + text));
-        Assert.Equal("not understood (KEY = \"TEXT\"; the line holds a secret and is not shown)", fault.Message);
-    }
-
     [Fact]
     public void WhatThisMachineLacksIsNamedWithItsLine()
     {

@@ -11,7 +11,7 @@ internal static class TomlText
     public static string Read(ReadOnlySpan<byte> document, out List<Fault> faults)
     {
         faults = [];
-        return Table(TomlReader.Read("f", document, faults));
+        return Table(TomlDocument.Read("f", document, faults));
     }
 
     private static string Table(TomlTable table) =>
@@ -23,10 +23,7 @@ internal static class TomlText
         TomlKind.Integer => $"i{value.Integer}",
         TomlKind.Float => $"f{value.Float}",
         TomlKind.Boolean => value.Boolean ? "true" : "false",
-        TomlKind.OffsetDateTime => $"odt {value.DateTime}",
-        TomlKind.LocalDateTime => $"ldt {value.DateTime}",
-        TomlKind.LocalDate => $"ld {value.DateTime}",
-        TomlKind.LocalTime => $"lt {value.DateTime}",
+        TomlKind.DateTime => $"t {value.String}",
         TomlKind.Array => "[" + string.Join(", ", value.Array.Select(Value)) + "]",
         _ => Table(value.Table),
     };

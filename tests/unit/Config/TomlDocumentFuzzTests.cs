@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Couic.Tests.Config;
 
-public class TomlReaderFuzzTests
+public class TomlDocumentFuzzTests
 {
     private const string Everything = """"
         # every construct once
@@ -88,9 +88,9 @@ public class TomlReaderFuzzTests
     private static void ReadAny(ReadOnlySpan<byte> document)
     {
         List<Fault> faults = [];
-        TomlReader.Read("f", document, faults);
+        TomlDocument.Read("f", document, faults);
         int lines = document.Count((byte)'\n') + 1;
-        foreach (Fault fault in faults)
+        foreach (Fault fault in faults.Where(fault => fault.Line > 0))
         {
             Assert.InRange(fault.Line, 1, lines);
             Assert.InRange(fault.Column, 1, document.Length + 1);
