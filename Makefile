@@ -72,18 +72,16 @@ soak: all ## one hour (SOAK_SECONDS) of mixed load and faults: a picture in out/
 
 soak-peering: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster, ten minutes without a peer, without the webhook
 	@tools/setup test
-	@COUIC_SIM_SEEDS=10000 dotnet test tests/unit -c Release -v q --nologo --filter FullyQualifiedName~Peering.SimulatorTests
-	@COUIC_CLUSTER_RUNS=10 COUIC_CLUSTER_SECONDS=1 COUIC_AWAY_SECONDS=600 COUIC_OUTAGE_SECONDS=600 COUIC_BINARY=$(CURDIR)/out/couic \
-	  dotnet test tests/integration -c Release -v q --nologo --logger 'console;verbosity=detailed' \
-	  --filter 'FullyQualifiedName~ClusterTests|FullyQualifiedName~PeeringVolumeTests|FullyQualifiedName~WebhookOutageTests'
+	@COUIC_TEST_SECONDS=86400 COUIC_SIM_SEEDS=10000 tests/run unit/ -- -class '*.SimulatorTests'
+	@COUIC_TEST_SECONDS=86400 COUIC_CLUSTER_RUNS=10 COUIC_CLUSTER_SECONDS=1 COUIC_AWAY_SECONDS=600 COUIC_OUTAGE_SECONDS=600 \
+	  tests/run integration/ -- -showLiveOutput -class '*.ClusterTests' -class '*.PeeringVolumeTests' -class '*.WebhookOutageTests'
 
 FUZZ_SECONDS ?= 60
 fuzz: all ## each parser for FUZZ_SECONDS (60) against mutations of tests/corpus, then random rules and packets against an oracle
 	@tools/setup test
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) dotnet test tests/unit -c Release -v q --nologo --logger 'console;verbosity=detailed' \
-	  --filter FullyQualifiedName~Couic.Tests.Fuzz
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) COUIC_BINARY=$(CURDIR)/out/couic dotnet test tests/integration -c Release -v q --nologo \
-	  --filter 'FullyQualifiedName~EveryVerdictIsThatOfTryingEveryRule|FullyQualifiedName~WhateverIsPutTogether'
+	@COUIC_TEST_SECONDS=86400 FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run unit/ -- -showLiveOutput -namespace Couic.Tests.Fuzz
+	@COUIC_TEST_SECONDS=86400 FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run integration/ -- \
+	  -method '*.EveryVerdictIsThatOfTryingEveryRule*' -method '*.WhateverIsPutTogether*'
 
 kernels: all ## boot Debian's kernels in qemu, 5.10 to the newest, and check the daemon on each; prints a table
 	@tools/setup kernels

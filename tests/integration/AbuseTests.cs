@@ -126,7 +126,7 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
     [Fact]
     public void WhateverIsPutTogetherFromThemHasOrderlyAnswers()
     {
-        string[] requests = [.. Cases.Select(c => ((string)c[1]).Replace("TOKEN", shared.Api.Token, StringComparison.Ordinal)).Where(r => r.Length < 2000)];
+        string[] requests = [.. Cases.Select(c => c.Data.Item2.Replace("TOKEN", shared.Api.Token, StringComparison.Ordinal)).Where(r => r.Length < 2000)];
         TimeSpan? time = int.TryParse(Environment.GetEnvironmentVariable("FUZZ_SECONDS"), out int seconds) ? TimeSpan.FromSeconds(seconds) : null;
         int seed = time is null ? 1 : Random.Shared.Next();
         Random random = new(seed);

@@ -65,7 +65,7 @@ public sealed class AttackTests : IDisposable
             {
                 Attack(daemon, text, held, 200); // never waits for a request, as its answers wait for it
             }
-        });
+        }, TestContext.Current.CancellationToken);
         try
         {
             // Others, in processes of their own: one that keeps its connection, and one that comes again and again.
@@ -101,7 +101,7 @@ public sealed class AttackTests : IDisposable
         finally
         {
             isOver.Cancel();
-            attack.Wait();
+            attack.Wait(TestContext.Current.CancellationToken);
             held.ForEach(socket => socket.Dispose());
         }
     }

@@ -84,7 +84,7 @@ public sealed class BulkTests : IDisposable
                 .. Enumerable.Range(0, 20).Select(j => _daemon.Api.Text("POST", "/v1/drop?on_conflict=update", ApiClient.EntryBody("198.51.100.0/24", $"t{i}-{j}")))];
             Task<int[]> updating = Task.Run(() => _daemon.Api.Pipeline(updates));
             Assert.All(_lab.Probe.Send(frames), arrived => Assert.False(arrived));
-            updating.Wait();
+            updating.Wait(TestContext.Current.CancellationToken);
             Assert.All(updating.Result, status => Assert.Equal(200, status));
         }
 

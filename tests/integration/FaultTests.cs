@@ -21,7 +21,7 @@ public sealed class FaultTests : IDisposable
             Task writing = Task.Run(() => Record.Exception(() => writer.Pipeline(requests)));
             Eventually.Holds(() => Stats.Count(first, "drop") > 100, "writes are under way");
             first.End(Libc.SIGKILL);
-            writing.Wait();
+            writing.Wait(TestContext.Current.CancellationToken);
         }
 
         using Daemon second = Daemon.Start(_lab);
@@ -43,7 +43,7 @@ public sealed class FaultTests : IDisposable
             Thread.Sleep(20);
         }
 
-        writing.Wait();
+        writing.Wait(TestContext.Current.CancellationToken);
         Assert.All(writing.Result, status => Assert.Equal(201, status));
         Assert.Equal(5000, Stats.Count(daemon, "drop"));
         Assert.All(_lab.Probe.Passes(Enumerable.Range(0, 5000).Select(i => $"10.2.{i / 256}.{i % 256}")), arrived => Assert.False(arrived));

@@ -78,7 +78,7 @@ public sealed class OracleTests
                     writer.Pipeline([.. some.Select(c => writer.Text("DELETE", $"/v1/{policy}/{c}"))]);
                 }
             }
-        });
+        }, TestContext.Current.CancellationToken);
         byte[][] frames = [.. listed.Concat(ignored).Select(a => Frame.UdpFrom(a))];
         int wrong = 0;
         for (int i = 0; i < 40 && !churning.IsCompleted; i++)
@@ -88,7 +88,7 @@ public sealed class OracleTests
         }
 
         stop.Cancel();
-        churning.Wait();
+        churning.Wait(TestContext.Current.CancellationToken);
         Assert.Equal(0, wrong);
     }
 

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Couic.IntegrationTests.Harness;
 using Xunit;
-using Xunit.Abstractions;
 
 namespace Couic.IntegrationTests;
 

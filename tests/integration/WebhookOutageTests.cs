@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Couic.IntegrationTests.Harness;
 using Xunit;
-using Xunit.Abstractions;
 
 namespace Couic.IntegrationTests;
 

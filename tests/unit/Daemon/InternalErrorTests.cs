@@ -66,7 +66,7 @@ public sealed class InternalErrorTests : IDisposable
                 throw new InvalidOperationException("as the test asked");
             }
         };
-        Assert.False(await rig.Ended.WaitAsync(Patience));
+        Assert.False(await rig.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
     }
 
     [Fact]

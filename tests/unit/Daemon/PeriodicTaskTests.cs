@@ -23,7 +23,7 @@ public class PeriodicTaskTests
             }
         });
         task.Start(TimeSpan.Zero);
-        Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
+        Assert.True(done.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
         Assert.Equal(0, overlaps);
     }
 
@@ -43,7 +43,7 @@ public class PeriodicTaskTests
             throw new InvalidOperationException("as the test asked");
         });
         task.Start(TimeSpan.Zero);
-        Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
+        Assert.True(done.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
         Assert.True(InternalErrors.Count(Place.MemoryTrimmer) >= before + 2);
     }
 
@@ -61,15 +61,15 @@ public class PeriodicTaskTests
             runs++;
             Interlocked.Decrement(ref running);
         });
-        Task first = Task.Run(reloads.Request);
-        Assert.True(begun.Wait(TimeSpan.FromSeconds(30)));
+        Task first = Task.Run(reloads.Request, TestContext.Current.CancellationToken);
+        Assert.True(begun.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
         for (int i = 0; i < 100; i++)
         {
             reloads.Request(); // returns at once
         }
 
         goOn.Set();
-        await first.WaitAsync(TimeSpan.FromSeconds(30));
+        await first.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         Assert.Equal(2, runs);
         Assert.Equal(0, overlaps);
         reloads.Request();

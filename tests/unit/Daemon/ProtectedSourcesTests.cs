@@ -90,11 +90,11 @@ public sealed class ProtectedSourcesTests : IDisposable
         Write(path, []);
         File.Delete(_root[path]);
         using var make = System.Diagnostics.Process.Start("mkfifo", _root[path]);
-        await make.WaitForExitAsync();
+        await make.WaitForExitAsync(TestContext.Current.CancellationToken);
         Write("run/systemd/sessions/6", "REMOTE_HOST=192.0.2.9\n"u8.ToArray());
         var files = new SystemFiles(root: _root.Path);
         Task<int> reading = Task.Run(() => files.Sessions().Count + files.Gateways().Count + files.Resolvers().Count);
-        Assert.Equal(1, await reading.WaitAsync(TimeSpan.FromSeconds(20))); // opened, a pipe would wait for its other end
+        Assert.Equal(1, await reading.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)); // opened, a pipe would wait for its other end
         Assert.Equal(!path.Contains("sessions", StringComparison.Ordinal), files.Unreadable.Any(source => source.Key == "/" + path));
     }
 

@@ -28,12 +28,12 @@ public class StopTests
                 Assert.Equal([StoreOutcome.Created, StoreOutcome.Removed], changes.Select(change => change.Outcome));
                 begun.Set();
             }
-        });
-        Assert.True(begun.Wait(TimeSpan.FromSeconds(30)));
+        }, TestContext.Current.CancellationToken);
+        Assert.True(begun.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
         rig.End();
         Assert.False(changing.IsCompleted);
         Volatile.Write(ref isOver, true);
-        await changing.WaitAsync(TimeSpan.FromSeconds(30));
+        await changing.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         Assert.Equal(StoreOutcome.Created, store.Add(Policy.Drop, Net("198.51.100.0/24"), default, 0, ConflictMode.Refuse, Api, out _));
     }
 

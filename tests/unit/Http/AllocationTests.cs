@@ -36,7 +36,7 @@ public sealed class AllocationTests
         long used = long.MaxValue;
         for (int round = 0; round < 20 && used > 1024; round++)
         {
-            await Task.Delay(150); // code that was not compiled with optimizations yet puts structs in boxes
+            await Task.Delay(150, TestContext.Current.CancellationToken); // code that was not compiled with optimizations yet puts structs in boxes
             long before = await ReadCounterAsync();
             await AddAndDeleteAsync(rig, client, depth);
             used = await ReadCounterAsync() - before;

@@ -44,10 +44,10 @@ public sealed class GateTests
     public async Task NoEventIsLostBetweenTwoThreads()
     {
         // Each waits while the other signals, so an event comes before, in the middle of, and behind the beginning of a wait.
-        Task one = Task.Run(() => BounceAsync(_there, _back));
-        Task other = Task.Run(() => BounceAsync(_back, _there));
+        Task one = Task.Run(() => BounceAsync(_there, _back), TestContext.Current.CancellationToken);
+        Task other = Task.Run(() => BounceAsync(_back, _there), TestContext.Current.CancellationToken);
         _there.Signal();
-        await Task.WhenAny(one, other).WaitAsync(TimeSpan.FromSeconds(60));
+        await Task.WhenAny(one, other).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
     private static async Task BounceAsync(Gate from, Gate to)

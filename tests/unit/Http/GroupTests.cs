@@ -94,7 +94,7 @@ public sealed class GroupTests : IDisposable
                 foreach (string piece in pieces)
                 {
                     await client.SendAsync(piece);
-                    await Task.Delay(5);
+                    await Task.Delay(5, TestContext.Current.CancellationToken);
                 }
 
                 foreach (int status in statuses)
@@ -206,7 +206,7 @@ public sealed class GroupTests : IDisposable
         Task sending = client.SendAsync(string.Concat(Enumerable.Range(0, Requests).Select(
             i => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"10.0.{{i >> 8}}.{{i & 255}}/32","expiration":0}"""))));
         await ApiRig.WaitForAsync(() => _rig.Store.Count(Policy.Drop) > 100);
-        await Task.Delay(100);
+        await Task.Delay(100, TestContext.Current.CancellationToken);
         Assert.True(_rig.Store.Count(Policy.Drop) < Requests);
         for (int i = 0; i < Requests; i++)
         {
@@ -233,7 +233,7 @@ public sealed class GroupTests : IDisposable
         using RawClient client = rig.Connect();
         await client.SendAsync(string.Concat(Enumerable.Repeat(rig.Request("GET", "/large"), Requests)));
         await ApiRig.WaitForAsync(() => answered > 0);
-        await Task.Delay(100);
+        await Task.Delay(100, TestContext.Current.CancellationToken);
         Assert.True(answered < Requests);
         for (int i = 0; i < Requests; i++)
         {

@@ -303,7 +303,7 @@ public sealed class ServerTests
                 break;
             }
 
-            await Task.Delay(20);
+            await Task.Delay(20, TestContext.Current.CancellationToken);
         }
 
         Assert.Equal(408, (await answer).Status);
@@ -400,7 +400,7 @@ public sealed class ServerTests
         goOn.SetResult();
         Answer answer = await busy.ReadAnswerAsync();
         Assert.Equal((200, "close"), (answer.Status, answer["connection"]));
-        await stopping.WaitAsync(TimeSpan.FromSeconds(10));
+        await stopping.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public class WorkTests
 
         await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
 
-        await Task.Delay(200);
+        await Task.Delay(200, TestContext.Current.CancellationToken);
         goOn.SetResult();
         foreach (RawClient client in clients)
         {
@@ -121,7 +121,7 @@ public class WorkTests
         string text = Items("192.0.2"), request = rig.Request("POST", "/v1/drop/bulk", text);
         using RawClient bulk = rig.Connect();
         await bulk.SendAsync(request[..^1500]);
-        await Task.Delay(200); // it waits for the rest, and others may compute
+        await Task.Delay(200, TestContext.Current.CancellationToken); // it waits for the rest, and others may compute
         RawClient[] busy = [.. Enumerable.Range(0, AtOnce).Select(_ => rig.Connect())];
         foreach (RawClient client in busy)
         {
@@ -131,7 +131,7 @@ public class WorkTests
         await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
 
         await bulk.SendAsync(request[^1500..]);
-        await Task.Delay(200); // it is in line
+        await Task.Delay(200, TestContext.Current.CancellationToken); // it is in line
         for (int i = 0; i < 20; i++)
         {
             // Others use what it gave back.
@@ -180,12 +180,12 @@ public class WorkTests
         try
         {
             await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
-            await Task.Delay(300);
+            await Task.Delay(300, TestContext.Current.CancellationToken);
             Assert.Equal(0, paused); // nobody waits
             // On the pool: the threads that tests go on on are a few, and may all be busy for longer than that.
             Task<Answer> bulk = Task.Run(() => rig.SendAsync("POST", "/v1/drop/bulk", Items("192.0.2")));
             Assert.True(
-                await Task.WhenAny(bulk, Task.Delay(TimeSpan.FromSeconds(10))) == bulk,
+                await Task.WhenAny(bulk, Task.Delay(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken)) == bulk,
                 $"no answer; {paused} have paused, {(rig.Server.TurnsAt(Work.Long).HasLine ? "somebody" : "nobody")} is in line, {rig.Server.ConnectionCount} connections, {bulk.Status}, {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending, {rig.Server.SinceLastTurn.TotalMilliseconds:0} ms");
             Assert.Equal(200, (await bulk).Status);
             Assert.InRange(paused, 1, AtOnce);

@@ -188,7 +188,7 @@ public sealed partial class LogFactoryTests : IDisposable
         {
             ILogger log = logs.CreateLogger("a");
             Write(log, "first", "c", 0);
-            Assert.True(_output.Begun.Wait(Patience));
+            Assert.True(_output.Begun.Wait(Patience, TestContext.Current.CancellationToken));
             for (int i = 0; i < 1000; i++)
             {
                 Write(log, "more", "c", 0);

@@ -35,7 +35,7 @@ public sealed class HostResolverTests : IDisposable
             for (int i = 0; i < 64; i++)
             {
                 Assert.Empty(resolver.Find($"node{i}").Addresses);
-                waiting.Add(resolver.ResolveAsync($"node{i}", TimeSpan.FromMilliseconds(1), default).AsTask());
+                waiting.Add(resolver.ResolveAsync($"node{i}", TimeSpan.FromMilliseconds(1), TestContext.Current.CancellationToken).AsTask());
             }
         }
 
@@ -54,7 +54,7 @@ public sealed class HostResolverTests : IDisposable
     {
         HostResolver resolver = Resolver(host => host == "alive" && _answers.IsSet ? [IPAddress.Parse("192.0.2.7")] : host == "alive" ? [] : Swallow(host));
         _answers.Set();
-        Assert.Equal([IPAddress.Parse("192.0.2.7")], await resolver.ResolveAsync("alive", Soon, default));
+        Assert.Equal([IPAddress.Parse("192.0.2.7")], await resolver.ResolveAsync("alive", Soon, TestContext.Current.CancellationToken));
         _answers.Reset();
         for (int i = 0; i < 50; i++)
         {
@@ -71,7 +71,7 @@ public sealed class HostResolverTests : IDisposable
         bool isDown = false;
         var time = new JumpingTime();
         HostResolver resolver = Resolver(host => Volatile.Read(ref isDown) ? throw new SocketException((int)SocketError.TryAgain) : [IPAddress.Loopback], time);
-        Assert.Equal([IPAddress.Loopback], await resolver.ResolveAsync("peer", Soon, default));
+        Assert.Equal([IPAddress.Loopback], await resolver.ResolveAsync("peer", Soon, TestContext.Current.CancellationToken));
         Assert.Null(resolver.Find("peer").Cause);
         Volatile.Write(ref isDown, true);
         await UntilAsync(() =>
@@ -82,7 +82,7 @@ public sealed class HostResolverTests : IDisposable
         });
         Assert.Equal(new[] { IPAddress.Loopback }, resolver.Find("peer").Addresses);
         Assert.Equal("name servers do not answer", resolver.Find("peer").Cause);
-        Assert.Equal([IPAddress.Loopback], await resolver.ResolveAsync("peer", Soon, default));
+        Assert.Equal([IPAddress.Loopback], await resolver.ResolveAsync("peer", Soon, TestContext.Current.CancellationToken));
     }
 
     [Theory]
@@ -92,7 +92,7 @@ public sealed class HostResolverTests : IDisposable
     public async Task ANameThatDoesNotResolve_SaysWhy(SocketError error, string cause)
     {
         HostResolver resolver = Resolver(_ => throw new SocketException((int)error));
-        var fault = await Assert.ThrowsAsync<UnresolvedHostException>(() => resolver.ResolveAsync("peer", Soon, default).AsTask());
+        var fault = await Assert.ThrowsAsync<UnresolvedHostException>(() => resolver.ResolveAsync("peer", Soon, TestContext.Current.CancellationToken).AsTask());
         Assert.Equal($"cannot resolve \"peer\": {cause}", fault.Message);
     }
 
@@ -105,7 +105,7 @@ public sealed class HostResolverTests : IDisposable
             resolver.Find($"bad{i}");
         }
 
-        Assert.Equal([IPAddress.Loopback], await resolver.ResolveAsync("good", Soon, default));
+        Assert.Equal([IPAddress.Loopback], await resolver.ResolveAsync("good", Soon, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -123,7 +123,7 @@ public sealed class HostResolverTests : IDisposable
         HostResolver resolver = Resolver(_ => [IPAddress.Loopback]);
         for (int i = 0; i < 3 * HostResolver.MaxNames; i++)
         {
-            Assert.Single(await resolver.ResolveAsync($"node{i}", Soon, default));
+            Assert.Single(await resolver.ResolveAsync($"node{i}", Soon, TestContext.Current.CancellationToken));
         }
     }
 

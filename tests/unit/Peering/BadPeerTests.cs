@@ -57,7 +57,7 @@ public class BadPeerTests
         string authority = Path.GetTempFileName();
         try
         {
-            await File.WriteAllTextAsync(authority, certificate.ExportCertificatePem());
+            await File.WriteAllTextAsync(authority, certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
             await using var peer = new StubPeer(
                 async (_, stream) =>
                 {

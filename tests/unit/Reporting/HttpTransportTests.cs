@@ -64,7 +64,7 @@ public sealed class HttpTransportTests : IDisposable
         Assert.Equal(0, (await PostAsync(hook.Url, "[]")).Status);
         hook.Answer = _ => "";
         using var impatient = new HttpTransport("couic/9.9.9", TimeSpan.FromMilliseconds(500), _names);
-        Assert.Equal(new PostAnswer(0, "no answer within 0.5 s"), await impatient.PostAsync(hook.Url, "[]"u8.ToArray(), default));
+        Assert.Equal(new PostAnswer(0, "no answer within 0.5 s"), await impatient.PostAsync(hook.Url, "[]"u8.ToArray(), TestContext.Current.CancellationToken));
         hook.Answer = _ => StubWebhook.Status(200);
         Assert.Equal(200, (await PostAsync(hook.Url, "[]")).Status);
     }
@@ -102,7 +102,7 @@ public sealed class HttpTransportTests : IDisposable
             {
                 // the client has hung up
             }
-        });
+        }, TestContext.Current.CancellationToken);
         PostAnswer answer = await PostAsync(new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x"), "[]");
         await server;
         Assert.Equal(new PostAnswer(0, "the certificate is not trusted, or TLS failed"), answer);

@@ -8,8 +8,10 @@ using Xunit;
 
 namespace Couic.Tests.Reporting;
 
-public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
+public sealed class ReportSenderTests : IAsyncDisposable
 {
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     private readonly StoreRig _rig = new();
     private readonly StubTransport _hook = new();
     private readonly ListLogger _log = new();
@@ -21,10 +23,6 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         _sender.Configure(new Uri("https://hooks.example/v1/reports/secret?key=secret"));
         _rig.Store.Subscribe(_sender);
     }
-
-    public Task InitializeAsync() => Task.CompletedTask;
-
-    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public ValueTask DisposeAsync() => _sender.DisposeAsync();
 
@@ -41,7 +39,7 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         _rig.Clock.AdvanceSeconds(9);
         _rig.Store.Expire();
 
-        Assert.Equal(ReportSender.Period, await _sender.StepAsync(default));
+        Assert.Equal(ReportSender.Period, await _sender.StepAsync(Cancel));
         Assert.Equal(
             "[{\"action\":\"add\",\"policy\":\"drop\",\"entry\":{\"creation\":" + now + ",\"cidr\":\"192.0.2.1/32\",\"tag\":\"scan\",\"expiration\":" + (now + 60) + "},"
             + "\"metadata\":{\"kind\":\"é\",\"detail\":\"\",\"extra\":{\"a\":1}}},"
@@ -66,7 +64,7 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         _rig.Store.Add(Policy.Drop, StoreRig.Net("10.0.0.2/32"), default, _rig.Clock.Seconds + 1, ConflictMode.Refuse, peer, out _);
         _rig.Clock.AdvanceSeconds(1);
         _rig.Store.Expire();
-        Assert.Equal(ReportSender.Period, await _sender.StepAsync(default));
+        Assert.Equal(ReportSender.Period, await _sender.StepAsync(Cancel));
         Assert.Empty(_hook.Bodies);
     }
 
@@ -74,9 +72,9 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
     public async Task SlicesHoldFiveHundredAtMostOldestFirst()
     {
         Add(1_100);
-        Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(default));
-        Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(default));
-        Assert.Equal(ReportSender.Period, await _sender.StepAsync(default));
+        Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(Cancel));
+        Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(Cancel));
+        Assert.Equal(ReportSender.Period, await _sender.StepAsync(Cancel));
         Assert.Equal([500, 500, 100], _hook.Bodies.Select(b => StubTransport.Cidrs(b).Count));
         Assert.Equal(Enumerable.Range(0, 1_100).Select(Host), _hook.Bodies.SelectMany(StubTransport.Cidrs));
     }
@@ -89,19 +87,19 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         for (int i = 0; i < 10; i++)
         {
             _hook.Answers.Enqueue(i % 2 == 0 ? 0 : 500);
-            waits.Add((await _sender.StepAsync(default)).TotalSeconds);
+            waits.Add((await _sender.StepAsync(Cancel)).TotalSeconds);
         }
 
         double[] nominal = [1, 2, 4, 8, 16, 32, 60, 60, 60, 60];
         Assert.All(waits.Zip(nominal), w => Assert.InRange(w.First, w.Second * 0.74, Math.Min(60, w.Second * 1.26)));
         Assert.True(waits.Distinct().Count() > 6, "jitter");
         Add(1, start: 3);
-        Assert.Equal(ReportSender.Period, await _sender.StepAsync(default));
+        Assert.Equal(ReportSender.Period, await _sender.StepAsync(Cancel));
         Assert.Equal([Host(0), Host(1), Host(2), Host(3)], StubTransport.Cidrs(_hook.Bodies[^1]));
         Assert.Equal(10, _sender.Failures);
         _hook.Answers.Enqueue(503);
         Add(1, start: 4);
-        Assert.InRange((await _sender.StepAsync(default)).TotalSeconds, 0.7, 1.3);
+        Assert.InRange((await _sender.StepAsync(Cancel)).TotalSeconds, 0.7, 1.3);
     }
 
     [Fact]
@@ -111,11 +109,11 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         for (int i = 0; i < 150; i++)
         {
             _hook.Answers.Enqueue(0);
-            await _sender.StepAsync(default);
+            await _sender.StepAsync(Cancel);
             _rig.Clock.AdvanceSeconds(1);
         }
 
-        await _sender.StepAsync(default);
+        await _sender.StepAsync(Cancel);
         Assert.Equal(4, _log.Lines.Count);
         Assert.StartsWith("Warning: reports to https://hooks.example/v1/reports/… failed: connection refused; 1 wait, next try in ", _log.Lines[0], StringComparison.Ordinal);
         Assert.Equal("Information: reports to https://hooks.example/v1/reports/… are taken again; 0 wait", _log.Lines[^1]);
@@ -128,13 +126,13 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         Add(ReportQueue.Capacity + 10);
         Assert.Equal((ReportQueue.Capacity, 10L), (_sender.Queued, _sender.Dropped));
         _hook.Answers.Enqueue(0);
-        await _sender.StepAsync(default);
+        await _sender.StepAsync(Cancel);
         Add(5, start: ReportQueue.Capacity + 10);
-        await _sender.StepAsync(default);
+        await _sender.StepAsync(Cancel);
         Assert.Equal(Host(15), StubTransport.Cidrs(_hook.Bodies[^1])[0]);
         Assert.Single(_log.Lines, l => l == "Warning: 10 reports were lost since the last such line, 10 since the start");
         _rig.Clock.AdvanceSeconds(60);
-        await _sender.StepAsync(default);
+        await _sender.StepAsync(Cancel);
         Assert.Single(_log.Lines, l => l == "Warning: 5 reports were lost since the last such line, 15 since the start");
     }
 
@@ -159,7 +157,7 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
             ? new PostAnswer(413, "status 413") : new PostAnswer(204, "");
         while (_sender.Queued > 0)
         {
-            await _sender.StepAsync(default);
+            await _sender.StepAsync(Cancel);
         }
 
         Assert.Equal((7L, 1L), (_sender.Sent, _sender.Dropped));
@@ -173,8 +171,8 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
     {
         Add(501);
         _hook.Answers.Enqueue(status);
-        Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(default));
-        await _sender.StepAsync(default);
+        Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(Cancel));
+        await _sender.StepAsync(Cancel);
         Assert.Equal([Host(500)], StubTransport.Cidrs(_hook.Bodies[1]));
         Assert.Equal((1L, 500L), (_sender.Sent, _sender.Dropped));
         Assert.Contains($"Error: reports to https://hooks.example/v1/reports/… are refused for good: status {status}; 500 are given up", _log.Lines);
@@ -190,7 +188,7 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
             Add(700, start: 20_000);
             return new PostAnswer(200, "");
         };
-        await _sender.StepAsync(default);
+        await _sender.StepAsync(Cancel);
         Assert.Equal((500L, 200L), (_sender.Sent, _sender.Dropped));
         Assert.Equal(ReportQueue.Capacity, _sender.Queued);
     }
@@ -203,7 +201,7 @@ public sealed class ReportSenderTests : IAsyncLifetime, IAsyncDisposable
         Assert.Equal(0, _sender.Queued);
         Add(3, start: 3);
         Assert.Equal(0, _sender.Queued);
-        Assert.Equal(ReportSender.Period, await _sender.StepAsync(default));
+        Assert.Equal(ReportSender.Period, await _sender.StepAsync(Cancel));
         Assert.Empty(_hook.Bodies);
     }
 

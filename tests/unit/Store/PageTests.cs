@@ -50,7 +50,7 @@ public class PageTests
             {
                 rig.Store.Add(Policy.Drop, Cidr.FromV4(i * 7919), default, 0, ConflictMode.Refuse, new ChangeContext(ChangeOrigin.Api, "x"u8), out _);
             }
-        });
+        }, TestContext.Current.CancellationToken);
         do
         {
             using EntrySnapshot? page = rig.Store.ListPage(Policy.Drop, null, 500, null);

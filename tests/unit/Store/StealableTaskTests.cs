@@ -38,7 +38,7 @@ public class StealableTaskTests
             runner = Environment.CurrentManagedThreadId;
         });
         task.Queue();
-        Assert.True(begun.Wait(Patience), "no thread of the pool begins it");
+        Assert.True(begun.Wait(Patience, TestContext.Current.CancellationToken), "no thread of the pool begins it");
 
         using var timer = new Timer(_ => release.Set(), null, TimeSpan.FromMilliseconds(50), Timeout.InfiniteTimeSpan);
         task.RunOrWait();

@@ -79,7 +79,7 @@ public sealed class ListTests : IDisposable
                 _rig.Store.Add(Policy.Drop, cidr, "churn"u8, 0, ConflictMode.Refuse, context, out _);
                 _rig.Store.Remove(Policy.Drop, cidr, context, out _);
             }
-        });
+        }, TestContext.Current.CancellationToken);
         // On the pool: who does not read for a second is given up, and the threads that tests go on on are a few.
         Task<Answer>[] lists = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => _rig.SendAsync("GET", "/v1/drop")))];
         foreach (Answer answer in await Task.WhenAll(lists))
@@ -106,7 +106,7 @@ public sealed class ListTests : IDisposable
 
         using RawClient lazy = rig.Connect();
         await lazy.SendAsync(rig.Request("GET", "/v1/drop"));
-        await Task.Delay(50);
+        await Task.Delay(50, TestContext.Current.CancellationToken);
         Assert.Equal(404, (await rig.SendAsync("GET", "/v1/drop/10.0.0.1/32")).Status);
         Assert.Equal(30_000, (await rig.SendAsync("GET", "/v1/drop")).Json.GetArrayLength());
         await Assert.ThrowsAsync<InvalidOperationException>(() => lazy.ReadAnswerAsync());

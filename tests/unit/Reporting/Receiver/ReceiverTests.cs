@@ -14,6 +14,8 @@ namespace Couic.Tests.Reporting.Receiver;
 
 public class ReceiverTests
 {
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     private const string Secret = "7f0c3b0e-5a0e-4f6e-9d53-0d1f1fd4a3c1";
     private const string Good =
         "[{\"action\":\"add\",\"policy\":\"drop\",\"entry\":{\"creation\":1,\"cidr\":\"192.0.2.1/24\",\"tag\":\"scan\",\"expiration\":0},\"metadata\":null}]";
@@ -72,11 +74,11 @@ public class ReceiverTests
         delivery.Add(SummaryOf(1));
         hook.Answers.Enqueue(500);
         hook.Answers.Enqueue(404);
-        Assert.InRange((await delivery.StepAsync(default)).TotalSeconds, 0.7, 1.3);
+        Assert.InRange((await delivery.StepAsync(Cancel)).TotalSeconds, 0.7, 1.3);
         delivery.Add(SummaryOf(2));
-        Assert.InRange((await delivery.StepAsync(default)).TotalSeconds, 1.4, 2.6);
-        await delivery.StepAsync(default);
-        await delivery.StepAsync(default);
+        Assert.InRange((await delivery.StepAsync(Cancel)).TotalSeconds, 1.4, 2.6);
+        await delivery.StepAsync(Cancel);
+        await delivery.StepAsync(Cancel);
         Assert.Equal(0, delivery.Waiting);
         Assert.Equal([1, 1, 1, 2], hook.Bodies.Select(b => System.Text.Json.JsonDocument.Parse(b).RootElement.GetProperty("reports").GetInt32()));
         Assert.Equal(
@@ -91,9 +93,9 @@ public class ReceiverTests
         var hook = new StubTransport { Answer = _ => new PostAnswer(429, "status 429", TimeSpan.FromSeconds(40)) };
         var delivery = new Delivery(new WebhookNotifier(new Uri("https://x/secret")), hook, _clock, new ListLogger(), new Random(1));
         delivery.Add(SummaryOf(1));
-        Assert.Equal(TimeSpan.FromSeconds(40), await delivery.StepAsync(default));
+        Assert.Equal(TimeSpan.FromSeconds(40), await delivery.StepAsync(Cancel));
         hook.Answer = _ => new PostAnswer(429, "status 429", TimeSpan.FromDays(40));
-        Assert.Equal(TimeSpan.FromMinutes(10), await delivery.StepAsync(default));
+        Assert.Equal(TimeSpan.FromMinutes(10), await delivery.StepAsync(Cancel));
     }
 
     [Fact]
@@ -130,9 +132,9 @@ public class ReceiverTests
         await using ReceiverHost host = Host();
         using var client = new HttpClient();
         using var content = new StringContent(body, new System.Net.Http.Headers.MediaTypeHeaderValue(type));
-        using HttpResponseMessage answer = await client.PostAsync(new Uri($"http://{host.Address}{path}"), content);
+        using HttpResponseMessage answer = await client.PostAsync(new Uri($"http://{host.Address}{path}"), content, Cancel);
         Assert.Equal(status, (int)answer.StatusCode);
-        Assert.Contains(part, await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains(part, await answer.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -140,7 +142,7 @@ public class ReceiverTests
     {
         await using ReceiverHost host = Host();
         using var client = new HttpClient();
-        using HttpResponseMessage answer = await client.GetAsync(new Uri($"http://{host.Address}/v1/reports/{Secret}"));
+        using HttpResponseMessage answer = await client.GetAsync(new Uri($"http://{host.Address}/v1/reports/{Secret}"), Cancel);
         Assert.Equal((HttpStatusCode.MethodNotAllowed, "POST"), (answer.StatusCode, string.Join(',', answer.Content.Headers.Allow)));
     }
 
@@ -183,7 +185,7 @@ public class ReceiverTests
         {
             using var client = new HttpClient();
             using var content = new StringContent(Good, new System.Net.Http.Headers.MediaTypeHeaderValue("application/json"));
-            using HttpResponseMessage answer = await client.PostAsync(new Uri($"http://{host.Address}/v1/reports/{Secret}"), content);
+            using HttpResponseMessage answer = await client.PostAsync(new Uri($"http://{host.Address}/v1/reports/{Secret}"), content, Cancel);
             await host.StopAsync(TimeSpan.FromSeconds(60));
         }
 
