@@ -73,7 +73,12 @@ public sealed class PlaneMaps : IDisposable
             Errno errno = BpfSyscall.MapInfo(named, out MapDescription map);
             if (errno != Errno.None || map.Name != bpf_obj_name.From(Names[i]).ToString())
             {
-                throw Unusable(text, $"descriptor {named.Number} is not map \"{Names[i]}\"{(errno != Errno.None ? $": {errno.Text()}" : "")}");
+                throw Unusable(text, $"descriptor {named.Number} is not map \"{Names[i]}\"{errno switch
+                {
+                    Errno.None => "",
+                    Errno.EPERM => $": {errno.Text()} (before Linux 5.19 bpf(2) takes CAP_BPF: examples/systemd/linux-before-5.19.conf of the package)",
+                    _ => $": {errno.Text()}",
+                }}");
             }
 
             named.SetInherited(false);

@@ -1,25 +1,6 @@
-# Runs inside the container of package.sh, as root, with systemd as the first process. Says "ok SENTENCE" or "not ok SENTENCE".
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
-explained=
-expect() {
-  local sentence=$1
-  shift
-  if output=$("$@" 2>&1); then echo "ok $sentence"; else
-    echo "not ok $sentence"
-    echo "$output" | tail -n 20
-    # The first fault explains the others.
-    [ -n "$explained" ] || journalctl --no-pager -u couic -u couic-report -u 'couic-attacher@*' -u couic-attacher.socket -u couic-sets-reload 2>/dev/null | tail -n 40
-    explained=yes
-  fi
-}
-expect_not() {
-  local sentence=$1
-  shift
-  if "$@" >/dev/null 2>&1; then echo "not ok $sentence"; else echo "ok $sentence"; fi
-}
-same() { [ "$1" = "$2" ] || { printf 'expected: %s\nactual:   %s\n' "$1" "$2"; return 1; }; }
+# Runs inside the container of package.sh.
+source /guest.sh
 pings() { ping -c 1 -W 1 -I "$1" 127.0.0.1; }
-main_pid() { systemctl show -P MainPID couic; }
 
 ip link set lo up
 expect 'the package installs' dpkg -i /couic.deb

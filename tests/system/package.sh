@@ -16,7 +16,7 @@ rm -rf "$WORK/newer"
 
 # Without systemd running: a container image, or an installer's chroot.
 root=$WORK/plain
-cp -a --reflink=auto "$BASE" "$root"
+overlay "$root"
 cp "$package" "$root/couic.deb"
 before=$(cd "$root" && find etc usr/bin usr/lib usr/share var/lib var/log lib | grep -vE 'var/lib/(dpkg|systemd)' | LC_ALL=C sort)
 check 'it installs in a chroot' chroot "$root" dpkg -i /couic.deb
@@ -28,11 +28,10 @@ check 'it is purged' chroot "$root" dpkg --purge couic
 after=$(cd "$root" && find etc usr/bin usr/lib usr/share var/lib var/log lib | grep -vE 'var/lib/(dpkg|systemd)' | LC_ALL=C sort)
 equal 'nothing is left of it' '' "$(diff <(echo "$before") <(echo "$after") | grep '^[<>]' | grep -vE 'etc/(passwd|shadow|group|gshadow|subuid|subgid)-$')"
 refute 'not even its user' chroot "$root" getent passwd couic
-rm -rf "$root"
 
 # With systemd as the first process, in a container with a network namespace of its own.
 root=$WORK/booted
-cp -a --reflink=auto "$BASE" "$root"
+overlay "$root"
 cp "$package" "$root/couic.deb"
 cp "$WORK/newer.deb" "$root/newer.deb"
 mkdir "$root/docs"
