@@ -1,25 +1,42 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
+using ZLogger;
 
 namespace Couic.Api;
 
-/// <summary>What was done over the API, and by whom. Event names are stable; lines about entries allocate nothing.</summary>
+/// <summary>What clients did over the API. Event names are stable; lines about entries allocate nothing.</summary>
+[UnconditionalSuppressMessage("Trimming", "IL2026", Justification = Unused)]
+[UnconditionalSuppressMessage("AOT", "IL3050", Justification = Unused)]
 internal static partial class AuditLog
 {
-    private static readonly LogEvent Created = new(1, "entry_created", "entry created");
-    private static readonly LogEvent Updated = new(2, "entry_updated", "entry updated");
-    private static readonly LogEvent Deleted = new(3, "entry_deleted", "entry deleted");
+    private const string Unused = "ZLogger's generator serializes parameters for its own JSON formatter, which is not linked";
 
-    public static void EntryCreated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
-        Write(log, Created, policy, entry, client);
+    public static void EntryCreated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    {
+        if (log.IsEnabled(LogLevel.Information))
+        {
+            EntryCreated(log, FieldsOf(policy, entry, client));
+        }
+    }
 
-    public static void EntryUpdated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
-        Write(log, Updated, policy, entry, client);
+    public static void EntryUpdated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    {
+        if (log.IsEnabled(LogLevel.Information))
+        {
+            EntryUpdated(log, FieldsOf(policy, entry, client));
+        }
+    }
 
-    public static void EntryDeleted(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client) =>
-        Write(log, Deleted, policy, entry, client);
+    public static void EntryDeleted(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    {
+        if (log.IsEnabled(LogLevel.Information))
+        {
+            EntryDeleted(log, FieldsOf(policy, entry, client));
+        }
+    }
 
     [LoggerMessage(EventName = "entry_failed", Level = LogLevel.Error, Message = "change of entry {policy} {cidr} by client {client} failed: {cause}")]
     public static partial void EntryFailed(ILogger log, string policy, Cidr cidr, string client, string cause);
@@ -65,21 +82,25 @@ internal static partial class AuditLog
     [LoggerMessage(EventName = "bulk_broken", Level = LogLevel.Error, Message = "bulk {action} of {policy} by client {client} broke off: {cause}")]
     public static partial void BulkBroken(ILogger log, string action, string policy, string client, string cause);
 
-    [SkipLocalsInit] // what is read was written
-    private static void Write(ILogger log, LogEvent what, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
-    {
-        if (!log.IsEnabled(LogLevel.Information))
-        {
-            return;
-        }
+    [ZLoggerMessage(EventName = "entry_created", Level = LogLevel.Information, Message = "entry created{fields}")]
+    private static partial void EntryCreated(ILogger log, LogFields fields);
 
+    [ZLoggerMessage(EventName = "entry_updated", Level = LogLevel.Information, Message = "entry updated{fields}")]
+    private static partial void EntryUpdated(ILogger log, LogFields fields);
+
+    [ZLoggerMessage(EventName = "entry_deleted", Level = LogLevel.Information, Message = "entry deleted{fields}")]
+    private static partial void EntryDeleted(ILogger log, LogFields fields);
+
+    [SkipLocalsInit] // only what was written is read
+    private static LogFields FieldsOf(Policy policy, in Entry entry, ReadOnlySpan<byte> client)
+    {
         Span<byte> cidr = stackalloc byte[Cidr.MaxTextLength];
-        var fields = new LogFields(stackalloc byte[LogFields.UsualBytes]);
+        var fields = new LogFields();
         fields.AddWord("client"u8, client);
         fields.AddWord("policy"u8, policy.Utf8Name());
         fields.AddWord("cidr"u8, cidr[..entry.Cidr.Format(cidr)]);
         fields.AddWord("tag"u8, entry.Tag.Span);
         fields.Add("expiration"u8, entry.Expiration);
-        log.Write(LogLevel.Information, what, in fields);
+        return fields;
     }
 }

@@ -353,7 +353,7 @@ internal sealed partial class DaemonHost : IDisposable
     private partial void Stopping(string signal);
 
     [LoggerMessage(EventName = "entries_forgotten", Level = LogLevel.Warning,
-        Message = "{Count} dynamic entries of {Policy} are forgotten: they are kept in memory only")]
+        Message = "{Count} dynamic entries of {Policy} are forgotten: they are frozen in memory only")]
     private partial void Forgotten(int count, string policy);
 
     [LoggerMessage(EventName = "unhandled_exception", Level = LogLevel.Critical, Message = "unhandled exception: couic ends, to be started again")]

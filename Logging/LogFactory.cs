@@ -2,22 +2,23 @@ using System.Collections.Concurrent;
 using Couic.Config;
 using Couic.Native;
 using Microsoft.Extensions.Logging;
+using ZLogger;
 
 namespace Couic.Logging;
 
 /// <summary>
-/// Makes the loggers of the program. Each call of a logger puts one line into a bounded queue and returns; one thread writes.
-/// Thread-safe. Disposing writes what is queued and waits for it at most two seconds.
+/// Creates the program's loggers: ZLogger's, with a level that can change at run time. Each call adds one line to a bounded queue and
+/// returns; one thread writes. Disposing writes the queued lines and waits at most two seconds. Thread-safe.
 /// </summary>
 public sealed class LogFactory : ILoggerFactory
 {
-    /// <summary>How long stopping waits for a reader of standard output that is stuck.</summary>
+    /// <summary>How long the end waits for a blocked reader of standard output.</summary>
     private static readonly TimeSpan StopTime = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<string, AreaLogger> _loggers = new(StringComparer.Ordinal);
+    private readonly ZLoggerOptions _options;
     private readonly LogQueue _queue;
     private readonly LogWriter _writer;
-    private readonly TimeProvider _time;
     private volatile int _level;
     private int _isDisposed;
 
@@ -28,10 +29,11 @@ public sealed class LogFactory : ILoggerFactory
 
     internal LogFactory(LoggingSettings settings, ILogOutput output, TimeProvider time, int queueBytes, TimeSpan stopTime)
     {
-        _time = time;
+        // The queue formats a line before Log returns, so no state has to be copied first.
+        _options = new ZLoggerOptions { TimeProvider = time, IsFormatLogImmediatelyInStandardLog = false };
         _level = (int)settings.Level;
-        _queue = new LogQueue(settings, output.Reader, queueBytes);
-        _writer = new LogWriter(_queue, settings, output, time, stopTime);
+        _queue = new LogQueue(settings, output.Kind, queueBytes);
+        _writer = new LogWriter(_queue, settings, output, _options, stopTime);
     }
 
     /// <summary>Lines that found the queue full, since the start.</summary>
@@ -48,10 +50,10 @@ public sealed class LogFactory : ILoggerFactory
     }
 
     /// <param name="categoryName">An area such as <c>audit</c>; of <c>Couic.Http.Router</c> the area is <c>http</c>.</param>
-    public ILogger CreateLogger(string categoryName) =>
-        _loggers.GetOrAdd(categoryName, static (name, factory) => new AreaLogger(factory, factory._queue, factory._time, name), this);
+    public ILogger CreateLogger(string categoryName) => _loggers.GetOrAdd(
+        categoryName, static (name, factory) => new AreaLogger(factory, new ZLoggerLogger(AreaOf(name), factory._queue, factory._options, null)), this);
 
-    /// <summary>There is one provider.</summary>
+    /// <summary>Not supported: there is one provider.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
 
@@ -64,5 +66,23 @@ public sealed class LogFactory : ILoggerFactory
         }
     }
 
-    internal bool IsEnabled(LogLevel level) => (int)level >= _level && level != LogLevel.None;
+    private static string AreaOf(string category) =>
+        (category.Split('.') is ["Couic", string folder, ..] ? folder : category).ToLowerInvariant();
+
+    /// <summary>ZLogger's logger has every level enabled.</summary>
+    private sealed class AreaLogger(LogFactory factory, ZLoggerLogger inner) : ILogger
+    {
+        public bool IsEnabled(LogLevel logLevel) => (int)logLevel >= factory._level && logLevel != LogLevel.None;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel))
+            {
+                inner.Log(logLevel, eventId, state, exception, formatter);
+            }
+        }
+    }
 }

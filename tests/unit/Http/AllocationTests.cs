@@ -57,7 +57,7 @@ public sealed class AllocationTests
 
     private sealed class Nowhere : ILogOutput
     {
-        public LogReader Reader => LogReader.Program;
+        public OutputKind Kind => OutputKind.Stream;
 
         public bool TryWrite(ReadOnlySpan<byte> lines) => true;
 

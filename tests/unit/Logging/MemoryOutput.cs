@@ -8,7 +8,7 @@ internal sealed class MemoryOutput : ILogOutput
 {
     private readonly MemoryStream _bytes = new();
 
-    public LogReader Reader { get; init; }
+    public OutputKind Kind { get; init; }
 
     /// <summary>Writing waits while this is reset.</summary>
     public ManualResetEventSlim Gate { get; } = new(true);

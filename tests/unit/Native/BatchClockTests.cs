@@ -6,14 +6,14 @@ namespace Couic.Tests.Native;
 public class BatchClockTests
 {
     [Fact]
-    public void AThreadMayKeepTheTimeOfDayAndNoOtherNoticesIt()
+    public void Freeze_StopsTheTimeOfDayForItsThreadOnly()
     {
         TimeProvider clock = BatchClock.Instance;
-        DateTimeOffset kept, elsewhere = default;
+        DateTimeOffset frozen, elsewhere = default;
         long timestamp;
         using (BatchClock.Freeze())
         {
-            kept = clock.GetUtcNow();
+            frozen = clock.GetUtcNow();
             timestamp = clock.GetTimestamp();
             var other = new Thread(() =>
             {
@@ -22,11 +22,11 @@ public class BatchClockTests
             });
             other.Start();
             other.Join();
-            Assert.Equal(kept, clock.GetUtcNow());
+            Assert.Equal(frozen, clock.GetUtcNow());
             Assert.True(clock.GetTimestamp() > timestamp);
         }
 
-        Assert.True(elsewhere > kept);
+        Assert.True(elsewhere > frozen);
         Assert.True(clock.GetUtcNow() >= elsewhere);
         Assert.InRange(clock.GetUtcNow() - TimeProvider.System.GetUtcNow(), TimeSpan.FromSeconds(-1), TimeSpan.FromSeconds(1));
     }
