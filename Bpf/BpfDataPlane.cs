@@ -18,6 +18,11 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     private readonly Tables4[] _tables4 = new Tables4[2];
     private readonly Tables6[] _tables6 = new Tables6[2];
 
+    /// <summary>Keys and values of the call that writes several changes.</summary>
+    private readonly byte[] _keys = new byte[ChangeBatch.Capacity * Layout.Key6Size];
+    private readonly byte[] _values = new byte[ChangeBatch.Capacity * sizeof(uint)];
+    private bool _knowsBatches = true;
+
     /// <summary>The rule in each slot, by policy and family; 0 where there is none. A change to one that has a rule replaces it.</summary>
     private readonly uint[][] _rules = [[], [], [], []];
 
@@ -45,31 +50,67 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     /// <exception cref="BpfException">They are not what the text says.</exception>
     public static BpfDataPlane FromDescriptors(string text, TimeProvider time) => new(PlaneMaps.FromText(text), time);
 
-    public int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal)
+    public void Prepare(ref EntryMutation mutation)
     {
-        int done = 0;
-        while (done < changes.Length)
+        if (mutation.Kind == MutationKind.Remove)
         {
-            int alike = CountAlike(changes[done..]);
-            if (TryApplyTogether(changes.Slice(done, alike)))
-            {
-                done += alike;
-                continue;
-            }
-
-            for (int end = done + alike; done < end; done++)
-            {
-                refusal = changes[done].Kind == RuleChangeKind.Set ? Set(changes[done]) : Remove(changes[done]);
-                if (refusal is not null)
-                {
-                    Forget(changes[done..end]);
-                    return done;
-                }
-            }
+            return;
         }
 
-        refusal = null;
-        return done;
+        uint held = RuleIn(mutation);
+        int counter = _maps.CounterOf(mutation.Policy, mutation.Counter);
+        mutation.IsWritten = held == counter || _records.IsRecord(held);
+        if (mutation.IsWritten)
+        {
+            mutation.Rule = held; // a record stays, and only the counter that it names changes
+            return;
+        }
+
+        bool isNew = held == 0;
+        mutation.Refusal = isNew ? EnsureMapped(mutation) : null;
+        if (mutation.Refusal is null)
+        {
+            mutation.Rule = isNew && !HasFreeSlot(mutation.Policy, mutation.Cidr) && _records.TryTake(counter, out uint record) ? record : (uint)counter;
+        }
+    }
+
+    /// <summary>
+    /// Writes the tries, which can refuse. In this order no source gets a verdict that it has neither before nor after: an entry of
+    /// <c>ignore</c> is the first to come and the last to go.
+    /// </summary>
+    public void Write(Span<EntryMutation> mutations)
+    {
+        WriteTries(mutations, MutationKind.Put, Policy.Ignore);
+        WriteTries(mutations, MutationKind.Put, Policy.Drop);
+        WriteTries(mutations, MutationKind.Remove, Policy.Drop);
+        WriteTries(mutations, MutationKind.Remove, Policy.Ignore);
+    }
+
+    /// <summary>Changes the tables that packets meet before the trie; nothing can refuse here.</summary>
+    public void Publish(in EntryMutation mutation)
+    {
+        ref uint held = ref RuleIn(mutation);
+        if (mutation.Refusal is not null)
+        {
+            if (mutation.Rule != held)
+            {
+                Release(mutation.Rule);
+            }
+        }
+        else if (mutation.Kind == MutationKind.Remove)
+        {
+            RemoveFromTables(mutation, ref held);
+        }
+        else if (_records.IsRecord(held))
+        {
+            _records.Assign(held, _maps.CounterOf(mutation.Policy, mutation.Counter));
+        }
+        else if (!mutation.IsWritten)
+        {
+            bool isNew = held == 0;
+            held = isNew ? Settle(mutation) : mutation.Rule;
+            PublishToTables(mutation, held, isNew);
+        }
     }
 
     public void Prefetch(Policy policy, Cidr cidr)
@@ -114,106 +155,153 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         _maps.Dispose();
     }
 
-    /// <summary>The trie first, which can refuse as mapping the other tables can; then these, which are nearer to the packet.</summary>
-    private PlaneRefusal? Set(in RuleChange change)
+    private void WriteTries(Span<EntryMutation> mutations, MutationKind kind, Policy policy)
     {
-        ref uint held = ref RuleIn(change);
-        int counter = _maps.CounterOf(change.Policy, change.Counter);
-        if (_records.IsRecord(held))
-        {
-            // The rule stays the same, and only what it counts under changes.
-            _records.Assign(held, counter);
-            return null;
-        }
-
-        bool isNew = held == 0;
-        if (isNew && Reach(change) is { } refusal)
-        {
-            return refusal;
-        }
-
-        uint rule = (uint)counter;
-        if (isNew && !HasRoom(change.Policy, change.Cidr) && _records.TryTake(counter, out uint record))
-        {
-            rule = record;
-        }
-
-        Errno errno = WriteTrie(change.Policy, change.Cidr, rule);
-        if (errno != Errno.None)
-        {
-            Release(rule);
-            return Refusal(change, errno);
-        }
-
-        held = rule;
-        SetInTables(change, rule, isNew);
-        return null;
+        WriteTrie(mutations, kind, policy, IpFamily.V4);
+        WriteTrie(mutations, kind, policy, IpFamily.V6);
     }
 
-    /// <summary>Maps what a new rule needs of the tables before anything is changed.</summary>
-    private PlaneRefusal? Reach(in RuleChange change)
+    /// <summary>Writes the mutations with one target in one call if the kernel takes it, otherwise one by one.</summary>
+    private void WriteTrie(Span<EntryMutation> mutations, MutationKind kind, Policy policy, IpFamily family)
     {
-        Errno errno = change.Cidr.Family == IpFamily.V4
-            ? _tables4[(int)change.Policy].TryReach(change.Cidr)
-            : _tables6[(int)change.Policy].TryReach(change.Cidr);
-        return errno == Errno.None ? null : Refusal(change, "couic_lines", errno);
-    }
-
-    private void SetInTables(in RuleChange change, uint rule, bool isNew)
-    {
-        if (change.Cidr.Family == IpFamily.V4)
+        Span<byte> chosen = stackalloc byte[ChangeBatch.Capacity];
+        int count = 0;
+        for (int i = 0; i < mutations.Length; i++)
         {
-            _tables4[(int)change.Policy].Set(change.Cidr, rule, isNew);
+            ref readonly EntryMutation mutation = ref mutations[i];
+            bool isSameTarget = mutation.Kind == kind && mutation.Policy == policy && mutation.Cidr.Family == family;
+            if (isSameTarget && !mutation.IsWritten && mutation.Refusal is null)
+            {
+                chosen[count++] = (byte)i;
+            }
         }
-        else
+
+        chosen = chosen[..count];
+        if (count > 1 && _knowsBatches && TryWriteBatch(mutations, chosen, kind, _maps.Trie(policy, family)))
         {
-            _tables6[(int)change.Policy].Set(change.Cidr, rule, isNew);
+            return;
+        }
+
+        foreach (byte i in chosen)
+        {
+            ref EntryMutation mutation = ref mutations[i];
+            Errno errno = kind == MutationKind.Put ? UpdateTrie(mutation, mutation.Rule) : DeleteFromTrie(mutation);
+            if (errno != Errno.None && !(kind == MutationKind.Put && IsInTrie(mutation)))
+            {
+                mutation.Refusal = Refusal(mutation, errno);
+            }
         }
     }
 
-    private PlaneRefusal? Remove(in RuleChange change)
+    /// <summary>
+    /// False when the kernel did not take all of them: it may know no batches, run out of memory in the middle of one (seen on Linux
+    /// 6.18), or miss a key. Then each is written in its own call, which does no harm to those that were.
+    /// </summary>
+    private bool TryWriteBatch(ReadOnlySpan<EntryMutation> mutations, ReadOnlySpan<byte> chosen, MutationKind kind, FileDescriptor trie)
     {
-        Errno errno = DeleteFromTrie(change);
-        if (errno != Errno.None)
+        int keys = 0;
+        for (int i = 0; i < chosen.Length; i++)
         {
-            return Refusal(change, errno);
+            ref readonly EntryMutation mutation = ref mutations[chosen[i]];
+            keys += TrieEntry.Write(mutation.Cidr, _keys.AsSpan(keys));
+            BinaryPrimitives.WriteUInt32LittleEndian(_values.AsSpan(i * sizeof(uint)), TrieEntry.Value(mutation.Cidr, mutation.Rule));
         }
 
-        RemoveFromTables(change);
-        return null;
+        Errno errno = kind == MutationKind.Put
+            ? BpfSyscall.UpdateBatch(trie, _keys.AsSpan(0, keys), _values, chosen.Length)
+            : BpfSyscall.DeleteBatch(trie, _keys.AsSpan(0, keys), chosen.Length);
+
+        // EINVAL below Linux 5.6, and up to 5.12 a number of the kernel's own (ENOTSUPP, 524) for tries.
+        _knowsBatches = errno is Errno.None or Errno.ENOENT or Errno.ENOMEM or Errno.ENOSPC or Errno.EPERM;
+        return errno == Errno.None;
     }
 
-    /// <summary>A key that somebody else has removed is as absent as it should be.</summary>
-    private Errno DeleteFromTrie(in RuleChange change)
+    private Errno UpdateTrie(in EntryMutation mutation, uint rule)
     {
         Span<byte> key = stackalloc byte[Layout.Key6Size];
-        Errno errno = BpfSyscall.Delete(_maps.Trie(change.Policy, change.Cidr.Family), key[..TrieEntry.Write(change.Cidr, key)]);
+        Span<byte> value = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(value, TrieEntry.Value(mutation.Cidr, rule));
+        return BpfSyscall.Update(_maps.Trie(mutation.Policy, mutation.Cidr.Family), key[..TrieEntry.Write(mutation.Cidr, key)], value);
+    }
+
+    /// <summary>Whether the trie holds a change after all: a batch that ended in the middle has written it.</summary>
+    private bool IsInTrie(in EntryMutation mutation)
+    {
+        Span<byte> key = stackalloc byte[Layout.Key6Size];
+        Span<byte> value = stackalloc byte[sizeof(uint)];
+        Errno errno = BpfSyscall.Lookup(_maps.Trie(mutation.Policy, mutation.Cidr.Family), key[..TrieEntry.Write(mutation.Cidr, key)], value);
+        return errno == Errno.None && BinaryPrimitives.ReadUInt32LittleEndian(value) == TrieEntry.Value(mutation.Cidr, mutation.Rule);
+    }
+
+    /// <summary>A key that another process has removed is as absent as it should be.</summary>
+    private Errno DeleteFromTrie(in EntryMutation mutation)
+    {
+        Span<byte> key = stackalloc byte[Layout.Key6Size];
+        Errno errno = BpfSyscall.Delete(_maps.Trie(mutation.Policy, mutation.Cidr.Family), key[..TrieEntry.Write(mutation.Cidr, key)]);
         return errno == Errno.ENOENT ? Errno.None : errno;
     }
 
-    private void RemoveFromTables(in RuleChange change)
+    /// <summary>Maps what a new rule needs of the tables before anything is changed.</summary>
+    private PlaneRefusal? EnsureMapped(in EntryMutation mutation)
     {
-        ref uint held = ref RuleIn(change);
+        Errno errno = mutation.Cidr.Family == IpFamily.V4
+            ? _tables4[(int)mutation.Policy].EnsureMapped(mutation.Cidr)
+            : _tables6[(int)mutation.Policy].EnsureMapped(mutation.Cidr);
+        return errno == Errno.None ? null : Refusal(mutation, "couic_lines", errno);
+    }
+
+    /// <summary>A new rule that was prepared for a free slot, which another rule has taken since, gets a record after all.</summary>
+    private uint Settle(in EntryMutation mutation)
+    {
+        uint rule = mutation.Rule;
+        if (_records.IsRecord(rule) || HasFreeSlot(mutation.Policy, mutation.Cidr) || !_records.TryTake((int)rule, out uint record))
+        {
+            return rule;
+        }
+
+        if (UpdateTrie(mutation, record) == Errno.None)
+        {
+            return record;
+        }
+
+        Release(record);
+        return rule;
+    }
+
+    private void PublishToTables(in EntryMutation mutation, uint rule, bool isNew)
+    {
+        if (mutation.Cidr.Family == IpFamily.V4)
+        {
+            _tables4[(int)mutation.Policy].Set(mutation.Cidr, rule, isNew);
+        }
+        else
+        {
+            _tables6[(int)mutation.Policy].Set(mutation.Cidr, rule, isNew);
+        }
+    }
+
+    private void RemoveFromTables(in EntryMutation mutation, ref uint held)
+    {
         if (held == 0)
         {
             return;
         }
 
-        if (change.Cidr.Family == IpFamily.V4)
+        if (mutation.Cidr.Family == IpFamily.V4)
         {
-            _tables4[(int)change.Policy].Remove(change.Cidr);
+            _tables4[(int)mutation.Policy].Remove(mutation.Cidr);
         }
         else
         {
-            _tables6[(int)change.Policy].Remove(change.Cidr);
+            _tables6[(int)mutation.Policy].Remove(mutation.Cidr);
         }
 
         Release(held);
         held = 0;
     }
 
-    private bool HasRoom(Policy policy, Cidr cidr) =>
-        cidr.Family == IpFamily.V4 ? _tables4[(int)policy].HasRoom(cidr) : _tables6[(int)policy].HasRoom(cidr);
+    private bool HasFreeSlot(Policy policy, Cidr cidr) =>
+        cidr.Family == IpFamily.V4 ? _tables4[(int)policy].HasFreeSlot(cidr) : _tables6[(int)policy].HasFreeSlot(cidr);
 
     private bool TryReadHit(Policy policy, Cidr cidr, out ulong hit) =>
         cidr.Family == IpFamily.V4 ? _tables4[(int)policy].TryReadHit(cidr, out hit) : _tables6[(int)policy].TryReadHit(cidr, out hit);
@@ -226,23 +314,15 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         }
     }
 
-    private Errno WriteTrie(Policy policy, Cidr cidr, uint rule)
+    private ref uint RuleIn(in EntryMutation mutation)
     {
-        Span<byte> key = stackalloc byte[Layout.Key6Size];
-        Span<byte> value = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32LittleEndian(value, TrieEntry.Value(cidr, rule));
-        return BpfSyscall.Update(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)], value);
-    }
-
-    private ref uint RuleIn(in RuleChange change)
-    {
-        ref uint[] slots = ref _rules[((int)change.Policy * 2) + (int)change.Cidr.Family];
-        if (change.Slot >= slots.Length)
+        ref uint[] slots = ref _rules[((int)mutation.Policy * 2) + (int)mutation.Cidr.Family];
+        if (mutation.Slot >= slots.Length)
         {
-            Array.Resize(ref slots, Math.Max(change.Slot + 1, slots.Length * 2));
+            Array.Resize(ref slots, Math.Max(mutation.Slot + 1, slots.Length * 2));
         }
 
-        return ref slots[change.Slot];
+        return ref slots[mutation.Slot];
     }
 
     private uint RuleIn(Policy policy, IpFamily family, int slot)
@@ -251,10 +331,10 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         return slot < slots.Length ? slots[slot] : 0;
     }
 
-    private static PlaneRefusal Refusal(in RuleChange change, Errno errno) =>
-        Refusal(change, PlaneMaps.Names[((int)change.Policy * 2) + (int)change.Cidr.Family], errno);
+    private static PlaneRefusal Refusal(in EntryMutation mutation, Errno errno) =>
+        Refusal(mutation, PlaneMaps.Names[((int)mutation.Policy * 2) + (int)mutation.Cidr.Family], errno);
 
-    private static PlaneRefusal Refusal(in RuleChange change, string table, Errno errno)
+    private static PlaneRefusal Refusal(in EntryMutation mutation, string table, Errno errno)
     {
         string hint = errno switch
         {
@@ -263,7 +343,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
             Errno.EPERM => " (this kernel wants CAP_BPF for changes: Linux 5.19 does not)",
             _ => "",
         };
-        string verb = change.Kind == RuleChangeKind.Remove ? "remove" : "add";
-        return new PlaneRefusal((int)errno, $"{verb} {change.Cidr} in map \"{table}\": {errno.Text()}{hint}");
+        string verb = mutation.Kind == MutationKind.Remove ? "remove" : "add";
+        return new PlaneRefusal((int)errno, $"{verb} {mutation.Cidr} in map \"{table}\": {errno.Text()}{hint}");
     }
 }

@@ -53,12 +53,12 @@ internal sealed unsafe class MappedMemory : SafeBuffer
         return errno;
     }
 
-    /// <summary>All of it as elements, to be written only where <see cref="TryReach"/> was. Valid until disposed, which the owner must not do while others read.</summary>
+    /// <summary>All of it as elements, to be written only where it is mapped (<see cref="EnsureMapped"/>). Valid until disposed, which the owner must not do while others read.</summary>
     public Span<T> As<T>()
         where T : unmanaged => new((void*)handle, checked((int)(_length / (nuint)sizeof(T))));
 
-    /// <summary>Maps the pieces that hold these bytes. What was reached once stays so.</summary>
-    public Errno TryReach(long offset, long length)
+    /// <summary>Maps the pieces that hold these bytes. A mapped piece stays mapped.</summary>
+    public Errno EnsureMapped(long offset, long length)
     {
         for (long piece = offset >> PieceBits; piece <= (offset + length - 1) >> PieceBits; piece++)
         {

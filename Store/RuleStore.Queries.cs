@@ -7,9 +7,9 @@ public sealed partial class RuleStore
     {
         using (Enter())
         {
-            RuleTable table = TableOf(policy, cidr.Family);
-            int slot = FindLive(table, cidr.Network);
-            entry = slot < 0 ? default : Read(table, slot);
+            RuleTable table = Tables[policy, cidr.Family];
+            int slot = Tables.FindLive(table, cidr.Network);
+            entry = slot < 0 ? default : Tables.Read(table, slot);
             return slot >= 0;
         }
     }
@@ -20,13 +20,13 @@ public sealed partial class RuleStore
         var found = new List<Entry>();
         using (Enter())
         {
-            RuleTable table = TableOf(policy, address.Family);
+            RuleTable table = Tables[policy, address.Family];
             for (int length = address.Length; length >= 0; length--)
             {
-                int slot = table.PerLength[length] == 0 ? -1 : FindLive(table, address.WithLength(length));
+                int slot = table.PerLength[length] == 0 ? -1 : Tables.FindLive(table, address.WithLength(length));
                 if (slot >= 0)
                 {
-                    found.Add(Read(table, slot));
+                    found.Add(Tables.Read(table, slot));
                 }
             }
         }
@@ -37,7 +37,7 @@ public sealed partial class RuleStore
     /// <summary>The longest entry of one policy that covers a whole network. Allocates nothing.</summary>
     public bool TryFindCovering(Policy policy, Cidr network, out Cidr covering)
     {
-        RuleTable table = TableOf(policy, network.Family);
+        RuleTable table = Tables[policy, network.Family];
         covering = default;
         if (table.Entries.Count == 0)
         {
@@ -49,7 +49,7 @@ public sealed partial class RuleStore
             for (int length = network.Length; length >= 0; length--)
             {
                 covering = network.WithLength(length);
-                if (table.PerLength[length] > 0 && FindLive(table, covering) >= 0)
+                if (table.PerLength[length] > 0 && Tables.FindLive(table, covering) >= 0)
                 {
                     return true;
                 }
@@ -64,7 +64,7 @@ public sealed partial class RuleStore
     {
         using (Enter())
         {
-            return TableOf(policy, family).Entries.Count;
+            return Tables[policy, family].Entries.Count;
         }
     }
 
@@ -81,7 +81,7 @@ public sealed partial class RuleStore
         Cidr[] networks;
         using (Enter())
         {
-            RuleTable v4 = TableOf(policy, IpFamily.V4), v6 = TableOf(policy, IpFamily.V6);
+            RuleTable v4 = Tables[policy, IpFamily.V4], v6 = Tables[policy, IpFamily.V6];
             networks = new Cidr[v4.Entries.Count + v6.Entries.Count];
             CopyNetworks(v4, networks);
             CopyNetworks(v6, networks.AsSpan(v4.Entries.Count));
@@ -105,11 +105,11 @@ public sealed partial class RuleStore
         {
             foreach (Cidr cidr in networks)
             {
-                RuleTable table = TableOf(policy, cidr.Family);
-                int slot = FindLive(table, cidr);
+                RuleTable table = Tables[policy, cidr.Family];
+                int slot = Tables.FindLive(table, cidr);
                 if (slot >= 0)
                 {
-                    entries[n++] = Read(table, slot);
+                    entries[n++] = Tables.Read(table, slot);
                 }
             }
         }
@@ -130,15 +130,15 @@ public sealed partial class RuleStore
         var uses = new List<TagUse>();
         using (Enter())
         {
-            NameTable tags = _tags[(int)policy];
-            TagTotals totals = _tagTotals[(int)policy];
+            NameTable tags = Tables.Tags(policy);
+            TagTotals totals = Tables.Totals[(int)policy];
             evicted = totals.Evicted;
             for (int id = 0; id <= tags.Last; id++)
             {
-                if (id <= _limits.MaxTags || tags.Holders(id) > 0)
+                if (id <= Limits.MaxTags || tags.Holders(id) > 0)
                 {
-                    Counter past = id <= _limits.MaxTags ? totals.Past(id) : default;
-                    uses.Add(new TagUse(tags.Text(id), CounterOf(id), tags.Holders(id), past));
+                    Counter past = id <= Limits.MaxTags ? totals.Past(id) : default;
+                    uses.Add(new TagUse(tags.Text(id), Tables.CounterOf(id), tags.Holders(id), past));
                 }
             }
         }
@@ -146,12 +146,53 @@ public sealed partial class RuleStore
         return uses;
     }
 
+    /// <summary>The networks on which a tag has a claim.</summary>
+    public List<Cidr> NetworksUnder(Policy policy, byte[] tag)
+    {
+        var found = new List<Cidr>();
+        foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
+        {
+            RuleTable table = Tables[policy, family];
+            using (Enter())
+            {
+                found.AddRange(table.Claims.SlotsUnder(tag).Select(slot => table.Entries[slot].Cidr));
+            }
+
+            int slot = 0;
+            while (CopySliceUnder(table, ref slot, tag, found))
+            {
+                YieldToWaiters();
+            }
+        }
+
+        return found;
+    }
+
+    private bool CopySliceUnder(RuleTable table, ref int slot, byte[] tag, List<Cidr> found)
+    {
+        using (Enter())
+        {
+            int id = Tables.Tags(table.Policy).Find(tag);
+            int end = Math.Min(slot + ListingSlice, table.Entries.Used);
+            for (; slot < end; slot++)
+            {
+                ref EntrySlot held = ref table.Entries[slot];
+                if (held.InUse && held.Tag == id && held.Origin != ChangeOrigin.Set)
+                {
+                    found.Add(held.Cidr);
+                }
+            }
+
+            return slot < table.Entries.Used;
+        }
+    }
+
     /// <summary>When the next entry is due; null when none expires.</summary>
     public TimeSpan? UntilNextExpiry()
     {
         using (Enter())
         {
-            long next = _tables.Min(table => table.Expiry.NextDeadline);
+            long next = Tables.All.Min(table => table.Expiry.NextDeadline);
             return next == long.MaxValue
                 ? null
                 : TimeSpan.FromSeconds(Math.Max(0, (next - _time.GetTimestamp()) / (double)_time.TimestampFrequency));
@@ -184,9 +225,9 @@ public sealed partial class RuleStore
         foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
         {
             int slot = 0;
-            while (CopySlice(TableOf(policy, family), ref slot, listing))
+            while (CopySlice(Tables[policy, family], ref slot, listing))
             {
-                GiveWay();
+                YieldToWaiters();
             }
         }
 
@@ -211,12 +252,12 @@ public sealed partial class RuleStore
     {
         using (Enter())
         {
-            NameTable tags = _tags[(int)table.Policy];
+            NameTable tags = Tables.Tags(table.Policy);
             int end = Math.Min(slot + ListingSlice, table.Entries.Used);
             for (; slot < end; slot++)
             {
                 ref EntrySlot held = ref table.Entries[slot];
-                if (held.InUse && !IsOver(ref held))
+                if (held.InUse && !Tables.IsExpired(held))
                 {
                     listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag)));
                 }
@@ -249,7 +290,7 @@ public sealed partial class RuleStore
                 continue;
             }
 
-            RuleTable table = TableOf(policy, family);
+            RuleTable table = Tables[policy, family];
             Cidr? cursor = after is { } seen && seen.Family == family ? seen : null;
             while (page.Count < limit && ReadSlice(table, ref cursor, slots, page, limit, wanted) is var read && read != PageStep.End)
             {
@@ -259,7 +300,7 @@ public sealed partial class RuleStore
                     return null;
                 }
 
-                GiveWay();
+                YieldToWaiters();
             }
         }
 
@@ -282,14 +323,14 @@ public sealed partial class RuleStore
                 return PageStep.NoOrder;
             }
 
-            NameTable tags = _tags[(int)table.Policy];
+            NameTable tags = Tables.Tags(table.Policy);
             sorted.Read(table.Entries, cursor, PageSlice, slots);
             foreach (int slot in slots)
             {
                 ref EntrySlot held = ref table.Entries[slot];
                 cursor = held.Cidr;
                 byte[] tag = tags[held.Tag];
-                if (page.Count < limit && !IsOver(ref held) && (wanted is null || wanted(tag)))
+                if (page.Count < limit && !Tables.IsExpired(held) && (wanted is null || wanted(tag)))
                 {
                     page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, page.Place(tag, held.Tag)));
                 }
@@ -350,7 +391,7 @@ public sealed partial class RuleStore
                 }
             }
 
-            GiveWay();
+            YieldToWaiters();
         }
     }
 }

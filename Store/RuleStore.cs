@@ -1,176 +1,146 @@
+using System.Diagnostics;
+
 namespace Couic.Store;
 
 /// <summary>
-/// The rules of both policies. Decides every change, has the data plane apply it, and only then holds it and tells the
-/// feed; so what the kernel enforces is what the store holds. All members are thread-safe.
+/// The rules of both policies. It decides every change, has the data plane apply it, and only then publishes it to readers' queries and
+/// listeners; so what the kernel enforces is what the store holds. All members are thread-safe.
 /// </summary>
 public sealed partial class RuleStore
 {
-    private readonly Lock _gate = new();
-    private int _waiting;
-    private readonly IDataPlane _plane;
-    private readonly StoreLimits _limits;
-    private readonly TimeProvider _time;
-    private readonly RuleTable[] _tables;
-    private readonly NameTable[] _tags;
-    private readonly TagTotals[] _tagTotals;
-    private readonly NameTable _creators = new(pinned: 0);
-    private IChangeListener[] _feeds = [];
+    /// <summary>Changes that are made in one batch.</summary>
+    public const int MaxBatch = ChangeBatch.Capacity;
 
-    /// <param name="time">Wall clock for creation and expiry in answers, monotonic clock for when an entry leaves.</param>
+    /// <summary>Longest time for which a bulk job lets others have the lock, between two acquisitions of it.</summary>
+    private static readonly TimeSpan MaxYield = TimeSpan.FromMilliseconds(5);
+
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly BatchPipeline _pipeline;
+    private readonly SetReplacement _replacement;
+    private readonly ChangeBatch[] _batches;
+
+    /// <summary>For a single change, and for an expiry that has to come before it.</summary>
+    private readonly ChangeBatch _single;
+    private readonly ChangeBatch _expiry;
+    private int _waiting;
+
+    /// <summary>Requests of the pipeline that are planned and not committed, and their policy.</summary>
+    private int _inFlight;
+    private Policy _inFlightPolicy;
+
+    /// <summary>Keeps the compiler from removing the reads that prefetch.</summary>
+    private int _prefetchSink;
+
+    /// <param name="time">Wall clock for creation and expiry in answers, monotonic clock for the moment at which an entry expires.</param>
     public RuleStore(IDataPlane plane, StoreLimits limits, TimeProvider time)
     {
-        _plane = plane;
-        _limits = limits;
+        Plane = plane;
+        Limits = limits;
         _time = time;
-        BetweenSlices = GiveWay;
         Guard = new LockoutGuard(this, time);
-        _writing = new StealableTask(() => Write(_present.Planned));
-        _tagTotals = [new TagTotals(limits.MaxTags + 1), new TagTotals(limits.MaxTags + 1)];
-        _tags = [NewTags(Policy.Drop), NewTags(Policy.Ignore)];
-        _tables = [
-            new RuleTable(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
-            new RuleTable(Policy.Drop, IpFamily.V6, limits.MaxDropEntries),
-            new RuleTable(Policy.Ignore, IpFamily.V4, limits.MaxIgnoreEntries),
-            new RuleTable(Policy.Ignore, IpFamily.V6, limits.MaxIgnoreEntries),
-        ];
+        Tables = new RuleTables(plane, limits, time);
+        _batches = [NewBatch(), NewBatch(), NewBatch(), NewBatch(), NewBatch()];
+        _pipeline = new BatchPipeline(this, _batches[0], _batches[1]);
+        _single = _batches[2];
+        _expiry = _batches[3];
+        _replacement = new SetReplacement(this, _batches[4]);
     }
 
-    public StoreLimits Limits => _limits;
+    public StoreLimits Limits { get; }
 
-    /// <summary>Asked by every way in before a change; the store itself makes whatever change it is given.</summary>
+    /// <summary>Every way in asks the guard before a change; the store itself makes whatever change it is given.</summary>
     public LockoutGuard Guard { get; }
 
     /// <summary>Why the data plane last refused a change; null if it never did.</summary>
-    public PlaneRefusal? LastRefusal { get; private set; }
+    public PlaneRefusal? LastRefusal { get; internal set; }
+
+    internal IDataPlane Plane { get; }
+
+    internal RuleTables Tables { get; }
+
+    /// <summary>For tests: the slices of <see cref="ReplaceSets"/>, and what happens between them.</summary>
+    internal SetReplacement Replacement => _replacement;
 
     /// <summary>Adds a listener. Not while changes are being made.</summary>
-    public void Subscribe(IChangeListener feed) => _feeds = [.. _feeds, feed];
+    public void Subscribe(IChangeListener listener) => Array.ForEach(_batches, batch => batch.Listeners = [.. batch.Listeners, listener]);
 
     /// <summary>
-    /// Keeps every other change and query out until the scope is disposed; the caller itself may go on calling the store.
-    /// So a decision about an entry and the change that follows from it are one step. To be held for microseconds.
+    /// Keeps every other change and query out until the scope is disposed; the holder itself may call the store. So a decision about an
+    /// entry and the change that follows from it are one step. To be held for microseconds.
     /// </summary>
-    public Lock.Scope Hold() => EnterAlone();
+    public Lock.Scope Hold() => EnterExclusive();
 
-    /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag and expiry of the one that is there.</summary>
+    /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag and expiry of an existing one.</summary>
     /// <param name="cidr">Host bits are cleared.</param>
     /// <param name="tag">Checked by the caller; empty for none.</param>
     /// <param name="expiration">Seconds since 1970, 0 for never; checked by the caller.</param>
     /// <param name="entry">The entry as it is afterwards; also on a conflict.</param>
     public StoreOutcome Add(
-        Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
-    {
-        cidr = cidr.Network;
-        using (EnterAlone())
-        {
-            return AddAlone(TableOf(policy, cidr.Family), cidr, tag, expiration, mode, context, out entry);
-        }
-    }
+        Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry) =>
+        Apply(new ChangeSpec(false, policy, cidr.Network, tag, expiration, mode, context), out entry);
 
     /// <summary>Removes an entry.</summary>
     /// <param name="entry">The entry as it was.</param>
-    public StoreOutcome Remove(Policy policy, Cidr cidr, in ChangeContext context, out Entry entry)
+    public StoreOutcome Remove(Policy policy, Cidr cidr, in ChangeContext context, out Entry entry) =>
+        Apply(new ChangeSpec(true, policy, cidr.Network, default, 0, default, context), out entry);
+
+    /// <summary>Removes a tag's claim on a network. An entry that other tags claim too stays, and shows the claim that lasts longest.</summary>
+    /// <param name="entry">The entry as it is afterwards, or as it was when it was removed.</param>
+    /// <returns>
+    /// <see cref="StoreOutcome.Removed"/>; <see cref="StoreOutcome.Updated"/> or <see cref="StoreOutcome.Unchanged"/> when the entry stays under
+    /// another tag; <see cref="StoreOutcome.Conflict"/> when this tag has no claim on it.
+    /// </returns>
+    public StoreOutcome RemoveUnder(Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, in ChangeContext context, out Entry entry) =>
+        Apply(new ChangeSpec(true, policy, cidr.Network, tag, 0, default, context, isUnderTag: true), out entry);
+
+    /// <summary>
+    /// Makes changes in their order, each independent of the others: one that is refused leaves store and kernel as they were. Those that
+    /// are made are in force when this returns. Not to be called by the holder of the store (<see cref="Hold"/>).
+    /// </summary>
+    public void Apply(Span<ChangeRequest> requests) => _pipeline.Run(requests);
+
+    /// <summary>As <see cref="Apply(Span{ChangeRequest})"/>, for one chunk of a long job: callers that wait go first.</summary>
+    public void ApplyChunk(Span<ChangeRequest> requests)
     {
-        using (EnterAlone())
-        {
-            return RemoveAlone(TableOf(policy, cidr.Family), cidr.Network, context.Origin, context.Metadata, out entry);
-        }
+        YieldTo(ref _pipeline.Callers);
+        Apply(requests);
     }
 
-    /// <summary>Removes what has expired. Called by a timer at least every second.</summary>
-    /// <param name="gone">Is told of each entry that went.</param>
-    /// <returns>How many entries went.</returns>
-    public int Expire(Action<Policy, Entry>? gone = null)
+    /// <summary>Removes entries that have expired. A timer calls it at least every second.</summary>
+    /// <param name="expired">Called with each entry that is removed.</param>
+    /// <returns>How many entries were removed.</returns>
+    public int Expire(Action<Policy, Entry>? expired = null)
     {
         int count = 0;
-        foreach (RuleTable table in _tables)
+        foreach (RuleTable table in Tables.All)
         {
-            using (EnterAlone())
+            using (EnterExclusive())
             {
                 table.RetryDeferred();
             }
 
-            while (true)
+            // One at a time, so that a burst of expiries delays no request.
+            while (TryExpireNext(table, out Entry? entry))
             {
-                // One at a time, so that a burst of expiries keeps no request waiting.
-                Entry entry;
-                bool isGone;
-                using (EnterAlone())
-                {
-                    if (!IsDue(table))
-                    {
-                        break;
-                    }
-
-                    isGone = TryExpireFirst(table, out entry);
-                }
-
-                if (isGone)
+                if (entry is { } removed)
                 {
                     count++;
-                    gone?.Invoke(table.Policy, entry);
+                    expired?.Invoke(table.Policy, removed);
                 }
 
-                GiveWay();
+                YieldToWaiters();
             }
         }
 
         return count;
     }
 
-    private StoreOutcome AddAlone(
-        RuleTable table, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
-    {
-        int slot = table.Entries.Find(cidr);
-        if (table.Swap is { } swap && TryAddBehind(swap, cidr, slot, tag, expiration, mode, context, out StoreOutcome outcome, out entry))
-        {
-            return outcome;
-        }
+    /// <summary>Makes the entries of sets exactly those of the images; see <see cref="SetReplacement"/>.</summary>
+    public SetReplacementResult ReplaceSets(SetImage ignore, SetImage drop) => _replacement.Run(ignore, drop);
 
-        if (slot >= 0 && IsOver(ref table.Entries[slot]))
-        {
-            // Its time has come and the timer has not: it goes now, and the addition is a new entry.
-            if (!TryRemoveSlot(table, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry))
-            {
-                return StoreOutcome.Refused;
-            }
-
-            slot = -1;
-        }
-
-        return slot < 0
-            ? Create(table, cidr, tag, expiration, context, out entry)
-            : Renew(table, slot, tag, expiration, mode, context, out entry);
-    }
-
-    private StoreOutcome RemoveAlone(RuleTable table, Cidr cidr, ChangeOrigin origin, byte[]? metadata, out Entry entry)
-    {
-        int slot = FindLive(table, cidr);
-        if (table.Swap is { } swap && TryRemoveBehind(swap, cidr, slot, out StoreOutcome outcome, out entry))
-        {
-            return outcome;
-        }
-
-        if (slot < 0)
-        {
-            entry = default;
-            return StoreOutcome.Absent;
-        }
-
-        entry = Read(table, slot);
-        if (entry.IsOfSet)
-        {
-            return StoreOutcome.OwnedBySet;
-        }
-
-        return TryRemoveSlot(table, slot, RuleEventKind.Deleted, origin, metadata, out entry)
-            ? StoreOutcome.Removed
-            : StoreOutcome.Refused;
-    }
-
-    /// <summary>The store's lock. Who waits for it is counted, so that a swap of sets can let them in.</summary>
-    private Lock.Scope Enter()
+    /// <summary>The store's lock. Waiting threads are counted, so that long jobs can yield to them.</summary>
+    internal Lock.Scope Enter()
     {
         Interlocked.Increment(ref _waiting);
         Lock.Scope scope = _gate.EnterScope();
@@ -178,210 +148,433 @@ public sealed partial class RuleStore
         return scope;
     }
 
-    private NameTable NewTags(Policy policy) => new(
-        _limits.MaxTags, _time, evicted: counter => _tagTotals[(int)policy].Evict(counter, _plane.ReadTag(policy, counter)));
-
-    private bool IsDue(RuleTable table) => table.Expiry.NextDeadline <= _time.GetTimestamp();
-
-    /// <summary>A refusal sets the entry aside, so that it keeps no other from going.</summary>
-    private bool TryExpireFirst(RuleTable table, out Entry entry)
+    /// <summary>The store's lock, at a moment when no change is on its way to the data plane.</summary>
+    internal Lock.Scope EnterExclusive()
     {
-        entry = default;
-        int slot = table.Expiry.First;
-        if (table.Swap is { } swap && swap.Brings(table.Entries[slot].Cidr))
+        var spin = new SpinWait();
+        while (true)
         {
-            // About to be a set's, and covered until then; should the swap be taken back, its time has come all the same.
-            table.Expiry.Schedule(slot, _time.GetTimestamp() + _time.TimestampFrequency);
+            Lock.Scope scope = Enter();
+            if (_inFlight == 0)
+            {
+                return scope;
+            }
+
+            scope.Dispose();
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+    }
+
+    /// <summary>Lets threads that wait for the lock have it: a free lock goes to the first that asks, not to one that has to wake up.</summary>
+    internal void YieldToWaiters() => YieldTo(ref _waiting);
+
+    /// <summary>Plans requests from one on, up to one that has to wait for others in flight. Returns how many.</summary>
+    internal int PlanBatch(ChangeBatch batch, Span<ChangeRequest> requests, int first)
+    {
+        batch.FirstRequest = first;
+        batch.Requests = 0;
+        int end = Math.Min(requests.Length, first + ChangeBatch.Capacity);
+        if (first == end)
+        {
+            return 0;
+        }
+
+        // Only the pipeline has requests in flight, and this is its thread.
+        using (_inFlight == 0 ? EnterExclusive() : Enter())
+        {
+            Prefetch(requests[first..end]);
+            try
+            {
+                while (first + batch.Requests < end && TryPlan(ref requests[first + batch.Requests], batch))
+                {
+                    batch.Requests++;
+                }
+            }
+            finally
+            {
+                _inFlight += batch.Mutations.Length;
+            }
+        }
+
+        return batch.Requests;
+    }
+
+    internal void CommitBatch(ChangeBatch batch, Span<ChangeRequest> requests)
+    {
+        if (batch.Mutations.IsEmpty)
+        {
+            batch.Requests = 0;
+            return;
+        }
+
+        using (Enter())
+        {
+            _inFlight -= batch.Mutations.Length;
+            batch.Commit(requests);
+        }
+    }
+
+    /// <param name="others">How many threads wait or work, for which the caller should wait.</param>
+    private void YieldTo(ref int others)
+    {
+        if (Volatile.Read(ref others) == 0 || _gate.IsHeldByCurrentThread)
+        {
+            return;
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        while (Volatile.Read(ref others) > 0 && Stopwatch.GetElapsedTime(start) < MaxYield)
+        {
+            Thread.Yield();
+        }
+    }
+
+    private ChangeBatch NewBatch() => new(Tables, Plane, refusal => LastRefusal = refusal);
+
+    private StoreOutcome Apply(in ChangeSpec change, out Entry entry)
+    {
+        using (EnterExclusive())
+        {
+            TryPlan(change, _single, source: 0, out StoreOutcome outcome, out entry);
+            return _single.Mutations.IsEmpty || TryMake(_single, ref entry) ? outcome : StoreOutcome.Refused;
+        }
+    }
+
+    /// <summary>Makes a batch of one. False when the data plane refused it.</summary>
+    private static bool TryMake(ChangeBatch batch, ref Entry entry)
+    {
+        batch.Write();
+        ref readonly EntryMutation mutation = ref batch.Mutations[0];
+        batch.Commit();
+        entry = mutation.Refusal is null ? mutation.Entry : entry;
+        return mutation.Refusal is null;
+    }
+
+    /// <summary>Decides a request. False when those in flight have to end first.</summary>
+    private bool TryPlan(ref ChangeRequest request, ChangeBatch batch)
+    {
+        var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata);
+        var change = new ChangeSpec(
+            request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag);
+        if (!TryPlan(change, batch, batch.FirstRequest + batch.Requests, out request.Outcome, out request.Entry))
+        {
             return false;
         }
 
-        bool gone = TryRemoveSlot(table, slot, RuleEventKind.Expired, ChangeOrigin.Expiry, null, out entry);
-        if (!gone)
-        {
-            table.DeferExpiry(slot);
-        }
-
-        return gone;
+        request.Refusal = request.Outcome == StoreOutcome.Refused ? LastRefusal : null;
+        return true;
     }
 
-    private StoreOutcome Create(
-        RuleTable table, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context, out Entry entry)
+    /// <summary>
+    /// Decides a change: its outcome if the data plane takes it, and the mutation that it needs, if any. False when mutations in flight
+    /// have to end first. Under the store's lock.
+    /// </summary>
+    /// <param name="entry">The entry as it is now.</param>
+    private bool TryPlan(in ChangeSpec change, ChangeBatch batch, int source, out StoreOutcome outcome, out Entry entry)
     {
-        entry = default;
-        if (table.IsFull && !(IsDue(table) && TryExpireFirst(table, out _)))
+        RuleTable table = Tables[change.Policy, change.Cidr.Family];
+        int slot = table.Entries.Find(change.Cidr);
+        bool isAlone = _inFlight == 0 && batch.Mutations.IsEmpty;
+        (outcome, entry) = (default, default);
+        if (isAlone)
         {
-            return StoreOutcome.Full;
+            _inFlightPolicy = change.Policy;
+        }
+        else if (change.Policy != _inFlightPolicy || (slot >= 0 && table.Entries[slot].IsBusy))
+        {
+            return false; // across policies, publication has to follow the order of the requests
         }
 
-        NameTable tags = _tags[(int)table.Policy];
-        int tagId = tags.Acquire(tag);
-        int slot = Insert(table, cidr, tagId, expiration, context);
-        if (!TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, cidr, CounterOf(tagId), slot)))
+        if (change.IsRemoval)
         {
-            Forget(table, slot);
-            return StoreOutcome.Refused;
+            outcome = PlanRemoval(table, slot, change, batch, source, ref entry);
+            return true;
         }
 
-        table.Swap?.OnAdded();
-        entry = Read(table, slot);
-        Publish(new RuleEvent(RuleEventKind.Created, table.Policy, entry, context.Origin, context.Metadata));
-        return StoreOutcome.Created;
+        if (table.Replacement is { IsRunning: true } replacement)
+        {
+            if (replacement.WillAdd(change.Cidr))
+            {
+                entry = ReadPending(replacement, change.Cidr, slot);
+                outcome = change.Mode switch
+                {
+                    ConflictMode.Refuse => StoreOutcome.Conflict,
+                    ConflictMode.Extend => StoreOutcome.Unchanged,
+                    _ => StoreOutcome.OwnedBySet,
+                };
+                return true;
+            }
+
+            if (replacement.WillRemove(slot))
+            {
+                return TryPlanNew(table, slot, change, batch, source, isAlone, out outcome);
+            }
+        }
+
+        if (slot >= 0 && Tables.IsExpired(table.Entries[slot]))
+        {
+            if (!isAlone)
+            {
+                return false;
+            }
+
+            // It expires now, before the timer gets to it, and the addition creates a new entry.
+            if (!TryMakeRemoval(table, slot, out _))
+            {
+                outcome = StoreOutcome.Refused;
+                return true;
+            }
+
+            slot = -1;
+        }
+
+        if (slot < 0)
+        {
+            return TryPlanNew(table, slot, change, batch, source, isAlone, out outcome);
+        }
+
+        outcome = PlanUpdate(table, slot, change, batch, source, out entry);
+        return true;
     }
 
-    private StoreOutcome Renew(
-        RuleTable table, int slot, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, out Entry entry)
+    /// <summary>Plans a new entry; in a slot that a replacement is about to free, the network stays covered.</summary>
+    private bool TryPlanNew(RuleTable table, int slot, in ChangeSpec change, ChangeBatch batch, int source, bool isAlone, out StoreOutcome outcome)
     {
-        entry = Read(table, slot);
-        if (mode == ConflictMode.Refuse)
+        outcome = StoreOutcome.Created;
+        if (table.IsFull)
+        {
+            if (!isAlone)
+            {
+                return false;
+            }
+
+            bool makesSpace = slot < 0 && Tables.IsExpiryDue(table) && TryExpireFirst(table, out _);
+            if (!makesSpace)
+            {
+                outcome = StoreOutcome.Full;
+                return true;
+            }
+        }
+
+        batch.Plan(table, new EntryMutation
+        {
+            Cidr = change.Cidr,
+            Slot = slot,
+            IsNew = slot < 0,
+            EndsSetEntry = slot >= 0,
+            Claims = ClaimEdit.Clear,
+            After = Tables.NewImage(table.Policy, change.Tag, change.Expiration, change.Context),
+            Event = RuleEventKind.Created,
+            Origin = change.Context.Origin,
+            Metadata = change.Context.Metadata,
+            Source = source,
+        });
+        return true;
+    }
+
+    private StoreOutcome PlanUpdate(RuleTable table, int slot, in ChangeSpec change, ChangeBatch batch, int source, out Entry entry)
+    {
+        ref EntrySlot held = ref table.Entries[slot];
+        entry = Tables.Read(table, slot);
+        if (change.Mode == ConflictMode.Refuse)
         {
             return StoreOutcome.Conflict;
         }
 
-        if (mode == ConflictMode.Extend)
-        {
-            return Extend(table, slot, tag, expiration, context, ref entry);
-        }
-
+        bool extends = change.Mode == ConflictMode.Extend;
         if (entry.IsOfSet)
         {
-            return StoreOutcome.OwnedBySet;
+            return extends ? StoreOutcome.Unchanged : StoreOutcome.OwnedBySet; // a set's entry never expires
         }
 
-        table.Claims.Clear(slot); // the new content is all there is
-        bool sameTag = entry.Tag.Span.SequenceEqual(tag);
-        if (sameTag && entry.Expiration == expiration)
+        bool hasSameTag = entry.Tag.Span.SequenceEqual(change.Tag);
+        long deadline = Tables.DeadlineOf(change.Expiration, change.Context.Left);
+        if (extends && deadline <= held.Deadline)
         {
-            if (context.Left is not null)
+            if (!hasSameTag)
             {
-                // The same second by two clocks is not the same moment.
-                table.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
+                table.Claims.Add(slot, new Claim(change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Origin, change.Expiration, deadline));
             }
 
             return StoreOutcome.Unchanged;
         }
 
-        NameTable tags = _tags[(int)table.Policy];
-        int tagId = tags.Acquire(tag);
-        if (!sameTag && !TryApply(new RuleChange(RuleChangeKind.Set, table.Policy, entry.Cidr, CounterOf(tagId), slot)))
+        if (!extends && hasSameTag && entry.Expiration == change.Expiration)
         {
-            tags.Release(tagId);
-            return StoreOutcome.Refused;
+            table.Claims.Clear(slot);
+            if (change.Context.Left is not null)
+            {
+                table.Expiry.Schedule(slot, deadline); // the same second by two clocks is not the same moment
+            }
+
+            return StoreOutcome.Unchanged;
         }
 
-        Rewrite(table, slot, tagId, expiration, context);
-        entry = Read(table, slot);
-        Publish(new RuleEvent(RuleEventKind.Updated, table.Policy, entry, context.Origin, context.Metadata));
+        EntryImage after = Tables.NewImage(table.Policy, change.Tag, change.Expiration, change.Context) with { Creation = held.Creation, Deadline = deadline };
+        PlanReplacement(table, slot, after, extends ? hasSameTag ? ClaimEdit.Keep : ClaimEdit.Exchange : ClaimEdit.Clear, change.Context, batch, source);
         return StoreOutcome.Updated;
     }
 
-    /// <summary>Gives an entry that is there another content; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
-    private void Rewrite(RuleTable table, int slot, int tagId, ulong expiration, in ChangeContext context)
+    private StoreOutcome PlanRemoval(RuleTable table, int slot, in ChangeSpec change, ChangeBatch batch, int source, ref Entry entry)
     {
-        ref EntrySlot held = ref table.Entries[slot];
-        _tags[(int)table.Policy].Release(held.Tag);
-        held.Tag = tagId;
-        _creators.Release(held.Creator);
-        held.Creator = _creators.Acquire(context.Creator);
-        held.Origin = context.Origin;
-        held.Expiration = expiration;
-        table.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
-    }
-
-    /// <summary>Takes an entry into the table; the data plane has it already, and <paramref name="tagId"/> is acquired.</summary>
-    private int Insert(RuleTable table, Cidr cidr, int tagId, ulong expiration, in ChangeContext context)
-    {
-        int slot = table.Insert(cidr);
-        ref EntrySlot held = ref table.Entries[slot];
-        held.Tag = tagId;
-        held.Creator = _creators.Acquire(context.Creator);
-        held.Origin = context.Origin;
-        held.Creation = (ulong)_time.GetUtcNow().ToUnixTimeSeconds();
-        held.Expiration = expiration;
-        table.Expiry.Schedule(slot, DeadlineOf(expiration, context.Left));
-        return slot;
-    }
-
-    private bool TryRemoveSlot(
-        RuleTable table, int slot, RuleEventKind kind, ChangeOrigin origin, byte[]? metadata, out Entry entry)
-    {
-        entry = Read(table, slot);
-        if (!TryApply(new RuleChange(RuleChangeKind.Remove, table.Policy, entry.Cidr, CounterOf(table.Entries[slot].Tag), slot)))
+        if (table.Replacement is { IsRunning: true } replacement)
         {
+            if (replacement.WillAdd(change.Cidr))
+            {
+                entry = ReadPending(replacement, change.Cidr, slot);
+                return change.IsUnderTag ? StoreOutcome.Conflict : StoreOutcome.OwnedBySet;
+            }
+
+            if (replacement.WillRemove(slot))
+            {
+                return StoreOutcome.Absent;
+            }
+        }
+
+        if (slot < 0 || Tables.IsExpired(table.Entries[slot]))
+        {
+            return StoreOutcome.Absent;
+        }
+
+        entry = Tables.Read(table, slot);
+        if (entry.IsOfSet)
+        {
+            return change.IsUnderTag ? StoreOutcome.Conflict : StoreOutcome.OwnedBySet;
+        }
+
+        if (change.IsUnderTag)
+        {
+            if (!entry.Tag.Span.SequenceEqual(change.Tag))
+            {
+                return table.Claims.Remove(slot, change.Tag) ? StoreOutcome.Unchanged : StoreOutcome.Conflict;
+            }
+
+            if (table.Claims.TryFindLongest(slot, _time.GetTimestamp(), out Claim next))
+            {
+                var after = new EntryImage(
+                    Tables.Tags(table.Policy).Acquire(next.Tag), Tables.Creators.Acquire(next.Creator), next.Origin, entry.Creation, next.Expiration, next.Deadline);
+                PlanReplacement(table, slot, after, ClaimEdit.Promote, change.Context, batch, source);
+                return StoreOutcome.Updated;
+            }
+        }
+
+        batch.Plan(table, Removal(table, slot, RuleEventKind.Deleted, change.Context.Origin, change.Context.Metadata, source));
+        return StoreOutcome.Removed;
+    }
+
+    private static void PlanReplacement(
+        RuleTable table, int slot, in EntryImage after, ClaimEdit claims, in ChangeContext context, ChangeBatch batch, int source) =>
+        batch.Plan(table, new EntryMutation
+        {
+            Cidr = table.Entries[slot].Cidr,
+            Slot = slot,
+            After = after,
+            Claims = claims,
+            Event = RuleEventKind.Updated,
+            Origin = context.Origin,
+            Metadata = context.Metadata,
+            Source = source,
+        });
+
+    private static EntryMutation Removal(RuleTable table, int slot, RuleEventKind kind, ChangeOrigin origin, byte[]? metadata = null, int source = 0) => new()
+    {
+        Kind = MutationKind.Remove,
+        Cidr = table.Entries[slot].Cidr,
+        Slot = slot,
+        Event = kind,
+        Origin = origin,
+        Metadata = metadata,
+        Source = source,
+    };
+
+    /// <summary>An entry of a set that a running replacement is about to add.</summary>
+    private Entry ReadPending(TableReplacement replacement, Cidr cidr, int slot)
+    {
+        if (slot >= 0 && replacement.Table.Entries[slot].Origin == ChangeOrigin.Set)
+        {
+            return Tables.Read(replacement.Table, slot);
+        }
+
+        byte[] tag = replacement.TagOf(cidr);
+        return new Entry(cidr, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), 0, tag, tag, ChangeOrigin.Set, slot);
+    }
+
+    /// <summary>Removes the next expired entry. False when there is none.</summary>
+    private bool TryExpireNext(RuleTable table, out Entry? expired)
+    {
+        expired = null;
+        using (EnterExclusive())
+        {
+            if (!Tables.IsExpiryDue(table))
+            {
+                return false;
+            }
+
+            expired = TryExpireFirst(table, out Entry entry) ? entry : null;
+            return true;
+        }
+    }
+
+    /// <summary>Removes the entry that expires first. A refusal defers it, so that it blocks no other.</summary>
+    private bool TryExpireFirst(RuleTable table, out Entry entry)
+    {
+        entry = default;
+        int slot = table.Expiry.First;
+        if (table.Replacement is { IsRunning: true } replacement && replacement.WillAdd(table.Entries[slot].Cidr))
+        {
+            // The network is about to be a set's and stays covered until then; if the replacement fails, the entry still expires.
+            table.Expiry.Schedule(slot, _time.GetTimestamp() + _time.TimestampFrequency);
             return false;
         }
 
-        Forget(table, slot);
-        table.Swap?.OnRemoved(entry.Cidr);
-        Publish(new RuleEvent(kind, table.Policy, entry, origin, metadata));
-        return true;
-    }
-
-    /// <summary>Takes an entry out of the table; the data plane has let it go already.</summary>
-    private void Forget(RuleTable table, int slot)
-    {
-        ref EntrySlot held = ref table.Entries[slot];
-        _tags[(int)table.Policy].Release(held.Tag);
-        _creators.Release(held.Creator);
-        table.Remove(slot);
-    }
-
-    private bool TryApply(in RuleChange change)
-    {
-        if (_plane.Apply(new ReadOnlySpan<RuleChange>(in change), out PlaneRefusal? refusal) == 1)
+        if (TryMakeRemoval(table, slot, out entry))
         {
             return true;
         }
 
-        LastRefusal = refusal;
+        table.DeferExpiry(slot);
         return false;
     }
 
-    private void Publish(in RuleEvent change)
+    private bool TryMakeRemoval(RuleTable table, int slot, out Entry entry)
     {
-        foreach (IChangeListener feed in _feeds)
-        {
-            feed.OnChange(change);
-        }
+        entry = default;
+        _expiry.Plan(table, Removal(table, slot, RuleEventKind.Expired, ChangeOrigin.Expiry));
+        return TryMake(_expiry, ref entry);
     }
 
-    private RuleTable TableOf(Policy policy, IpFamily family) => _tables[((int)policy * 2) + (int)family];
-
-    private int CounterOf(int tagId) => Math.Min(tagId, _limits.MaxTags + 1);
-
-    private int FindLive(RuleTable table, Cidr cidr)
+    private void Prefetch(ReadOnlySpan<ChangeRequest> requests)
     {
-        int slot = table.Entries.Find(cidr);
-        return slot >= 0 && !IsOver(ref table.Entries[slot]) ? slot : -1;
-    }
-
-    private bool IsOver(ref EntrySlot slot) => slot.Deadline != long.MaxValue && slot.Deadline <= _time.GetTimestamp();
-
-    /// <summary>
-    /// The monotonic timestamp of a wall-clock second. What is left is taken once, here, so that a step of the clock
-    /// afterwards neither frees nor keeps an entry.
-    /// </summary>
-    private long DeadlineOf(ulong expiration, TimeSpan? timeLeft)
-    {
-        if (expiration == 0)
+        if (requests.Length == 1)
         {
-            return long.MaxValue;
+            return;
         }
 
-        // Beyond what a DateTimeOffset can say (the year 9999) is never, for all practical purposes.
-        const ulong LastSecond = 253_402_300_799;
-        if (expiration > LastSecond)
+        foreach (ref readonly ChangeRequest request in requests)
         {
-            return long.MaxValue;
+            Plane.Prefetch(request.Policy, request.Cidr);
         }
 
-        TimeSpan left = timeLeft ?? (DateTimeOffset.FromUnixTimeSeconds((long)expiration) - _time.GetUtcNow());
-        double ticks = Math.Max(0, left.TotalSeconds) * _time.TimestampFrequency;
-        long now = _time.GetTimestamp();
-        return ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue; // 63 bits of nanoseconds are 292 years
+        for (int round = 0; round < 2; round++)
+        {
+            foreach (ref readonly ChangeRequest request in requests)
+            {
+                _prefetchSink += Tables[request.Policy, request.Cidr.Family].Entries.Prefetch(request.Cidr, isSecondRound: round > 0);
+            }
+        }
     }
+}
 
-    private Entry Read(RuleTable table, int slot) => Read(table, table.Entries[slot], slot);
+/// <summary>How much a store holds. Units: entries per address family, and tags per policy.</summary>
+/// <param name="MaxDropEntries">1.x: 262,144.</param>
+/// <param name="MaxIgnoreEntries">1.x: 65,536.</param>
+/// <param name="MaxTags">Tags that have a counter; further ones share one.</param>
+public sealed record StoreLimits(int MaxDropEntries = 262_144, int MaxIgnoreEntries = 65_536, int MaxTags = 4_096)
+{
+    public static readonly StoreLimits Default = new();
 
-    private Entry Read(RuleTable table, in EntrySlot held, int slot) => new(
-        held.Cidr, held.Creation, held.Expiration, _tags[(int)table.Policy][held.Tag], _creators[held.Creator], held.Origin, slot);
+    public int Entries(Policy policy) => policy == Policy.Drop ? MaxDropEntries : MaxIgnoreEntries;
+
+    /// <summary>Counters per policy: untagged, one a tag, one for the tags beyond the limit.</summary>
+    public int Counters => MaxTags + 2;
 }

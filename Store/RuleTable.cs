@@ -34,10 +34,10 @@ internal sealed class RuleTable
     public Claims Claims { get; } = new();
 
     /// <summary>The replacement of sets that is being planned or run; null for none.</summary>
-    public SetSwapPlan? Swap { get; set; }
+    public TableReplacement? Replacement { get; set; }
 
     /// <summary>Whether an entry that is not a set's finds no free slot; a running replacement keeps what it needs.</summary>
-    public bool IsFull => Entries.Count >= Limit || Swap is { Spare: <= 0 };
+    public bool IsFull => Entries.Count >= Limit || Replacement is { Spare: <= 0 };
 
     /// <summary>Takes a slot for a network that is absent.</summary>
     public int Insert(Cidr cidr)

@@ -9,8 +9,8 @@ namespace Couic.Api.Endpoints;
 /// <param name="complete">Logs and answers a change that was made or refused.</param>
 internal sealed class EntryChanges(RuleStore store, EntryChanges.Completion complete) : IGroupWork
 {
-    private readonly ChangeRequest[] _changes = new ChangeRequest[RuleStore.MaxTogether];
-    private readonly (DeferredRequest Request, ChangeWarnings? Warnings)[] _requests = new (DeferredRequest, ChangeWarnings?)[RuleStore.MaxTogether];
+    private readonly ChangeRequest[] _changes = new ChangeRequest[RuleStore.MaxBatch];
+    private readonly (DeferredRequest Request, ChangeWarnings? Warnings)[] _requests = new (DeferredRequest, ChangeWarnings?)[RuleStore.MaxBatch];
     private Exchange? _late;
     private int _count;
 

@@ -39,7 +39,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
 
         long removed = 0;
         PlaneRefusal? refusal = null;
-        var changes = new ChangeRequest[RuleStore.MaxTogether];
+        var changes = new ChangeRequest[RuleStore.MaxBatch];
         foreach (Cidr[] networks in all.Chunk(changes.Length))
         {
             if (exchange.ShouldPauseWork)

@@ -10,8 +10,8 @@ internal sealed class BitTable(MappedMemory lines, uint firstLine)
     private readonly int _first = (int)(firstLine * (Layout.LineSize / sizeof(ulong)));
 
     /// <summary>Makes bits ready to be changed.</summary>
-    public Errno TryReach(uint index, uint count) =>
-        lines.TryReach(sizeof(ulong) * (_first + (long)(index >> 6)), sizeof(ulong) * (((long)count + 63) >> 6));
+    public Errno EnsureMapped(uint index, uint count) =>
+        lines.EnsureMapped(sizeof(ulong) * (_first + (long)(index >> 6)), sizeof(ulong) * (((long)count + 63) >> 6));
 
     public void Prefetch(uint index) => Native.Prefetch.Line(ref Word(index));
 

@@ -13,7 +13,7 @@ internal sealed class LengthSets(MappedMemory lines, uint firstLine)
     public ulong this[uint word] => lines.As<ulong>()[_first + (int)word];
 
     /// <summary>Makes words ready to be changed.</summary>
-    public Errno TryReach(uint word, uint count) => lines.TryReach(sizeof(ulong) * (_first + (long)word), sizeof(ulong) * (long)count);
+    public Errno EnsureMapped(uint word, uint count) => lines.EnsureMapped(sizeof(ulong) * (_first + (long)word), sizeof(ulong) * (long)count);
 
     /// <summary>Brings near what <see cref="Count"/> will need.</summary>
     public void Prefetch(uint word, int bit)

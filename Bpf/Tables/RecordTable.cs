@@ -36,7 +36,7 @@ internal sealed class RecordTable : IDisposable
         rule = 0;
         if (!_free.TryPop(out uint index))
         {
-            if (_used == _capacity || _memory.TryReach((long)_used * Layout.RecordSize, Layout.RecordSize) != Errno.None)
+            if (_used == _capacity || _memory.EnsureMapped((long)_used * Layout.RecordSize, Layout.RecordSize) != Errno.None)
             {
                 return false;
             }

@@ -28,7 +28,7 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
     }
 
     /// <summary>Makes ready to be changed what every rule needs: its first bucket, which may have to say that the rule is elsewhere.</summary>
-    public Errno TryReach(ulong key) => TryReachBucket(TableHash.Bucket(key, 0, buckets));
+    public Errno EnsureMapped(ulong key) => EnsureBucketMapped(TableHash.Bucket(key, 0, buckets));
 
     /// <summary>Brings near where a rule is looked for first.</summary>
     public void Prefetch(ulong key)
@@ -38,7 +38,7 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
     }
 
     /// <summary>Whether a new rule would find a place.</summary>
-    public bool HasRoom(ulong key) => FindFree(lines.As<ulong>(), key, out _) >= 0;
+    public bool HasFreeSlot(ulong key) => FindFree(lines.As<ulong>(), key, out _) >= 0;
 
     /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
     public void Set(ulong key, uint rule, bool isNew)
@@ -115,7 +115,7 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         }
     }
 
-    private Errno TryReachBucket(uint bucket) => lines.TryReach((firstLine + (long)bucket) * Layout.LineSize, Layout.LineSize);
+    private Errno EnsureBucketMapped(uint bucket) => lines.EnsureMapped((firstLine + (long)bucket) * Layout.LineSize, Layout.LineSize);
 
     /// <summary>The first word of a bucket.</summary>
     private int Place(uint bucket) => (int)(firstLine + bucket) * WordsPerLine;
@@ -151,7 +151,7 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
             int place = Place(bucket);
             for (int i = 0; i < Layout.Slots; i++)
             {
-                if ((words[place + (2 * i)] & KeyBits) == 0 && TryReachBucket(bucket) == Errno.None)
+                if ((words[place + (2 * i)] & KeyBits) == 0 && EnsureBucketMapped(bucket) == Errno.None)
                 {
                     return place + (2 * i);
                 }

@@ -13,8 +13,8 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
     private readonly BitCounts _elsewhere = new();
     private readonly BitCounts _inTrie = new();
 
-    /// <summary>As <see cref="Rules4.TryReach"/>.</summary>
-    public Errno TryReach(in Key6 key) => TryReachBucket(key, 0);
+    /// <summary>As <see cref="Rules4.EnsureMapped"/>.</summary>
+    public Errno EnsureMapped(in Key6 key) => EnsureBucketMapped(key, 0);
 
     /// <summary>As <see cref="Rules4.Prefetch"/>.</summary>
     public void Prefetch(in Key6 key)
@@ -25,7 +25,7 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
     }
 
     /// <summary>Whether a new rule would find a place.</summary>
-    public bool HasRoom(in Key6 key) => TryFindFree(key, out _, out _);
+    public bool HasFreeSlot(in Key6 key) => TryFindFree(key, out _, out _);
 
     /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
     public void Set(in Key6 key, uint rule, bool isNew)
@@ -107,7 +107,7 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
 
     private long Line(in Key6 key, int choice) => firstLine + ((long)Layout.Bucket6Lines * TableHash.Bucket(key.Hash, choice, buckets));
 
-    private Errno TryReachBucket(in Key6 key, int choice) => lines.TryReach(Line(key, choice) * Layout.LineSize, Layout.Bucket6Lines * Layout.LineSize);
+    private Errno EnsureBucketMapped(in Key6 key, int choice) => lines.EnsureMapped(Line(key, choice) * Layout.LineSize, Layout.Bucket6Lines * Layout.LineSize);
 
     private Span<uint> Bucket(in Key6 key, int choice) =>
         lines.As<uint>().Slice((int)Line(key, choice) * HalvesPerLine, Layout.Bucket6Lines * HalvesPerLine);
@@ -142,7 +142,7 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
         for (choice = 0; choice < Layout.Probes && slot < 0; choice++)
         {
             int free = Bucket(key, choice).Slice(HalvesPerLine, Layout.Slots).IndexOf(0u);
-            slot = free >= 0 && TryReachBucket(key, choice) == Errno.None ? free : -1;
+            slot = free >= 0 && EnsureBucketMapped(key, choice) == Errno.None ? free : -1;
         }
 
         choice--;

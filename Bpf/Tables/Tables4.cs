@@ -23,13 +23,13 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     /// Makes ready to be changed what a new rule needs, so that nothing can fail in the middle of <see cref="Set"/>; what is there
     /// can be removed without it.
     /// </summary>
-    public Errno TryReach(Cidr cidr)
+    public Errno EnsureMapped(Cidr cidr)
     {
         uint wide = cidr.V4 >> WideShift;
-        Errno errno = _rules.TryReach(Rules4.Key(cidr.V4, cidr.Length));
-        errno = errno == Errno.None ? _lengths.TryReach(wide, WideBlocks(cidr.Length)) : errno;
-        errno = errno == Errno.None ? _wide.TryReach(wide, WideBlocks(cidr.Length)) : errno;
-        return errno == Errno.None ? _narrow.TryReach(cidr.V4 >> NarrowShift, 1u << Math.Max(0, Layout.Bits4Narrow - cidr.Length)) : errno;
+        Errno errno = _rules.EnsureMapped(Rules4.Key(cidr.V4, cidr.Length));
+        errno = errno == Errno.None ? _lengths.EnsureMapped(wide, WideBlocks(cidr.Length)) : errno;
+        errno = errno == Errno.None ? _wide.EnsureMapped(wide, WideBlocks(cidr.Length)) : errno;
+        return errno == Errno.None ? _narrow.EnsureMapped(cidr.V4 >> NarrowShift, 1u << Math.Max(0, Layout.Bits4Narrow - cidr.Length)) : errno;
     }
 
     /// <summary>Brings near what a change of a rule will need, as far as it is one line of each table.</summary>
@@ -43,7 +43,7 @@ internal sealed class Tables4(MappedMemory lines, Policy policy, Region4 region)
     }
 
     /// <summary>Whether a new rule would be counted beside its prefix.</summary>
-    public bool HasRoom(Cidr cidr) => _rules.HasRoom(Rules4.Key(cidr.V4, cidr.Length));
+    public bool HasFreeSlot(Cidr cidr) => _rules.HasFreeSlot(Rules4.Key(cidr.V4, cidr.Length));
 
     public bool TryReadHit(Cidr cidr, out ulong hit) => _rules.TryReadHit(Rules4.Key(cidr.V4, cidr.Length), out hit);
 

@@ -21,22 +21,22 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
     private readonly LengthSets _lengths = new(lines, region.Lengths);
     private readonly Rules6 _rules = new(lines, region.Rules, region.Buckets);
 
-    /// <summary>As <see cref="Tables4.TryReach"/>.</summary>
-    public Errno TryReach(Cidr cidr)
+    /// <summary>As <see cref="Tables4.EnsureMapped"/>.</summary>
+    public Errno EnsureMapped(Cidr cidr)
     {
         if (cidr.Length <= BriefLength)
         {
-            return _brief.TryReach(BriefIndex(cidr), BriefBlocks(cidr.Length));
+            return _brief.EnsureMapped(BriefIndex(cidr), BriefBlocks(cidr.Length));
         }
 
-        Errno errno = _rules.TryReach(Key6.Of(cidr));
+        Errno errno = _rules.EnsureMapped(Key6.Of(cidr));
         for (ulong i = 0; i < WideBlocks(cidr.Length) && errno == Errno.None; i++)
         {
             (uint wide, uint narrow) = Hashes(cidr, i);
             uint block = wide >> (32 - Layout.Bits6Wide);
-            errno = _lengths.TryReach(2 * block, 2);
-            errno = errno == Errno.None ? _wide.TryReach(block, 1) : errno;
-            errno = errno == Errno.None ? _narrow.TryReach(narrow >> (32 - Layout.Bits6Narrow), 1) : errno; // the other bit is in the same line
+            errno = _lengths.EnsureMapped(2 * block, 2);
+            errno = errno == Errno.None ? _wide.EnsureMapped(block, 1) : errno;
+            errno = errno == Errno.None ? _narrow.EnsureMapped(narrow >> (32 - Layout.Bits6Narrow), 1) : errno; // the other bit is in the same line
         }
 
         return errno;
@@ -57,7 +57,7 @@ internal sealed class Tables6(MappedMemory lines, Policy policy, Region6 region)
     }
 
     /// <summary>Whether a new rule would be counted beside its prefix; the shortest, which only the trie holds, never are.</summary>
-    public bool HasRoom(Cidr cidr) => cidr.Length > BriefLength && _rules.HasRoom(Key6.Of(cidr));
+    public bool HasFreeSlot(Cidr cidr) => cidr.Length > BriefLength && _rules.HasFreeSlot(Key6.Of(cidr));
 
     public bool TryReadHit(Cidr cidr, out ulong hit)
     {

@@ -125,10 +125,23 @@ internal sealed class Programs : IDisposable
 
     private static void Apply(BpfDataPlane plane, Policy policy, IEnumerable<Cidr> rules, int tags)
     {
-        RuleChange[] changes = [.. rules.Select((rule, i) => new RuleChange(RuleChangeKind.Set, policy, rule, 1 + (i % tags), i))];
-        if (plane.Apply(changes, out PlaneRefusal? refusal) != changes.Length)
+        EntryMutation[] all = [.. rules.Select((rule, i) => new EntryMutation { Policy = policy, Cidr = rule, Counter = 1 + (i % tags), Slot = i })];
+        foreach (EntryMutation[] batch in all.Chunk(64))
         {
-            throw new InvalidOperationException(refusal!.Message);
+            foreach (ref EntryMutation mutation in batch.AsSpan())
+            {
+                plane.Prepare(ref mutation);
+            }
+
+            plane.Write(batch);
+            foreach (EntryMutation mutation in batch)
+            {
+                plane.Publish(mutation);
+                if (mutation.Refusal is { } refusal)
+                {
+                    throw new InvalidOperationException(refusal.Message);
+                }
+            }
         }
     }
 

@@ -22,11 +22,11 @@ public class ChurnTests
         for (int i = 0; i < 48; i++)
         {
             string source = Source(family, i, 7);
-            plane.Set(Policy.Drop, $"{source}/{(family == IpFamily.V4 ? (i % 3 == 0 ? 31 : 32) : (i % 3 == 0 ? 127 : 128))}", slot: i);
+            plane.Put(Policy.Drop, $"{source}/{(family == IpFamily.V4 ? (i % 3 == 0 ? 31 : 32) : (i % 3 == 0 ? 127 : 128))}", slot: i);
             bool ignored = i % 8 == 0;
             if (ignored)
             {
-                plane.Set(Policy.Ignore, $"{source}/{(family == IpFamily.V4 ? 32 : 128)}", slot: i);
+                plane.Put(Policy.Ignore, $"{source}/{(family == IpFamily.V4 ? 32 : 128)}", slot: i);
             }
 
             steady.Add((Packet(family, source), ignored ? PlaneFixture.Pass : PlaneFixture.Drop));
@@ -78,66 +78,52 @@ public class ChurnTests
 
             if (rules.Remove((policy, cidr), out int slot))
             {
-                Apply(plane, RuleChangeKind.Remove, policy, cidr, slot, 0);
+                Apply(plane, MutationKind.Remove, policy, cidr, slot, 0);
                 free.Push(slot);
             }
             else if (free.TryPop(out slot))
             {
                 rules[(policy, cidr)] = slot;
-                Apply(plane, RuleChangeKind.Set, policy, cidr, slot, random.Next(16), isNew: true);
-                Apply(plane, RuleChangeKind.Set, policy, cidr, slot, random.Next(16));
+                Apply(plane, MutationKind.Put, policy, cidr, slot, random.Next(16));
+                Apply(plane, MutationKind.Put, policy, cidr, slot, random.Next(16));
             }
             else
             {
                 ((Policy p, Cidr c), slot) = rules.First();
                 rules.Remove((p, c));
-                Apply(plane, RuleChangeKind.Remove, p, c, slot, 0);
+                Apply(plane, MutationKind.Remove, p, c, slot, 0);
                 free.Push(slot);
             }
 
             // A steady rule is replaced, and a block around it comes and goes.
             int steady = random.Next(48);
             int host = steady % 3 == 0 ? max - 1 : max;
-            Apply(plane, RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse($"{Source(family, steady, 7)}/{host}"), steady, random.Next(16));
+            Apply(plane, MutationKind.Put, Policy.Drop, PlaneFixture.Parse($"{Source(family, steady, 7)}/{host}"), steady, random.Next(16));
             Cidr around = PlaneFixture.Parse($"{Source(family, steady, 0)}/{max - 7}");
-            Apply(plane, RuleChangeKind.Set, Policy.Drop, around, 48, 0, isNew: true);
-            Apply(plane, RuleChangeKind.Remove, Policy.Drop, around, 48, 0);
-            Together(plane, family, random);
+            Apply(plane, MutationKind.Put, Policy.Drop, around, 48, 0);
+            Apply(plane, MutationKind.Remove, Policy.Drop, around, 48, 0);
+            ApplyBurst(plane, family, random);
         }
     }
 
-    /// <summary>A burst of new hosts and blocks beside the steady ones, in slots of its own, and its end.</summary>
-    private static void Together(PlaneFixture plane, IpFamily family, Random random)
+    /// <summary>A burst of new hosts and blocks beside the steady ones, in other slots, and its end.</summary>
+    private static void ApplyBurst(PlaneFixture plane, IpFamily family, Random random)
     {
         int max = family == IpFamily.V4 ? 32 : 128;
-        RuleChange[] rules = [.. Enumerable.Range(0, random.Next(1, 16))
+        EntryMutation[] rules = [.. Enumerable.Range(0, random.Next(1, 16))
             .Select(i => PlaneFixture.Parse($"{Source(family, i, random.Next(130, 190))}/{max - random.Next(0, 2)}"))
             .Distinct()
-            .Select((cidr, i) => new RuleChange(RuleChangeKind.Set, Policy.Drop, cidr, random.Next(16), 450 + i))];
-        foreach (RuleChangeKind kind in (ReadOnlySpan<RuleChangeKind>)[RuleChangeKind.Set, RuleChangeKind.Remove])
+            .Select((cidr, i) => PlaneFixture.Put(Policy.Drop, cidr, random.Next(16), 450 + i))];
+        foreach (MutationKind kind in (ReadOnlySpan<MutationKind>)[MutationKind.Put, MutationKind.Remove])
         {
-            PlannedChange[] changes = [.. rules.Select(rule => new PlannedChange { Change = rule with { Kind = kind } })];
-            plane.Together(changes);
-            Assert.All(changes, change => Assert.Null(change.Refusal));
+            plane.Apply([.. rules.Select(rule => rule with { Kind = kind })]);
         }
     }
 
     private static int LastByte(Cidr cidr) => (int)((cidr.Family == IpFamily.V4 ? cidr.V4 : cidr.Low) & 0xff);
 
-    /// <summary>Every other change that can goes the way of those that are made together.</summary>
-    private static void Apply(PlaneFixture plane, RuleChangeKind kind, Policy policy, Cidr cidr, int slot, int counter, bool isNew = false)
-    {
-        var change = new RuleChange(kind, policy, cidr, counter, slot);
-        if ((isNew || kind == RuleChangeKind.Remove) && (slot & 1) == 0)
-        {
-            PlannedChange[] planned = [new PlannedChange { Change = change }];
-            plane.Together(planned);
-            Assert.Null(planned[0].Refusal);
-            return;
-        }
-
-        Assert.Equal(1, plane.Plane.Apply([change], out _));
-    }
+    private static void Apply(PlaneFixture plane, MutationKind kind, Policy policy, Cidr cidr, int slot, int counter) =>
+        plane.Apply(new EntryMutation { Kind = kind, Policy = policy, Cidr = cidr, Counter = counter, Slot = slot });
 
     private static string Source(IpFamily family, int i, int last) =>
         family == IpFamily.V4 ? $"10.{i % 3}.{i}.{last}" : $"2001:db8:{i % 3:x}:{i:x}::{last:x}";

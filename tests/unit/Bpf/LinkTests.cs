@@ -57,8 +57,8 @@ public class LinkTests
     private static PlaneFixture Listed()
     {
         var plane = new PlaneFixture(PlaneFixture.Small with { MatchDestination = true });
-        plane.Set(Policy.Drop, "::/0", slot: 0);
-        plane.Set(Policy.Drop, "0.0.0.0/0", slot: 1);
+        plane.Put(Policy.Drop, "::/0", slot: 0);
+        plane.Put(Policy.Drop, "0.0.0.0/0", slot: 1);
         return plane;
     }
 }

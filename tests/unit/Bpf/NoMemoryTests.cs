@@ -71,32 +71,19 @@ public class NoMemoryTests
         AssertAgreement(plane, store, cidrs);
     }
 
-    /// <summary>The kernel takes the first ones of a call for many; what it has left of the others is taken out again.</summary>
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void ATrieThatIsFullInTheMiddleOfManyHoldsThoseThatWereTakenAndNoOthers(bool together)
+    /// <summary>The kernel takes the first ones of a call for many; the others are refused.</summary>
+    [Fact]
+    public void Batch_ThatFillsTheTrie_LeavesTheTakenKeysAndNoOthers()
     {
-        const int Part = RuleStore.MaxTogether - 4; // no divisor of the trie's size
+        const int Part = ChangeBatch.Capacity - 4; // no divisor of the trie's size
         using var plane = new PlaneFixture();
-        RuleChange[] changes = [.. Enumerable.Range(0, 700).Select(i =>
-            new RuleChange(RuleChangeKind.Set, Policy.Ignore, Cidr.FromV4((uint)(i * 0x9E3779B1L)), 0, i))];
+        EntryMutation[] changes = [.. Enumerable.Range(0, 700).Select(i => PlaneFixture.Put(Policy.Ignore, Cidr.FromV4((uint)(i * 0x9E3779B1L)), 0, i))];
         var isTaken = new bool[changes.Length];
         for (int start = 0; start < changes.Length; start += Part)
         {
-            RuleChange[] part = changes[start..Math.Min(start + Part, changes.Length)];
-            if (together)
-            {
-                PlannedChange[] planned = [.. part.Select(change => new PlannedChange { Change = change })];
-                plane.Together(planned);
-                planned.Select(change => change.Refusal is null).ToArray().CopyTo(isTaken, start);
-            }
-            else
-            {
-                int done = plane.Plane.Apply(part, out PlaneRefusal? refusal);
-                Assert.Equal(done < part.Length, refusal is not null);
-                isTaken.AsSpan(start, done).Fill(true);
-            }
+            EntryMutation[] part = changes[start..Math.Min(start + Part, changes.Length)];
+            plane.ApplyBatch(part);
+            part.Select(change => change.Refusal is null).ToArray().CopyTo(isTaken, start);
         }
 
         Assert.InRange(isTaken.Count(taken => taken), 256, changes.Length - 1);

@@ -29,30 +29,38 @@ internal sealed class PlaneFixture : IDisposable
 
     public PlaneMaps Maps => _loaded.Maps;
 
-    public void Set(Policy policy, string cidr, int counter = 0, int slot = 0)
-    {
-        int done = Plane.Apply([new RuleChange(RuleChangeKind.Set, policy, Parse(cidr), counter, slot)], out PlaneRefusal? refusal);
-        Assert.True(done == 1, refusal?.Message);
-    }
+    public void Put(Policy policy, string cidr, int counter = 0, int slot = 0) => Apply(Put(policy, Parse(cidr), counter, slot));
 
-    public void Remove(Policy policy, string cidr, int slot = 0)
+    public void Remove(Policy policy, string cidr, int slot = 0) => Apply(Remove(policy, Parse(cidr), slot));
+
+    public static EntryMutation Put(Policy policy, Cidr cidr, int counter, int slot) =>
+        new() { Policy = policy, Cidr = cidr, Counter = counter, Slot = slot };
+
+    public static EntryMutation Remove(Policy policy, Cidr cidr, int slot) =>
+        new() { Kind = MutationKind.Remove, Policy = policy, Cidr = cidr, Slot = slot };
+
+    /// <summary>Makes changes in batches, none of which may be refused.</summary>
+    public void Apply(params EntryMutation[] mutations)
     {
-        int done = Plane.Apply([new RuleChange(RuleChangeKind.Remove, policy, Parse(cidr), 0, slot)], out PlaneRefusal? refusal);
-        Assert.True(done == 1, refusal?.Message);
+        foreach (EntryMutation[] batch in mutations.Chunk(ChangeBatch.Capacity))
+        {
+            ApplyBatch(batch);
+            Assert.All(batch, mutation => Assert.Null(mutation.Refusal));
+        }
     }
 
     /// <summary>As the store does it.</summary>
-    public void Together(Span<PlannedChange> changes)
+    public void ApplyBatch(Span<EntryMutation> mutations)
     {
-        foreach (ref PlannedChange change in changes)
+        foreach (ref EntryMutation mutation in mutations)
         {
-            Plane.Plan(ref change);
+            Plane.Prepare(ref mutation);
         }
 
-        Plane.Write(changes);
-        foreach (ref readonly PlannedChange change in changes)
+        Plane.Write(mutations);
+        foreach (ref readonly EntryMutation mutation in mutations)
         {
-            Plane.Finish(change);
+            Plane.Publish(mutation);
         }
     }
 

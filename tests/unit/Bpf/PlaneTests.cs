@@ -17,7 +17,10 @@ public class PlaneTests
         loaded.Maps.SetInherited(true);
         using BpfDataPlane plane = BpfDataPlane.FromDescriptors(loaded.Maps.ToText(), TimeProvider.System);
         Assert.Equal(PlaneFixture.Small.Limits, plane.Limits);
-        Assert.Equal(1, plane.Apply([new RuleChange(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 0, 0)], out _));
+        EntryMutation[] mutations = [PlaneFixture.Put(Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 0, 0)];
+        plane.Prepare(ref mutations[0]);
+        plane.Write(mutations);
+        plane.Publish(mutations[0]);
         byte[] packet = Packets.Ethernet(0x0800, Packets.V4("192.0.2.9"));
         Assert.Equal(Errno.None, BpfSyscall.TestRun(loaded.Programs.Ethernet, packet, 1, out uint verdict, out _));
         Assert.Equal(PlaneFixture.Drop, verdict);
@@ -69,7 +72,7 @@ public class PlaneTests
         static void Load()
         {
             using var plane = new PlaneFixture();
-            plane.Set(Policy.Drop, "192.0.2.9/32");
+            plane.Put(Policy.Drop, "192.0.2.9/32");
         }
     }
 
@@ -130,7 +133,10 @@ public class PlaneTests
         PlaneRefusal? refusal = null;
         for (uint i = 0; refusal is null && i < 100; i++)
         {
-            applied += plane.Plane.Apply([new RuleChange(RuleChangeKind.Set, Policy.Drop, Cidr.FromV4(i << 8, 25), 0, (int)i)], out refusal);
+            EntryMutation[] mutations = [PlaneFixture.Put(Policy.Drop, Cidr.FromV4(i << 8, 25), 0, (int)i)];
+            plane.ApplyBatch(mutations);
+            refusal = mutations[0].Refusal;
+            applied += refusal is null ? 1 : 0;
         }
 
         Assert.Equal(32, applied);
@@ -143,9 +149,9 @@ public class PlaneTests
     public void TriesHoldEveryRuleUnderTheNameThatBpftoolTakes()
     {
         using var plane = new PlaneFixture();
-        plane.Set(Policy.Drop, "192.0.2.9/32", slot: 0);
-        plane.Set(Policy.Drop, "192.0.2.0/24", slot: 1);
-        plane.Set(Policy.Drop, "0.0.0.0/0", slot: 2);
+        plane.Put(Policy.Drop, "192.0.2.9/32", slot: 0);
+        plane.Put(Policy.Drop, "192.0.2.0/24", slot: 1);
+        plane.Put(Policy.Drop, "0.0.0.0/0", slot: 2);
 
         Assert.Equal(3, KeysOf(plane, Policy.Drop));
         Assert.Equal(Errno.None, BpfSyscall.MapInfo(plane.Maps.Trie(Policy.Drop, IpFamily.V4), out MapDescription drop));
@@ -161,9 +167,9 @@ public class PlaneTests
         byte[] packet = Packets.Ethernet(0x0800, Packets.V4("192.0.2.9"));
         foreach (string cidr in (string[])["192.0.2.9/32", "192.0.2.0/24"])
         {
-            plane.Set(Policy.Drop, cidr, counter: 3, slot: 7);
+            plane.Put(Policy.Drop, cidr, counter: 3, slot: 7);
             plane.Run(packet, repeat: 5);
-            plane.Set(Policy.Drop, cidr, counter: 4, slot: 7);
+            plane.Put(Policy.Drop, cidr, counter: 4, slot: 7);
             plane.Run(packet, repeat: 2);
             Assert.True(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse(cidr), 7, out EntryHits hits));
             Assert.Equal(7u, hits.Packets);
@@ -171,7 +177,7 @@ public class PlaneTests
             plane.Remove(Policy.Drop, cidr, slot: 7);
 
             // Who comes next to that place starts at zero.
-            plane.Set(Policy.Drop, cidr, counter: 5, slot: 7);
+            plane.Put(Policy.Drop, cidr, counter: 5, slot: 7);
             Assert.True(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse(cidr), 7, out hits));
             Assert.Equal(new EntryHits(0, null), hits);
             plane.Remove(Policy.Drop, cidr, slot: 7);
@@ -193,8 +199,8 @@ public class PlaneTests
     public void EveryCounterIsReadWhereItIsInItsBatch(int counter)
     {
         using var plane = new PlaneFixture(PlaneFixture.Small with { Limits = PlaneFixture.Small.Limits with { MaxTags = 2_000 } });
-        plane.Set(Policy.Drop, "192.0.2.9/32", counter);
-        plane.Set(Policy.Ignore, "192.0.2.10/32", counter);
+        plane.Put(Policy.Drop, "192.0.2.9/32", counter);
+        plane.Put(Policy.Ignore, "192.0.2.10/32", counter);
         plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.9")), repeat: 2);
         plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.10")), repeat: 3);
 
@@ -215,9 +221,9 @@ public class PlaneTests
     public void WithoutPerEntryCountersOnlyTagsCount()
     {
         using var plane = new PlaneFixture(PlaneFixture.Small with { PerEntryCounters = false });
-        plane.Set(Policy.Drop, "192.0.2.9/32", counter: 3);
+        plane.Put(Policy.Drop, "192.0.2.9/32", counter: 3);
         plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.9")));
-        plane.Set(Policy.Drop, "192.0.2.9/32", counter: 4);
+        plane.Put(Policy.Drop, "192.0.2.9/32", counter: 4);
         plane.Run(Packets.Ethernet(0x0800, Packets.V4("192.0.2.9")));
 
         Assert.False(plane.Plane.TryReadHits(Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 0, out _));
@@ -232,8 +238,8 @@ public class PlaneTests
         // A trie of two keys a limit of one, so four of five are taken.
         using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(2, 1, 4) });
         string[] hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
-        PlannedChange[] changes = [.. hosts.Select((host, i) => Planned(RuleChangeKind.Set, $"{host}/32", i)), Planned(RuleChangeKind.Set, "2001:db8::/64", 0)];
-        plane.Together(changes);
+        EntryMutation[] changes = [.. hosts.Select((host, i) => Put($"{host}/32", i)), Put("2001:db8::/64", 0)];
+        plane.ApplyBatch(changes);
 
         PlaneRefusal refusal = Assert.Single(changes, c => c.Refusal is not null).Refusal!;
         Assert.Contains("192.0.2.5/32 in map \"couic_ipv4_drop\": no space left on device", refusal.Message, StringComparison.Ordinal);
@@ -244,8 +250,8 @@ public class PlaneTests
 
         // Somebody has removed one already: the others go all the same.
         BpfSyscall.Delete(plane.Maps.Trie(Policy.Drop, IpFamily.V4), [32, 0, 0, 0, 192, 0, 2, 1]);
-        changes = [.. hosts[..4].Select((host, i) => Planned(RuleChangeKind.Remove, $"{host}/32", i))];
-        plane.Together(changes);
+        changes = [.. hosts[..4].Select((host, i) => Remove($"{host}/32", i))];
+        plane.ApplyBatch(changes);
         Assert.All(changes, c => Assert.Null(c.Refusal));
         Assert.All(hosts, host => Assert.Equal(PlaneFixture.Pass, plane.Run(Packets.Ethernet(0x0800, Packets.V4(host)))));
         Assert.Equal(0, KeysOf(plane, Policy.Drop));
@@ -256,8 +262,8 @@ public class PlaneTests
     {
         // One bucket of seven places: what is planned together does not know of each other.
         using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(12, 4, 4) });
-        PlannedChange[] changes = [.. Enumerable.Range(0, 12).Select(i => Planned(RuleChangeKind.Set, $"192.0.2.{i}/32", i))];
-        plane.Together(changes);
+        EntryMutation[] changes = [.. Enumerable.Range(0, 12).Select(i => Put($"192.0.2.{i}/32", i))];
+        plane.ApplyBatch(changes);
         for (int i = 0; i < 12; i++)
         {
             Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x0800, Packets.V4($"192.0.2.{i}")), repeat: (uint)i + 1));
@@ -270,27 +276,31 @@ public class PlaneTests
     public void AChangeAllocatesNothing()
     {
         using var plane = new PlaneFixture();
-        RuleChange[] changes =
+        EntryMutation[] changes =
         [
-            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 1, 0),
-            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.0/26"), 1, 1),
-            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("2001:db8::1/128"), 1, 0),
-            new(RuleChangeKind.Set, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 2, 0),
-            new(RuleChangeKind.Remove, Policy.Drop, PlaneFixture.Parse("192.0.2.0/26"), 1, 1),
-            new(RuleChangeKind.Remove, Policy.Drop, PlaneFixture.Parse("192.0.2.9/32"), 1, 0),
-            new(RuleChangeKind.Remove, Policy.Drop, PlaneFixture.Parse("2001:db8::1/128"), 1, 0),
+            Put("192.0.2.9/32", 0, 1),
+            Put("192.0.2.0/26", 1, 1),
+            Put("2001:db8::1/128", 0, 1),
+            Put("192.0.2.9/32", 0, 2),
+            Remove("192.0.2.0/26", 1),
+            Remove("192.0.2.9/32", 0),
+            Remove("2001:db8::1/128", 0),
         ];
-        PlannedChange[] additions = [Planned(RuleChangeKind.Set, "192.0.2.9/32", 0), Planned(RuleChangeKind.Set, "192.0.2.10/32", 1)];
-        PlannedChange[] removals = [Planned(RuleChangeKind.Remove, "192.0.2.9/32", 0), Planned(RuleChangeKind.Remove, "192.0.2.10/32", 1)];
+        EntryMutation[] additions = [Put("192.0.2.9/32", 0), Put("192.0.2.10/32", 1)];
+        EntryMutation[] removals = [Remove("192.0.2.9/32", 0), Remove("192.0.2.10/32", 1)];
 
         // Lists of free lines double now and then, and the runtime has allocations of its own: most rounds must have none.
         long[] allocated = new long[20];
         for (int i = 0; i < allocated.Length; i++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
-            plane.Plane.Apply(changes, out _);
-            plane.Together(additions);
-            plane.Together(removals);
+            for (int change = 0; change < changes.Length; change++)
+            {
+                plane.ApplyBatch(changes.AsSpan(change, 1));
+            }
+
+            plane.ApplyBatch(additions);
+            plane.ApplyBatch(removals);
             allocated[i] = GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
@@ -304,12 +314,12 @@ public class PlaneTests
         foreach (Policy policy in Policies.All)
         {
             uint count = (uint)StoreLimits.Default.Entries(policy);
-            RuleChange[] changes =
+            EntryMutation[] changes =
             [
-                .. Enumerable.Range(0, (int)count).Select(i => new RuleChange(RuleChangeKind.Set, policy, Cidr.FromV4((uint)i * 2654435761u), 0, i)),
-                .. Enumerable.Range(0, (int)count).Select(i => new RuleChange(RuleChangeKind.Set, policy, new Cidr(IpFamily.V6, 0x2001_0db8_0000_0000 + ((ulong)i << 12), (ulong)i, 128), 0, i)),
+                .. Enumerable.Range(0, (int)count).Select(i => PlaneFixture.Put(policy, Cidr.FromV4((uint)i * 2654435761u), 0, i)),
+                .. Enumerable.Range(0, (int)count).Select(i => PlaneFixture.Put(policy, new Cidr(IpFamily.V6, 0x2001_0db8_0000_0000 + ((ulong)i << 12), (ulong)i, 128), 0, i)),
             ];
-            Assert.Equal(changes.Length, plane.Plane.Apply(changes, out _));
+            plane.Apply(changes);
         }
 
         IReadOnlyList<MapMemory> memory = plane.Plane.ReadMemory();
@@ -318,8 +328,9 @@ public class PlaneTests
         Assert.InRange(memory.Sum(m => m.Bytes), 60_000_000, 80_000_000);
     }
 
-    private static PlannedChange Planned(RuleChangeKind kind, string cidr, int slot) =>
-        new() { Change = new RuleChange(kind, Policy.Drop, PlaneFixture.Parse(cidr), 0, slot) };
+    private static EntryMutation Put(string cidr, int slot, int counter = 0) => PlaneFixture.Put(Policy.Drop, PlaneFixture.Parse(cidr), counter, slot);
+
+    private static EntryMutation Remove(string cidr, int slot) => PlaneFixture.Remove(Policy.Drop, PlaneFixture.Parse(cidr), slot);
 
     private static int KeysOf(PlaneFixture plane, Policy policy)
     {

@@ -38,7 +38,7 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
         (Policy policy, Cidr chosen) = all[_random.Next(all.Count)];
         if (what < 7 && Oracle.TryGet(policy, chosen, out int slot))
         {
-            Apply(RuleChangeKind.Set, policy, chosen, slot);
+            Apply(MutationKind.Put, policy, chosen, slot);
         }
         else
         {
@@ -119,7 +119,7 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
         Assert.Equal(Errno.None, errno);
         using (memory)
         {
-            Assert.Equal(Errno.None, memory!.TryReach(0, (long)layout.Lines * Layout.LineSize));
+            Assert.Equal(Errno.None, memory!.EnsureMapped(0, (long)layout.Lines * Layout.LineSize));
             ulong[] words = memory.As<ulong>().ToArray();
             AssertZero(words, 0, 1, "summary");
             foreach (Policy policy in Policies.All)
@@ -154,22 +154,22 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
         }
 
         int slot = _free[(int)policy].TryPop(out int free) ? free : _used[(int)policy]++;
-        Apply(RuleChangeKind.Set, policy, cidr, slot);
+        Apply(MutationKind.Put, policy, cidr, slot);
         Assert.True(Oracle.Add(policy, cidr, slot));
     }
 
     private void Remove(Policy policy, Cidr cidr)
     {
         Assert.True(Oracle.Remove(policy, cidr, out int slot));
-        Apply(RuleChangeKind.Remove, policy, cidr, slot);
+        Apply(MutationKind.Remove, policy, cidr, slot);
         _free[(int)policy].Push(slot);
     }
 
-    private void Apply(RuleChangeKind kind, Policy policy, Cidr cidr, int slot)
+    private void Apply(MutationKind kind, Policy policy, Cidr cidr, int slot)
     {
         int counter = _random.Next(limits.Counters);
         tries?.Apply(kind, policy, cidr, counter);
-        Assert.True(_plane.Plane.Apply([new RuleChange(kind, policy, cidr, counter, slot)], out PlaneRefusal? refusal) == 1, refusal?.Message);
+        _plane.Apply(new EntryMutation { Kind = kind, Policy = policy, Cidr = cidr, Counter = counter, Slot = slot });
     }
 
     private bool IsCounted(Policy policy, Cidr cidr, int slot) => _plane.Plane.TryReadHits(policy, cidr, slot, out _);

@@ -46,7 +46,7 @@ internal sealed class TableRig : IDisposable
 
     public void Add(Cidr cidr)
     {
-        Assert.Equal(Errno.None, cidr.Family == IpFamily.V4 ? _tables4.TryReach(cidr) : _tables6.TryReach(cidr));
+        Assert.Equal(Errno.None, cidr.Family == IpFamily.V4 ? _tables4.EnsureMapped(cidr) : _tables6.EnsureMapped(cidr));
         if (cidr.Family == IpFamily.V4)
         {
             _tables4.Set(cidr, 1, isNew: true);

@@ -29,12 +29,12 @@ internal sealed class TwoTries : IDisposable
         }
     }
 
-    public void Apply(RuleChangeKind kind, Policy policy, Cidr cidr, int tag)
+    public void Apply(MutationKind kind, Policy policy, Cidr cidr, int tag)
     {
         FileDescriptor trie = _tries[(policy, cidr.Family)];
         BinaryPrimitives.WriteInt32LittleEndian(_value, tag);
         Span<byte> key = _key.AsSpan(0, TrieEntry.Write(cidr, _key));
-        Assert.Equal(Errno.None, kind == RuleChangeKind.Set ? BpfSyscall.Update(trie, key, _value) : BpfSyscall.Delete(trie, key));
+        Assert.Equal(Errno.None, kind == MutationKind.Put ? BpfSyscall.Update(trie, key, _value) : BpfSyscall.Delete(trie, key));
     }
 
     public uint Run(byte[] packet)

@@ -236,7 +236,7 @@ public class VerdictTests
     public void NeighbourDiscoverySurvivesAMatchOfItsDestination()
     {
         using PlaneFixture plane = Listed(PlaneFixture.Small with { MatchDestination = true });
-        plane.Set(Policy.Drop, "::/0", slot: 20);
+        plane.Put(Policy.Drop, "::/0", slot: 20);
 
         Assert.Equal(PlaneFixture.Pass, plane.Run(Ethernet(IPv6, V6("fe80::2", "fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(136, 24)]))));
         Assert.Equal(PlaneFixture.Drop, plane.Run(Ethernet(IPv6, V6("fe80::2", "fe80::1"))));
@@ -251,9 +251,9 @@ public class VerdictTests
         using var plane = new PlaneFixture();
         byte[] packet = Ethernet(IPv4, V4("198.51.100.77"));
         Assert.Equal(PlaneFixture.Pass, plane.Run(packet));
-        plane.Set(Policy.Drop, cidr);
+        plane.Put(Policy.Drop, cidr);
         Assert.Equal(PlaneFixture.Drop, plane.Run(packet));
-        plane.Set(Policy.Ignore, "198.51.100.77/32");
+        plane.Put(Policy.Ignore, "198.51.100.77/32");
         Assert.Equal(PlaneFixture.Pass, plane.Run(packet));
         plane.Remove(Policy.Ignore, "198.51.100.77/32");
         Assert.Equal(PlaneFixture.Drop, plane.Run(packet));
@@ -268,8 +268,8 @@ public class VerdictTests
     public void TheLongestPrefixIsTheOneThatIsCounted(string source, int counter)
     {
         using var plane = new PlaneFixture();
-        plane.Set(Policy.Drop, "192.168.0.0/24", counter: 1, slot: 1);
-        plane.Set(Policy.Drop, "192.168.0.0/25", counter: 2, slot: 2);
+        plane.Put(Policy.Drop, "192.168.0.0/24", counter: 1, slot: 1);
+        plane.Put(Policy.Drop, "192.168.0.0/25", counter: 2, slot: 2);
 
         plane.Run(Ethernet(IPv4, V4(source)), repeat: 3);
 
@@ -294,13 +294,13 @@ public class VerdictTests
     private static PlaneFixture Listed(PlaneOptions? options = null)
     {
         var plane = new PlaneFixture(options);
-        plane.Set(Policy.Drop, "198.51.100.0/24", slot: 0);
-        plane.Set(Policy.Drop, "203.0.113.7/32", slot: 1);
-        plane.Set(Policy.Drop, "2001:db8:bad::/48", slot: 0);
-        plane.Set(Policy.Drop, "2001:db8:1::7/128", slot: 1);
-        plane.Set(Policy.Drop, "fe80::/10", slot: 2);
-        plane.Set(Policy.Ignore, "198.51.100.128/25", slot: 0);
-        plane.Set(Policy.Ignore, "2001:db8:bad:1::/64", slot: 0);
+        plane.Put(Policy.Drop, "198.51.100.0/24", slot: 0);
+        plane.Put(Policy.Drop, "203.0.113.7/32", slot: 1);
+        plane.Put(Policy.Drop, "2001:db8:bad::/48", slot: 0);
+        plane.Put(Policy.Drop, "2001:db8:1::7/128", slot: 1);
+        plane.Put(Policy.Drop, "fe80::/10", slot: 2);
+        plane.Put(Policy.Ignore, "198.51.100.128/25", slot: 0);
+        plane.Put(Policy.Ignore, "2001:db8:bad:1::/64", slot: 0);
         return plane;
     }
 }

@@ -20,17 +20,17 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
     /// <summary>Changes that were applied so far.</summary>
     public int Applied { get; private set; }
 
-    /// <summary>Calls of <see cref="Apply"/> so far.</summary>
+    /// <summary>Calls of <see cref="Write"/> so far.</summary>
     public int Calls { get; private set; }
 
     /// <summary>Refuses the n-th change from now on (1 is the next one), once; 0 for none.</summary>
     public int RefuseAt { get; set; }
 
     /// <summary>Refuses every change for which it is true.</summary>
-    public Func<RuleChange, bool>? Refuses { get; set; }
+    public Func<EntryMutation, bool>? Refuses { get; set; }
 
     /// <summary>Runs after each change that was applied, with the tables as a packet would see them.</summary>
-    public Action<RuleChange>? AfterChange { get; set; }
+    public Action<EntryMutation>? AfterChange { get; set; }
 
     /// <summary>Runs after changes were written together, before the store holds them.</summary>
     public Action? AfterWrite { get; set; }
@@ -43,45 +43,42 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 
     public IReadOnlyDictionary<Cidr, Value> Table(Policy policy, IpFamily family) => _tables[Index(policy, family)];
 
-    public int Apply(ReadOnlySpan<RuleChange> changes, out PlaneRefusal? refusal)
-    {
-        Calls++;
-        refusal = null;
-        for (int i = 0; i < changes.Length; i++)
-        {
-            if ((RefuseAt > 0 && --RefuseAt == 0) || Refuses?.Invoke(changes[i]) == true)
-            {
-                refusal = new PlaneRefusal(12, "set key: ENOMEM (as the test asked)");
-                return i;
-            }
-
-            ApplyOne(changes[i]);
-            Applied++;
-            AfterChange?.Invoke(changes[i]);
-        }
-
-        return changes.Length;
-    }
-
-    public void Plan(ref PlannedChange change)
+    public void Prepare(ref EntryMutation mutation)
     {
         if (BeforePlan?.Invoke() is { } failure)
         {
             throw failure;
         }
+
+        mutation.IsWritten = mutation.Kind == MutationKind.Put
+            && _tables[Index(mutation.Policy, mutation.Cidr.Family)].TryGetValue(mutation.Cidr, out Value held) && held.Counter == mutation.Counter;
     }
 
-    public void Write(Span<PlannedChange> changes)
+    public void Write(Span<EntryMutation> mutations)
     {
-        foreach (ref PlannedChange change in changes)
+        Calls++;
+        foreach (ref EntryMutation mutation in mutations)
         {
-            Apply(new ReadOnlySpan<RuleChange>(in change.Change), out change.Refusal);
+            if (mutation.IsWritten)
+            {
+                continue;
+            }
+
+            if ((RefuseAt > 0 && --RefuseAt == 0) || Refuses?.Invoke(mutation) == true)
+            {
+                mutation.Refusal = new PlaneRefusal(12, "set key: ENOMEM (as the test asked)");
+                continue;
+            }
+
+            ApplyOne(mutation);
+            Applied++;
+            AfterChange?.Invoke(mutation);
         }
 
         AfterWrite?.Invoke();
     }
 
-    public void Finish(in PlannedChange change)
+    public void Publish(in EntryMutation mutation)
     {
     }
 
@@ -135,11 +132,11 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 
     private static int Index(Policy policy, IpFamily family) => ((int)policy * 2) + (int)family;
 
-    private void ApplyOne(in RuleChange change)
+    private void ApplyOne(in EntryMutation change)
     {
         int index = Index(change.Policy, change.Cidr.Family);
         Dictionary<Cidr, Value> table = _tables[index];
-        if (change.Kind == RuleChangeKind.Remove)
+        if (change.Kind == MutationKind.Remove)
         {
             Require(table.Remove(change.Cidr, out Value old), change, "is not there");
             Require(old.Slot == change.Slot, change, "has another slot");
@@ -162,7 +159,7 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
         }
     }
 
-    private static void Require(bool condition, in RuleChange change, string fault)
+    private static void Require(bool condition, in EntryMutation change, string fault)
     {
         if (!condition)
         {

@@ -12,10 +12,10 @@ internal sealed class FrameTarget : FuzzTarget, IDisposable
 
     public FrameTarget()
     {
-        _plane.Set(Policy.Drop, "128.0.0.0/1", slot: 0);
-        _plane.Set(Policy.Drop, "::/0", slot: 0);
-        _plane.Set(Policy.Ignore, "192.0.2.0/24", slot: 0);
-        _plane.Set(Policy.Ignore, "2001:db8:1::/48", slot: 0);
+        _plane.Put(Policy.Drop, "128.0.0.0/1", slot: 0);
+        _plane.Put(Policy.Drop, "::/0", slot: 0);
+        _plane.Put(Policy.Ignore, "192.0.2.0/24", slot: 0);
+        _plane.Put(Policy.Ignore, "2001:db8:1::/48", slot: 0);
     }
 
     public override string Name => "frame";

@@ -12,8 +12,8 @@ public class MappedMemoryTests
     {
         using var plane = new PlaneFixture();
         Assert.Equal(Errno.None, MappedMemory.TryMap(plane.Maps.Lines, 1 << 20, out MappedMemory? memory));
-        Assert.Equal(Errno.None, memory!.TryReach(1 << 17, 1));
+        Assert.Equal(Errno.None, memory!.EnsureMapped(1 << 17, 1));
         memory.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => memory.TryReach(1 << 18, 1));
+        Assert.Throws<ObjectDisposedException>(() => memory.EnsureMapped(1 << 18, 1));
     }
 }

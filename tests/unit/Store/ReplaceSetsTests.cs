@@ -116,7 +116,7 @@ public class ReplaceSetsTests
         _rig.Plane.AfterChange = change => order.Add($"{change.Kind} {change.Policy} {change.Cidr}");
         Swap(_rig, drop: [("a", ["10.0.0.0/25", "10.0.0.128/25"])], ignore: [("a", ["10.0.0.8/32"])]);
         Assert.Equal(
-            ["Set Ignore 10.0.0.8/32", "Set Drop 10.0.0.0/25", "Set Drop 10.0.0.128/25", "Remove Drop 10.0.0.0/24", "Remove Ignore 10.0.0.7/32"],
+            ["Put Ignore 10.0.0.8/32", "Put Drop 10.0.0.0/25", "Put Drop 10.0.0.128/25", "Remove Drop 10.0.0.0/24", "Remove Ignore 10.0.0.7/32"],
             order);
     }
 
@@ -293,12 +293,12 @@ public class ReplaceSetsTests
         }
 
         var outcomes = new List<StoreOutcome>();
-        rig.Store.BetweenSlices = () =>
+        rig.Store.Replacement.BetweenSlices = () =>
         {
             int n = outcomes.Count;
             outcomes.Add(n % 12 > 0 ? rig.Add(Hosts(200_000 + n, 1)[0], "between") : rig.Remove(Hosts(n == 0 ? 100_000 : 200_000 + n - 1, 1)[0]));
         };
-        rig.Store.SwapBatch = 16;
+        rig.Store.Replacement.SliceSize = 16;
 
         SetReplacementResult result = Swap(rig, drop: [("a", Hosts(1_000_000, 2_890))]);
 
@@ -315,7 +315,7 @@ public class ReplaceSetsTests
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3));
         int n = 0;
-        rig.Store.BetweenSlices = () => _ = n++ % 2 == 0 ? rig.Add("10.1.0.1/32") : rig.Remove("10.1.0.1/32");
+        rig.Store.Replacement.BetweenSlices = () => _ = n++ % 2 == 0 ? rig.Add("10.1.0.1/32") : rig.Remove("10.1.0.1/32");
         Assert.Equal(SetReplacementStatus.Full, Swap(rig, drop: [("a", Hosts(0, 4))]).Status);
         Assert.Equal(SetReplacementStatus.Done, Swap(rig, drop: [("a", Hosts(0, 2))]).Status);
         rig.AssertPlaneAgrees();
@@ -335,17 +335,17 @@ public class ReplaceSetsTests
         for (int round = 0; round < 300; round++)
         {
             (string, string[])[] next = [("a", RandomNetworks(random, 12)), ("b", RandomNetworks(random, 12))];
-            rig.Store.BetweenSlices = () =>
+            rig.Store.Replacement.BetweenSlices = () =>
             {
                 string cidr = RandomNetworks(random, 1)[0];
                 StoreOutcome outcome = random.Next(2) == 0 ? rig.Add(cidr, "mine") : rig.Remove(cidr);
                 between += outcome is StoreOutcome.Created or StoreOutcome.Removed ? 1 : 0;
             };
-            rig.Store.SwapBatch = random.Next(1, 4);
+            rig.Store.Replacement.SliceSize = random.Next(1, 4);
             rig.Plane.RefuseAt = random.Next(4) == 0 ? random.Next(1, 30) : 0;
             SetReplacementResult result = Swap(rig, drop: next);
             rig.Plane.RefuseAt = 0;
-            rig.Store.BetweenSlices = () => { };
+            rig.Store.Replacement.BetweenSlices = () => { };
             rig.AssertPlaneAgrees();
             if (result.Status == SetReplacementStatus.Done)
             {
@@ -379,10 +379,10 @@ public class ReplaceSetsTests
             HashSet<Cidr> wanted = [.. next.SelectMany(set => set.Item2).Select(n => Net(n).Network)];
             var changes = new List<ChangeBeside>();
             var owners = new Dictionary<Cidr, bool>(OwnersOf(rig));
-            rig.Store.BetweenSlices = () => changes.Add(ChangeBeside.Make(rig, random, RandomNetworks(random, 1)[0]));
-            rig.Store.SwapBatch = random.Next(1, 4);
+            rig.Store.Replacement.BetweenSlices = () => changes.Add(ChangeBeside.Make(rig, random, RandomNetworks(random, 1)[0]));
+            rig.Store.Replacement.SliceSize = random.Next(1, 4);
             SetReplacementResult result = Swap(rig, drop: next);
-            rig.Store.BetweenSlices = () => { };
+            rig.Store.Replacement.BetweenSlices = () => { };
             rig.AssertPlaneAgrees();
             if (result.Status == SetReplacementStatus.Done)
             {
@@ -403,9 +403,9 @@ public class ReplaceSetsTests
     public void WhatASetIsAboutToTakeOverStaysCoveredWhenItsTimeComes(bool isRefused)
     {
         _rig.Add("10.0.0.9/32", expiration: _rig.Clock.Seconds + 5);
-        _rig.Store.SwapBatch = 1;
+        _rig.Store.Replacement.SliceSize = 1;
         bool isOver = false;
-        _rig.Store.BetweenSlices = () =>
+        _rig.Store.Replacement.BetweenSlices = () =>
         {
             if (!isOver && _rig.Plane.Table(Policy.Drop, IpFamily.V4).Count == 2)
             {
@@ -432,9 +432,9 @@ public class ReplaceSetsTests
     public void WhatASetIsAboutToLetGoCanBeHadByOthersAndStaysCovered()
     {
         Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.2/32"])]);
-        _rig.Store.SwapBatch = 1;
+        _rig.Store.Replacement.SliceSize = 1;
         bool isMade = false;
-        _rig.Store.BetweenSlices = () =>
+        _rig.Store.Replacement.BetweenSlices = () =>
         {
             if (!isMade && _rig.Plane.Table(Policy.Drop, IpFamily.V4).Count == 3)
             {

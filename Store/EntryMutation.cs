@@ -1,0 +1,181 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace Couic.Store;
+
+#pragma warning disable CA1051 // both structs are filled in and answered in place, by reference
+
+/// <summary>A client's change of one entry, for <see cref="RuleStore.Apply"/>, and then its outcome.</summary>
+public struct ChangeRequest
+{
+    private TagBytes _tag;
+    private byte _tagLength;
+
+    /// <summary>Whether the entry is to be removed; otherwise it is to be added.</summary>
+    public bool IsRemoval;
+
+    /// <summary>Whether a removal concerns only the claim of <see cref="Tag"/>.</summary>
+    public bool IsUnderTag;
+
+    public Policy Policy;
+    public ConflictMode Mode;
+
+    /// <summary>A network: host bits are clear.</summary>
+    public Cidr Cidr;
+
+    /// <summary>Seconds since 1970, 0 for never.</summary>
+    public ulong Expiration;
+
+    /// <summary>Name of the client, UTF-8.</summary>
+    public byte[] Creator;
+
+    /// <summary>The request's <c>metadata</c> object as JSON; null when there was none.</summary>
+    public byte[]? Metadata;
+
+    public StoreOutcome Outcome;
+
+    /// <summary>The entry as it is afterwards, or as it was when it was removed.</summary>
+    public Entry Entry;
+
+    /// <summary>Why the data plane refused it.</summary>
+    public PlaneRefusal? Refusal;
+
+    /// <summary>At most <see cref="TagRule.MaxBytes"/>, a copy; empty for none.</summary>
+    [UnscopedRef]
+    public ReadOnlySpan<byte> Tag
+    {
+        readonly get => ((ReadOnlySpan<byte>)_tag)[.._tagLength];
+        set
+        {
+            value.CopyTo(_tag);
+            _tagLength = (byte)value.Length;
+        }
+    }
+
+    [InlineArray(TagRule.MaxBytes)]
+    private struct TagBytes
+    {
+        private byte _first;
+    }
+}
+
+/// <summary>One change of one entry on its way through a <see cref="ChangeBatch"/>: from what the slot holds to <see cref="After"/>.</summary>
+public struct EntryMutation
+{
+    public MutationKind Kind;
+    public Policy Policy;
+    public Cidr Cidr;
+
+    /// <summary>Index of the tag's counter; see <see cref="RuleStore.Tags(Policy)"/>.</summary>
+    public int Counter;
+
+    /// <summary>Number of the entry's slot within its policy and family, below that table's limit, stable while the entry lives.</summary>
+    public int Slot;
+
+    /// <summary>Owned by the data plane.</summary>
+    public uint Rule;
+
+    /// <summary>Owned by the data plane: whether it holds the change already, so that nothing is to be written.</summary>
+    public bool IsWritten;
+
+    /// <summary>Why the data plane refused it; null otherwise.</summary>
+    public PlaneRefusal? Refusal;
+
+    /// <summary>Whether there is no entry before.</summary>
+    internal bool IsNew;
+
+    /// <summary>Whether it ends a set's entry early that a replacement is about to remove, and starts a client's entry in its slot.</summary>
+    internal bool EndsSetEntry;
+
+    internal ClaimEdit Claims;
+
+    /// <summary>What the slot holds afterwards; its names are held until it is committed or rolled back.</summary>
+    internal EntryImage After;
+
+    internal RuleEventKind Event;
+    internal ChangeOrigin Origin;
+    internal byte[]? Metadata;
+
+    /// <summary>Index of the request or step that asked for it.</summary>
+    internal int Source;
+
+    /// <summary>Once it is committed: the entry as it is then, or as it was when it was removed.</summary>
+    internal Entry Entry;
+}
+#pragma warning restore CA1051
+
+public enum MutationKind : byte
+{
+    /// <summary>Adds an entry or replaces one.</summary>
+    Put,
+    Remove,
+}
+
+/// <summary>What a committed replacement does to the claims on its entry.</summary>
+internal enum ClaimEdit : byte
+{
+    Keep,
+    Clear,
+
+    /// <summary>The tag that the entry shows now gives up its claim.</summary>
+    Promote,
+
+    /// <summary>As <see cref="Promote"/>, and what the entry showed before becomes a claim.</summary>
+    Exchange,
+}
+
+/// <summary>What an entry holds beside its network. Tag and creator are numbers, each held once on behalf of the image.</summary>
+internal readonly record struct EntryImage(int Tag, int Creator, ChangeOrigin Origin, ulong Creation, ulong Expiration, long Deadline);
+
+/// <summary>A change as the store decides it.</summary>
+/// <param name="isUnderTag">Whether a removal concerns only the claim of <paramref name="tag"/>.</param>
+internal readonly ref struct ChangeSpec(
+    bool isRemoval, Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, bool isUnderTag = false)
+{
+    public readonly bool IsRemoval = isRemoval;
+    public readonly bool IsUnderTag = isUnderTag;
+    public readonly Policy Policy = policy;
+    public readonly Cidr Cidr = cidr;
+    public readonly ReadOnlySpan<byte> Tag = tag;
+    public readonly ulong Expiration = expiration;
+    public readonly ConflictMode Mode = mode;
+    public readonly ChangeContext Context = context;
+}
+
+/// <summary>How a change of one entry ended. All but the first three left store and kernel as they were.</summary>
+public enum StoreOutcome : byte
+{
+    Created,
+    Updated,
+    Removed,
+
+    /// <summary>The entry is already as an update asked for.</summary>
+    Unchanged,
+
+    /// <summary>The CIDR is in the policy already.</summary>
+    Conflict,
+
+    /// <summary>The CIDR is not in the policy.</summary>
+    Absent,
+
+    /// <summary>A set defines the entry.</summary>
+    OwnedBySet,
+
+    /// <summary>The table of that policy and family is at its limit.</summary>
+    Full,
+
+    /// <summary>The data plane refused; <see cref="RuleStore.LastRefusal"/> says why.</summary>
+    Refused,
+}
+
+public enum ConflictMode : byte
+{
+    /// <summary>An existing entry is a <see cref="StoreOutcome.Conflict"/>.</summary>
+    Refuse,
+
+    /// <summary>Replaces tag and expiry of an existing entry in place; its creation time stays.</summary>
+    Update,
+
+    /// <summary>Of the existing entry and the new one, the one that expires later is in force; the other is kept as a claim under its tag.</summary>
+    Extend,
+}
