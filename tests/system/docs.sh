@@ -39,3 +39,10 @@ unknown=$(quoted | while IFS= read -r text; do
 done)
 equal 'the messages that troubleshooting quotes are those of the programs' '' "$unknown"
 check 'it quotes messages' test "$(quoted | wc -l)" -gt 15
+
+# The sample of couic-report is refused until its secret is replaced, and is good then.
+sed 's/^port = .*/port = 8077/' pkg/couic-report.toml >"$WORK/report.toml"
+chmod 600 "$WORK/report.toml"
+matches 'the sample of couic-report needs a secret' "$("$ROOT/out/couic-report" -c "$WORK/report.toml" 2>&1)" 'secret must not be all zeros'
+sed -i 's/^secret = .*/secret = "7f0c3b0e-5a0e-4f6e-9d53-0d1f1fd4a3c1"/' "$WORK/report.toml"
+matches 'with one it is good' "$(inside timeout --preserve-status 2 "$ROOT/out/couic-report" -c "$WORK/report.toml" 2>&1)" 'receiving reports at 127.0.0.1:8077'

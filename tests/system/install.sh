@@ -10,9 +10,12 @@ equal 'couic-report is a link to it' couic "$(readlink "$root/usr/bin/couic-repo
 for file in lib/systemd/system/couic.service lib/sysusers.d/couic.conf lib/tmpfiles.d/couic.conf \
   share/man/man8/couic.8.gz share/man/man1/couicctl.1.gz share/man/man5/couic.toml.5.gz share/man/man8/couic-report.8.gz \
   share/bash-completion/completions/couicctl share/zsh/vendor-completions/_couicctl share/fish/vendor_completions.d/couicctl.fish \
-  share/doc/couic/copyright share/doc/couic/examples/fail2ban/couic.conf share/doc/couic/examples/nginx/couic.conf; do
+  share/doc/couic/copyright share/doc/couic/examples/fail2ban/couic.conf share/doc/couic/examples/nginx/couic.conf \
+  share/doc/couic/examples/couic-report.toml share/doc/couic/docs/guide/troubleshooting.md; do
   check "$file is there" test -s "$root/usr/$file"
 done
+
+equal 'the links of the installed documentation lead somewhere' '' "$(tools/links "$root/usr/share/doc/couic" links)"
 
 echo 'changed' >"$root/etc/couic/couic.toml"
 tools/install "$root" /usr >/dev/null
