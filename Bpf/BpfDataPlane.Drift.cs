@@ -19,8 +19,15 @@ public sealed partial class BpfDataPlane
         Span<byte> key = stackalloc byte[TrieEntry.KeySize(family)];
         Span<byte> value = stackalloc byte[sizeof(uint)];
         int count = 0;
-        while (count < entries.Length && BpfSyscall.NextKey(trie, last, key) == Errno.None)
+        while (count < entries.Length)
         {
+            Errno errno = BpfSyscall.NextKey(trie, last, key);
+            if (errno == Errno.ENOENT)
+            {
+                break;
+            }
+
+            Require(errno, "read", policy, family);
             last = last.Length == 0 ? new byte[key.Length] : last;
             key.CopyTo(last);
             if (BpfSyscall.Lookup(trie, key, value) == Errno.None)
@@ -54,7 +61,8 @@ public sealed partial class BpfDataPlane
         }
 
         BinaryPrimitives.WriteUInt32LittleEndian(value, expected);
-        return BpfSyscall.Update(trie, key, value) == Errno.None;
+        Require(BpfSyscall.Update(trie, key, value), $"restore {cidr} in", policy, cidr.Family);
+        return true;
     }
 
     /// <summary>Removes a key that no entry stands for. Under the store's lock.</summary>
@@ -62,6 +70,21 @@ public sealed partial class BpfDataPlane
     internal bool RemoveUnknown(Policy policy, Cidr cidr)
     {
         Span<byte> key = stackalloc byte[Layout.Key6Size];
-        return BpfSyscall.Delete(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)]) == Errno.None;
+        Errno errno = BpfSyscall.Delete(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)]);
+        if (errno != Errno.ENOENT)
+        {
+            Require(errno, $"remove {cidr} from", policy, cidr.Family);
+        }
+
+        return errno == Errno.None;
+    }
+
+    /// <summary>A comparison that cannot read or write has no result: that must not look like an agreement.</summary>
+    private static void Require(Errno errno, string action, Policy policy, IpFamily family)
+    {
+        if (errno != Errno.None)
+        {
+            throw new BpfException($"{action} map \"{PlaneMaps.Names[((int)policy * 2) + (int)family]}\": {errno.Text()}", errno);
+        }
     }
 }

@@ -82,7 +82,7 @@ internal sealed partial class DaemonHost : IDisposable
         _plane = BpfDataPlane.FromDescriptors(handover.Plane, BatchClock.Instance);
         _store = new RuleStore(_plane, _plane.Limits, BatchClock.Instance);
         _store.Guard.Mode = SettingsMap.Guard(settings.Guard);
-        _drift = new DriftTimer(_store, _plane, _logs.CreateLogger("store"));
+        _drift = new DriftTimer(_store, _plane, BatchClock.Instance, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients(out IReadOnlyList<string> clientFaults);
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
         files.RemoveLeftovers();

@@ -16,14 +16,17 @@ internal sealed partial class DriftTimer : IDisposable
 
     private readonly Reconciler _reconciler;
     private readonly ILogger _log;
+    private readonly TimeProvider _time;
     private readonly Thread _thread;
     private readonly ManualResetEventSlim _stop = new();
     private readonly AutoResetEvent _now = new(false);
+    private ITimer? _timer;
     private ConsistencyStatus? _status;
     private string? _fault;
 
-    public DriftTimer(RuleStore store, BpfDataPlane plane, ILogger log)
+    public DriftTimer(RuleStore store, BpfDataPlane plane, TimeProvider time, ILogger log)
     {
+        _time = time;
         _reconciler = new Reconciler(store, plane, WaitABit);
         _log = log;
         _thread = new Thread(Run) { IsBackground = true, Name = "drift" };
@@ -35,7 +38,11 @@ internal sealed partial class DriftTimer : IDisposable
     /// <summary>What the last comparison found, or why it failed; null when kernel and store agreed.</summary>
     public string? Fault => Volatile.Read(ref _fault);
 
-    public void Start() => _thread.Start();
+    public void Start()
+    {
+        _thread.Start();
+        _timer = _time.CreateTimer(_ => LookNow(), null, Period, Period);
+    }
 
     /// <summary>Does not wait for the rest of the minute.</summary>
     public void LookNow() => _now.Set();
@@ -43,6 +50,7 @@ internal sealed partial class DriftTimer : IDisposable
     /// <summary>Ends it. A comparison that is under way is not waited for long: what it reads stays open until the process ends.</summary>
     public void Dispose()
     {
+        _timer?.Dispose();
         _stop.Set();
         if (_thread.IsAlive)
         {
@@ -61,7 +69,7 @@ internal sealed partial class DriftTimer : IDisposable
     private void Run()
     {
         WaitHandle[] reasons = [_stop.WaitHandle, _now];
-        while (WaitHandle.WaitAny(reasons, Period) != 0)
+        while (WaitHandle.WaitAny(reasons) != 0)
         {
             InternalErrors.Run(Place.Drift, _log, Compare);
         }
@@ -80,7 +88,7 @@ internal sealed partial class DriftTimer : IDisposable
             Volatile.Write(ref _fault, report.Total == 0 ? null
                 : $"{report.Total} rules in the kernel differed and were put right at the last comparison (which program changes our maps? bpftool map)");
             ulong before = _status?.Drift ?? 0;
-            Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), before + (ulong)report.Total));
+            Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), before + (ulong)report.Total));
         }
         catch (OperationCanceledException) when (_stop.IsSet)
         {

@@ -241,6 +241,28 @@ internal sealed partial class PeeringEngine
         }
     }
 
+    /// <summary>Removes what a value should have replaced that expired before the data plane took it.</summary>
+    private void RemoveLapsed(RegisterTable index)
+    {
+        foreach (Cidr cidr in index.TakeLapsed())
+        {
+            using (_store.Hold())
+            {
+                if (index.TryGet(cidr, out OutgoingJob job, out _) && job.State == RegisterState.Live)
+                {
+                    continue; // a newer value has come
+                }
+
+                var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8);
+                if (Withholds(index.Policy, cidr, isAdd: false, 0, context.Creator, new ApplyCounts())
+                    || _store.Remove(index.Policy, cidr, context, out _) == StoreOutcome.Refused)
+                {
+                    index.ReturnLapsed(cidr);
+                }
+            }
+        }
+    }
+
     private static RegisterFlags FlagsFor(StoreOutcome outcome) => outcome switch
     {
         StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Unchanged => RegisterFlags.Applied,

@@ -118,6 +118,7 @@ internal sealed partial class PeeringEngine : IChangeListener
         {
             RenewVersions(index);
             RetryUnapplied(index);
+            RemoveLapsed(index);
             index.Collect(StableBefore(index.Policy), budget: 8_192);
         }
     }

@@ -87,6 +87,11 @@ internal sealed partial class RegisterTable
             }
             else
             {
+                if (_table[slot].Has(RegisterFlags.Waiting))
+                {
+                    _lapsed.Add(_table[slot].Cidr);
+                }
+
                 Expire(slot);
             }
         }

@@ -28,6 +28,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     private readonly NameTable _tags = new(pinned: 0);
     private IndexedHeap<Register>? _heap;
 
+    private readonly HashSet<Cidr> _lapsed = [];
+
     public Policy Policy => policy;
 
     private IndexedHeap<Register> Heap => _heap ??= new IndexedHeap<Register>(_table.Table);
@@ -185,6 +187,26 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
             {
                 Await(slot);
             }
+        }
+    }
+
+    /// <summary>CIDRs whose value expired before the store took it: the store may still hold the value before that.</summary>
+    public Cidr[] TakeLapsed()
+    {
+        lock (_gate)
+        {
+            Cidr[] lapsed = [.. _lapsed];
+            _lapsed.Clear();
+            return lapsed;
+        }
+    }
+
+    /// <summary>The store would not remove it; it is tried again.</summary>
+    public void ReturnLapsed(Cidr cidr)
+    {
+        lock (_gate)
+        {
+            _lapsed.Add(cidr);
         }
     }
 

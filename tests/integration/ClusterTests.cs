@@ -46,6 +46,45 @@ public sealed class ClusterTests(ITestOutputHelper output)
         Assert.True(late.Length == 0, $"not within {Patience} s:{late}");
     }
 
+    /// <summary>All nodes have one machine's clock, so the later of two changes is known, whichever side of a partition made it.</summary>
+    [Fact]
+    public void TheLatestChangeOfARule_WinsOnEveryNode_AlsoAcrossAPartition()
+    {
+        const int Rules = 20;
+        using Cluster cluster = new(3);
+        (Daemon near, Daemon far) = (cluster[0]!, cluster[2]!);
+        void Set(Daemon node, string kind, string tag) => Send(node, i => node.Api.Text("POST", "/v1/drop?on_conflict=update", ApiClient.EntryBody(Cidr(kind, i), tag)));
+        void Remove(Daemon node, string kind) => Send(node, i => node.Api.Text("DELETE", $"/v1/drop/{Cidr(kind, i)}"));
+        static void Send(Daemon node, Func<int, string> request)
+        {
+            Assert.All(node.Api.Pipeline([.. Enumerable.Range(0, Rules).Select(request)]), status => Assert.InRange(status, 200, 204));
+            Thread.Sleep(20); // what follows is later by more than the clock's tick
+        }
+
+        foreach (string kind in (string[])["c", "d"])
+        {
+            Set(near, kind, "first");
+        }
+
+        Eventually.Holds(() => Stats.Count(far, "drop") == 2 * Rules, "what was there before the partition", 5);
+        cluster.Connect(2, false);
+        Set(far, "a", "old");
+        Set(near, "a", "new");
+        Set(near, "b", "old");
+        Set(far, "b", "new");
+        Set(far, "c", "old");
+        Remove(near, "c");
+        Remove(near, "d");
+        Set(far, "d", "new");
+        cluster.Connect(2, true);
+        string[] expected = [.. new[] { "a", "b", "d" }.SelectMany(kind => Enumerable.Range(0, Rules).Select(i => $"{Cidr(kind, i)} new 0")).Order(StringComparer.Ordinal)];
+        Eventually.Holds(() => Enumerable.Range(0, cluster.Size).All(n => RulesOf(cluster[n]!).SequenceEqual(expected)), "the latest changes on every node", 10);
+        string[] keys = [.. expected.Select(rule => "drop " + rule.Split(' ')[0]).Order(StringComparer.Ordinal)];
+        Assert.All(Enumerable.Range(0, cluster.Size), n => Assert.Equal(keys, KernelTables.Read(cluster[n]!)));
+
+        static string Cidr(string kind, int number) => number % 2 == 0 ? $"10.{(int)kind[0]}.0.{number}/32" : $"2001:db8:{kind}:{number:x}::/64";
+    }
+
     private static int Variable(string name, int otherwise) =>
         int.Parse(Environment.GetEnvironmentVariable(name) ?? $"{otherwise}", CultureInfo.InvariantCulture);
 
@@ -75,14 +114,14 @@ public sealed class ClusterTests(ITestOutputHelper output)
 
     private static bool Agree(Cluster cluster, out string seen)
     {
-        string[][] lists = [.. Enumerable.Range(0, Nodes).Select(i => Rules(cluster[i]!))];
+        string[][] lists = [.. Enumerable.Range(0, Nodes).Select(i => RulesOf(cluster[i]!))];
         string[] common = [.. lists[0].Where(r => lists.All(l => l.Contains(r)))];
         seen = $"rules by node {string.Join(' ', lists.Select(l => l.Length))}, in common {common.Length}";
         return lists.All(l => l.SequenceEqual(lists[0]));
     }
 
     /// <summary>What has to be the same: CIDR, tag and expiry; the second of creation is each node's own.</summary>
-    private static string[] Rules(Daemon daemon) =>
+    private static string[] RulesOf(Daemon daemon) =>
     [
         .. daemon.Api.Get("/v1/drop").Expect(200).Json.EnumerateArray()
             .Select(e => $"{e.GetProperty("cidr")} {e.GetProperty("tag")} {e.GetProperty("expiration")}").Order(StringComparer.Ordinal),

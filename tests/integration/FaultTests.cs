@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Couic.IntegrationTests.Harness;
@@ -8,6 +9,9 @@ namespace Couic.IntegrationTests;
 /// <summary>What happens to the machine around the daemon must not stop the filter nor lose a rule.</summary>
 public sealed class FaultTests : IDisposable
 {
+    /// <summary>The first and the third are dropped by the tests that use them.</summary>
+    private static readonly string[] Sources = ["198.51.100.7", "198.51.100.8", "2001:db8::7", "2001:db8::8"];
+
     private readonly Lab _lab = new();
 
     [Fact]
@@ -49,18 +53,24 @@ public sealed class FaultTests : IDisposable
         Assert.All(_lab.Probe.Passes(Enumerable.Range(0, 5000).Select(i => $"10.2.{i / 256}.{i % 256}")), arrived => Assert.False(arrived));
     }
 
-    [Fact]
-    public void AnInterfaceThatComesBackIsAttachedAgain()
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void AnInterfaceThatGoesDownAndUp_OrIsDeletedAndCreatedAgain_IsFiltered(string mode)
     {
-        using Daemon daemon = Daemon.Start(_lab);
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Mode = mode });
         daemon.Api.Add("drop", "198.51.100.7/32");
+        daemon.Api.Add("drop", "2001:db8::7/128");
+        string program = _lab.Program();
         _lab.Ip("link", "set", Lab.Interface, "down");
         _lab.Ip("link", "set", Lab.Interface, "up");
-        Eventually.Holds(() => _lab.Attached().Length > 0, "still attached after down and up");
+        Assert.Equal([false, true, false, true], _lab.Probe.Passes(Sources));
+        Assert.Equal(program, _lab.Program());
+
         _lab.RemakePair();
-        Eventually.Holds(() => _lab.Attached().Length > 0, "attached again");
+        Eventually.Holds(() => _lab.Attached().Length > 0, "attached again", seconds: 2);
         using Probe probe = new(_lab.Inside, Lab.Interface, _lab.Outside, Lab.OuterInterface);
-        Assert.Equal([false, true], probe.Passes(["198.51.100.7", "198.51.100.8"]));
+        Assert.Equal([false, true, false, true], probe.Passes(Sources));
         Assert.Equal(0, daemon.End());
         Assert.Equal("", _lab.Attached());
     }
@@ -83,65 +93,97 @@ public sealed class FaultTests : IDisposable
         Assert.Equal("", _lab.Attached());
     }
 
-    [Fact]
-    public void ATakeoverOfTheInterfaceByForceIsRefusedByTheKernel()
+    [Theory]
+    [InlineData("generic", "xdpgeneric", "xdpdrv")]
+    [InlineData("native", "xdpdrv", "xdpgeneric")]
+    public void AnotherProgramByForce_IsRefusedByTheKernel_AndTheFilterStays(string mode, string same, string other)
     {
-        using Daemon daemon = Daemon.Start(_lab);
-        daemon.Api.Add("drop", "198.51.100.7/32");
-        Assert.NotEqual(0, Shell.Run(_lab.Inside, "ip", "link", "set", "dev", Lab.Interface, "xdpgeneric", "off").ExitCode);
-        Assert.False(_lab.Probe.Passes("198.51.100.7"));
+        string foreign = ForeignProgram.Compile(_lab.Scratch);
+        string[][] takeovers =
+        [
+            ["ip", "link", "set", "dev", Lab.Interface, same, "off"],
+            ["ip", "link", "set", "dev", Lab.Interface, same, "obj", foreign, "sec", "xdp"],
+            ["ip", "-force", "link", "set", "dev", Lab.Interface, same, "obj", foreign, "sec", "xdp"],
+            ["ip", "-force", "link", "set", "dev", Lab.Interface, other, "obj", foreign, "sec", "xdp"],
+        ];
+        using ForeignProgram loaded = new();
+        using (Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Mode = mode }))
+        {
+            daemon.Api.Add("drop", "198.51.100.7/32");
+            daemon.Api.Add("drop", "2001:db8::7/128");
+            string program = _lab.Program();
+            foreach (string[] takeover in takeovers)
+            {
+                Shell.Result refused = Shell.Run(_lab.Inside, takeover[0], takeover[1..]);
+                Assert.Matches("active BPF XDP link|can't be active at the same time|already attached", refused.All);
+                Assert.NotEqual(0, refused.ExitCode);
+            }
+
+            Assert.Equal(Libc.EBUSY, _lab.Inside.Do(() => loaded.Link(Lab.Interface, mode)));
+            Assert.Equal(program, _lab.Program());
+            Assert.Equal([false, true, false, true], _lab.Probe.Passes(Sources));
+            Assert.Equal("attached", daemon.Api.Get("/v1/status").Json.GetProperty("interfaces")[0].GetProperty("state").GetString());
+            Assert.Equal(0, daemon.End());
+        }
+
+        // Without the daemon each of them succeeds, so it was the daemon's link that kept them out.
+        Assert.All(takeovers[2..3], takeover => Assert.Equal(0, Shell.Run(_lab.Inside, takeover[0], takeover[1..]).ExitCode));
+        Shell.Check(_lab.Inside, "ip", "link", "set", "dev", Lab.Interface, same, "off");
+        Assert.Equal(0, _lab.Inside.Do(() => loaded.Link(Lab.Interface, mode)));
     }
 
     [Fact]
-    public void OutOfDescriptorsItGoesOnAndRecovers()
+    public void OutOfDescriptors_IdleClientsAreEvicted_NewOnesAreServed_AndABusyOneStays()
     {
+        const int Greedy = 200, Spare = 64;
+
         // Limits of another user's process take a capability that a test machine may not have.
         using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Owner = Owner.Root });
         daemon.Api.Add("drop", "198.51.100.7/32");
+        using BusyClient busy = new(daemon);
         int open = Directory.GetFiles($"/proc/{daemon.Process.Id}/fd").Length;
-        Shell.Check(null, "prlimit", "--pid", $"{daemon.Process.Id}", $"--nofile={open + 4}:{open + 4}");
-        List<Socket> greedy = [.. Enumerable.Range(0, 40).Select(_ => new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))];
-        greedy.ForEach(s => s.Connect(new UnixDomainSocketEndPoint(daemon.Socket)));
-        Assert.Equal([false, true], _lab.Probe.Passes(["198.51.100.7", "198.51.100.8"]));
-        greedy.ForEach(s => s.Dispose());
-        Eventually.Holds(() => AnswersANewClient(daemon), "a new client is answered");
-        using ApiClient client = daemon.As(daemon.Token);
-        client.Add("drop", "198.51.100.8/32");
+        Shell.Check(null, "prlimit", "--pid", $"{daemon.Process.Id}", $"--nofile={open + Spare}:{open + Spare}");
+        using (OtherProcess greedy = OtherProcess.Connect(daemon, Greedy))
+        {
+            Eventually.Holds(() => daemon.Said.Contains("event=api_accept_failed", StringComparison.Ordinal), "descriptors have run out");
+            TimeSpan before = Processes.CpuTime(daemon.Process.Id);
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < 5; i++)
+            {
+                AssertAnswersANewClient(daemon, within: TimeSpan.FromSeconds(5));
+            }
+
+            Assert.Equal([false, true], _lab.Probe.Passes(["198.51.100.7", "198.51.100.8"]));
+            Assert.True(greedy.Lost() > Greedy / 2, "idle connections were evicted");
+            Thread.Sleep(1000);
+            Assert.InRange((Processes.CpuTime(daemon.Process.Id) - before) / Stopwatch.GetElapsedTime(start), 0, 0.5);
+        }
+
+        busy.AssertWasServed();
+        AssertAnswersANewClient(daemon, within: TimeSpan.FromSeconds(5));
+        daemon.Api.Add("drop", "198.51.100.8/32");
         Assert.Equal([false, false], _lab.Probe.Passes(["198.51.100.7", "198.51.100.8"]));
         Assert.Equal(0, daemon.End());
     }
 
     [Fact]
-    public void ManyIdleConnectionsDoNotKeepAnotherClientFromBeingAnswered()
+    public void OutOfConnections_AnotherClientIsAnswered()
     {
-        using Daemon daemon = Daemon.Start(_lab);
+        const int Most = 2_000;
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Tables = $"[limits]\nmax_connections = {Most}" });
         daemon.Api.Add("drop", "198.51.100.7/32");
-        List<Socket> idle = [];
-        try
+        int before = Directory.GetFiles($"/proc/{daemon.Process.Id}/fd").Length;
+        using BusyClient busy = new(daemon);
+        using OtherProcess greedy = OtherProcess.Connect(daemon, 2 * Most);
+        Eventually.Holds(() => greedy.Lost() >= Most, "the rest has lost its place");
+        Assert.InRange(Directory.GetFiles($"/proc/{daemon.Process.Id}/fd").Length - before, Most - 5, Most + 5);
+        Assert.Contains("event=api_connections_full", daemon.Said, StringComparison.Ordinal);
+        for (int i = 0; i < 20; i++)
         {
-            for (int i = 0; i < 10_000; i++)
-            {
-                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
-                idle.Add(socket);
-                try
-                {
-                    socket.Connect(new UnixDomainSocketEndPoint(daemon.Socket));
-                    socket.Send(Encoding.ASCII.GetBytes("GET /v1/drop HTTP/1.1\r\nHost"));
-                }
-                catch (SocketException)
-                {
-                    // Refused at the daemon's limit: as good.
-                }
-            }
-
-            Assert.Equal(200, daemon.Api.Get("/v1/drop").Status);
-            Eventually.Holds(() => AnswersANewClient(daemon), "a new client is answered", 20);
-        }
-        finally
-        {
-            idle.ForEach(s => s.Dispose());
+            AssertAnswersANewClient(daemon, within: TimeSpan.FromSeconds(1));
         }
 
+        busy.AssertWasServed();
         Assert.False(_lab.Probe.Passes("198.51.100.7"));
     }
 
@@ -210,17 +252,12 @@ public sealed class FaultTests : IDisposable
 
     public void Dispose() => _lab.Dispose();
 
-    private static bool AnswersANewClient(Daemon daemon)
+    private static void AssertAnswersANewClient(Daemon daemon, TimeSpan within)
     {
-        try
-        {
-            using ApiClient client = daemon.As(daemon.Token);
-            return client.Get("/v1/drop").Status == 200;
-        }
-        catch (Exception e) when (e is SocketException or IOException)
-        {
-            return false;
-        }
+        long start = Stopwatch.GetTimestamp();
+        using ApiClient client = daemon.As(daemon.Token);
+        client.Get("/v1/drop").Expect(200);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, within);
     }
 
     private static long ResidentBytes(Daemon daemon) =>

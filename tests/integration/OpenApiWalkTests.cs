@@ -219,6 +219,7 @@ public sealed class OpenApiWalkTests : IDisposable
         }
 
         Ask("post /v1/{policy}", 500, "/v1/drop", Entry.Replace("/24", "/25", StringComparison.Ordinal));
+        Assert.Contains("\\\"couic_ipv4_drop\\\"", _daemon.Api.Post("/v1/drop", ApiClient.EntryBody("198.51.100.0/26")).Expect(500).Body, StringComparison.Ordinal);
         Ask("delete /v1/{policy}/{ip}/{prefix}", 500, "/v1/drop/198.51.100.0/24");
         Ask("delete /v1/{policy}/tag/{tag}", 500, "/v1/drop/tag/t");
     }

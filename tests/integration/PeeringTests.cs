@@ -21,9 +21,14 @@ public sealed class PeeringTests : IDisposable
         Eventually.Holds(() => couic2.Ctl("drop", "list").Out.Contains("1.1.1.1/32", StringComparison.Ordinal), "the other node lists it");
         Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ \d+s +│""", couic2.Ctl("drop", "list").Out);
         Assert.Equal(1, Stats.Count(couic2, "drop"));
+        Assert.Equal(["drop 1.1.1.1/32"], KernelTables.Read(couic2));
+        using Probe atTwo = new(_lab.Outside, Lab.OuterInterface, _lab.Inside, Lab.Interface);
+        Assert.Equal([false, true], atTwo.Passes(["1.1.1.1", "1.1.1.2"]));
 
         couic2.Ctl("drop", "delete", "1.1.1.1/32");
         Eventually.Holds(() => Stats.Count(couic1, "drop") == 0, "the removal comes back");
+        Assert.Empty(KernelTables.Read(couic1));
+        Assert.True(_lab.Probe.Passes("1.1.1.1"));
 
         Eventually.Holds(() => couic1.Ctl("peers").Out.Contains("┆ up ", StringComparison.Ordinal), "the peer is shown as up");
         foreach (Daemon node in (Daemon[])[couic1, couic2])

@@ -114,36 +114,40 @@ public sealed class SetsTests : IDisposable
         Assert.True(_lab.Probe.Passes("198.51.100.7"));
     }
 
-    [Fact]
-    public async Task NoPacketOfAListedSourcePassesWhileSetsAreSwapped()
+    [Theory]
+    [InlineData("generic")]
+    [InlineData("native")]
+    public void SetsThatAreSwapped_LetNoListedSourcePass_AndDropNoIgnoredOne(string mode)
     {
-        // Listed before and after, under another set each time and once as a whole, once as halves: there is no moment without it.
-        const string Whole = "\n198.51.100.0/24\n", Halves = "\n198.51.100.0/25\n198.51.100.128/25\n";
+        // Listed before and after, as a whole and as halves by turns. In the ignored part a drop and an ignore come and go together.
+        const string Whole = "\n198.51.100.0/24\n2001:db8:7::/48\n", Halves = "\n198.51.100.0/25\n198.51.100.128/25\n2001:db8:7::/49\n2001:db8:7:8000::/49\n";
+        const string Passing = "203.0.113.0/24\n2001:db8:9::/48\n";
         string[] bulk = [.. Enumerable.Range(0, 20_000).Select(i => $"10.{i / 65536}.{i / 256 % 256}.{i % 256}/32")];
         WriteSet("drop", "a", string.Join('\n', bulk) + Whole);
-        using Daemon daemon = Daemon.Start(_lab);
-        using CancellationTokenSource stop = new();
-        Task<int> leaked = Task.Run(() =>
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Mode = mode });
+        int dropped = 0, passed = 0, during = 0;
+        foreach (bool isListed in (bool[])[true, false])
         {
-            int passed = 0;
-            byte[][] frames = [.. Enumerable.Range(0, 64).Select(i => Frame.UdpFrom($"198.51.100.{i}"))];
-            while (!stop.IsCancellationRequested)
+            string[] sources = isListed ? ["198.51.100.", "2001:db8:7::"] : ["203.0.113.", "2001:db8:9::"];
+            byte[][] frames = [.. Enumerable.Range(1, 16).SelectMany(i => sources.Select(s => Frame.UdpFrom(s + i)))];
+            using Traffic traffic = new(_lab.Probe, frames);
+            for (int i = 0; i < 6; i++)
             {
-                passed += _lab.Probe.Send(frames).Count(p => p);
+                bool isOdd = i % 2 == 0;
+                File.Delete(SetFile("drop", isOdd ? "a" : "b"));
+                WriteSet("drop", isOdd ? "b" : "a", string.Join('\n', bulk.Skip(i * 100)) + (isOdd ? Halves + Passing : Whole));
+                WriteSet("ignore", "c", isOdd ? Passing : "");
+                traffic.During(() => daemon.Api.Request("POST", "/v1/sets/reload").Expect(201));
             }
 
-            return passed;
-        });
-        for (int i = 0; i < 6; i++)
-        {
-            string name = i % 2 == 0 ? "b" : "a";
-            File.Delete(SetFile("drop", i % 2 == 0 ? "a" : "b"));
-            WriteSet("drop", name, string.Join('\n', bulk.Skip(i * 100)) + (i % 2 == 0 ? Halves : Whole));
-            daemon.Api.Request("POST", "/v1/sets/reload").Expect(201);
+            (int arrived, int sent) = traffic.Stop();
+            during += traffic.RoundsDuringChanges;
+            passed += isListed ? arrived : 0;
+            dropped += isListed ? 0 : sent - arrived;
         }
 
-        await stop.CancelAsync();
-        Assert.Equal(0, await leaked);
+        Assert.Equal((0, 0), (passed, dropped));
+        Assert.True(during > 50, $"{during} rounds of frames beside a swap");
     }
 
     [Fact]

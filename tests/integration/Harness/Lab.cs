@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
@@ -35,6 +37,13 @@ public sealed class Lab : IDisposable
         string line = Ip("-o", "link", "show", "dev", device);
         string? word = line.Split(' ').FirstOrDefault(w => w.StartsWith("xdp", StringComparison.Ordinal) || w.StartsWith("prog/xdp", StringComparison.Ordinal));
         return word ?? "";
+    }
+
+    /// <summary>The mode and the id of the program that is attached to the interface.</summary>
+    public string Program()
+    {
+        using JsonDocument shown = JsonDocument.Parse(Ip("-j", "link", "show", "dev", Interface));
+        return shown.RootElement[0].GetProperty("xdp").GetRawText();
     }
 
     /// <summary>Deletes the interfaces and makes them anew, under the same names.</summary>

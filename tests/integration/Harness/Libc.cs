@@ -17,6 +17,7 @@ internal static partial class Libc
     public const int SIGINT = 2;
     public const int SIGKILL = 9;
     public const int SIGTERM = 15;
+    public const int EBUSY = 16;
     public const int ENOBUFS = 105;
     public const short POLLIN = 1;
 
@@ -94,6 +95,14 @@ internal static partial class Libc
         public short Events;
         public short Returned;
     }
+
+    /// <summary>x86-64 and aarch64 number bpf(2) differently.</summary>
+    private static nint NumberOfBpf => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 280 : 321;
+
+    public static nint bpf(int command, byte[] attributes) => syscall(NumberOfBpf, command, attributes, attributes.Length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint syscall(nint number, nint command, byte[] attributes, nint size);
 
     public static int Check(int result, string action) =>
         result >= 0 ? result : throw new Win32Exception(Marshal.GetLastPInvokeError(), action);

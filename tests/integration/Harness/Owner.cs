@@ -10,6 +10,8 @@ public sealed record Owner(string User, string Group, uint Uid, uint Gid)
 
     public void Take(string path) => Libc.Check(Libc.chown(path, Uid, Gid), $"chown {path}");
 
+    public static uint GidOf(string group) => uint.Parse(Line("/etc/group", f => f[0] == group)[2]);
+
     private static Owner Find(string user)
     {
         string[] account = Line("/etc/passwd", f => f[0] == user);

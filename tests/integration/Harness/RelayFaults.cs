@@ -26,6 +26,9 @@ internal sealed class RelayFaults(int seed)
     /// <summary>Whether a new connection is closed as soon as it is there.</summary>
     public bool RefusesNext() => Happens(w => w.Refused);
 
+    /// <summary>Whether a piece is sent twice.</summary>
+    public bool DoublesNext() => Happens(w => w.Doubled);
+
     /// <summary>How many bytes of a piece pass before the connection breaks; null when it does not.</summary>
     public int? CutAfter(int length)
     {
@@ -62,11 +65,14 @@ internal sealed class RelayFaults(int seed)
         }
     }
 
-    /// <summary>Chances for a connection (refused) or a piece of it: cut in its middle, lost and repeated, held up for seconds.</summary>
-    public sealed record Weather(double Refused, double Cut, double Lost, double Stalled, TimeSpan MaxDelay)
+    /// <summary>Chances for a connection (refused) or a piece of it: cut in its middle, lost and repeated, held up for seconds, sent twice.</summary>
+    public sealed record Weather(double Refused, double Cut, double Lost, double Stalled, TimeSpan MaxDelay, double Doubled = 0)
     {
         public static readonly Weather Fair = new(0, 0, 0, 0, TimeSpan.Zero);
 
         public static readonly Weather Foul = new(0.2, 0.05, 0.2, 0.02, TimeSpan.FromMilliseconds(60));
+
+        /// <summary>Answers that come in part, late (beyond the deadline of five seconds as well), or twice.</summary>
+        public static readonly Weather Lying = new(0.05, 0.15, 0.1, 0.15, TimeSpan.FromMilliseconds(60), Doubled: 0.15);
     }
 }

@@ -84,9 +84,12 @@ internal sealed class TcpRelay : IDisposable
             {
                 await Faults.HoldUp();
                 int? cut = Faults.CutAfter(read);
-                for (int sent = 0, all = cut ?? read; sent < all;)
+                for (int times = Faults.DoublesNext() ? 2 : 1; times > 0; times--)
                 {
-                    sent += await to.SendAsync(buffer.AsMemory(sent, all - sent), _stop.Token);
+                    for (int sent = 0, all = cut ?? read; sent < all;)
+                    {
+                        sent += await to.SendAsync(buffer.AsMemory(sent, all - sent), _stop.Token);
+                    }
                 }
 
                 Interlocked.Add(ref _bytes, cut ?? read);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Couic.Config;
 using Couic.Daemon;
@@ -32,6 +33,29 @@ public sealed class ProtectedSourcesTests : IDisposable
         Write("run/systemd/sessions/5", "UID=0\nREMOTE=0\n"u8.ToArray());
         Assert.Equal(
             ["192.0.2.1", "2001:db8::7", "192.0.2.3", "192.0.2.9"], new SystemFiles(root: _root.Path).Sessions().Select(host => host.AddressText()));
+    }
+
+    /// <summary>Records that another program wrote, so that its layout and not ours is read.</summary>
+    [Fact]
+    public void SessionsOfARealUtmpFile_AreRead()
+    {
+        const string Text = """
+            [2] [00000] [~~  ] [reboot  ] [~           ] [6.1.0-18-amd64      ] [0.0.0.0        ] [2026-03-01T12:00:00,000000+00:00]
+            [6] [00611] [tty1] [LOGIN   ] [tty1        ] [                    ] [192.0.2.8      ] [2026-03-01T12:00:01,000000+00:00]
+            [7] [00900] [ts/0] [root    ] [pts/0       ] [gate.example        ] [192.0.2.1      ] [2026-03-01T12:01:00,000000+00:00]
+            [7] [00901] [ts/1] [root    ] [pts/1       ] [2001:db8::7         ] [2001:db8::7    ] [2026-03-01T12:02:00,000000+00:00]
+            [8] [00902] [ts/2] [        ] [pts/2       ] [                    ] [192.0.2.9      ] [2026-03-01T12:03:00,000000+00:00]
+
+            """;
+        using var utmpdump = Process.Start(new ProcessStartInfo("utmpdump", ["-r"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        utmpdump.StandardInput.Write(Text);
+        utmpdump.StandardInput.Close();
+        var utmp = new MemoryStream();
+        utmpdump.StandardOutput.BaseStream.CopyTo(utmp);
+        utmpdump.WaitForExit();
+        Assert.True(utmp.Length >= 5 * 384, $"{utmp.Length} bytes");
+        Write("run/utmp", utmp.ToArray());
+        Assert.Equal(["192.0.2.1", "2001:db8::7"], new SystemFiles(root: _root.Path).Sessions().Select(host => host.AddressText()));
     }
 
     [Fact]

@@ -12,7 +12,8 @@ internal sealed class PlainPeer : IAsyncDisposable
     private readonly Dictionary<string, (string? Tag, ulong Expiration)> _rules = [];
     private readonly StubPeer _stub;
 
-    public PlainPeer() => _stub = StubPeer.Answering(Answer);
+    /// <param name="port">0 for one that is free.</param>
+    public PlainPeer(int port = 0) => _stub = StubPeer.Answering(Answer, port);
 
     public int Port => _stub.Port;
 

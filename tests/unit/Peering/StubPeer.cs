@@ -9,14 +9,16 @@ namespace Couic.Tests.Peering;
 /// <summary>A listener on loopback that reads requests and answers with whatever bytes it is told to.</summary>
 internal sealed class StubPeer : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly CancellationTokenSource _end = new();
     private readonly Func<Request, Stream, Task<bool>> _answer;
     private readonly X509Certificate2? _certificate;
 
     /// <param name="answer">Writes the answer; false closes the connection.</param>
-    public StubPeer(Func<Request, Stream, Task<bool>> answer, X509Certificate2? certificate = null)
+    /// <param name="port">0 for one that is free.</param>
+    public StubPeer(Func<Request, Stream, Task<bool>> answer, X509Certificate2? certificate = null, int port = 0)
     {
+        _listener = new TcpListener(IPAddress.Loopback, port);
         _answer = answer;
         _certificate = certificate;
         _listener.Start();
@@ -28,12 +30,14 @@ internal sealed class StubPeer : IAsyncDisposable
 
     public int Connections { get; private set; }
 
-    public static StubPeer Answering(Func<Request, (int Status, string Body)> answer) => new(async (request, stream) =>
-    {
-        (int status, string body) = answer(request);
-        await WriteAsync(stream, $"HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
-        return true;
-    });
+    public static StubPeer Answering(Func<Request, (int Status, string Body)> answer, int port = 0) => new(
+        async (request, stream) =>
+        {
+            (int status, string body) = answer(request);
+            await WriteAsync(stream, $"HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
+            return true;
+        },
+        port: port);
 
     public static Task WriteAsync(Stream stream, string text) => stream.WriteAsync(Encoding.UTF8.GetBytes(text)).AsTask();
 

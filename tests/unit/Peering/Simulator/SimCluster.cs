@@ -153,10 +153,13 @@ internal sealed class SimCluster
         return $"node {node.Number} start {node.Incarnation} at {World.Now / 1e9:F3}: {record}; " + string.Join("; ", sessions);
     }
 
-    /// <summary>A rule that is in force on some node more than two seconds after its time, whatever else is going on.</summary>
+    /// <summary>
+    /// A rule that is in force on some node more than two seconds after its time, whatever else happens. A data plane that has just refused
+    /// a removal has another two seconds.
+    /// </summary>
     public string? Overdue()
     {
-        foreach (SimNode node in Nodes.Where(n => n.IsUp))
+        foreach (SimNode node in Nodes.Where(n => n.IsUp && n.RefusedAt < World.Now - 2_000_000_000))
         {
             foreach (Cidr cidr in node.Store.SortedNetworks(Policy.Drop))
             {

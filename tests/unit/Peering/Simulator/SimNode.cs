@@ -29,6 +29,12 @@ internal sealed class SimNode
     /// <summary>Of those that start from now on.</summary>
     public ILogger Log { get; set; } = NullLogger.Instance;
 
+    /// <summary>Chance that the data plane refuses a change.</summary>
+    public double Refusals { get; set; }
+
+    /// <summary>When the data plane refused last.</summary>
+    public long RefusedAt { get; private set; } = long.MinValue / 2;
+
     /// <summary>Counts starts.</summary>
     public int Incarnation { get; private set; }
 
@@ -49,7 +55,7 @@ internal sealed class SimNode
         Incarnation++;
         Heard.Clear();
         StoreLimits limits = _cluster.Limits;
-        Store = new RuleStore(new ModelPlane(limits) { Checks = false }, limits, Clock);
+        Store = new RuleStore(new ModelPlane(limits) { Checks = false, Refuses = _ => IsRefused() }, limits, Clock);
         ulong id = (ulong)_cluster.World.Random.NextInt64(), key = (ulong)_cluster.World.Random.NextInt64();
         Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key);
         Engine.Reconfigure(_cluster.SettingsFor(Number));
@@ -122,6 +128,17 @@ internal sealed class SimNode
 
         Engine.ApplyJobs(policy, batch, "peer"u8);
         return new PeerAnswer(PeerFailure.None, 204, default);
+    }
+
+    private bool IsRefused()
+    {
+        if (Refusals == 0 || !_cluster.World.Chance(Refusals))
+        {
+            return false;
+        }
+
+        RefusedAt = _cluster.World.Now;
+        return true;
     }
 
     private void Repeat(double first, double period, Action action)

@@ -3,14 +3,16 @@ using Couic.Store;
 namespace Couic.Tests.Peering.Simulator;
 
 /// <summary>
-/// A seed's story: so many changes on random nodes while sessions are cut and mended, nodes crash and start again, segments
-/// get lost and requests are doubled; then everything heals, and within a second all nodes must agree.
+/// The story of a seed: many changes on random nodes while connections are cut and restored, nodes crash and start again, data planes
+/// refuse changes, segments get lost and requests are doubled; then everything heals, and within a second all nodes must agree. In one
+/// story of three data planes refuse; its nodes have three seconds, as a comparison has to find what was refused.
 /// </summary>
 internal sealed class SimScenario
 {
     private readonly SimCluster _cluster;
     private readonly SimWorld _world;
     private readonly Cidr[] _pool;
+    private readonly bool _refuses;
     private string? _fault;
 
     public SimScenario(int seed, int nodes)
@@ -18,6 +20,7 @@ internal sealed class SimScenario
         var shape = new Random(seed);
         _cluster = new SimCluster(seed, nodes, maxSkewSeconds: shape.Next(3) switch { 0 => 0, 1 => 4, _ => 3_600 });
         _world = _cluster.World;
+        _refuses = shape.Next(3) == 0;
         _pool = [.. Enumerable.Range(0, shape.Next(5, 120)).Select(NewCidr)];
     }
 
@@ -48,7 +51,7 @@ internal sealed class SimScenario
 
         _cluster.Run(seconds);
         Heal();
-        _cluster.Run(1);
+        _cluster.Run(_refuses ? 3 : 1);
         return _fault ?? _cluster.Fault();
     }
 
@@ -57,6 +60,7 @@ internal sealed class SimScenario
         _cluster.Network.Heal();
         foreach (SimNode node in _cluster.Nodes)
         {
+            node.Refusals = 0;
             if (!node.IsUp)
             {
                 node.Start();
@@ -88,12 +92,15 @@ internal sealed class SimScenario
     {
         double lasting = Math.Pow(10, _world.Uniform(-1, 2));
         int a = _world.Random.Next(_cluster.Nodes.Count), b = _world.Random.Next(_cluster.Nodes.Count);
-        switch (_world.Random.Next(4))
+        switch (_world.Random.Next(5))
         {
             case 0:
                 Crash(_cluster.Nodes[a], lasting);
                 break;
-            case 1:
+            case 1 when _refuses:
+                Refuse(_cluster.Nodes[a], lasting);
+                break;
+            case 2:
                 Split(lasting);
                 break;
             default:
@@ -101,6 +108,12 @@ internal sealed class SimScenario
                 _world.After(lasting, () => _cluster.Network.Mend(a, b));
                 break;
         }
+    }
+
+    private void Refuse(SimNode node, double lasting)
+    {
+        node.Refusals = _world.Uniform(0.1, 1);
+        _world.After(lasting, () => node.Refusals = 0);
     }
 
     private void Crash(SimNode node, double lasting)
