@@ -69,7 +69,7 @@ static void write_batch(int command, struct batch *batch)
 	batch->count = 0;
 }
 
-// Takes the whole requests that are there. An address stands at a fixed place behind a text that is always the same.
+// Takes the complete requests in the buffer. An address is at a fixed position after a constant text.
 static void take(struct connection *c)
 {
 	char *at = c->input, *end = c->input + c->length, *head;

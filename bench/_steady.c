@@ -4,7 +4,7 @@
 //   _steady SOCKET TOKEN REQUESTS-PER-SECOND SECONDS
 //
 // In turns of 16: an addition and the deletion of the same host (of 198.18.0.0/15), or once a turn GET /v1/stats. On SIGTERM
-// it ends early and prints what it has. It ends behind a deletion, so that the next run finds no host of this one.
+// it ends early and prints what it has. It ends after a deletion, so that the next run finds no host of this one.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

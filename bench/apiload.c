@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 	if (depth < 1 || depth > MAX_DEPTH)
 		return 2;
 
-	// Another part of 10.0.0.0/8 in each run: what the last one left there is in nobody's way.
+	// Another part of 10.0.0.0/8 in each run: entries that the last run left do not interfere.
 	next_address = (uint32_t)(now_ns() / 1000000 % 16384) << 11;
 	int poll = epoll_create1(0);
 	struct connection *all = calloc((size_t)count, sizeof *all);

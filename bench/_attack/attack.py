@@ -221,7 +221,7 @@ def main():
                 attacker.stop()
             print(f"{'':<10}p99 with : without {p99 / quiet:.1f}")
         time.sleep(12)
-        Watch(daemon, client).run(1).line("behind them")
+        Watch(daemon, client).run(1).line("after them")
     finally:
         thief.stop()
         daemon.remove()

@@ -9,7 +9,7 @@ uint packets = args.Length > 2 ? uint.Parse(args[2], CultureInfo.InvariantCultur
 string part = args.Length > 3 ? args[3] : "";
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
-Console.WriteLine($"ns a packet: medians of {rounds} interleaved rounds of {packets:N0} packets, an empty program that draws the same sources subtracted");
+Console.WriteLine($"ns per packet: medians of {rounds} interleaved rounds of {packets:N0} packets, an empty program that draws the same sources subtracted");
 Console.WriteLine($"{"rules, sources",-60} {"two tries",9} {"couic",9} {"ratio",7}");
 IEnumerable<Scenario> scenarios = Setting("RULES") is { } sizes
     ? sizes.Split(' ').SelectMany(size => Scenario.Hosts(uint.Parse(size, CultureInfo.InvariantCulture)))

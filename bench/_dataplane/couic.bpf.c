@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * The program as it ships, behind a draw.
+ * The program as shipped, after a draw.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>

@@ -2,7 +2,7 @@
  *
  * Gives each packet of a test run another source, at the same cost in every program. Rule number i has an address that
  * is a mix of i, so that a listed source is drawn without a table that would push others out of the caches. RuleSet.cs
- * draws the same rules. Sources that no rule covers are drawn beforehand, and read one behind the other.
+ * draws the same rules. Sources that no rule covers are drawn beforehand and read in sequence.
  */
 #ifndef DRAW_H
 #define DRAW_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * The baseline: two tries for every packet and tag counters in an LRU map, as couic 1.x has them, behind a draw.
+ * The baseline: two tries for every packet and tag counters in an LRU map, as in couic 1.x, after a draw.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

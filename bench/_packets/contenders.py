@@ -35,7 +35,7 @@ class Contender:
         self.run("mount", "-t", "sysfs", "sysfs", "/sys")
         self.run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
         self.run("ip", "link", "add", FROM, "type", "veth", "peer", "name", TO)
-        # Frames that nobody's XDP program takes reach the stack through the same queue as those that one takes.
+        # Frames without an XDP program reach the stack through the same queue as those that one takes.
         self.run("ethtool", "-K", TO, "gro", "on")
         self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv4.conf.all.rp_filter=0", f"net.ipv4.conf.{TO}.rp_filter=0")
         self.run("ip", "address", "add", WITHIN, "dev", TO)

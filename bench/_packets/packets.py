@@ -47,7 +47,7 @@ def measure(contender, drawn):
 
 
 def run(rules):
-    """Rounds in which all contenders take turns: what is dropped and passed a second, in millions, and the least share that was."""
+    """Interleaved rounds of all contenders: millions of packets dropped and passed per second, and the lowest share of right verdicts."""
     addresses = [address(number) for number in range(1, rules + 1)]
     contenders, found = {}, {}
     try:
@@ -99,7 +99,7 @@ with couic.interruptible():
             if share < 0.999:
                 notes.append(f"{name}, {rules:,} rules: only {share:.2%} were {what}")
 
-print(f"Mpps, medians of {ROUNDS} rounds of {SECONDS} s in which all take turns; one sender, on one CPU; counts by each filter and the interface")
+print(f"Mpps, medians of {ROUNDS} rounds of {SECONDS} s interleaved; one sender, on one CPU; counts by each filter and the interface")
 table()
 print("\n".join(notes), end="\n" if notes else "")
 couic.tell("packets", [(f"{name}, {what}", rules, rate, "Mpps") for (rules, name, what), rate in results.items()])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * What generate.c tells generate.bpf.c.
+ * Settings that generate.c passes to generate.bpf.c.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H

@@ -23,7 +23,7 @@ internal static class Program
         string room = $"[limits]\nmax_drop_entries = {(rate * seconds) + 100_000}\n";
         using (Cluster one = new(1, room))
         {
-            Console.WriteLine($"{rate} rules a second for {seconds} s");
+            Console.WriteLine($"{rate} rules per second for {seconds} s");
             alone = Report("without peers", Load(one[0]!, rate, seconds));
         }
 
@@ -35,7 +35,7 @@ internal static class Program
         List<double> delays = watch.GetAwaiter().GetResult();
         delays.Sort();
         Console.WriteLine($"p99 of requests, with : without peers   {together / alone:F2}");
-        Console.WriteLine($"a rule is on all nodes after its answer  p50 {At(delays, 0.5):F0} ms, p99 {At(delays, 0.99):F0} ms ({delays.Count} looked at)");
+        Console.WriteLine($"a rule is on all nodes after its answer  p50 {At(delays, 0.5):F0} ms, p99 {At(delays, 0.99):F0} ms ({delays.Count} samples)");
         long start = Stopwatch.GetTimestamp();
         long expected = Count(cluster[0]!);
         while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30) && Enumerable.Range(0, Nodes).Any(n => Count(cluster[n]!) != expected))
