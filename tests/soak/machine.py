@@ -2,8 +2,10 @@
 import ctypes
 import os
 import pathlib
+import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -12,6 +14,9 @@ CLONE_NEWNET = 0x40000000
 PEER_PORT = 2900
 LIBC = ctypes.CDLL(None, use_errno=True)
 HARDWARE = {"inside": "02:00:00:00:00:01", "outside": "02:00:00:00:00:02"}
+# Keys that must stay in the kernel: the sources of probes.
+LISTED = [f"10.8.0.{i}" for i in range(1, 11)] + [f"2001:db8:8::{i}" for i in range(1, 11)]
+UNLISTED = [f"203.0.113.{i}" for i in range(1, 11)] + [f"2001:db8:9::{i}" for i in range(1, 11)]
 ADDRESSES = {"inside": "192.0.2.1", "outside": "192.0.2.2"}
 DEVICE = {"inside": "soak0", "outside": "soak1"}
 
@@ -92,6 +97,56 @@ class Machine:
         self.inside.ip("link", "delete", DEVICE["inside"])
 
 
+def frame(source, serial):
+    """A UDP packet from a source, with a number by which it is recognised."""
+    ends = bytes.fromhex((HARDWARE["inside"] + HARDWARE["outside"]).replace(":", ""))
+    udp = struct.pack("!HHHHI", 9, 9, 12, 0, serial)
+    if ":" in source:
+        addresses = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+        return ends + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(udp), 17, 64) + addresses + udp
+    addresses = socket.inet_aton(source) + socket.inet_aton(ADDRESSES["inside"])
+    return ends + b"\x08\x00" + struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + addresses + udp
+
+
+def serial_of(received):
+    """The number of a frame; 0 when it is not one of ours."""
+    at = {b"\x08\x00": 42, b"\x86\xdd": 62}.get(received[12:14])
+    return struct.unpack("!I", received[at:at + 4])[0] if at and len(received) == at + 4 else 0
+
+
+class Probe:
+    """Sends frames from outside and receives inside, behind the filter."""
+
+    def __init__(self, machine):
+        self.sender = machine.outside.packet_socket(DEVICE["outside"])
+        self.receiver = machine.inside.packet_socket(DEVICE["inside"])
+        self.serial = 0
+
+    def close(self):
+        self.sender.close()
+        self.receiver.close()
+
+    def arrived(self, sources):
+        """The sources whose frames passed the filter."""
+        sent, arrived, deadline = {}, set(), time.monotonic() + 2
+        for source in sources:
+            self.serial += 1
+            sent[self.serial] = source
+            self.sender.send(frame(source, self.serial))
+            time.sleep(0.001)
+        last = sources[-1]
+        # The last source is one that passes; two processors may deliver the frames before it a moment later.
+        while (left := deadline - time.monotonic()) > 0:
+            self.receiver.settimeout(left)
+            try:
+                arrived.add(sent.get(serial_of(self.receiver.recv(2048))))
+            except TimeoutError:
+                break
+            if last in arrived:
+                deadline = min(deadline, time.monotonic() + 0.05)
+        return arrived - {None}
+
+
 class Daemon:
     """The shipped program, with a folder of its own."""
 
@@ -105,11 +160,13 @@ class Daemon:
             path = self.home / name
             path.mkdir(exist_ok=True)
             path.chmod(0o755)
+            if name:
+                shutil.chown(path, "nobody", "nogroup")
         (self.home / "couic.toml").write_text(f"""
 ifaces = ["{DEVICE[self.space.side]}"]
 working_dir = "{self.home}/state"
-user = "root"
-group = "root"
+user = "nobody"
+group = "nogroup"
 
 [server]
 socket = "{self.socket}"

@@ -63,7 +63,10 @@ def holds(pid, policy, *cidrs):
     """Fails unless the kernel's table of the policy holds each network, read through the map descriptors of the process."""
     tables = {}
     for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        number = [line.split()[1] for line in info.read_text().splitlines() if line.startswith("map_id:")]
+        try:
+            number = [line.split()[1] for line in info.read_text().splitlines() if line.startswith("map_id:")]
+        except FileNotFoundError:
+            continue  # closed in the meantime
         if number:
             tables[bpftool("map", "show", "id", number[0])["name"]] = number[0]
     for cidr in cidrs:

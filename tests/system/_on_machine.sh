@@ -310,7 +310,7 @@ expect 'the limits were not met' limits
 # The daemon is killed while name servers do not answer. What it gets from files and from fail2ban comes back without help.
 rm /names
 kill -KILL "$(main_pid)"
-expect 'a killed daemon is started again, and its sets drop' within 8 both_drop 67
+expect 'a killed daemon is started again, and its sets drop' within 20 both_drop 67
 expect 'bans of fail2ban are back' within 15 both_drop 69
 confine
 expect 'the kernel holds the full tables again' in_kernel drop 20.0.0.0/24 23.255.111.0/24 2a20::/48 2a20:3:ff6f::/48
@@ -325,6 +325,7 @@ expect 'the journal names the watchdog' has "$(journalctl --no-pager -u couic)" 
 confine
 expect 'it filters again' within 8 both_drop 67
 expect 'no limit was met' limits
+expect 'no daemon logged an internal error' same '' "$(journalctl --no-pager -o cat -u couic -u east -u west | grep event=internal_error)"
 expect 'a stop is clean' systemctl stop couic
 expect 'and leaves nothing attached' sh -c '! ip -d link | grep -q "prog/xdp"'
 rmdir /v1/*/"$HOSTNAME" 2>/dev/null

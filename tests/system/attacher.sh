@@ -60,6 +60,8 @@ TOKEN=$(sed -n 's/^token *= *"\(.*\)"/\1/p' "$DIR/lib/rbac/clients/couicctl.toml
 status=$(cat /proc/"$daemon"/task/*/status)
 equal 'no thread has a capability in any set' '' "$(grep -E '^Cap' <<<"$status" | grep -v '0000000000000000$')"
 equal 'every thread has no-new-privs' '' "$(grep '^NoNewPrivs' <<<"$status" | grep -v '1$')"
+# One filter for clone3 and one for the rest; systemd-socket-activate adds none.
+equal 'every thread of the daemon has both seccomp filters of the program' 2 "$(sed -n 's/^Seccomp_filters:\t//p' /proc/"$daemon"/task/*/status | sort -u)"
 check 'a source gets through' pings_from 127.0.0.9
 matches 'a rule is taken' "$(api http://couic/v1/drop -d '{"cidr":"127.0.0.9/32","expiration":0}')" '"creation"'
 refute 'and drops' pings_from 127.0.0.9
@@ -69,6 +71,7 @@ for set in CapPrm CapEff CapInh CapAmb; do
   equal "every thread of the attacher has two capabilities in $set" $two_capabilities \
     "$(sed -n "s/^$set:\t//p" /proc/"$(attachers)"/task/*/status | sort -u)"
 done
+equal 'so has every thread of the attacher' 2 "$(sed -n 's/^Seccomp_filters:\t//p' /proc/"$(attachers)"/task/*/status | sort -u)"
 equal 'the attacher is the user of the configuration' "$(id -u nobody)" "$(stat -c %u /proc/"$(attachers)")"
 
 check 'a missing interface is shown' status_says '.interfaces[1] | .configured == "late0" and .state == "missing"'

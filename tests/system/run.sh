@@ -21,9 +21,11 @@ fi
 pass 'make run starts the daemon'
 mapfile -t commands < <(sed -n 's/^    \([a-z].*\)/\1/p' "$WORK/log" | sed 's/ *#.*//')
 equal 'it prints three commands' 3 "${#commands[@]}"
+[ ${#commands[@]} -eq 3 ] || exit 1
+served() { curl -s -o /dev/null --unix-socket "$(find "$XDG_RUNTIME_DIR" -name 'couic.sock' | head -n 1)" http://couic/v1/drop; }
+check 'its API is served' wait_for 10 served
 # shellcheck disable=SC2086
 check "the first is answered: ${commands[0]}" inside ${commands[0]}
-wait_for 10 test -S "$(find "$XDG_RUNTIME_DIR" -name 'couic.sock' | head -n 1)"
 # shellcheck disable=SC2086
 check "the second is taken: ${commands[1]}" inside ${commands[1]}
 # shellcheck disable=SC2086
