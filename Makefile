@@ -83,9 +83,10 @@ fuzz: all ## each parser for FUZZ_SECONDS (60) against mutations of tests/corpus
 	@COUIC_TEST_SECONDS=86400 FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run integration/ -- \
 	  -method '*.EveryVerdictIsThatOfTryingEveryRule*' -method '*.WhateverIsPutTogether*'
 
-kernels: all ## boot Debian's kernels in qemu, 5.10 to the newest, and check the daemon on each; prints a table
-	@tools/setup kernels
+kernels: deb ## boot kernels from 5.10 to the newest in qemu: a table of checks, then the package under systemd on some of them
+	@tools/setup kernels test
 	@tests/kernels/run $(KERNELS)
+	@tests/kernels/machine $(KERNELS)
 
 lint: all ## build without a warning, dependency directions, formatting, habits
 	@tools/setup lint
