@@ -44,7 +44,7 @@ internal static class CouicctlMain
         }
         catch (CliException e)
         {
-            status = Report(context, e.Messages, ExitStatus.Failure);
+            status = Report(context, e.Messages, e.ExitStatus);
         }
         catch (OutputException e)
         {
@@ -137,17 +137,25 @@ internal static class ExitStatus
     /// <summary>An invalid command line; no request was sent.</summary>
     public const int Usage = 2;
 
-    /// <summary>Of <c>status --check</c>: the daemon cannot be reached.</summary>
-    public const int Unreachable = 2;
+    /// <summary>The daemon cannot be reached or does not answer.</summary>
+    public const int Unreachable = 3;
+
+    /// <summary>The daemon, or the lock-out guard, refused the request.</summary>
+    public const int Refused = 4;
+
+    /// <summary>What was to be created exists already.</summary>
+    public const int Present = 5;
+
+    /// <summary>What was asked for, or was to be removed, does not exist.</summary>
+    public const int Absent = 6;
 }
 
-/// <summary>A command that failed; every message is one line that says what to do. Exit status 1.</summary>
+/// <summary>A command that failed; every message is one line that says what to do.</summary>
 internal sealed class CliException(params IReadOnlyList<string> messages) : Exception(string.Join("; ", messages))
 {
     public IReadOnlyList<string> Messages { get; } = messages;
 
-    /// <summary>The HTTP status of the refusal; 0 when there was no answer.</summary>
-    public int Status { get; init; }
+    public int ExitStatus { get; init; } = Cli.ExitStatus.Failure;
 }
 
 /// <summary>The version of the build.</summary>

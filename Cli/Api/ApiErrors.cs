@@ -5,7 +5,7 @@ using Couic.Cli.Values;
 
 namespace Couic.Cli.Api;
 
-/// <summary>Formats a refusal for the operator: status, code, message and the detail of each field.</summary>
+/// <summary>Formats a refusal for the operator: one line per faulty field, otherwise the message.</summary>
 internal static class ApiRefusal
 {
     /// <summary>Bytes read of an error's body; a set with 5 MiB of invalid lines still fits.</summary>
@@ -24,11 +24,16 @@ internal static class ApiRefusal
             return new CliException($"{endpoint.Display} answered {status} without couic's error format ({hint})");
         }
 
-        string message = InOurWords(error.Message);
-        var lines = new List<string> { $"the daemon refused: {status} {error.Code}: {message}{Hint(status, endpoint)}" };
+        // The message of the whole repeats those of its fields.
+        var lines = new List<string>();
         foreach ((string field, FieldError fault) in error.Errors ?? [])
         {
-            lines.Add($"{Printable.Escape(field)}: {InOurWords(fault.Message)} ({fault.Code})");
+            lines.Add($"{(field is "cidr" ? "" : Printable.Escape(field) + ": ")}{InOurWords(fault.Message)}");
+        }
+
+        if (lines.Count == 0)
+        {
+            lines.Add(InOurWords(error.Message) + Hint(status, endpoint));
         }
 
         if (status is 400 or 404 or 405 && NewPaths.Any(end => path.Split('?')[0].EndsWith(end, StringComparison.Ordinal)))
@@ -36,8 +41,16 @@ internal static class ApiRefusal
             lines.Add($"the daemon seems to be older than couicctl {ProductVersion.Text}, which is the first that asks for this");
         }
 
-        return new CliException(lines) { Status = status };
+        return new CliException(lines) { ExitStatus = ExitStatusOf(status) };
     }
+
+    private static int ExitStatusOf(int status) => status switch
+    {
+        401 or 403 or 422 => ExitStatus.Refused,
+        404 => ExitStatus.Absent,
+        409 => ExitStatus.Present,
+        _ => ExitStatus.Failure,
+    };
 
     /// <summary>The daemon advises query parameters; couicctl has options.</summary>
     private static string InOurWords(string message) =>
@@ -66,26 +79,28 @@ internal static class ConnectFailure
 {
     private const int NoAccess = 13;
 
-    public static CliException Explain(HttpRequestException e, Endpoint endpoint, string? certificateRefusal)
+    public static CliException Explain(HttpRequestException e, Endpoint endpoint, string? certificateRefusal) =>
+        new($"cannot reach the daemon at {endpoint.Display}: {Cause(e, endpoint, certificateRefusal)}") { ExitStatus = ExitStatus.Unreachable };
+
+    private static string Cause(HttpRequestException e, Endpoint endpoint, string? certificateRefusal)
     {
-        string where = $"cannot reach the daemon at {endpoint.Display}: ";
         if (certificateRefusal is not null)
         {
-            return new CliException($"{where}{certificateRefusal} (set \"ca_file\" to the authority that signed it, or \"host\" to its name)");
+            return $"{certificateRefusal} (set \"ca_file\" to the authority that signed it, or \"host\" to its name)";
         }
 
         if (FindSocketError(e) is { } socket)
         {
-            return new CliException(where + Cause(socket, endpoint));
+            return Cause(socket, endpoint);
         }
 
         return e.HttpRequestError switch
         {
-            HttpRequestError.SecureConnectionError => new CliException($"{where}it does not speak TLS (\"tls = false\"? or the wrong \"port\")"),
-            HttpRequestError.NameResolutionError => new CliException($"{where}the name is unknown (check \"host\")"),
-            HttpRequestError.InvalidResponse => new CliException($"{where}it does not speak HTTP (is \"port\" right? does it need \"tls = true\"?)"),
-            HttpRequestError.ResponseEnded => new CliException($"{where}it closed the connection without an answer (see its log: journalctl -u couic)"),
-            _ => new CliException($"{where}{SystemErrors.Text(e.InnerException ?? e)}"),
+            HttpRequestError.SecureConnectionError => "it does not speak TLS (\"tls = false\"? or the wrong \"port\")",
+            HttpRequestError.NameResolutionError => "the name is unknown (check \"host\")",
+            HttpRequestError.InvalidResponse => "it does not speak HTTP (is \"port\" right? does it need \"tls = true\"?)",
+            HttpRequestError.ResponseEnded => "it closed the connection without an answer (see its log: journalctl -u couic)",
+            _ => SystemErrors.Text(e.InnerException ?? e),
         };
     }
 

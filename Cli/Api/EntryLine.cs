@@ -11,8 +11,35 @@ internal readonly ref struct EntryLine
     /// <summary>UTF-8; empty for none.</summary>
     public ReadOnlySpan<byte> Tag { get; private init; }
 
+    public bool HasTag { get; private init; }
+
     /// <summary>Seconds since 1970, 0 for never.</summary>
     public ulong Expiration { get; private init; }
+
+    public bool HasExpiration { get; private init; }
+
+    /// <summary>Whether an object describes the list instead of an entry: <c>{"type":"metadata", …}</c>, or the first line of an export.</summary>
+    public static bool IsMetadata(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        bool isMetadata = false;
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("cidr"u8))
+            {
+                return false;
+            }
+
+            bool isType = reader.ValueTextEquals("type"u8);
+            isMetadata |= reader.ValueTextEquals("couic_export"u8);
+            reader.Read();
+            isMetadata |= isType && reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("metadata"u8);
+            reader.Skip();
+        }
+
+        return isMetadata;
+    }
 
     /// <exception cref="JsonException">The text is not an entry.</exception>
     public static EntryLine Parse(ReadOnlySpan<byte> json)
@@ -20,6 +47,7 @@ internal readonly ref struct EntryLine
         var reader = new Utf8JsonReader(json);
         ReadOnlySpan<byte> cidr = default, tag = default;
         ulong expiration = 0;
+        bool hasTag = false, hasExpiration = false;
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -35,11 +63,13 @@ internal readonly ref struct EntryLine
             else if (reader.ValueTextEquals("tag"u8))
             {
                 tag = Text(ref reader);
+                hasTag = true;
             }
             else if (reader.ValueTextEquals("expiration"u8))
             {
                 reader.Read();
                 expiration = reader.TokenType == JsonTokenType.Number && reader.TryGetUInt64(out ulong value) ? value : throw new JsonException();
+                hasExpiration = true;
             }
             else
             {
@@ -47,8 +77,8 @@ internal readonly ref struct EntryLine
             }
         }
 
-        return Cidr.TryParse(cidr, out Cidr parsed) == CidrFault.None
-            ? new EntryLine { Cidr = parsed, Tag = tag, Expiration = expiration }
+        return Cidr.TryParse(cidr, out Cidr parsed) == CidrFault.None || Cidr.TryParseAddress(cidr, out parsed)
+            ? new EntryLine { Cidr = parsed, Tag = tag, HasTag = hasTag, Expiration = expiration, HasExpiration = hasExpiration }
             : throw new JsonException();
     }
 

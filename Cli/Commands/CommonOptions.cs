@@ -28,7 +28,16 @@ internal static class CommonOptions
     public static readonly OptionSpec Extend =
         new("extend", '\0', null, "Add the tag to an existing entry; the later expiration counts, and each tag keeps its own") { NotWith = "update" };
 
+    public static readonly OptionSpec IfExists = new("if-exists", '\0', null, "Succeed even if there is no such entry");
+
+    public static readonly OptionSpec IfAbsent = new("if-absent", '\0', null, "Leave an existing entry unchanged and succeed") { NotWith = "update" };
+
+    public static readonly OptionSpec DryRun = new("dry-run", '\0', null, "Report what would change, and change nothing");
+
     public static readonly ArgumentSpec Cidr = new("CIDR", "Network such as 192.0.2.0/24 or 2001:db8::/32; a bare address means its /32 or /128");
+
+    public static readonly ArgumentSpec Cidrs = new(
+        "CIDR", "Networks such as 192.0.2.0/24, addresses, or ranges such as 192.0.2.1-192.0.2.9", Occurs: Occurs.AnyNumber);
 
     public static readonly ArgumentSpec Policy = new("POLICY", "drop or ignore", ValueKind.Policy);
 
@@ -45,7 +54,19 @@ internal static class CommonOptions
 
     /// <exception cref="UsageException">The argument is not a CIDR.</exception>
     public static Cidr CidrArgument(this Invocation invocation, int index) =>
-        Values.CidrArgument.TryParse(invocation.Argument(index), out Cidr cidr) is { } fault ? throw new UsageException(fault) : cidr;
+        NetworkText.TryParse(invocation.Argument(index), out Cidr cidr) is { } fault ? throw new UsageException(fault) : cidr;
+
+    /// <summary>The networks of all arguments; a range gives several.</summary>
+    /// <exception cref="UsageException">An argument is not a network; all faults are reported.</exception>
+    public static List<Cidr> CidrArguments(this Invocation invocation, params IEnumerable<string?> otherFaults)
+    {
+        var cidrs = new List<Cidr>();
+        ThrowIfAny([.. invocation.Parsed.Arguments.Select(argument => NetworkText.TryParse(argument, cidrs)), .. otherFaults]);
+        return cidrs;
+    }
+
+    /// <summary>Prints a note for the operator on standard error.</summary>
+    public static void Note(this Invocation invocation, string text) => invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {text}");
 
     /// <summary>Throws if there is a fault; reports all of them at once.</summary>
     /// <exception cref="UsageException">There is a fault.</exception>

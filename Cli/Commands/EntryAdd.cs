@@ -6,22 +6,25 @@ using Couic.Store;
 
 namespace Couic.Cli.Commands;
 
-/// <summary><c>drop add</c>, <c>ignore add</c>.</summary>
+/// <summary><c>drop add</c>, <c>ignore add</c>: one network by its own request, several by one bulk request.</summary>
 internal static class EntryAdd
 {
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "add",
-        Summary = policy == Policy.Drop ? "Drop packets from a network" : "Never drop packets from a network",
+        Summary = policy == Policy.Drop ? "Drop packets from networks" : "Never drop packets from networks",
         Details =
         [
-            "The rule is in force when the command returns. Host bits are cleared: 192.0.2.7/24 becomes 192.0.2.0/24. "
+            "The rules are in force when the command returns. Host bits are cleared: 192.0.2.7/24 becomes 192.0.2.0/24. "
             + "Entries are lost at a restart; entries that must survive belong in a set (see \"couicctl sets --help\").",
         ],
-        Arguments = [CommonOptions.Cidr],
-        Options = [CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, GuardOptions.Force, CommonOptions.Json],
+        Arguments = [CommonOptions.Cidrs with { Occurs = Occurs.AtLeastOnce }],
+        Options =
+        [
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, CommonOptions.IfAbsent, GuardOptions.Force, CommonOptions.Json,
+        ],
         Examples = policy == Policy.Drop
-            ? ["couicctl drop add 192.0.2.7", "couicctl drop add 2001:db8:bad::/48 -t scanners -e 1d12h"]
+            ? ["couicctl drop add 192.0.2.7", "couicctl drop add 2001:db8:bad::/48 192.0.2.0/24 -t scanners -e 1d12h"]
             : ["couicctl ignore add 198.51.100.0/24 -t office"],
         Run = Run,
     };
@@ -30,36 +33,75 @@ internal static class EntryAdd
     {
         Policy policy = invocation.PolicyOfCommand();
         string tag = invocation.Option("tag") ?? "";
-        CommonOptions.ThrowIfAny(
-            CidrArgument.TryParse(invocation.Argument(0), out Cidr cidr),
+        List<Cidr> cidrs = invocation.CidrArguments(
             CommonOptions.TagFault(tag),
             TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
         bool guarded = policy == Policy.Drop && !invocation.Has("force");
-        if (guarded && cidr.Length == 0)
+        if (guarded)
         {
-            throw new UsageException(OperatorGuard.EverythingObjection(cidr));
+            CommonOptions.ThrowIfAny(cidrs.Where(cidr => cidr.Length == 0).Select(OperatorGuard.EverythingObjection));
         }
 
         using ApiClient api = invocation.Connect();
-        if (new OperatorGuard(invocation, api, guarded).Objection(cidr) is { } objection)
+        var guard = new OperatorGuard(invocation, api, guarded);
+        string[] objections = [.. cidrs.Select(guard.Objection).OfType<string>()];
+        if (objections.Length > 0)
         {
-            throw new CliException(objection);
+            throw new CliException(objections) { ExitStatus = ExitStatus.Refused };
         }
 
-        // The remaining time counts from the request, so that it does not depend on the duration of the request.
         DateTimeOffset now = invocation.Context.Clock.GetUtcNow();
-        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, CommonOptions.ExpiryOf(seconds, now));
-        string? update = invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null;
-        ApiAnswer answer = invocation.Noted(
-            api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation, policy, update), entry, WireJson.Default.NewEntry));
+        ulong expiration = CommonOptions.ExpiryOf(seconds, now);
+        return cidrs is [var only] ? AddOne(invocation, api, policy, only, tag, expiration, now) : AddAll(invocation, api, policy, cidrs, tag, expiration);
+    }
+
+    private static int AddOne(Invocation invocation, ApiClient api, Policy policy, Cidr cidr, string tag, ulong expiration, DateTimeOffset now)
+    {
+        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, expiration);
+        string? conflict = invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null;
+        ApiAnswer answer;
+        try
+        {
+            answer = invocation.Noted(api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation, policy, conflict), entry, WireJson.Default.NewEntry));
+        }
+        catch (CliException e) when (e.ExitStatus == ExitStatus.Present && invocation.Has("if-absent"))
+        {
+            invocation.Note(e.Messages[0]);
+            return ExitStatus.Success;
+        }
+
         string mapped = $"{cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those";
         if (cidr.IsV4Mapped && !answer.Warnings.Contains(mapped))
         {
-            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {mapped}"); // daemons of 1.x do not say so
+            invocation.Note(mapped); // daemons of 1.x do not warn
         }
 
         EntryInspect.Print(invocation, policy, answer, api, now);
         return ExitStatus.Success;
+    }
+
+    private static int AddAll(Invocation invocation, ApiClient api, Policy policy, List<Cidr> cidrs, string tag, ulong expiration)
+    {
+        string conflict = invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep";
+        ImportSource source = ImportSource.Of(cidrs);
+        using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} add");
+        using BulkContent content = BulkContent.Additions(source, tag, expiration, progress);
+        ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{Query(invocation, policy, $"on_conflict={conflict}")}", content);
+        BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
+        if (invocation.Has("json"))
+        {
+            IndentedJson.Write(invocation.Context.Output, answer.Body);
+        }
+        else
+        {
+            string present = result.Unchanged == 0 ? "" : $", {Quantity.Grouped(result.Unchanged)} unchanged";
+            string updated = result.Updated == 0 ? "" : $", {Quantity.Grouped(result.Updated)} updated";
+            invocation.Out.WriteLine($"{Quantity.Grouped(result.Created)} added to {policy.Name()}{updated}{present}");
+        }
+
+        invocation.Noted(answer);
+        return BulkReport.Rejections(invocation, result, index => cidrs[(int)index].ToString())
+            ?? (result.Unchanged > 0 && conflict == "keep" && !invocation.Has("if-absent") ? ExitStatus.Present : ExitStatus.Success);
     }
 
     /// <summary>

@@ -12,7 +12,7 @@ internal static class EntryCommands
     {
         Name = policy.Name(),
         Summary = policy == Policy.Drop ? "Networks whose packets are dropped" : "Networks whose packets always pass, even if drop covers them",
-        Commands = [EntryAdd.Spec(policy), EntryDelete.Spec(policy), EntryList.Spec(policy), EntryInspect.Spec(policy), EntryImport.Spec(policy)],
+        Commands = [EntryAdd.Spec(policy), EntryDelete.Spec(policy), EntryDelete.Flush(policy), EntryList.Spec(policy), EntryInspect.Spec(policy), EntryImport.Spec(policy)],
     };
 }
 
@@ -61,7 +61,14 @@ internal static class EntryInspect
         Policy policy = invocation.PolicyOfCommand();
         Cidr cidr = invocation.CidrArgument(0);
         using ApiClient api = invocation.Connect();
-        Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api, invocation.Context.Clock.GetUtcNow());
-        return ExitStatus.Success;
+        try
+        {
+            Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api, invocation.Context.Clock.GetUtcNow());
+            return ExitStatus.Success;
+        }
+        catch (CliException e) when (e.ExitStatus == ExitStatus.Absent)
+        {
+            throw Neighbourhood.Absent(api, policy, cidr);
+        }
     }
 }

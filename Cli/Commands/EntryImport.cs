@@ -44,23 +44,22 @@ internal static class EntryImport
         string tag = invocation.Option("tag") ?? "";
         CommonOptions.ThrowIfAny(
             CommonOptions.TagFault(tag), TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
-        Stream file = LineFile.Open(invocation.Context, invocation.Argument(0));
-        using var lines = new CidrLines(file) { TakesEntries = true };
-        using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = file.CanSeek ? file.Length : null };
+        using NetworkList lines = NetworkList.Open(invocation.Context, invocation.Argument(0), out long? size);
+        using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = size };
         using ApiClient api = invocation.Connect();
         bool isGuarded = policy == Policy.Drop && !invocation.Has("force");
         var source = new ImportSource(lines, new OperatorGuard(invocation, api, isGuarded).Objection);
         string path = $"{EntryPath.Of(policy)}/bulk" + invocation.GuardedQuery(
             $"on_conflict={(invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep")}", invocation.Has("dry-run") ? "dry_run=true" : null);
-        using var content = new ImportContent(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
+        using var content = BulkContent.Additions(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();
         return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord), answer);
     }
 
-    private static ApiAnswer Send(ApiClient api, string path, ImportContent content)
+    /// <summary>Sends a bulk request of any length.</summary>
+    public static ApiAnswer Send(ApiClient api, string path, BulkContent content)
     {
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
         try
         {
             return api.Send(HttpMethod.Post, path, content, Timeout.InfiniteTimeSpan);
@@ -73,67 +72,107 @@ internal static class EntryImport
 
     private static int Summarize(Invocation invocation, Policy policy, ImportSource source, BulkRecord result, ApiAnswer answer)
     {
+        BulkReport.AddTo(source.Rejections, result, source.LineOf);
+        string done = invocation.Has("dry-run") ? $"Dry run, {policy.Name()} would have" : $"Imported into {policy.Name()}";
+        invocation.Out.WriteLine(
+            $"{done}: {result.Created} created, {result.Updated} updated, {result.Unchanged} unchanged, {source.Rejections.Count} rejected");
+        invocation.Context.Flush();
+        invocation.Noted(answer);
+        return BulkReport.Print(invocation, source.Rejections) ?? ExitStatus.Success;
+    }
+}
+
+/// <summary>Reports the rejections of a bulk request.</summary>
+internal static class BulkReport
+{
+    /// <returns>The exit status of a failure; null without rejections.</returns>
+    public static int? Rejections(Invocation invocation, BulkRecord result, ImportSource source)
+    {
+        AddTo(source.Rejections, result, source.LineOf);
+        return Print(invocation, source.Rejections);
+    }
+
+    /// <param name="nameOf">The network with an index.</param>
+    /// <inheritdoc cref="Rejections(Invocation, BulkRecord, ImportSource)"/>
+    public static int? Rejections(Invocation invocation, BulkRecord result, Func<ulong, string> nameOf)
+    {
+        invocation.Context.Flush();
+        foreach (BulkRejection rejection in result.Rejected ?? [])
+        {
+            string message = Printable.Escape(rejection.Message), name = nameOf(rejection.Index);
+            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: {(message.Contains(name, StringComparison.Ordinal) ? "" : name + ": ")}{message}");
+        }
+
+        return result.RejectedCount == 0 && result.Rejected is null or [] ? null : ExitStatus.Refused;
+    }
+
+    public static void AddTo(ImportRejections rejections, BulkRecord result, Func<ulong, int> lineOf)
+    {
         BulkRejection[] listed = result.Rejected ?? [];
         foreach (BulkRejection rejection in listed)
         {
-            source.Rejections.Add(source.LineOf(rejection.Index), $"{Printable.Escape(rejection.Message)} ({rejection.Code})");
+            rejections.Add(lineOf(rejection.Index), $"{Printable.Escape(rejection.Message)} ({rejection.Code})");
         }
 
-        source.Rejections.AddUnlisted((long)Math.Max(result.RejectedCount, (ulong)listed.Length) - listed.Length);
-        string done = invocation.Has("dry-run") ? $"Dry run, {policy.Name()} would have" : $"Imported into {policy.Name()}";
-        invocation.Out.WriteLine(
-            $"{done}: {result.Created} created, {result.Updated} updated, {result.Unchanged} unchanged, {Count(source.Rejections.Count)} rejected");
-        invocation.Context.Flush();
-        invocation.Noted(answer);
-        return Report(invocation, source);
+        rejections.AddUnlisted((long)Math.Max(result.RejectedCount, (ulong)listed.Length) - listed.Length);
     }
 
-    private static int Report(Invocation invocation, ImportSource source)
+    public static int? Print(Invocation invocation, ImportRejections rejections)
     {
         invocation.Context.Flush();
-        foreach (string line in source.Rejections.Lines())
+        foreach (string line in rejections.Lines())
         {
             invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: {line}");
         }
 
-        return source.Rejections.Count == 0 ? ExitStatus.Success : ExitStatus.Failure;
+        return rejections.Count == 0 ? null : ExitStatus.Failure;
     }
-
-    private static string Count(long count) => count.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>Iterates over the valid lines of an import; records the rejected ones and the line number of each item.</summary>
+/// <summary>Iterates over the valid lines of a list; records the rejected ones and the line number of each item.</summary>
 /// <param name="objection">Returns why a network must not be sent; null if it may.</param>
-internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objection)
+internal sealed class ImportSource(NetworkList list, Func<Cidr, string?> objection)
 {
+    /// <summary>Networks in memory; they need no check.</summary>
+    public static ImportSource Of(List<Cidr> cidrs)
+    {
+        var text = new MemoryStream(cidrs.Count * 20);
+        Span<byte> line = stackalloc byte[Cidr.MaxTextLength + 1];
+        foreach (Cidr cidr in cidrs)
+        {
+            int length = cidr.Network.Format(line);
+            line[length++] = (byte)'\n';
+            text.Write(line[..length]);
+        }
+
+        text.Position = 0;
+        return new ImportSource(new NetworkList(text, TimeProvider.System), static _ => null);
+    }
+
     /// <summary>Item numbers at which the offset between item and line changes, with the line.</summary>
     private readonly List<(ulong Index, int Line)> _jumps = [];
 
     public ImportRejections Rejections { get; } = new();
 
-    /// <summary>Number of valid lines so far.</summary>
+    /// <summary>Number of valid networks so far.</summary>
     public int Sent { get; private set; }
 
-    /// <summary>Tag and expiration of the last valid line as JSON members; null when it has none.</summary>
-    public string? Members => lines.Members;
-
     /// <summary>Bytes read so far.</summary>
-    public long Position => lines.Position;
+    public long Position => list.Position;
 
-    public bool TryNext(out Cidr cidr)
+    public bool TryNext(out ListItem item)
     {
-        while (lines.TryNext(allowBareAddress: true, out cidr, out string? fault))
+        while (list.TryNext(out item))
         {
-            fault ??= objection(cidr);
-            if (fault is not null)
+            if ((item.Fault ?? objection(item.Cidr)) is { } fault)
             {
-                Rejections.Add(lines.Number, fault);
+                Rejections.Add(item.Line, fault);
                 continue;
             }
 
-            if (_jumps.Count == 0 || (int)((ulong)Sent - _jumps[^1].Index) + _jumps[^1].Line != lines.Number)
+            if (_jumps.Count == 0 || (int)((ulong)Sent - _jumps[^1].Index) + _jumps[^1].Line != item.Line)
             {
-                _jumps.Add(((ulong)Sent, lines.Number));
+                _jumps.Add(((ulong)Sent, item.Line));
             }
 
             Sent++;
@@ -151,44 +190,43 @@ internal sealed class ImportSource(CidrLines lines, Func<Cidr, string?> objectio
     }
 }
 
-/// <summary>The body of an import: one JSON object per line, written while the file is read.</summary>
-internal sealed class ImportContent : HttpContent
+/// <summary>The body of a bulk request: one JSON value per line, written while the list is read.</summary>
+internal sealed class BulkContent : HttpContent
 {
     /// <summary>Maximum bytes of a line: network, tag, expiration and JSON syntax.</summary>
     private const int LongestLine = 256;
 
     private readonly ImportSource _source;
     private readonly ProgressBar _progress;
-    private readonly byte[] _suffix;
+    private readonly bool _isRemoval;
+    private readonly string _tag;
+    private readonly ulong _expiration;
 
-    /// <param name="tag">Valid by the tag rule, so it needs no escaping.</param>
-    public ImportContent(ImportSource source, string tag, ulong expiration, ProgressBar progress)
+    private BulkContent(ImportSource source, ProgressBar progress, bool isRemoval, string tag, ulong expiration)
     {
-        _source = source;
-        _progress = progress;
-        string tagJson = tag.Length == 0 ? "null" : $"\"{tag}\"";
-        _suffix = Suffix($"\"tag\":{tagJson},\"expiration\":{expiration}");
+        (_source, _progress, _isRemoval, _tag, _expiration) = (source, progress, isRemoval, tag, expiration);
+        Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
     }
 
-    /// <summary>Why the file could not be read completely; the request failed for that reason.</summary>
+    /// <summary>Why the list could not be read completely; the request failed for that reason.</summary>
     public CliException? SourceFailure { get; private set; }
+
+    /// <param name="tag">Tag of lines without one; valid by the tag rule, so it needs no escaping.</param>
+    /// <param name="expiration">Expiration of lines without one.</param>
+    public static BulkContent Additions(ImportSource source, string tag, ulong expiration, ProgressBar progress) => new(source, progress, false, tag, expiration);
+
+    public static BulkContent Removals(ImportSource source, ProgressBar progress) => new(source, progress, true, "", 0);
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         byte[] buffer = new byte[65536];
-        int room = buffer.Length - LongestLine;
         int length = 0;
         try
         {
-            while (_source.TryNext(out Cidr cidr))
+            while (_source.TryNext(out ListItem item))
             {
-                "{\"cidr\":\""u8.CopyTo(buffer.AsSpan(length));
-                length += 9;
-                length += cidr.Format(buffer.AsSpan(length));
-                byte[] suffix = _source.Members is { } members ? Suffix(members) : _suffix;
-                suffix.CopyTo(buffer, length);
-                length += suffix.Length;
-                if (length > room)
+                length += Write(buffer.AsSpan(length), item);
+                if (length > buffer.Length - LongestLine)
                 {
                     stream.Write(buffer, 0, length);
                     length = 0;
@@ -205,7 +243,32 @@ internal sealed class ImportContent : HttpContent
         stream.Write(buffer, 0, length);
     }
 
-    private static byte[] Suffix(string members) => Encoding.UTF8.GetBytes($"\",{members}}}\n");
+    private int Write(Span<byte> to, in ListItem item)
+    {
+        int n = Append(to, _isRemoval ? "\""u8 : "{\"cidr\":\""u8);
+        n += item.Cidr.Format(to[n..]);
+        if (_isRemoval)
+        {
+            return n + Append(to[n..], "\"\n"u8);
+        }
+
+        string tag = item.Tag ?? _tag;
+        n += Append(to[n..], tag.Length == 0 ? "\",\"tag\":null,\"expiration\":"u8 : "\",\"tag\":\""u8);
+        if (tag.Length > 0)
+        {
+            n += Encoding.UTF8.GetBytes(tag, to[n..]);
+            n += Append(to[n..], "\",\"expiration\":"u8);
+        }
+
+        _ = (item.Expiration ?? _expiration).TryFormat(to[n..], out int digits, provider: CultureInfo.InvariantCulture);
+        return n + digits + Append(to[(n + digits)..], "}\n"u8);
+    }
+
+    private static int Append(Span<byte> to, ReadOnlySpan<byte> text)
+    {
+        text.CopyTo(to);
+        return text.Length;
+    }
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context)
     {
@@ -221,7 +284,7 @@ internal sealed class ImportContent : HttpContent
 }
 
 /// <summary>The rejected lines of an import: the first hundred with reasons, the others counted.</summary>
-internal sealed class ImportRejections
+internal sealed class ImportRejections(string? file = null)
 {
     private const int MaxListed = 100;
 
@@ -246,12 +309,12 @@ internal sealed class ImportRejections
     {
         foreach ((int line, string reason) in _listed.OrderBy(r => r.Line))
         {
-            yield return $"line {line}: {reason}";
+            yield return $"{(file is null ? "" : $"{file}: ")}line {line}: {reason}";
         }
 
         if (Count > _listed.Count)
         {
-            yield return $"and {Count - _listed.Count} more lines";
+            yield return $"and {Quantity.Grouped((ulong)(Count - _listed.Count))} more lines";
         }
     }
 }

@@ -132,7 +132,7 @@ internal static class GuardOptions
     {
         foreach (string warning in answer.Warnings)
         {
-            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {Printable.Escape(warning)}");
+            invocation.Note(Printable.Escape(warning));
         }
 
         return answer;

@@ -34,7 +34,7 @@ internal static class SetSource
 
         foreach (string entry in invocation.Parsed.Arguments.Skip(2))
         {
-            if (CidrArgument.TryParse(entry, out _) is { } fault)
+            if (NetworkText.TryParse(entry, out _) is { } fault)
             {
                 yield return fault;
             }
@@ -62,7 +62,7 @@ internal static class SetSource
 
         return [.. invocation.Parsed.Arguments.Skip(2).Select(text =>
         {
-            _ = CidrArgument.TryParse(text, out Cidr cidr);
+            _ = NetworkText.TryParse(text, out Cidr cidr);
             return cidr.ToString();
         })];
     }
@@ -83,25 +83,25 @@ internal static class SetSource
     {
         invocation.Out.WriteLine($"Reading CIDRs from file: {file}");
         var entries = new List<string>();
-        var faults = new List<string>();
-        using (var lines = new CidrLines(LineFile.Open(invocation.Context, file)))
+        var faults = new ImportRejections(file);
+        using (NetworkList list = NetworkList.Open(invocation.Context, file, out _))
         {
-            while (lines.TryNext(allowBareAddress: true, out Cidr cidr, out string? fault))
+            while (list.TryNext(out ListItem item))
             {
-                if (fault is null)
+                if (item.Fault is null)
                 {
-                    entries.Add(cidr.ToString());
+                    entries.Add(item.Cidr.ToString());
                 }
                 else
                 {
-                    faults.Add($"{file}: line {lines.Number}: {fault}");
+                    faults.Add(item.Line, item.Fault);
                 }
             }
         }
 
         if (faults.Count > 0)
         {
-            throw new CliException(faults);
+            throw new CliException([.. faults.Lines()]);
         }
 
         invocation.Out.WriteLine($"Loaded {entries.Count} CIDRs from file");

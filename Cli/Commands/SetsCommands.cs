@@ -41,7 +41,7 @@ internal static class SetsCommands
         var guard = new OperatorGuard(invocation, api, policy == Policy.Drop && !invocation.Has(GuardOptions.Force.Long));
         foreach (string entry in set.Entries)
         {
-            if (CidrArgument.TryParse(entry, out Cidr cidr) is null && guard.Objection(cidr, "--force") is { } objection)
+            if (NetworkText.TryParse(entry, out Cidr cidr) is null && guard.Objection(cidr, "--force") is { } objection)
             {
                 throw new CliException(objection);
             }

@@ -15,9 +15,9 @@ internal static class Status
         Summary = "Show the daemon on one screen: version, interfaces, tables, peers, last reload",
         Details =
         [
-            "With --check it prints what is wrong, a line a fault with what to do, and nothing when all is well. The exit status is 0 when every interface "
+            "With --check it prints one line per fault with what to do, and nothing otherwise. The exit status is 0 when every interface "
             + "is filtered, sets and configuration are loaded as they stand on disk, no table is full, peers hold the same rules, and kernel and daemon "
-            + "agree; 1 when something of that is not so; 2 when the daemon cannot be asked.",
+            + "agree; 1 otherwise; 3 when the daemon cannot be reached.",
         ],
         Options = [new OptionSpec("check", '\0', null, "Report health by the exit status, and name each fault"), CommonOptions.Json],
         Examples = ["couicctl status", "couicctl status --check"],

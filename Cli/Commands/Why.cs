@@ -54,7 +54,7 @@ internal static class Why
 
     private static Cidr Address(string text)
     {
-        string? fault = CidrArgument.TryParse(text, out Cidr cidr);
+        string? fault = NetworkText.TryParse(text, out Cidr cidr);
         if (fault is null && cidr.Length < cidr.MaxLength)
         {
             throw new UsageException($"\"{text}\" is a network; why explains one address, such as {cidr.AddressText()}");

@@ -40,7 +40,7 @@ internal sealed record CompletionNode(
             ? [.. root.Options, CommandLineParser.Help, CommandLineParser.Version]
             : [.. command.Options, .. root.Options, CommandLineParser.Help];
         yield return new CompletionNode(
-            path, children, [.. options], Array.ConvertAll(command.Arguments, a => a.Kind), command.Arguments is [.., { Occurs: Occurs.AnyNumber }]);
+            path, children, [.. options], Array.ConvertAll(command.Arguments, a => a.Kind), command.Arguments is [.., { Repeats: true }]);
         foreach (CommandSpec child in children)
         {
             foreach (CompletionNode node in Walk(path.Length == 0 ? child.Name : $"{path} {child.Name}", child, root))

@@ -170,13 +170,13 @@ internal sealed class CommandLineParser
         }
 
         int given = _parsed.Arguments.Count;
-        int required = command.Arguments.Count(a => a.Occurs == Occurs.Once);
+        int required = command.Arguments.Count(a => a.Occurs is Occurs.Once or Occurs.AtLeastOnce);
         if (given < required)
         {
             throw Fault($"argument {command.Arguments[given].Name} is missing");
         }
 
-        if (given > command.Arguments.Length && !command.Arguments.Any(a => a.Occurs == Occurs.AnyNumber))
+        if (given > command.Arguments.Length && !command.Arguments.Any(a => a.Repeats))
         {
             throw Fault($"unexpected argument \"{_parsed.Arguments[command.Arguments.Length]}\"");
         }

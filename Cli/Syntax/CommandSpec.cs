@@ -8,6 +8,9 @@ internal sealed class CommandSpec
 {
     public required string Name { get; init; }
 
+    /// <summary>Other names that are accepted, but not shown.</summary>
+    public string[] Aliases { get; init; } = [];
+
     /// <summary>One line without a full stop.</summary>
     public required string Summary { get; init; }
 
@@ -29,7 +32,7 @@ internal sealed class CommandSpec
     /// <summary>Runs the command and returns the exit status; null for a group of commands.</summary>
     public Func<Invocation, int>? Run { get; init; }
 
-    public CommandSpec? Find(string name) => Array.Find(Commands, c => c.Name == name);
+    public CommandSpec? Find(string name) => Array.Find(Commands, c => c.Name == name || c.Aliases.Contains(name));
 }
 
 internal enum Occurs
@@ -37,6 +40,7 @@ internal enum Occurs
     Once,
     Optional,
     AnyNumber,
+    AtLeastOnce,
 }
 
 /// <summary>A positional argument.</summary>
@@ -44,11 +48,14 @@ internal enum Occurs
 /// <param name="Summary">One line of help, no full stop.</param>
 internal sealed record ArgumentSpec(string Name, string Summary, ValueKind Kind = ValueKind.Text, Occurs Occurs = Occurs.Once)
 {
+    public bool Repeats => Occurs is Occurs.AnyNumber or Occurs.AtLeastOnce;
+
     /// <summary>The argument in a usage line.</summary>
     public string Usage => Occurs switch
     {
         Occurs.Once => Name,
         Occurs.Optional => $"[{Name}]",
+        Occurs.AtLeastOnce => $"{Name}...",
         _ => $"[{Name}...]",
     };
 }
@@ -89,4 +96,6 @@ internal enum ValueKind
     SetName,
     ClientName,
     CommandPath,
+    Tag,
+    Cidr,
 }

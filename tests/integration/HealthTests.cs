@@ -21,7 +21,7 @@ public sealed class HealthTests : IDisposable
         Assert.Equal(JsonValueKind.Null, Status(daemon).GetProperty("last_reload").ValueKind);
         daemon.End();
         Shell.Result gone = daemon.Ctl("status", "--check");
-        Assert.Equal((2, ""), (gone.ExitCode, gone.Out));
+        Assert.Equal((3, ""), (gone.ExitCode, gone.Out));
         Assert.StartsWith("couicctl: ", gone.Error, StringComparison.Ordinal);
     }
 

@@ -66,7 +66,7 @@ public sealed class PeeringTests : IDisposable
 
         Assert.Equal(new Shell.Result(0, "10.77.0.1 holds the same rules\n", ""), node.Ctl("peers", "diff", Lab.InsideV4));
         Assert.Equal(
-            new Shell.Result(1, "", "couicctl: the daemon refused: 404 not_found: no peer \"nobody\" is configured\n"), node.Ctl("peers", "diff", "nobody"));
+            new Shell.Result(6, "", "couicctl: no peer \"nobody\" is configured\n"), node.Ctl("peers", "diff", "nobody"));
 
         // A rule is a difference until the next flush; it may come before the question.
         string difference = "";

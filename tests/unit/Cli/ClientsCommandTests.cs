@@ -93,6 +93,6 @@ public sealed class ClientsCommandTests : IDisposable
     public void ARefusalIsShown()
     {
         _rig.Answering(422, """{"code":"invalid","errors":{},"message":"couicctl cannot be deleted"}""");
-        Assert.Equal(new CliResult(1, "", "couicctl: the daemon refused: 422 invalid: couicctl cannot be deleted\n"), _rig.Run("clients delete couicctl"));
+        Assert.Equal(new CliResult(4, "", "couicctl: couicctl cannot be deleted\n"), _rig.Run("clients delete couicctl"));
     }
 }

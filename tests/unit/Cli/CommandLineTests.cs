@@ -16,7 +16,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("clients make", "unknown command of \"clients\": \"make\" (one of add, inspect, list, delete); see \"couicctl clients --help\"")]
     [InlineData("clients", "a command is missing (one of add, inspect, list, delete); see \"couicctl clients --help\"")]
     [InlineData("drop add", "argument CIDR is missing; see \"couicctl drop add --help\"")]
-    [InlineData("drop add 1.1.1.1 2.2.2.2", "unexpected argument \"2.2.2.2\"; see \"couicctl drop add --help\"")]
+    [InlineData("drop inspect 1.1.1.1 2.2.2.2", "unexpected argument \"2.2.2.2\"; see \"couicctl drop inspect --help\"")]
     [InlineData("drop add 1.1.1.1 --tga x", "unknown option \"--tga\" (did you mean \"--tag\"?); see \"couicctl drop add --help\"")]
     [InlineData("drop add 1.1.1.1 -x", "unknown option \"-x\"; see \"couicctl drop add --help\"")]
     [InlineData("drop add 1.1.1.1 -t", "option \"-t\" needs a value: -t TAG; see \"couicctl drop add --help\"")]
@@ -45,10 +45,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("drop --help", "couicctl drop COMMAND")]
     [InlineData("drop help", "couicctl drop COMMAND")]
     [InlineData("help drop", "couicctl drop COMMAND")]
-    [InlineData("help drop add", "couicctl drop add [OPTIONS] CIDR")]
-    [InlineData("drop help add", "couicctl drop add [OPTIONS] CIDR")]
-    [InlineData("drop add -h", "couicctl drop add [OPTIONS] CIDR")]
-    [InlineData("drop add 1.2.3 -t --help", "couicctl drop add [OPTIONS] CIDR", true)]
+    [InlineData("help drop add", "couicctl drop add [OPTIONS] CIDR...")]
+    [InlineData("drop help add", "couicctl drop add [OPTIONS] CIDR...")]
+    [InlineData("drop add -h", "couicctl drop add [OPTIONS] CIDR...")]
+    [InlineData("drop add 1.2.3 -t --help", "couicctl drop add [OPTIONS] CIDR...", true)]
     [InlineData("help clients add", "couicctl clients add -n NAME -g GROUP [OPTIONS]")]
     public void HelpIsThereAtEveryLevel(string words, string usage, bool isMistake = false)
     {

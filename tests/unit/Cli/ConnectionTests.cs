@@ -14,7 +14,7 @@ public sealed class ConnectionTests : IDisposable
     {
         File.Delete(_rig.SocketPath);
         Assert.Equal(
-            new CliResult(1, "", $"couicctl: cannot reach the daemon at \"{_rig.SocketPath}\": no such socket (is it running? systemctl status couic)\n"),
+            new CliResult(3, "", $"couicctl: cannot reach the daemon at \"{_rig.SocketPath}\": no such socket (is it running? systemctl status couic)\n"),
             _rig.Run("drop list"));
     }
 
@@ -25,7 +25,7 @@ public sealed class ConnectionTests : IDisposable
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Bind(new UnixDomainSocketEndPoint(_rig.SocketPath));
         Assert.Equal(
-            new CliResult(1, "", $"couicctl: cannot reach the daemon at \"{_rig.SocketPath}\": connection refused (is it running? systemctl status couic)\n"),
+            new CliResult(3, "", $"couicctl: cannot reach the daemon at \"{_rig.SocketPath}\": connection refused (is it running? systemctl status couic)\n"),
             _rig.Run("drop list"));
     }
 
@@ -37,7 +37,7 @@ public sealed class ConnectionTests : IDisposable
     {
         _rig.Daemon.Answer = _ => new StubAnswer(200) { Raw = raw };
         CliResult result = _rig.Run("drop inspect 1.2.3.4");
-        Assert.Equal(1, result.Status);
+        Assert.Equal(3, result.Status);
         Assert.Equal($"couicctl: cannot reach the daemon at \"{_rig.SocketPath}\": it closed the connection without an answer (see its log: journalctl -u couic)\n", result.Error);
     }
 
@@ -46,7 +46,7 @@ public sealed class ConnectionTests : IDisposable
     {
         _rig.Daemon.Answer = _ => new StubAnswer(200) { Raw = "220 mail.example ESMTP\r\n\r\n" };
         CliResult result = _rig.Run("drop inspect 1.2.3.4");
-        Assert.Equal(1, result.Status);
+        Assert.Equal(3, result.Status);
         Assert.Equal($"couicctl: cannot reach the daemon at \"{_rig.SocketPath}\": it does not speak HTTP (is \"port\" right? does it need \"tls = true\"?)\n", result.Error);
     }
 }

@@ -144,8 +144,8 @@ public sealed class ImportTests : IDisposable
         _rig.Daemon.AnswersEarly = true;
         _rig.Daemon.Answer = _ => new StubAnswer(401, """{"code":"unauthorized","errors":{},"message":"unauthorized"}""");
         CliResult result = _rig.Run("drop import -");
-        Assert.Equal(1, result.Status);
-        Assert.StartsWith("couicctl: the daemon refused: 401 unauthorized: unauthorized (the token in", result.Error, StringComparison.Ordinal);
+        Assert.Equal(4, result.Status);
+        Assert.StartsWith("couicctl: unauthorized (the token in", result.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -82,7 +82,7 @@ public sealed class RemoteTests : IDisposable
         Serve(null, "127.0.0.1", "");
         _remote!.Dispose();
         CliResult result = _rig.Run("drop list");
-        Assert.Equal((1, ""), (result.Status, result.Out));
+        Assert.Equal((3, ""), (result.Status, result.Out));
         Assert.EndsWith(": connection refused (is it running there, and is \"port\" right?)\n", result.Error, StringComparison.Ordinal);
     }
 
@@ -129,7 +129,7 @@ public sealed class RemoteTests : IDisposable
     private CliResult Refused()
     {
         CliResult result = _rig.Run("drop list");
-        Assert.Equal((1, ""), (result.Status, result.Out));
+        Assert.Equal((3, ""), (result.Status, result.Out));
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
         Assert.Empty(_remote!.Requests);
         return result;

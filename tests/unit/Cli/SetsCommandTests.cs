@@ -115,7 +115,7 @@ public sealed class SetsCommandTests : IDisposable
     {
         _rig.Answering(422, """{"code":"invalid","errors":{"line 3":{"code":"invalid","message":"drop/a.couic: nonsense"}},"message":"sets are unchanged"}""");
         Assert.Equal(
-            new CliResult(1, "", "couicctl: the daemon refused: 422 invalid: sets are unchanged\ncouicctl: line 3: drop/a.couic: nonsense (invalid)\n"),
+            new CliResult(4, "", "couicctl: line 3: drop/a.couic: nonsense\n"),
             _rig.Run("sets reload"));
     }
 

@@ -75,19 +75,19 @@ public sealed class StatusCommandTests : IDisposable
     [InlineData(401, """{"code":"unauthorized","message":"no"}""")]
     [InlineData(200, "nonsense")]
     [InlineData(200, """{"version":"1.9.0","uptime_secs":1}""")]
-    public void Check_DaemonThatCannotBeAsked_IsTwo(int status, string body)
+    public void Check_DaemonThatDoesNotAnswer_IsThree(int status, string body)
     {
         CliResult result = _rig.Answering(status, body).Run("status --check");
-        Assert.Equal((2, ""), (result.Status, result.Out));
+        Assert.Equal((3, ""), (result.Status, result.Out));
         Assert.StartsWith("couicctl: ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Check_NoDaemon_IsTwo()
+    public void Check_NoDaemon_IsThree()
     {
         _rig.Daemon.Dispose();
-        Assert.Equal(2, _rig.Run("status --check").Status);
-        Assert.Equal(1, _rig.Run("status").Status);
+        Assert.Equal(3, _rig.Run("status --check").Status);
+        Assert.Equal(3, _rig.Run("status").Status);
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class StatusCommandTests : IDisposable
     {
         _rig.Answering(400, """{"code":"bad_request","errors":{},"message":"unknown policy"}""");
         Assert.Equal(
-            new CliResult(1, "", "couicctl: the daemon refused: 400 bad_request: unknown policy\ncouicctl: the daemon seems to be older than couicctl 2.0.0, which is the first that asks for this\n"),
+            new CliResult(1, "", "couicctl: unknown policy\ncouicctl: the daemon seems to be older than couicctl 2.0.0, which is the first that asks for this\n"),
             _rig.Run(words));
     }
 
