@@ -1,5 +1,6 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
+using Couic.Cli.Output;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
 using Couic.Store;

@@ -3,7 +3,7 @@ using Couic.Cli.Api;
 using Couic.Cli.Output;
 using Couic.Cli.Syntax;
 using Couic.Cli.Values;
-using Couic.Http.Wire;
+using Couic.Api.Contracts;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
