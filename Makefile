@@ -59,10 +59,10 @@ out/man/.made: out/couic tools/licenses $(wildcard docs/man/*.md tools/man/*.cs 
 
 manual: out/man/.made
 
-run: all ## build, start the daemon on the loopback interface, say what to try
+run: all ## build, start the daemon on the loopback interface, print what to try
 	@tools/run-default
 
-test: lint all manual ## everything that checks the code: lint, unit tests, tests of the built program
+test: lint all manual ## all checks: lint, unit tests, tests of the built program
 	@tools/setup test
 	@tests/run
 
@@ -70,7 +70,7 @@ soak: all ## one hour (SOAK_SECONDS) of mixed load and faults: a picture in out/
 	@tools/setup test
 	@tests/soak/run
 
-soak-peering: all ## hours of it: the simulator's 10,000 seeds, ten runs of the cluster, ten minutes without a peer, without the webhook
+soak-peering: all ## hours: the simulator's 10,000 seeds, ten runs of the cluster, ten minutes without a peer, without the webhook
 	@tools/setup test
 	@COUIC_TEST_SECONDS=86400 COUIC_SIM_SEEDS=10000 tests/run unit/ -- -class '*.SimulatorTests'
 	@COUIC_TEST_SECONDS=86400 COUIC_CLUSTER_RUNS=10 COUIC_CLUSTER_SECONDS=1 COUIC_AWAY_SECONDS=600 COUIC_OUTAGE_SECONDS=600 \
@@ -88,11 +88,11 @@ kernels: deb ## boot kernels from 5.10 to the newest in qemu: a table of checks,
 	@tests/kernels/run $(KERNELS)
 	@tests/kernels/machine $(KERNELS)
 
-lint: all ## build without a warning, dependency directions, formatting, habits
+lint: all ## build without warnings; dependencies between folders, formatting, documentation
 	@tools/setup lint
 	@tools/lint
 
-format: ## rewrite C# and C to the house's formatting
+format: ## format C# and C
 	@tools/setup lint
 	@dotnet format whitespace --folder . --exclude bin obj out
 	@clang-format -i Bpf/*.c Bpf/*.h
@@ -108,7 +108,7 @@ bench-check: all ## some four minutes: fail when a measured promise of the docum
 install: all manual ## install under DESTDIR and PREFIX (/usr)
 	@tools/install '$(DESTDIR)' '$(PREFIX)'
 
-uninstall: ## remove what install put there; configuration and rules stay
+uninstall: ## remove what install installed; configuration and rules stay
 	@tools/uninstall '$(DESTDIR)' '$(PREFIX)'
 
 deb: all manual ## build out/couic_VERSION_ARCH.deb
