@@ -30,6 +30,6 @@ internal sealed class ApiRouter(ClientDirectory clients) : Router
 
     /// <inheritdoc cref="Router.Map"/>
     /// <param name="permission">What the client's group must allow.</param>
-    public void Map(Verb verb, string pattern, Permission permission, Handler handler, bool defers = false, bool ignoresBody = false) =>
-        Map(verb, pattern, handler, new PermissionFilter(clients, permission), defers, ignoresBody);
+    public void Map(Verb verb, string pattern, Permission permission, Handler handler, bool canBatch = false, bool ignoresBody = false) =>
+        Map(verb, pattern, handler, new PermissionFilter(clients, permission), canBatch, ignoresBody);
 }

@@ -14,12 +14,12 @@ internal static class Warnings
     private const int MaxValues = 16;
 
     /// <summary>Adds the header field: one, with a value for each warning.</summary>
-    public static void AddHeader(Exchange exchange, IReadOnlyList<string>? warnings)
+    public static void AddHeader(Response response, IReadOnlyList<string>? warnings)
     {
         if (warnings is { Count: > 0 })
         {
             IEnumerable<string> values = warnings.Take(MaxValues).Select(text => $"299 couic \"{text.Replace('\\', '/').Replace('"', '\'')}\"");
-            exchange.AddHeader("warning"u8, Encoding.ASCII.GetBytes(string.Join(", ", values)));
+            response.AddHeader("warning"u8, Encoding.ASCII.GetBytes(string.Join(", ", values)));
         }
     }
 

@@ -253,7 +253,7 @@ internal sealed partial class DaemonHost : IDisposable
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
         using var trimmer = new MemoryTrimmer(_server, _log);
-        using var watchdog = new Watchdog(_systemd, _log, () => expiry.SinceLastRun, () => _server.SinceLastTurn);
+        using var watchdog = new Watchdog(_systemd, _log, () => expiry.SinceLastRun, () => _server.SinceLastIteration);
         while (!_stop.Wait(TimeSpan.FromSeconds(1)))
         {
             if (_server.HasEnded)

@@ -122,7 +122,7 @@ internal sealed partial class MemoryTrimmer : IDisposable
     /// <summary>What is left is moved together, and whole pieces go back to the system.</summary>
     private void Trim(long resident)
     {
-        Buffers.Trim();
+        BufferPool.Trim();
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         TimeSpan pause = GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0];
         long left = Environment.WorkingSet;

@@ -57,7 +57,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
         if (exchange.Body.Length > SmallBody)
         {
-            if (!await exchange.LeaveLoopAsync(Work.Long))
+            if (!await exchange.OffloadAsync(WorkClass.Long))
             {
                 return;
             }
@@ -96,8 +96,8 @@ internal sealed class PeerEndpoints(PeeringService peering)
     {
         while (!run.Run(Turn))
         {
-            exchange.PauseWork();
-            if (!await exchange.LeaveLoopAsync(Work.Long))
+            exchange.ReleaseWorker();
+            if (!await exchange.OffloadAsync(WorkClass.Long))
             {
                 return false;
             }
@@ -141,7 +141,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Long)) // it may read many rules
+        if (!await exchange.OffloadAsync(WorkClass.Long)) // it may read many rules
         {
             return;
         }
@@ -182,7 +182,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
     private async ValueTask ListAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync(Work.Waiting)) // a link that is applying many rules keeps its status to itself meanwhile
+        if (!await exchange.OffloadAsync(WorkClass.Blocking)) // a link that is applying many rules keeps its status to itself meanwhile
         {
             return;
         }
@@ -208,14 +208,14 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }
 
         // Begun only now: a request that is not admitted costs the peer nothing.
         Task<PeerDifferences>? comparison = peering.CompareAsync(host, MaxDifferences);
-        exchange.PauseWork(); // the peer may take its time
+        exchange.ReleaseWorker(); // the peer may take its time
         PeerDifferences differences = comparison is null ? new PeerDifferences([], false, "it was taken out of the configuration") : await comparison;
         if (differences.Fault is { } fault)
         {

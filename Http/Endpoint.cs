@@ -4,7 +4,7 @@ namespace Couic.Http;
 
 /// <summary>
 /// Handles one request: reads what it needs from the exchange and leaves its answer there. Runs on the event loop until it
-/// first waits, so what takes long or touches the disk begins with <see cref="Exchange.LeaveLoopAsync"/>.
+/// first waits, so what takes long or touches the disk begins with <see cref="Exchange.OffloadAsync"/>.
 /// </summary>
 internal delegate ValueTask Handler(Exchange exchange);
 
@@ -24,9 +24,9 @@ internal interface IRequestFilter
 
 /// <summary>What is done for one method of a route.</summary>
 /// <param name="Filter">Null: every request is admitted.</param>
-/// <param name="Defers">Whether it may leave its work to the group, so that it need not wait for the requests before it.</param>
+/// <param name="CanBatch">Whether it may leave its request to a batch, so that it need not wait for the requests before it.</param>
 /// <param name="IgnoresBody">Whether it changes something and reads no body; it runs once the whole request has arrived.</param>
-internal sealed record Endpoint(Verb Verb, Handler Handler, IRequestFilter? Filter, bool Defers, bool IgnoresBody);
+internal sealed record Endpoint(Verb Verb, Handler Handler, IRequestFilter? Filter, bool CanBatch, bool IgnoresBody);
 
 /// <summary>One path of the API and its methods.</summary>
 internal sealed class Route(string pattern)

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.IO.Pipelines;
 using System.Text;
 using Couic.Http.Parsing;
 
@@ -8,29 +8,19 @@ namespace Couic.Http;
 /// One request and its answer, as a <see cref="Handler"/> sees them. Spans are good until the handler first waits; the
 /// object is used again for the next request of the connection.
 /// </summary>
-internal sealed partial class Exchange
+internal sealed class Exchange : Response
 {
-    private HttpConnection _connection;
+    private readonly Connection _connection;
     private readonly Slice[] _parameters = new Slice[Router.MaxParameters];
-    private readonly OutputBuffer _decoded = new(Buffers.Small);
+    private readonly OutputBuffer _decoded = new(BufferPool.Small);
     private int _parameterCount;
 
-    public Exchange(HttpConnection connection)
+    public Exchange(Connection connection)
     {
         _connection = connection;
-        Head = connection.Head;
     }
 
-    internal RequestHead Head { get; private set; }
-
-    /// <summary>The route that was found; null when there is none.</summary>
-    public Route? Route { get; private set; }
-
-    /// <summary>The client, as the endpoint's filter has identified it; null on routes without a filter.</summary>
-    public IPrincipal? Principal { get; set; }
-
-    /// <summary>The client's name for audit lines.</summary>
-    public string ClientName => Principal?.Name ?? string.Empty;
+    internal RequestHead Head => _connection.Head;
 
     public Verb Verb => Head.Verb;
 
@@ -71,14 +61,14 @@ internal sealed partial class Exchange
     private ReadOnlySpan<byte> Fields => Head.Fields.Of(_connection.Input.Request);
 
     /// <summary>
-    /// Goes on on a pool thread, for what computes for long or waits for the disk: the event loop serves the other connections
-    /// meanwhile. Holds for the rest of this request, also behind reads and writes. What <see cref="Body"/> gave before is invalid then.
-    /// A few requests of each kind at a time, the others wait in their clients' lines. False: answered already, as it may not wait.
+    /// Continues on a pool thread, for what computes for long or waits for the disk, while the event loop serves other connections. Holds for
+    /// the rest of this request, also after reads and writes. Invalidates what <see cref="Body"/> returned before. A few requests of each
+    /// class run at a time, the others wait in their clients' queues. False: it may not wait, and is answered already.
     /// </summary>
-    public async ValueTask<bool> LeaveLoopAsync(Work work)
+    public async ValueTask<bool> OffloadAsync(WorkClass work)
     {
-        _connection.IsOffLoop = true;
-        if (await _connection.EnterWorkAsync(work))
+        _connection.IsOffloaded = true;
+        if (await _connection.AcquireWorkerAsync(work))
         {
             return true;
         }
@@ -87,33 +77,70 @@ internal sealed partial class Exchange
         return false;
     }
 
-    /// <summary>Lets another request compute while this one waits; <see cref="LeaveLoopAsync(Work)"/> goes on.</summary>
-    public void PauseWork() => _connection.LeaveWork();
+    /// <summary>Lets another request compute while this one waits; <see cref="OffloadAsync"/> continues.</summary>
+    public void ReleaseWorker() => _connection.ReleaseWorker();
 
-    /// <summary>Whether it has computed for so long that it should let those in line go on.</summary>
-    public bool ShouldPauseWork => _connection.HasWorkedLong;
+    /// <summary>Whether it has computed for so long that it should let queued requests run.</summary>
+    public bool ShouldYield => _connection.ShouldYield;
 
     /// <summary>
-    /// Waits in the client's line; what <see cref="Body"/> gave is invalid then. The turn is held until <see cref="LetGo"/>, and may be
-    /// taken from a client that keeps others waiting. False: there is none, and nobody waits for the answer any more.
+    /// Waits in the client's queue; what <see cref="Body"/> returned is invalid then. The semaphore is held until <see cref="ReleaseHeld"/>;
+    /// a client that blocks others may lose it. False: it is not held, and no client waits for the answer.
     /// </summary>
-    public ValueTask<bool> WaitTurnAsync(Turns turns) => _connection.WaitTurnAsync(turns);
+    public ValueTask<bool> HoldAsync(FairSemaphore semaphore) => _connection.HoldAsync(semaphore);
 
-    /// <inheritdoc cref="WaitTurnAsync"/>
-    public void LetGo() => _connection.LetGo();
+    /// <inheritdoc cref="HoldAsync"/>
+    public void ReleaseHeld() => _connection.ReleaseHeld();
 
-    /// <summary>Lets others go on, and comes back on a pool thread.</summary>
+    /// <summary>Lets other threads run, and continues on a pool thread.</summary>
     internal static async ValueTask YieldAsync() => await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+
+    /// <summary>Whether the answer is left to a batch.</summary>
+    internal bool IsBatched { get; private set; }
+
+    /// <summary>
+    /// Leaves the request to a batch: the handler returns without an answer. False where that is not possible, and the handler has to do it.
+    /// </summary>
+    public bool TryBatch(IBatchHandler handler)
+    {
+        IsBatched = _connection.TryBatch(handler);
+        return IsBatched;
+    }
+
+    /// <summary>Executes the present batch first, for a decision that depends on it.</summary>
+    public void FlushBatch() => _connection.FlushBatch();
+
+    /// <summary>What a batch needs to answer this request.</summary>
+    public PendingResponse Pending => new(_connection, Route!, Principal);
+
+    /// <summary>Memory that the handler holds while its answer is sent; it counts with the connection's.</summary>
+    public int HandlerBytes { get; set; }
+
+    internal override int HeldBytes => base.HeldBytes + _decoded.Capacity + HandlerBytes;
+
+    internal override void ReleaseBuffers()
+    {
+        base.ReleaseBuffers();
+        _decoded.Release();
+    }
+
+    /// <summary>Starts an answer whose body is sent in pieces, as the reader takes them; its length must be known.</summary>
+    /// <returns>To be flushed until that many bytes are sent, and completed; null when nothing is to be written: HEAD, or the client is gone.</returns>
+    public async ValueTask<PipeWriter?> BeginStreamAsync(int status, long contentLength, AnswerType type = AnswerType.Json)
+    {
+        Answer(status, type);
+        IsStreamed = true;
+        _connection.BeginStream(this, contentLength);
+        return Verb != Verb.Head && await _connection.FlushAsync() ? new ResponsePipeWriter(_connection) : null;
+    }
 
     /// <summary>Makes it ready for the request in the connection's head.</summary>
     internal void Begin()
     {
-        Route = null;
-        Principal = null;
-        _parameterCount = 0;
+        Begin(null, null);
+        _parameterCount = HandlerBytes = 0;
         _decoded.Clear();
-        IsDeferred = false;
-        ResetAnswer();
+        IsBatched = false;
     }
 
     /// <summary>The checks in their order: route, method, filter, encoding of the path. Null: answered already.</summary>
@@ -166,5 +193,118 @@ internal sealed partial class Exchange
         }
 
         return true;
+    }
+
+    /// <summary>The body, once <see cref="ReadBodyAsync"/> has said true.</summary>
+    public ReadOnlySpan<byte> Body => _connection.Input.Body;
+
+    /// <inheritdoc cref="Body"/>
+    public ReadOnlyMemory<byte> BodyMemory => _connection.Input.BodyMemory;
+
+    /// <summary>Whether all of the body is in <see cref="Body"/>.</summary>
+    public bool IsBodyComplete => _connection.IsBodyComplete;
+
+    /// <summary>The content type as it was sent; empty when there is none or more than one.</summary>
+    public ReadOnlySpan<byte> SentContentType =>
+        Head.ContentTypeCount == 1 ? Head.ContentType.Of(_connection.Input.Request) : [];
+
+    /// <summary>Whether the body is announced as JSON; answered with 400 when it is not.</summary>
+    public bool RequireJson()
+    {
+        if (MediaType.IsJson(SentContentType))
+        {
+            return true;
+        }
+
+        Fail(400, ErrorCode.BadRequest, "the content type must be application/json");
+        return false;
+    }
+
+    /// <summary>Reads the whole body, up to <see cref="HttpLimits.MaxBodyBytes"/>. False: answered already.</summary>
+    public ValueTask<bool> ReadBodyAsync() => ReadBodyAsync(Limits.MaxBodyBytes);
+
+    /// <summary>The same up to another limit, in bytes.</summary>
+    public ValueTask<bool> ReadBodyAsync(int maxBytes)
+    {
+        if (Head.ContentLength <= maxBytes)
+        {
+            ParseFault fault = _connection.PumpBody();
+            if (fault == ParseFault.None && IsBodyComplete && _connection.Input.BodyLength <= maxBytes)
+            {
+                return new ValueTask<bool>(true);
+            }
+        }
+
+        return ReadBodySlowlyAsync(maxBytes);
+    }
+
+    /// <summary>Gives the memory of a body back that is wanted no more; <see cref="Body"/> is empty then.</summary>
+    public void ReleaseBody() => _connection.Input.DropBody();
+
+    /// <summary>Throws the body away up to its end, up to <see cref="HttpLimits.MaxBodyBytes"/> of it. False: answered already.</summary>
+    public async ValueTask<bool> SkipBodyAsync()
+    {
+        long skipped = 0;
+        while (!IsBodyComplete)
+        {
+            ParseFault fault = await _connection.ReadMoreBodyAsync(0);
+            if (fault != ParseFault.None)
+            {
+                Refuse(fault);
+                return false;
+            }
+
+            skipped += _connection.Input.BodyLength;
+            _connection.Input.ConsumeBody(_connection.Input.BodyLength);
+            if (skipped > Limits.MaxBodyBytes)
+            {
+                return FailTooLarge(Limits.MaxBodyBytes);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// The body in pieces, for one that need not be in memory as a whole. Ends the connection after the answer when a read fails
+    /// and the handler says so (<see cref="CloseAfterAnswer"/>).
+    /// </summary>
+    public BodyPipeReader OpenBody() => new(_connection);
+
+    /// <summary>The rest of the body is of no use, or cannot be told from a next request.</summary>
+    public void CloseAfterAnswer() => MustClose = true;
+
+    private async ValueTask<bool> ReadBodySlowlyAsync(int maxBytes)
+    {
+        if (Head.ContentLength > maxBytes)
+        {
+            return FailTooLarge(maxBytes);
+        }
+
+        while (true)
+        {
+            if (_connection.Input.BodyLength > maxBytes)
+            {
+                return FailTooLarge(maxBytes);
+            }
+
+            if (IsBodyComplete)
+            {
+                return true;
+            }
+
+            ParseFault fault = await _connection.ReadMoreBodyAsync(_connection.Input.BodyLength);
+            if (fault != ParseFault.None)
+            {
+                Refuse(fault);
+                return false;
+            }
+        }
+    }
+
+    private bool FailTooLarge(int maxBytes)
+    {
+        Fail(413, ErrorCode.BadRequest, $"the body is larger than {maxBytes} bytes");
+        return false;
     }
 }

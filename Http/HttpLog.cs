@@ -26,7 +26,7 @@ internal static partial class HttpLog
 
     [LoggerMessage(EventName = "api_parked_full", Level = LogLevel.Warning,
         Message = "connections that wait hold {limit} bytes; those that wait longest are closed{more}")]
-    public static partial void ParkedFull(ILogger log, int limit, string more);
+    public static partial void MemoryFull(ILogger log, int limit, string more);
 
     [LoggerMessage(EventName = "api_connections_full", Level = LogLevel.Warning,
         Message = "{limit} connections are open; those that wait longest make room{more}")]

@@ -58,7 +58,7 @@ internal sealed class InputBuffer
     {
         _bodyStart = _bodyEnd;
         Compact();
-        Shrink(Buffers.Working);
+        Shrink(BufferPool.Working);
     }
 
     /// <summary>The request is over: the next one starts at what is raw.</summary>
@@ -79,7 +79,7 @@ internal sealed class InputBuffer
             Compact();
             if (_array.Length - _end < Math.Max(_array.Length / 4, 1))
             {
-                MoveTo(Buffers.Rent(Math.Max(_array.Length * 2, Buffers.Working)));
+                MoveTo(BufferPool.Rent(Math.Max(_array.Length * 2, BufferPool.Working)));
             }
         }
 
@@ -98,7 +98,7 @@ internal sealed class InputBuffer
         else if (_array.Length > 2 * Math.Max(_end - _start, least))
         {
             Compact();
-            MoveTo(Buffers.Rent(Math.Max(_end, least)));
+            MoveTo(BufferPool.Rent(Math.Max(_end, least)));
         }
     }
 
@@ -106,7 +106,7 @@ internal sealed class InputBuffer
     {
         if (_array.Length > 0)
         {
-            Buffers.Return(_array);
+            BufferPool.Return(_array);
             _array = [];
         }
 
@@ -130,7 +130,7 @@ internal sealed class InputBuffer
     private void MoveTo(byte[] array)
     {
         _array.AsSpan(0, _end).CopyTo(array);
-        Buffers.Return(_array);
+        BufferPool.Return(_array);
         _array = array;
     }
 }

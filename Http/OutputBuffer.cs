@@ -4,7 +4,7 @@ namespace Couic.Http;
 
 /// <summary>Bytes on their way out: grows as needed and holds no memory when it is released. Not thread-safe.</summary>
 /// <param name="least">Bytes that it begins with.</param>
-internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<byte>
+internal sealed class OutputBuffer(int least = BufferPool.Response) : IBufferWriter<byte>
 {
     private byte[] _array = [];
 
@@ -53,7 +53,7 @@ internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<b
     {
         if (_array.Length > 0)
         {
-            Buffers.Return(_array);
+            BufferPool.Return(_array);
             _array = [];
         }
 
@@ -70,9 +70,9 @@ internal sealed class OutputBuffer(int least = Buffers.Answer) : IBufferWriter<b
 
     private void Grow(int room)
     {
-        byte[] larger = Buffers.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), least));
+        byte[] larger = BufferPool.Rent(Math.Max(Math.Max(_array.Length * 2, Length + room), least));
         Written.CopyTo(larger);
-        Buffers.Return(_array);
+        BufferPool.Return(_array);
         _array = larger;
     }
 }

@@ -2,49 +2,100 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Http;
 
+/// <summary>Why a request was refused, as far as the log tells it apart; each has its own share of the log.</summary>
+internal enum Refusal : byte
+{
+    None,
+    Protocol,
+    Route,
+    Method,
+    TokenMissing,
+    TokenMalformed,
+    TokenUnknown,
+    TokenForbidden,
+    BadRequest,
+    NotFound,
+    Conflict,
+    Invalid,
+    TooLarge,
+    Internal,
+}
+
+internal static class Refusals
+{
+    public static string Word(this Refusal refusal) => refusal switch
+    {
+        Refusal.Protocol => "malformed_http",
+        Refusal.Route => "unknown_route",
+        Refusal.Method => "method_not_allowed",
+        Refusal.TokenMissing => "token_missing",
+        Refusal.TokenMalformed => "token_malformed",
+        Refusal.TokenUnknown => "token_unknown",
+        Refusal.TokenForbidden => "permission_missing",
+        Refusal.NotFound => "not_found",
+        Refusal.Conflict => "conflict",
+        Refusal.Invalid => "invalid",
+        Refusal.TooLarge => "body_too_large",
+        Refusal.Internal => "internal",
+        _ => "bad_request",
+    };
+
+    /// <summary>What a status says when nothing more is known.</summary>
+    public static Refusal OfStatus(int status) => status switch
+    {
+        404 => Refusal.NotFound,
+        405 => Refusal.Method,
+        409 => Refusal.Conflict,
+        413 => Refusal.TooLarge,
+        422 => Refusal.Invalid,
+        >= 500 => Refusal.Internal,
+        _ => Refusal.BadRequest,
+    };
+}
+
 /// <summary>Logs refused requests, at most so many a second for each cause, and says how many it left out. Thread-safe.</summary>
 internal sealed class RefusalReport(ILogger log, TimeProvider time)
 {
     /// <summary>Lines a second and cause: enough to see what is wrong, too few to fill a disk.</summary>
     private const int MaxPerSecond = 5;
 
-    private readonly Share[] _shares = [.. Enum.GetValues<Refusal>().Select(_ => new Share())];
+    private readonly RateLimit[] _limits = [.. Enum.GetValues<Refusal>().Select(_ => new RateLimit())];
 
-    public void Report(Exchange exchange)
+    public void Report(Response response)
     {
-        if (_shares[(int)exchange.Cause].TryTake(time, MaxPerSecond, out long suppressed))
+        if (_limits[(int)response.Cause].TryTake(time, MaxPerSecond, out long suppressed))
         {
             HttpLog.RequestRefused(
-                log, exchange.Cause.Word(), exchange.Status, exchange.Route?.Pattern ?? "-", exchange.Principal?.Name ?? "-", exchange.Message, HttpLog.More(suppressed));
+                log, response.Cause.Word(), response.Status, response.Route?.Pattern ?? "-", response.Principal?.Name ?? "-", response.Message, HttpLog.More(suppressed));
         }
     }
+}
 
-    /// <summary>How much of a second's share is left.</summary>
-    internal sealed class Share
+/// <summary>At most so many events a second; counts those that were suppressed. Thread-safe.</summary>
+internal sealed class RateLimit
+{
+    private readonly Lock _gate = new();
+    private long _second;
+    private int _taken;
+    private long _suppressed;
+
+    public bool TryTake(TimeProvider time, int max, out long suppressed)
     {
-        private readonly Lock _gate = new();
-        private long _second;
-        private int _taken;
-        private long _suppressed;
-
-        public bool TryTake(TimeProvider time, int max, out long suppressed)
+        long second = time.GetTimestamp() / time.TimestampFrequency;
+        lock (_gate)
         {
-            long second = time.GetTimestamp() / time.TimestampFrequency;
-            lock (_gate)
+            _taken = second == _second ? _taken : 0;
+            _second = second;
+            suppressed = _suppressed;
+            if (_taken >= max)
             {
-                _taken = second == _second ? _taken : 0;
-                _second = second;
-                suppressed = _suppressed;
-                if (_taken >= max)
-                {
-                    _suppressed++;
-                    return false;
-                }
-
-                _taken++;
-                _suppressed = 0;
-                return true;
+                _suppressed++;
+                return false;
             }
+
+            _taken++;
+            _suppressed = 0;
+            return true;
         }
     }
 }

@@ -22,9 +22,9 @@ internal class Router
     /// <summary>Adds one method of a path.</summary>
     /// <param name="pattern">Such as <c>/v1/sets/{policy}/{name}</c>; a segment in braces is a parameter.</param>
     /// <param name="filter">Decides which requests reach the handler; null admits all.</param>
-    /// <param name="defers">Whether the handler may leave its work to the group (<see cref="Exchange.TryDefer"/>).</param>
+    /// <param name="canBatch">Whether the handler may leave its request to a batch (<see cref="Exchange.TryBatch"/>).</param>
     /// <param name="ignoresBody">Whether the handler changes something and reads no body: it then runs after the end of the body.</param>
-    public void Map(Verb verb, string pattern, Handler handler, IRequestFilter? filter = null, bool defers = false, bool ignoresBody = false)
+    public void Map(Verb verb, string pattern, Handler handler, IRequestFilter? filter = null, bool canBatch = false, bool ignoresBody = false)
     {
         Node node = _root;
         foreach (string segment in pattern[1..].Split('/'))
@@ -38,7 +38,7 @@ internal class Router
             _routes.Add(node.Route);
         }
 
-        node.Route.Add(new Endpoint(verb, handler, filter, defers, ignoresBody));
+        node.Route.Add(new Endpoint(verb, handler, filter, canBatch, ignoresBody));
     }
 
     /// <param name="path">Undecoded, from its first slash on.</param>

@@ -32,7 +32,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Long))
+        if (!await exchange.OffloadAsync(WorkClass.Long))
         {
             return;
         }
@@ -102,19 +102,19 @@ internal sealed class BulkEndpoint(ApiServices services)
         while (cause is null && !job.HasEnded)
         {
             ValueTask<ReadResult> reading = body.ReadAsync();
-            bool pauses = !reading.IsCompleted || exchange.ShouldPauseWork;
+            bool pauses = !reading.IsCompleted || exchange.ShouldYield;
             if (pauses)
             {
                 // What the client has sent is not kept waiting, and neither is anybody else.
                 await job.SettleAsync();
-                exchange.PauseWork();
+                exchange.ReleaseWorker();
             }
 
             ReadResult read = await reading;
             bool goesOn = true;
             if (pauses)
             {
-                goesOn = await exchange.LeaveLoopAsync(Work.Long);
+                goesOn = await exchange.OffloadAsync(WorkClass.Long);
                 read = body.ReadAgain();
             }
 

@@ -42,7 +42,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting)) // the file is written and synced
+        if (!await exchange.OffloadAsync(WorkClass.Blocking)) // the file is written and synced
         {
             return;
         }
@@ -118,7 +118,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }

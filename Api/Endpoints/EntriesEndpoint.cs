@@ -12,19 +12,19 @@ namespace Couic.Api.Endpoints;
 internal sealed class EntriesEndpoint
 {
     private readonly ApiServices _services;
-    private readonly EntryChanges _changes;
+    private readonly EntryBatch _batch;
 
     public EntriesEndpoint(ApiServices services)
     {
         _services = services;
-        _changes = new EntryChanges(_services.Store, Complete);
+        _batch = new EntryBatch(_services.Store, Complete);
     }
 
     public void Register(ApiRouter router)
     {
-        router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync, defers: true);
+        router.Map(Verb.Post, "/v1/{policy}", Permission.EntriesWrite, CreateAsync, canBatch: true);
         router.Map(Verb.Get, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesRead, GetAsync);
-        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync, defers: true, ignoresBody: true);
+        router.Map(Verb.Delete, "/v1/{policy}/{ip}/{prefix}", Permission.EntriesWrite, DeleteAsync, canBatch: true, ignoresBody: true);
     }
 
     private ValueTask CreateAsync(Exchange exchange)
@@ -72,7 +72,7 @@ internal sealed class EntriesEndpoint
 
         if (policy == Policy.Drop && request.CidrFault == CidrFault.None && _services.Store.Guard.Protects(request.Cidr.Network))
         {
-            exchange.SettleGroup(); // a deferred change may take the protection away
+            exchange.FlushBatch(); // a deferred change may take the protection away
         }
 
         LockoutObjection? objection = EntryRules.Objection(_services, policy, request);
@@ -82,7 +82,7 @@ internal sealed class EntriesEndpoint
         }
 
         ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection);
-        ref ChangeRequest change = ref _changes.Begin(exchange, warnings);
+        ref ChangeRequest change = ref _batch.Add(exchange, warnings);
         change.Policy = policy;
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
@@ -90,7 +90,7 @@ internal sealed class EntriesEndpoint
         change.Mode = Mode(exchange);
         change.Creator = exchange.Client().Utf8Name;
         change.Metadata = request.Metadata;
-        _changes.Make(exchange, ref change, warnings);
+        _batch.Apply(exchange, ref change, warnings);
     }
 
     private static ConflictMode Mode(Exchange exchange)
@@ -105,7 +105,7 @@ internal sealed class EntriesEndpoint
     }
 
     /// <summary>Logs and answers what became of a change.</summary>
-    private void Complete(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings)
+    private void Complete(Response response, in ChangeRequest change, ChangeWarnings? warnings)
     {
         switch (change.Outcome)
         {
@@ -113,51 +113,51 @@ internal sealed class EntriesEndpoint
                 AuditLog.EntryCreated(_services.Audit, change.Policy, change.Entry, change.Creator);
                 if (change.Cidr.IsV4Mapped)
                 {
-                    AuditLog.EntryIsMapped(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName);
+                    AuditLog.EntryIsMapped(_services.Audit, change.Policy.Name(), change.Cidr, response.ClientName);
                 }
 
-                AnswerEntry(exchange, 201, change, warnings);
+                AnswerEntry(response, 201, change, warnings);
                 break;
             case StoreOutcome.Updated:
                 AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator);
-                AnswerEntry(exchange, 200, change, warnings);
+                AnswerEntry(response, 200, change, warnings);
                 break;
             case StoreOutcome.Unchanged:
-                AnswerEntry(exchange, 200, change, warnings);
+                AnswerEntry(response, 200, change, warnings);
                 break;
             case StoreOutcome.Removed:
                 AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator);
-                exchange.AnswerNothing();
-                Warn(exchange, change, warnings);
+                response.AnswerNothing();
+                Warn(response, change, warnings);
                 break;
             case StoreOutcome.Conflict when change.IsRemoval:
-                exchange.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
-                exchange.FailIfFaults(409, ErrorCode.Conflict);
+                response.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
+                response.FailIfFaults(409, ErrorCode.Conflict);
                 break;
             default:
-                Fail(exchange, change.Outcome, change.Policy, change.Cidr, change.Refusal);
+                Fail(response, change.Outcome, change.Policy, change.Cidr, change.Refusal);
                 break;
         }
     }
 
-    private void AnswerEntry(Exchange exchange, int status, in ChangeRequest change, ChangeWarnings? warnings)
+    private void AnswerEntry(Response response, int status, in ChangeRequest change, ChangeWarnings? warnings)
     {
-        EntryJson.Write(exchange.Answer(status), change.Entry, warnings?.Texts);
-        Warn(exchange, change, warnings);
+        EntryJson.Write(response.Answer(status), change.Entry, warnings?.Texts);
+        Warn(response, change, warnings);
     }
 
     /// <summary>In the log and in the header of the answer.</summary>
-    private void Warn(Exchange exchange, in ChangeRequest change, ChangeWarnings? warnings)
+    private void Warn(Response response, in ChangeRequest change, ChangeWarnings? warnings)
     {
         if (warnings is null)
         {
             return;
         }
 
-        Warnings.AddHeader(exchange, warnings.Texts);
+        Warnings.AddHeader(response, warnings.Texts);
         if (warnings.Objection is { } objection)
         {
-            AuditLog.EntryMayLockOut(_services.Audit, change.Policy.Name(), change.Cidr, exchange.ClientName, objection);
+            AuditLog.EntryMayLockOut(_services.Audit, change.Policy.Name(), change.Cidr, response.ClientName, objection);
         }
     }
 
@@ -231,14 +231,14 @@ internal sealed class EntriesEndpoint
             return default;
         }
 
-        ref ChangeRequest change = ref _changes.Begin(exchange, warnings);
+        ref ChangeRequest change = ref _batch.Add(exchange, warnings);
         change.IsRemoval = true;
         change.IsUnderTag = tag is not null;
         change.Tag = tag;
         change.Policy = policy;
         change.Cidr = cidr.Network;
         change.Creator = exchange.Client().Utf8Name;
-        _changes.Make(exchange, ref change, warnings);
+        _batch.Apply(exchange, ref change, warnings);
         return default;
     }
 
@@ -252,7 +252,7 @@ internal sealed class EntriesEndpoint
             return true;
         }
 
-        exchange.SettleGroup(); // a deferred change may take the last other protection away
+        exchange.FlushBatch(); // a deferred change may take the last other protection away
         if (guard.ObjectionToUnignore(network) is not { } objection)
         {
             return true;
@@ -276,28 +276,28 @@ internal sealed class EntriesEndpoint
         return !PathReader.Failed(exchange);
     }
 
-    private void Fail(Exchange exchange, StoreOutcome outcome, Policy policy, Cidr cidr, PlaneRefusal? refusal)
+    private void Fail(Response response, StoreOutcome outcome, Policy policy, Cidr cidr, PlaneRefusal? refusal)
     {
         switch (outcome)
         {
             case StoreOutcome.Conflict:
-                exchange.AddFault("cidr", $"{cidr} is in policy {policy.Name()} already", ErrorCode.Conflict);
-                exchange.FailIfFaults(409, ErrorCode.Conflict);
+                response.AddFault("cidr", $"{cidr} is in policy {policy.Name()} already", ErrorCode.Conflict);
+                response.FailIfFaults(409, ErrorCode.Conflict);
                 break;
             case StoreOutcome.Absent:
-                exchange.AddFault("cidr", $"{cidr} is not in policy {policy.Name()}", ErrorCode.NotFound);
-                exchange.FailIfFaults(404, ErrorCode.NotFound);
+                response.AddFault("cidr", $"{cidr} is not in policy {policy.Name()}", ErrorCode.NotFound);
+                response.FailIfFaults(404, ErrorCode.NotFound);
                 break;
             case StoreOutcome.OwnedBySet:
-                exchange.Fail(422, ErrorCode.Invalid, $"{cidr} is defined by a set; change the set's file and reload");
+                response.Fail(422, ErrorCode.Invalid, $"{cidr} is defined by a set; change the set's file and reload");
                 break;
             case StoreOutcome.Full:
-                exchange.Fail(409, ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, _services.Store.Limits));
+                response.Fail(409, ErrorCode.Conflict, EntryRules.FullMessage(policy, cidr.Family, _services.Store.Limits));
                 break;
             default:
                 string cause = refusal?.Message ?? "refused by the kernel";
-                AuditLog.EntryFailed(_services.Audit, policy.Name(), cidr, exchange.ClientName, cause);
-                exchange.Fail(500, ErrorCode.Internal, $"the kernel refused the change: {cause}");
+                AuditLog.EntryFailed(_services.Audit, policy.Name(), cidr, response.ClientName, cause);
+                response.Fail(500, ErrorCode.Internal, $"the kernel refused the change: {cause}");
                 break;
         }
     }

@@ -21,7 +21,7 @@ internal sealed class ListEndpoint(ApiServices services)
     /// <summary>Up to so many entries a list takes little memory, and no turn.</summary>
     private const int LongestPage = 10_000;
 
-    private readonly Turns _turns = new(services.Limits.MaxListings);
+    private readonly FairSemaphore _listings = new(services.Limits.MaxListings);
 
     public void Register(ApiRouter router) => router.Map(Verb.Get, "/v1/{policy}", Permission.EntriesRead, ListAsync);
 
@@ -38,7 +38,7 @@ internal sealed class ListEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.WaitTurnAsync(_turns))
+        if (!await exchange.HoldAsync(_listings))
         {
             exchange.Refuse(ParseFault.NoRoom);
             return;
@@ -46,7 +46,7 @@ internal sealed class ListEndpoint(ApiServices services)
 
         try
         {
-            if (!await exchange.LeaveLoopAsync(Work.Long))
+            if (!await exchange.OffloadAsync(WorkClass.Long))
             {
                 return;
             }
@@ -56,14 +56,14 @@ internal sealed class ListEndpoint(ApiServices services)
         }
         finally
         {
-            exchange.LetGo();
+            exchange.ReleaseHeld();
         }
     }
 
     /// <summary>False, and nothing is answered, where only the whole list is to be had.</summary>
     private async ValueTask<bool> TrySendPageAsync(Exchange exchange, Policy policy, Filter filter)
     {
-        if (!await exchange.LeaveLoopAsync(Work.Brief))
+        if (!await exchange.OffloadAsync(WorkClass.Short))
         {
             return true;
         }
@@ -71,7 +71,7 @@ internal sealed class ListEndpoint(ApiServices services)
         using EntrySnapshot? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
         if (page is null)
         {
-            exchange.PauseWork(); // who waits for a turn at a long list must not keep those who have one from going on
+            exchange.ReleaseWorker(); // who waits for a turn at a long list must not keep those who have one from going on
             return false;
         }
 

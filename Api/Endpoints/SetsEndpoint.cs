@@ -36,7 +36,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }
@@ -59,7 +59,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }
@@ -84,7 +84,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }
@@ -109,7 +109,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }
@@ -129,7 +129,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }
@@ -153,7 +153,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
     private async ValueTask ReloadAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }

@@ -21,7 +21,7 @@ internal sealed class StatsEndpoint(ApiServices services)
 
     private async ValueTask StatsAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync(Work.Brief)) // system calls, one or more for each counter
+        if (!await exchange.OffloadAsync(WorkClass.Short)) // system calls, one or more for each counter
         {
             return;
         }
@@ -40,7 +40,7 @@ internal sealed class StatsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Brief))
+        if (!await exchange.OffloadAsync(WorkClass.Short))
         {
             return;
         }
@@ -57,7 +57,7 @@ internal sealed class StatsEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Brief))
+        if (!await exchange.OffloadAsync(WorkClass.Short))
         {
             return;
         }

@@ -23,7 +23,7 @@ internal sealed class StatusEndpoint(ApiServices services)
 
     private async ValueTask StatusAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync(Work.Brief))
+        if (!await exchange.OffloadAsync(WorkClass.Short))
         {
             return;
         }
@@ -51,7 +51,7 @@ internal sealed class StatusEndpoint(ApiServices services)
     /// <summary>Configuration and sets: what only an administrator may do, as it may change who is a peer.</summary>
     private async ValueTask ReloadAsync(Exchange exchange)
     {
-        if (!await exchange.LeaveLoopAsync(Work.Waiting))
+        if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
         }

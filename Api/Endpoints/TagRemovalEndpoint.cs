@@ -26,7 +26,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
             return;
         }
 
-        if (!await exchange.LeaveLoopAsync(Work.Long))
+        if (!await exchange.OffloadAsync(WorkClass.Long))
         {
             return;
         }
@@ -42,10 +42,10 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
         var changes = new ChangeRequest[RuleStore.MaxBatch];
         foreach (Cidr[] networks in all.Chunk(changes.Length))
         {
-            if (exchange.ShouldPauseWork)
+            if (exchange.ShouldYield)
             {
-                exchange.PauseWork();
-                if (!await exchange.LeaveLoopAsync(Work.Long))
+                exchange.ReleaseWorker();
+                if (!await exchange.OffloadAsync(WorkClass.Long))
                 {
                     return;
                 }

@@ -25,10 +25,10 @@ internal ref struct EntryRequest
     /// <summary>Reads an object, or an array of its members in order as clients of couic 1.x may send it.</summary>
     /// <exception cref="JsonException">Not JSON, or not of these types.</exception>
     public static EntryRequest Read(ReadOnlySpan<byte> json) =>
-        PlainEntry.TryRead(json, out EntryRequest request) ? request : ReadAnyForm(json);
+        EntryFastParser.TryRead(json, out EntryRequest request) ? request : ParseGeneral(json);
 
     /// <inheritdoc cref="Read"/>
-    internal static EntryRequest ReadAnyForm(ReadOnlySpan<byte> json)
+    internal static EntryRequest ParseGeneral(ReadOnlySpan<byte> json)
     {
         EntryRequest request = default;
         Utf8JsonReader reader = StrictJson.Open(json);

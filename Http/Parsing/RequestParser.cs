@@ -14,7 +14,7 @@ internal static class RequestParser
         fault = ParseFault.None;
         while (true)
         {
-            if (head.HasRequestLine && head.Scanned == head.LineStart && TryReadUsualField(request, limits, head, out fault))
+            if (head.HasRequestLine && head.Scanned == head.LineStart && TryParseCommonHeader(request, limits, head, out fault))
             {
                 if (fault != ParseFault.None)
                 {
@@ -133,7 +133,7 @@ internal static class RequestParser
     /// Reads the next line if it is as nearly all are: complete, a field that means something to the server, in a usual form. Else nothing
     /// has happened. One look at its bytes finds the end of the line and whatever may not be in it.
     /// </summary>
-    private static bool TryReadUsualField(ReadOnlySpan<byte> request, HttpLimits limits, RequestHead head, out ParseFault fault)
+    private static bool TryParseCommonHeader(ReadOnlySpan<byte> request, HttpLimits limits, RequestHead head, out ParseFault fault)
     {
         fault = ParseFault.None;
         ReadOnlySpan<byte> rest = request[head.LineStart..];

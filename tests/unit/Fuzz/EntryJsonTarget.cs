@@ -25,11 +25,11 @@ internal sealed class EntryJsonTarget : FuzzTarget
 
     private static string Read(byte[] input)
     {
-        bool isPlain = PlainEntry.TryRead(input, out EntryRequest plain);
+        bool isPlain = EntryFastParser.TryRead(input, out EntryRequest plain);
         EntryRequest request;
         try
         {
-            request = EntryRequest.ReadAnyForm(input);
+            request = EntryRequest.ParseGeneral(input);
         }
         catch (JsonException e)
         {

@@ -246,7 +246,7 @@ public sealed class ServerTests
             router.Map(Verb.Get, "/bug", _ => throw new InvalidOperationException("at once"));
             router.Map(Verb.Get, "/late", async exchange =>
             {
-                await exchange.LeaveLoopAsync(Work.Brief);
+                await exchange.OffloadAsync(WorkClass.Short);
                 throw new InvalidOperationException("later");
             });
             router.Map(Verb.Get, "/silent", _ => default);
@@ -353,10 +353,10 @@ public sealed class ServerTests
         }));
         using RawClient client = rig.Connect();
         await client.SendAsync("GET /stuck HTTP/1.1\r\n\r\n");
-        await ApiRig.WaitForAsync(() => rig.Server.SinceLastTurn > TimeSpan.FromSeconds(1.5));
+        await ApiRig.WaitForAsync(() => rig.Server.SinceLastIteration > TimeSpan.FromSeconds(1.5));
         release.Set();
         Assert.Equal(204, (await client.ReadAnswerAsync()).Status);
-        await ApiRig.WaitForAsync(() => rig.Server.SinceLastTurn < TimeSpan.FromSeconds(1.5));
+        await ApiRig.WaitForAsync(() => rig.Server.SinceLastIteration < TimeSpan.FromSeconds(1.5));
     }
 
     [Fact]

@@ -4,7 +4,7 @@ using Xunit;
 namespace Couic.Tests.Http;
 
 /// <summary>Arrays that connections use again. Other tests use the same store meanwhile, so most of them count, not all.</summary>
-public class BuffersTests
+public class BufferPoolTests
 {
     [Fact]
     public void WhatOneBurstLeftMakesRoomForTheSizesOfTheNext()
@@ -19,19 +19,19 @@ public class BuffersTests
     {
         foreach (int size in (int[])[1, 256, 257, 4096, 5000, 16_384, 20_000, 131_072, 131_073, 1_000_000])
         {
-            byte[] array = Buffers.Rent(size);
+            byte[] array = BufferPool.Rent(size);
             Assert.InRange(array.Length, size, Math.Max(256, 2 * size));
-            Buffers.Return(array);
+            BufferPool.Return(array);
         }
     }
 
     /// <summary>Takes so many at a time and gives all of them back.</summary>
     private static HashSet<byte[]> Burst(int size, int count)
     {
-        HashSet<byte[]> arrays = [.. Enumerable.Range(0, count).Select(_ => Buffers.Rent(size))];
+        HashSet<byte[]> arrays = [.. Enumerable.Range(0, count).Select(_ => BufferPool.Rent(size))];
         foreach (byte[] array in arrays)
         {
-            Buffers.Return(array);
+            BufferPool.Return(array);
         }
 
         return arrays;

@@ -4,21 +4,21 @@ using Xunit;
 namespace Couic.Tests.Http;
 
 /// <summary>One waiter, one kind of event: none is lost, and none is seen twice.</summary>
-public sealed class GateTests
+public sealed class SingleWaiterEventTests
 {
     private const int Rounds = 200_000;
 
-    private readonly Gate _there = new();
-    private readonly Gate _back = new();
+    private readonly SingleWaiterEvent _there = new();
+    private readonly SingleWaiterEvent _back = new();
 
     [Fact]
     public async Task AnEventBeforeTheWaitIsKeptOnce()
     {
         _there.Signal();
         _there.Signal();
-        Assert.True(_there.IsOpen);
+        Assert.True(_there.IsSet);
         await _there.WaitAsync();
-        Assert.False(_there.IsOpen);
+        Assert.False(_there.IsSet);
         Task second = WaitAsync();
         Assert.False(second.IsCompleted);
         _there.Signal();
@@ -50,7 +50,7 @@ public sealed class GateTests
         await Task.WhenAny(one, other).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
-    private static async Task BounceAsync(Gate from, Gate to)
+    private static async Task BounceAsync(SingleWaiterEvent from, SingleWaiterEvent to)
     {
         for (int i = 0; i < Rounds; i++)
         {

@@ -3,16 +3,16 @@ using Xunit;
 
 namespace Couic.Tests.Http;
 
-public class TurnsTests
+public class FairSemaphoreTests
 {
     [Fact]
     public void NamesTakeTurnsHoweverLongTheirLinesAre()
     {
-        var turns = new Turns(1);
+        var turns = new FairSemaphore(1);
         Assert.Null(turns.Enter("greedy"));
         Task<bool>[] greedy = [.. Enumerable.Range(0, 3).Select(_ => turns.Enter("greedy")!.Task)];
         Task<bool> modest = turns.Enter("modest")!.Task;
-        Assert.True(turns.HasLine);
+        Assert.True(turns.HasWaiters);
 
         turns.Release();
         Assert.True(greedy[0].IsCompletedSuccessfully);
@@ -23,13 +23,13 @@ public class TurnsTests
         turns.Release();
         turns.Release();
         Assert.True(greedy[2].IsCompletedSuccessfully);
-        Assert.False(turns.HasLine);
+        Assert.False(turns.HasWaiters);
     }
 
     [Fact]
     public void WhoLeavesTheLineIsPassedOver()
     {
-        var turns = new Turns(1);
+        var turns = new FairSemaphore(1);
         Assert.Null(turns.Enter("a"));
         TaskCompletionSource<bool> impatient = turns.Enter("a")!;
         TaskCompletionSource<bool> patient = turns.Enter("a")!;

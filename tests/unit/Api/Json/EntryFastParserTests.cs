@@ -6,7 +6,7 @@ using Xunit;
 namespace Couic.Tests.Api.Json;
 
 /// <summary>The short way to read an entry: what it takes, and what it must leave. That it says the same as the long one is the fuzz runs'.</summary>
-public class PlainEntryTests
+public class EntryFastParserTests
 {
     [Theory]
     [InlineData("""{"cidr":"192.0.2.1/32","tag":"web","expiration":0}""", "192.0.2.1/32", "web", 0)]
@@ -15,7 +15,7 @@ public class PlainEntryTests
     [InlineData("""{"cidr":"::/0","expiration":10}""", "::/0", "", 10)]
     public void WhatNearlyAllSendIsPlain(string json, string cidr, string tag, ulong expiration)
     {
-        Assert.True(PlainEntry.TryRead(Encoding.UTF8.GetBytes(json), out EntryRequest request));
+        Assert.True(EntryFastParser.TryRead(Encoding.UTF8.GetBytes(json), out EntryRequest request));
         Assert.Equal((cidr, tag, expiration), (request.Cidr.ToString(), Encoding.UTF8.GetString(request.Tag), request.Expiration));
     }
 
@@ -23,7 +23,7 @@ public class PlainEntryTests
     [Fact]
     public void AFaultyAddressIsReadAsOne()
     {
-        Assert.True(PlainEntry.TryRead("""{"cidr":"192.0.2.1","expiration":0}"""u8, out EntryRequest request));
+        Assert.True(EntryFastParser.TryRead("""{"cidr":"192.0.2.1","expiration":0}"""u8, out EntryRequest request));
         Assert.NotEqual(CidrFault.None, request.CidrFault);
     }
 
@@ -55,7 +55,7 @@ public class PlainEntryTests
     [InlineData("{\"cidr\":\"::/0\",\"tag\":\"a\nb\",\"expiration\":0}")]
     [InlineData("{\"cidr\":\"::/0\",\n\"expiration\":0}")]
     [InlineData("""["::/0",null,0]""")]
-    public void EverythingElseIsLeft(string json) => Assert.False(PlainEntry.TryRead(Encoding.UTF8.GetBytes(json), out _));
+    public void EverythingElseIsLeft(string json) => Assert.False(EntryFastParser.TryRead(Encoding.UTF8.GetBytes(json), out _));
 
     [Fact]
     public void EveryTruncationIsLeft()
@@ -63,7 +63,7 @@ public class PlainEntryTests
         byte[] whole = """{ "cidr" : "192.0.2.1/32" , "tag" : "web" , "expiration" : 7 }"""u8.ToArray();
         for (int length = 0; length < whole.Length; length++)
         {
-            Assert.False(PlainEntry.TryRead(whole.AsSpan(0, length), out _), $"{length} bytes");
+            Assert.False(EntryFastParser.TryRead(whole.AsSpan(0, length), out _), $"{length} bytes");
         }
     }
 }

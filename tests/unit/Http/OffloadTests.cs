@@ -6,7 +6,7 @@ using Xunit;
 namespace Couic.Tests.Http;
 
 /// <summary>Few requests compute at a time, and none of them keeps the others from it while it waits for its client.</summary>
-public class WorkTests
+public class OffloadTests
 {
     private static readonly int AtOnce = Math.Max(1, Environment.ProcessorCount / 2);
 
@@ -17,7 +17,7 @@ public class WorkTests
         int running = 0, most = 0;
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", async exchange =>
         {
-            if (await exchange.LeaveLoopAsync(Work.Brief))
+            if (await exchange.OffloadAsync(WorkClass.Short))
             {
                 lock (goOn)
                 {
@@ -78,7 +78,7 @@ public class WorkTests
         const int Length = 4_000_000;
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", async exchange =>
         {
-            if (await exchange.LeaveLoopAsync(Work.Long) && await exchange.BeginStreamAsync(200, Length) is { } body)
+            if (await exchange.OffloadAsync(WorkClass.Long) && await exchange.BeginStreamAsync(200, Length) is { } body)
             {
                 for (int sent = 0; sent < Length; sent += 40_000)
                 {
@@ -111,7 +111,7 @@ public class WorkTests
         int running = 0;
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/busy", async exchange =>
         {
-            if (await exchange.LeaveLoopAsync(Work.Long))
+            if (await exchange.OffloadAsync(WorkClass.Long))
             {
                 Interlocked.Increment(ref running);
                 await goOn.Task;
@@ -158,17 +158,17 @@ public class WorkTests
         bool ends = false;
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", async exchange =>
         {
-            await exchange.LeaveLoopAsync(Work.Long);
-            early += exchange.ShouldPauseWork ? 1 : 0;
+            await exchange.OffloadAsync(WorkClass.Long);
+            early += exchange.ShouldYield ? 1 : 0;
             Interlocked.Increment(ref running);
-            while (!exchange.ShouldPauseWork && !Volatile.Read(ref ends))
+            while (!exchange.ShouldYield && !Volatile.Read(ref ends))
             {
                 await Task.Delay(10); // no thread is held: clients need some, too
             }
 
-            paused += exchange.ShouldPauseWork ? 1 : 0;
-            exchange.PauseWork();
-            await exchange.LeaveLoopAsync(Work.Long);
+            paused += exchange.ShouldYield ? 1 : 0;
+            exchange.ReleaseWorker();
+            await exchange.OffloadAsync(WorkClass.Long);
             exchange.AnswerNothing();
         }));
         RawClient[] clients = [.. Enumerable.Range(0, AtOnce).Select(_ => rig.Connect())];
@@ -186,7 +186,7 @@ public class WorkTests
             Task<Answer> bulk = Task.Run(() => rig.SendAsync("POST", "/v1/drop/bulk", Items("192.0.2")));
             Assert.True(
                 await Task.WhenAny(bulk, Task.Delay(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken)) == bulk,
-                $"no answer; {paused} have paused, {(rig.Server.TurnsAt(Work.Long).HasLine ? "somebody" : "nobody")} is in line, {rig.Server.ConnectionCount} connections, {bulk.Status}, {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending, {rig.Server.SinceLastTurn.TotalMilliseconds:0} ms");
+                $"no answer; {paused} have yielded, {(rig.Server.Workers(WorkClass.Long).HasWaiters ? "some" : "none")} are queued, {rig.Server.ConnectionCount} connections, {bulk.Status}, {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending, {rig.Server.SinceLastIteration.TotalMilliseconds:0} ms");
             Assert.Equal(200, (await bulk).Status);
             Assert.InRange(paused, 1, AtOnce);
             Assert.Equal(0, early);
@@ -232,7 +232,7 @@ public class WorkTests
         var goOn = new TaskCompletionSource();
         using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 64 * 1024 }, more: router => router.Map(Verb.Get, "/busy", async exchange =>
         {
-            if (await exchange.LeaveLoopAsync(Work.Brief))
+            if (await exchange.OffloadAsync(WorkClass.Short))
             {
                 await goOn.Task;
                 exchange.AnswerNothing();

@@ -9,7 +9,7 @@ using Xunit;
 namespace Couic.Tests.Http;
 
 /// <summary>Single changes of one turn are made together; who sends them sees nothing of it.</summary>
-public sealed class GroupTests : IDisposable
+public sealed class RequestBatchTests : IDisposable
 {
     private readonly ApiRig _rig = new();
 
@@ -113,7 +113,7 @@ public sealed class GroupTests : IDisposable
     {
         var clock = new ManualClock();
         using var rig = new ApiRig(loopTime: clock);
-        RawClient[] clients = [.. Enumerable.Range(0, HttpServer.MaxWarm + 6).Select(_ => rig.Connect())];
+        RawClient[] clients = [.. Enumerable.Range(0, MemoryBudget.MaxRetained + 6).Select(_ => rig.Connect())];
         for (int round = 0; round < 2; round++)
         {
             for (int i = 0; i < clients.Length; i++)
@@ -122,17 +122,17 @@ public sealed class GroupTests : IDisposable
                 Assert.Equal(201, (await clients[i].ReadAnswerAsync()).Status);
             }
 
-            await ApiRig.WaitForAsync(() => rig.Server.WarmConnections == HttpServer.MaxWarm);
+            await ApiRig.WaitForAsync(() => rig.Server.Budget.Retained == MemoryBudget.MaxRetained);
             clock.Advance(TimeSpan.FromSeconds(0.5));
-            await ApiRig.WaitForAsync(() => rig.Server.WarmConnections == 0);
+            await ApiRig.WaitForAsync(() => rig.Server.Budget.Retained == 0);
         }
 
         await clients[0].SendAsync(rig.Request("DELETE", "/v1/drop/10.0.0.0/32"));
         Assert.Equal(204, (await clients[0].ReadAnswerAsync()).Status);
-        await ApiRig.WaitForAsync(() => rig.Server.WarmConnections == 1);
+        await ApiRig.WaitForAsync(() => rig.Server.Budget.Retained == 1);
         Array.ForEach(clients, client => client.Dispose());
         await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0); // the server's clock does not go on while it waits for them
-        Assert.Equal(0, rig.Server.WarmConnections);
+        Assert.Equal(0, rig.Server.Budget.Retained);
     }
 
     [Fact]

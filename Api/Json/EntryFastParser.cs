@@ -8,7 +8,7 @@ namespace Couic.Api.Json;
 /// order, in printable ASCII without escapes. Leaves everything else, faults too, to <see cref="EntryRequest"/>, which says the same
 /// of these, more slowly.
 /// </summary>
-internal ref struct PlainEntry
+internal ref struct EntryFastParser
 {
     /// <summary>Digits of the largest number that is read here: no sum of so many overflows.</summary>
     private const int MaxDigits = 18;
@@ -24,7 +24,7 @@ internal ref struct PlainEntry
 
     public static bool TryRead(ReadOnlySpan<byte> json, out EntryRequest request)
     {
-        var reader = new PlainEntry { _rest = json };
+        var reader = new EntryFastParser { _rest = json };
         bool isRead = reader.TryReadMembers() && reader._hasCidr && reader._hasExpiration;
         request = reader._request;
         return isRead;

@@ -8,7 +8,7 @@ namespace Couic.Http;
 /// A request's body as a pipe: bytes come without their framing, straight from the connection's own buffer, which the kernel
 /// filled. A read that is cancelled is one whose body is malformed, broke off or is too slow: <see cref="Fault"/> says which.
 /// </summary>
-internal sealed class BodyPipeReader(HttpConnection connection) : PipeReader
+internal sealed class BodyPipeReader(Connection connection) : PipeReader
 {
     private ReadOnlySequence<byte> _read;
     private int _examined;
@@ -54,6 +54,44 @@ internal sealed class BodyPipeReader(HttpConnection connection) : PipeReader
     private ReadResult Result()
     {
         _read = new ReadOnlySequence<byte>(connection.Input.BodyMemory);
-        return new ReadResult(_read, isCanceled: Fault != ParseFault.None, isCompleted: connection.Body.IsComplete);
+        return new ReadResult(_read, isCanceled: Fault != ParseFault.None, isCompleted: connection.IsBodyComplete);
     }
+}
+
+/// <summary>
+/// An answer's body as a pipe: a flush ends when the kernel has taken the piece, so that a slow reader slows its answer down. A flush that
+/// reports completion has found the client gone or too slow.
+/// </summary>
+internal sealed class ResponsePipeWriter(Connection connection) : PipeWriter
+{
+    private int _unflushed;
+
+    public override bool CanGetUnflushedBytes => true;
+
+    public override long UnflushedBytes => _unflushed;
+
+    public override void Advance(int bytes)
+    {
+        connection.Output.Advance(bytes);
+        _unflushed += bytes;
+    }
+
+    public override Memory<byte> GetMemory(int sizeHint = 0) => connection.Output.GetMemory(sizeHint);
+
+    public override Span<byte> GetSpan(int sizeHint = 0) => connection.Output.GetSpan(sizeHint);
+
+    public override async ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        int length = _unflushed;
+        _unflushed = 0;
+        return new FlushResult(isCanceled: false, isCompleted: !await connection.SendPieceAsync(length));
+    }
+
+    /// <summary>Only the handler itself waits in a flush.</summary>
+    public override void CancelPendingFlush()
+    {
+    }
+
+    /// <summary>Releases the memory; what was not flushed is not sent.</summary>
+    public override void Complete(Exception? exception = null) => connection.ReleaseOutput();
 }

@@ -1,15 +1,27 @@
 using System.Buffers;
-using System.IO.Pipelines;
 using Couic.Http.Parsing;
 
 namespace Couic.Http;
 
-internal sealed partial class Exchange
+/// <summary>
+/// The answer to a request, as a handler leaves it. Its route and its client are known, so that it can be logged; a batch has one without a
+/// connection (<see cref="PendingResponse"/>).
+/// </summary>
+internal class Response
 {
     private readonly OutputBuffer _body = new();
-    private readonly OutputBuffer _headers = new(Buffers.Small);
+    private readonly OutputBuffer _headers = new(BufferPool.Small);
     private List<FieldFault>? _faults;
-    private string _message = string.Empty;
+    private AnswerType _contentType;
+
+    /// <summary>The route that was found; null when there is none.</summary>
+    public Route? Route { get; protected set; }
+
+    /// <summary>The client, as the endpoint's filter has identified it; null on routes without a filter.</summary>
+    public IPrincipal? Principal { get; set; }
+
+    /// <summary>The client's name for audit lines.</summary>
+    public string ClientName => Principal?.Name ?? string.Empty;
 
     /// <summary>0 as long as there is no answer.</summary>
     public int Status { get; private set; }
@@ -18,7 +30,7 @@ internal sealed partial class Exchange
     public Refusal Cause { get; private set; }
 
     /// <summary>The text of a refusal.</summary>
-    internal string Message => _message;
+    internal string Message { get; private set; } = string.Empty;
 
     /// <summary>With the end of the line in front of it and its own.</summary>
     internal ReadOnlySpan<byte> ContentTypeLine => _contentType switch
@@ -34,12 +46,11 @@ internal sealed partial class Exchange
     internal OutputBuffer AnswerHeaders => _headers;
 
     /// <summary>Whether the answer went out in pieces already.</summary>
-    internal bool IsStreamed { get; private set; }
+    internal bool IsStreamed { get; private protected set; }
 
     /// <summary>Whether the connection must end with this answer.</summary>
-    internal bool MustClose { get; private set; }
+    internal bool MustClose { get; private protected set; }
 
-    private AnswerType _contentType;
 
     /// <summary>Starts an answer and gives the writer of its body.</summary>
     public IBufferWriter<byte> Answer(int status, AnswerType type = AnswerType.Json)
@@ -90,7 +101,7 @@ internal sealed partial class Exchange
         _headers.Clear();
         ErrorBody.Write(Answer(status), code, message, _faults);
         _faults?.Clear();
-        _message = message;
+        Message = message;
         Cause = Route is null && status == 404 ? Refusal.Route : Refusals.OfStatus(status);
     }
 
@@ -102,21 +113,10 @@ internal sealed partial class Exchange
         Cause = cause;
     }
 
-    /// <summary>Starts an answer whose body goes out in pieces, as the reader takes them; its length must be known.</summary>
-    /// <returns>To be flushed until that many bytes are out, and completed; null when nothing is to be written: HEAD, or the client is gone.</returns>
-    public async ValueTask<PipeWriter?> BeginStreamAsync(int status, long contentLength, AnswerType type = AnswerType.Json)
-    {
-        Answer(status, type);
-        IsStreamed = true;
-        _connection.WriteHead(this, contentLength);
-        return Verb != Verb.Head && await _connection.FlushAsync() ? new AnswerPipeWriter(_connection) : null;
-    }
-
     /// <summary>Answers to a fault below the API; the connection ends with it.</summary>
     internal void Refuse(ParseFault fault)
     {
-        Fail(fault.Status(), ErrorCode.BadRequest, fault.Text());
-        Cause = Refusal.Protocol;
+        Fail(fault.Status(), ErrorCode.BadRequest, fault.Text(), Refusal.Protocol);
         MustClose = true;
     }
 
@@ -126,28 +126,27 @@ internal sealed partial class Exchange
     /// <summary>Gives back the memory that a rare large answer took.</summary>
     internal void Trim()
     {
-        if (_body.Capacity > Buffers.Working)
+        if (_body.Capacity > BufferPool.Working)
         {
             _body.Release();
         }
     }
 
     /// <summary>Memory of its buffers.</summary>
-    internal int HeldBytes => _body.Capacity + _headers.Capacity + _decoded.Capacity + HandlerBytes;
+    internal virtual int HeldBytes => _body.Capacity + _headers.Capacity;
 
-    /// <summary>Memory that the handler holds while its answer goes out; it counts with the connection's.</summary>
-    public int HandlerBytes { get; set; }
-
-    internal void ReleaseBuffers()
+    internal virtual void ReleaseBuffers()
     {
         _body.Release();
         _headers.Release();
-        _decoded.Release();
     }
 
-    private void ResetAnswer()
+    /// <summary>Makes it ready for a request.</summary>
+    internal void Begin(Route? route, IPrincipal? principal)
     {
-        Status = HandlerBytes = 0;
+        Route = route;
+        Principal = principal;
+        Status = 0;
         Cause = Refusal.None;
         IsStreamed = MustClose = false;
         _body.Clear();

@@ -1,0 +1,1248 @@
+using System.Runtime.CompilerServices;
+using Couic.Http.Parsing;
+using Couic.Logging.Abstractions;
+using Couic.Native;
+
+namespace Couic.Http;
+
+/// <summary>What a connection does, or waits for.</summary>
+internal enum ConnectionState : byte
+{
+    /// <summary>Waits for a request, and has nothing of it.</summary>
+    Idle,
+
+    /// <summary>Waits for the rest of a head.</summary>
+    ReadingHead,
+
+    /// <summary>Its responses are sent when the batch is complete.</summary>
+    Batched,
+
+    /// <summary>A handler has not finished: it is offloaded, or waits for its client or in a queue. It owns the connection.</summary>
+    Executing,
+
+    /// <summary>The client has to take responses before anything else is done.</summary>
+    Writing,
+
+    /// <summary>Has more requests, and waits until other connections have been served.</summary>
+    Yielding,
+
+    /// <summary>Has sent its last response, and drops what the client still sends.</summary>
+    Draining,
+
+    Closed,
+}
+
+/// <summary>
+/// One connection, a state machine: <see cref="Advance"/> runs until it has to wait. It belongs to the event loop's thread, and in the state
+/// <see cref="ConnectionState.Executing"/> to the handler's task, whose end posts it back to the loop. What the loop has to say to a handler
+/// are <see cref="Signals"/>.
+/// </summary>
+internal sealed class Connection
+{
+    private const int FlushAt = 48 * 1024;
+
+    /// <summary>Requests that one connection may have handled before others are served; a receipt counts as some.</summary>
+    private const int MaxWork = 64, ReceiptWork = 8;
+
+    /// <summary>Receipts of a connection that is draining before others are served.</summary>
+    private const int MaxDrainReceipts = 8;
+
+    /// <summary>
+    /// What a queued request keeps beside its buffers, about: its exchange, its handler and their waits. Ten thousand of them took 40 MB, and
+    /// the garbage collector's scan of them delayed others.
+    /// </summary>
+    private const int QueuedRequestBytes = 4 * 1024;
+
+    /// <summary>How long a request may compute before it lets queued ones run.</summary>
+    private static readonly TimeSpan WorkerSlice = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long a client may block the holder of a semaphore, all its waits added up, while others are queued.</summary>
+    private static readonly TimeSpan HolderTimeout = TimeSpan.FromSeconds(1);
+
+    private readonly HttpServer _server;
+    private readonly RequestReader _reader;
+    private readonly ResponseWriter _writer;
+    private readonly SingleWaiterEvent _clientEvent = new();
+    private ConnectionTimeouts _timeouts = new();
+    private volatile Signals _signals;
+    private volatile bool _isHandled;
+    private volatile FairSemaphore? _held;
+    private volatile TaskCompletionSource<bool>? _waiter;
+    private ConnectionState _state = ConnectionState.Idle;
+    private Step _afterWriting;
+    private Exchange? _exchange;
+    private ValueTask _handling;
+    private Action? _onHandled;
+    private FairSemaphore? _worker;
+    private long _workingSince;
+
+    /// <summary>Requests and receipts since others were served.</summary>
+    private int _handled;
+
+    /// <summary>Requests in the batch.</summary>
+    private int _batched;
+    private int _drainReceipts;
+    private int _reservedBytes;
+    private long _reservedSince;
+    private long _bodyStart;
+    private long _bodyReceived;
+    private long _sendStart;
+    private long _sendProgress;
+    private long _streamLeft;
+    private bool _streamCloses;
+    private bool _retainsBuffers;
+    private bool _hasServed;
+    private bool _isHeadTimed;
+    private bool _sentContinue;
+    private bool _holdsLargeBody;
+    private bool _isGone;
+    private bool _mustDrain;
+    private bool _isBodyDropped;
+
+    public Connection(HttpServer server, StreamSocket socket, ulong key, ClientProcess process)
+    {
+        _server = server;
+        Socket = socket;
+        Key = key;
+        Process = process;
+        _reader = new RequestReader(socket);
+        _writer = new ResponseWriter(socket, server.Date);
+    }
+
+    /// <summary>What the event loop has noticed about the client, or wants of the connection. Set by the loop alone.</summary>
+    [Flags]
+    private enum Signals : byte
+    {
+        None = 0,
+
+        /// <summary>The client sends no more.</summary>
+        HalfClosed = 1,
+
+        /// <summary>The client has closed both directions.</summary>
+        PeerClosed = 2,
+
+        /// <summary>Whatever it waits for has failed.</summary>
+        Expired = 4,
+
+        /// <summary>Others need its place or its memory.</summary>
+        Evicted = 8,
+    }
+
+    private enum Step : byte
+    {
+        /// <summary>Nothing: it waits, or it is closed.</summary>
+        None,
+
+        /// <summary>Handle the requests that have been received.</summary>
+        Serve,
+
+        /// <summary>Receive more.</summary>
+        Receive,
+
+        /// <summary>Send the responses first, then serve.</summary>
+        Write,
+
+        /// <summary>Let other connections be served.</summary>
+        Yield,
+
+        /// <summary>End, after the responses.</summary>
+        End,
+    }
+
+    public StreamSocket Socket { get; }
+
+    /// <summary>Names it in the poller.</summary>
+    public ulong Key { get; }
+
+    public ClientProcess Process { get; }
+
+    /// <summary>Events that it has not seen: it is queued by the scheduler.</summary>
+    public PollEvents Pending { get; set; }
+
+    /// <summary>The next one in the queue of its process.</summary>
+    public Connection? NextReady { get; set; }
+
+    public HttpLimits Limits => _server.Limits;
+
+    public RequestHead Head => _reader.Head;
+
+    public InputBuffer Input => _reader.Input;
+
+    public bool IsBodyComplete => _reader.IsBodyComplete;
+
+    /// <summary>The buffer of responses, for one that is streamed.</summary>
+    public OutputBuffer Output => _writer.Output;
+
+    /// <summary>Whether it waits for its client between two requests, and may be closed.</summary>
+    public bool IsWaiting => _state is ConnectionState.Idle or ConnectionState.ReadingHead or ConnectionState.Draining;
+
+    /// <summary>When it last began to wait for a request, in timestamps.</summary>
+    public long WaitingSince { get; private set; }
+
+    public bool IsEvicted => Has(Signals.Evicted);
+
+    /// <summary>Memory that is reserved while it waits; 0 while it does not.</summary>
+    public int ReservedBytes => Volatile.Read(ref _reservedBytes);
+
+    /// <summary>Since when, in timestamps.</summary>
+    public long ReservedSince => Volatile.Read(ref _reservedSince);
+
+    /// <summary>Set while a handler is away from the event loop: its waits continue on a pool thread.</summary>
+    public bool IsOffloaded { get; set; }
+
+    /// <summary>Whether others wait to compute, it has done so for long, and waiting would cost it nothing, as there is memory for that.</summary>
+    public bool ShouldYield =>
+        _worker is { } worker && _server.Now - _workingSince > _server.Ticks(WorkerSlice) && _server.Budget.IsHalfFree && worker.HasWaiters;
+
+    private bool HasResponses => _batched > 0 || !_writer.IsEmpty;
+
+    private bool NeedsFlush => _writer.Output.Length >= FlushAt || _server.Loop.Batch.ShouldAnswerFirst(_batched);
+
+    private int HeldBytes => Input.Capacity + _writer.Output.Capacity + (_exchange?.HeldBytes ?? 0);
+
+    private bool Has(Signals signal) => (_signals & signal) != 0;
+
+    // The event loop's side.
+
+    /// <summary>Receives and serves what has come with the connection.</summary>
+    public void Start()
+    {
+        Head.Reset();
+        Guarded(Step.Receive);
+    }
+
+    /// <summary>Receives, if it waits for a request, what <see cref="OnReady"/> is going to serve.</summary>
+    public void Prefetch()
+    {
+        if (_state == ConnectionState.Idle && (Pending & PollEvents.Readable) != 0)
+        {
+            try
+            {
+                _reader.Prefetch();
+            }
+            catch (Exception e)
+            {
+                Abandon(e);
+            }
+        }
+    }
+
+    /// <summary>Runs with the events that accumulated since it was last scheduled.</summary>
+    public void OnReady()
+    {
+        PollEvents events = Pending;
+        Pending = PollEvents.None;
+        if ((events & (PollEvents.HangUp | PollEvents.Error | PollEvents.PeerClosed)) != 0)
+        {
+            _signals |= (events & (PollEvents.HangUp | PollEvents.Error)) != 0 ? Signals.HalfClosed | Signals.PeerClosed : Signals.HalfClosed;
+        }
+
+        if (_state == ConnectionState.Executing && !_isHandled)
+        {
+            _clientEvent.Signal();
+            return;
+        }
+
+        if ((events & ~PollEvents.Writable) != 0)
+        {
+            _reader.IsDrained = false;
+        }
+
+        try
+        {
+            Advance(Resume());
+        }
+        catch (Exception e)
+        {
+            Abandon(e);
+        }
+    }
+
+    /// <summary>The requests of the batch are executed: sends the responses. Mostly that is all, and the connection is idle.</summary>
+    public void OnBatchCompleted()
+    {
+        if (_state == ConnectionState.Batched)
+        {
+            Guarded(Step.Receive);
+        }
+    }
+
+    /// <summary>Expires it when its deadline has passed, or when others wait for what it holds.</summary>
+    public void CheckDeadline(long now)
+    {
+        if (_timeouts.HasExpired(now) || IsBlockingOthers(now))
+        {
+            Expire();
+        }
+    }
+
+    /// <summary>Releases the buffers that it has retained, if it has been idle since then.</summary>
+    public void TrimIdleBuffers(long since)
+    {
+        if (_retainsBuffers && _state == ConnectionState.Idle && WaitingSince < since)
+        {
+            EndRetention();
+            Input.Release();
+            _writer.Release();
+        }
+    }
+
+    /// <summary>Ends it in favour of another connection.</summary>
+    public void Evict()
+    {
+        _signals |= Signals.Evicted;
+        _waiter?.TrySetResult(false);
+        Expire();
+    }
+
+    /// <summary>Makes what it waits for fail.</summary>
+    public void Expire()
+    {
+        _signals |= Signals.Expired;
+        try
+        {
+            switch (_state)
+            {
+                case ConnectionState.Executing:
+                    _clientEvent.Signal();
+                    break;
+                case ConnectionState.Idle or ConnectionState.ReadingHead:
+                    Unreserve();
+                    Advance(ExpireHead());
+                    break;
+                case ConnectionState.Writing or ConnectionState.Yielding or ConnectionState.Draining:
+                    Close();
+                    break;
+            }
+        }
+        catch (Exception e)
+        {
+            Abandon(e);
+        }
+    }
+
+    /// <summary>Ends it after an exception, in whatever state that has left it; nothing more is sent.</summary>
+    public void Abandon(Exception fault)
+    {
+        InternalErrors.Caught(Place.ApiConnection, _server.Log, fault);
+        _isGone = true;
+        if (_state == ConnectionState.Executing && !_isHandled)
+        {
+            _signals |= Signals.Expired | Signals.PeerClosed;
+            _clientEvent.Signal();
+        }
+        else
+        {
+            Close();
+        }
+    }
+
+    private void Guarded(Step step)
+    {
+        try
+        {
+            Advance(step);
+        }
+        catch (Exception e)
+        {
+            Abandon(e);
+        }
+    }
+
+    /// <summary>Leaves the state in which it waited. Returns what to do now that something has happened.</summary>
+    private Step Resume()
+    {
+        switch (_state)
+        {
+            case ConnectionState.Idle or ConnectionState.ReadingHead:
+                Unreserve();
+                _handled = 0;
+                return Step.Receive;
+            case ConnectionState.Executing:
+                return OnHandled();
+            case ConnectionState.Writing:
+                return ContinueWriting();
+            case ConnectionState.Yielding:
+                Unreserve();
+                _reader.IsDrained = false;
+                _handled = 0;
+                return Step.Serve;
+            case ConnectionState.Draining:
+                return DropInput();
+            default:
+                return Step.None; // Batched: what came in is received after the responses
+        }
+    }
+
+    /// <summary>Runs until it has to wait: for the client, a handler, the batch, or other connections.</summary>
+    private void Advance(Step step)
+    {
+        while (step != Step.None)
+        {
+            if (step == Step.Receive && HasResponses && _state != ConnectionState.Batched)
+            {
+                _state = ConnectionState.Batched;
+                _server.Loop.Batch.EnqueueSend(this);
+                return;
+            }
+
+            if (step != Step.Serve && !TryFlush(step))
+            {
+                return;
+            }
+
+            step = step switch
+            {
+                Step.Receive => Receive(),
+                Step.Yield => Yield(),
+                Step.End => Drain(),
+                _ => ServeInput(),
+            };
+        }
+    }
+
+    /// <summary>Handles the requests that are there, up to one for which it has to wait.</summary>
+    private Step ServeInput()
+    {
+        _state = ConnectionState.ReadingHead;
+        if (NeedsFlush)
+        {
+            return Step.Write;
+        }
+
+        while (_handled < MaxWork)
+        {
+            if (Input.IsEmpty)
+            {
+                return Step.Receive;
+            }
+
+            if (!RequestParser.TryParse(Input.Request, Limits, Head, out ParseFault fault))
+            {
+                return fault == ParseFault.None ? Step.Receive : Refuse(fault);
+            }
+
+            _handled++;
+            Step step = Execute();
+            if (step != Step.Serve)
+            {
+                return step;
+            }
+
+            if (NeedsFlush)
+            {
+                return Step.Write;
+            }
+        }
+
+        return Step.Yield;
+    }
+
+    /// <summary>Receives the first or further bytes of a head.</summary>
+    private Step Receive()
+    {
+        int n = _reader.IsDrained ? StreamSocket.WouldBlock : _reader.Receive(Has(Signals.HalfClosed));
+        if (n > 0)
+        {
+            _handled += ReceiptWork;
+            return Step.Serve;
+        }
+
+        return n == StreamSocket.WouldBlock ? BeginWait() : Close(); // a request that broke off gets no response
+    }
+
+    /// <summary>
+    /// Waits for a request: releases memory, unless the connection is idle and may retain its buffers, reserves what stays, and sets the
+    /// deadline.
+    /// </summary>
+    private Step BeginWait()
+    {
+        bool isIdle = Input.IsEmpty && _hasServed;
+        if (!isIdle || !TryRetainBuffers())
+        {
+            Input.Shrink(BufferPool.Minimum);
+            _writer.Release();
+        }
+
+        _exchange?.ReleaseBuffers();
+        long now = _server.Loop.IteratedAt;
+        if (isIdle)
+        {
+            _timeouts.Set(now + _server.Ticks(Limits.KeepAliveTimeout));
+        }
+        else if (!_isHeadTimed)
+        {
+            _isHeadTimed = true;
+            _timeouts.Set(now + _server.Ticks(Limits.HeaderTimeout));
+        }
+
+        WaitingSince = now;
+        if (_server.IsStopping && Input.IsEmpty)
+        {
+            return Close();
+        }
+
+        if (!TryReserve(isIdle ? 0 : Input.Capacity))
+        {
+            return Refuse(ParseFault.NoRoom);
+        }
+
+        _state = isIdle ? ConnectionState.Idle : ConnectionState.ReadingHead;
+        return Has(Signals.Expired) ? ExpireHead() : Step.None;
+    }
+
+    /// <summary>No request came in time: 408, unless the last one was answered and nothing of a next one is there.</summary>
+    private Step ExpireHead()
+    {
+        if ((_hasServed && Input.IsEmpty) || _server.IsStopping || IsEvicted)
+        {
+            return Close();
+        }
+
+        _signals &= ~Signals.Expired;
+        return Refuse(ParseFault.HeaderTimeout);
+    }
+
+    /// <summary>Answers to a fault below the API, before any handler.</summary>
+    private Step Refuse(ParseFault fault)
+    {
+        Input.BeginBody(0);
+        Exchange exchange = _exchange ??= new Exchange(this);
+        exchange.Begin();
+        exchange.Refuse(fault);
+        _mustDrain = true;
+        Conclude(exchange);
+        return Step.End;
+    }
+
+    private Step Yield()
+    {
+        _writer.Release();
+        _exchange?.ReleaseBuffers();
+        Input.Shrink(BufferPool.Minimum);
+        if (Has(Signals.Expired) || !TryReserve(Input.Capacity))
+        {
+            return Close();
+        }
+
+        _state = ConnectionState.Yielding;
+        _server.Loop.Yield(this);
+        return Step.None;
+    }
+
+    /// <summary>Sends all responses; otherwise waits until the client has taken them, or closes.</summary>
+    private bool TryFlush(Step then)
+    {
+        ExecuteBatched();
+        if (!_isGone && !_writer.IsEmpty)
+        {
+            int n = _writer.Send();
+            _isGone = n < 0 && n != StreamSocket.WouldBlock;
+        }
+
+        if (_isGone || (!_writer.IsEmpty && !TryBeginSlowSend()))
+        {
+            Close();
+            return false;
+        }
+
+        if (_writer.IsEmpty)
+        {
+            return true;
+        }
+
+        _afterWriting = then;
+        _state = ConnectionState.Writing;
+        return false;
+    }
+
+    private Step ContinueWriting()
+    {
+        if (!TrySendSlowly())
+        {
+            return _isGone ? Close() : Step.None;
+        }
+
+        EndSlowSend();
+        _state = ConnectionState.ReadingHead;
+        return _afterWriting;
+    }
+
+    /// <summary>
+    /// Reads and drops what a client still sends, so that closing does not take the response from it: a socket that is closed with unread
+    /// data is reset.
+    /// </summary>
+    private Step Drain()
+    {
+        if (!_mustDrain && Input.Raw.IsEmpty && _reader.IsDrained)
+        {
+            return Close();
+        }
+
+        Socket.ShutdownSend();
+        ReleaseMemory();
+        _signals &= ~Signals.Expired;
+        _timeouts.Set(_server.Now + _server.Ticks(Limits.LingerTimeout));
+        _state = ConnectionState.Draining;
+        return DropInput();
+    }
+
+    private Step DropInput()
+    {
+        for (int n; (n = _reader.Receive(isHalfClosed: true)) != StreamSocket.WouldBlock;)
+        {
+            if (n <= 0)
+            {
+                return Close();
+            }
+
+            Input.Release();
+            if (++_drainReceipts % MaxDrainReceipts == 0)
+            {
+                _server.Loop.Yield(this);
+                break;
+            }
+        }
+
+        Input.Release();
+        return Step.None;
+    }
+
+    private Step Close()
+    {
+        if (_state == ConnectionState.Closed)
+        {
+            return Step.None;
+        }
+
+        _isGone = true;
+        InternalErrors.Run(Place.ApiConnection, _server.Log, ExecuteBatched);
+        _state = ConnectionState.Closed;
+        ReleaseHeld();
+        ReleaseWorker();
+        _server.Connections.Remove(this);
+        Socket.Dispose();
+        ReleaseMemory();
+        return Step.None;
+    }
+
+    private void ReleaseMemory()
+    {
+        EndRetention();
+        Input.Release();
+        _writer.Release();
+        _exchange?.ReleaseBuffers();
+        Unreserve();
+    }
+
+    // Requests.
+
+    /// <summary>Handles the request in the head.</summary>
+    private Step Execute()
+    {
+        _timeouts.Clear();
+        _hasServed = true;
+        _isHeadTimed = _sentContinue = IsOffloaded = false;
+        _bodyStart = _bodyReceived = _streamLeft = 0;
+        _reader.BeginBody();
+        Exchange exchange = _exchange ??= new Exchange(this);
+        exchange.Begin();
+        try
+        {
+            InternalErrors.Enter(Place.ApiRequest);
+            Endpoint? endpoint = exchange.Check(_server.Router);
+            if (endpoint is { CanBatch: false })
+            {
+                ExecuteBatched(); // it may read what the requests before it change
+            }
+
+            ValueTask handling = endpoint is null ? default
+                : endpoint.IgnoresBody && !IsBodyComplete ? HandleArrivedAsync(endpoint, exchange)
+                : endpoint.Handler(exchange);
+            if (!handling.IsCompletedSuccessfully)
+            {
+                return AwaitHandler(handling);
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(exchange, e);
+        }
+
+        return Finish(exchange);
+    }
+
+    /// <summary>A request whose body has not ended has not arrived: nothing is done for it before.</summary>
+    private static async ValueTask HandleArrivedAsync(Endpoint endpoint, Exchange exchange)
+    {
+        if (await exchange.SkipBodyAsync())
+        {
+            await endpoint.Handler(exchange);
+        }
+    }
+
+    private Step AwaitHandler(ValueTask handling)
+    {
+        _state = ConnectionState.Executing;
+        _isHandled = false;
+        _handling = handling;
+        ValueTaskAwaiter awaiter = handling.GetAwaiter();
+        if (awaiter.IsCompleted)
+        {
+            return OnHandled(); // it has failed, or has just ended elsewhere
+        }
+
+        awaiter.UnsafeOnCompleted(_onHandled ??= PostHandled);
+        return Step.None;
+    }
+
+    /// <summary>The handler's task has ended, on any thread: the connection belongs to the event loop again.</summary>
+    private void PostHandled()
+    {
+        _isHandled = true;
+        if (_server.Loop.IsCurrent)
+        {
+            _server.Loop.Yield(this);
+        }
+        else
+        {
+            _server.Loop.Post(this);
+        }
+    }
+
+    private Step OnHandled()
+    {
+        _state = ConnectionState.ReadingHead;
+        if (_clientEvent.TryReset())
+        {
+            _reader.IsDrained = false;
+        }
+
+        Exchange exchange = _exchange!;
+        ValueTask handling = _handling;
+        _handling = default;
+        try
+        {
+            handling.GetAwaiter().GetResult();
+        }
+        catch (Exception e)
+        {
+            if (_isBodyDropped)
+            {
+                throw;
+            }
+
+            Fail(exchange, e);
+        }
+
+        if (!_isBodyDropped)
+        {
+            return Finish(exchange);
+        }
+
+        _isBodyDropped = false;
+        ReleaseLargeBody();
+        return _mustDrain ? Step.End : NextRequest();
+    }
+
+    /// <summary>A bug in one request answers 500 to it and ends nothing else.</summary>
+    public void Fail(Response response, Exception e)
+    {
+        InternalErrors.Caught(Place.ApiRequest);
+        HttpLog.RequestFailed(_server.Log, response.Route?.Pattern ?? string.Empty, e);
+        if (!response.IsStreamed)
+        {
+            response.FailInternally();
+        }
+    }
+
+    /// <summary>The handler has left its response, or the request to the batch.</summary>
+    private Step Finish(Exchange exchange)
+    {
+        if (exchange.IsBatched)
+        {
+            return NextRequest();
+        }
+
+        if (exchange.Status == 0)
+        {
+            Fail(exchange, new InvalidOperationException("the handler left no answer"));
+        }
+
+        bool closes = Conclude(exchange);
+        ReleaseLargeBody();
+        ReleaseWorker();
+        exchange.Trim();
+        if (closes || _streamLeft > 0)
+        {
+            _isGone |= _streamLeft > 0;
+            _mustDrain |= !IsBodyComplete;
+            return Step.End;
+        }
+
+        return IsBodyComplete ? NextRequest() : DropBody();
+    }
+
+    private void ReleaseLargeBody()
+    {
+        if (_holdsLargeBody)
+        {
+            _holdsLargeBody = false;
+            ReleaseHeld();
+        }
+    }
+
+    /// <summary>Writes the response, unless it was streamed, and counts it. Returns whether the connection ends with it.</summary>
+    private bool Conclude(Exchange exchange)
+    {
+        ExecuteBatched();
+        bool closes = exchange.IsStreamed ? _streamCloses : Closes(exchange);
+        if (!exchange.IsStreamed)
+        {
+            _writer.WriteHead(exchange, exchange.AnswerBody.Length, closes, Head.IsHttp10);
+            if (exchange.Verb != Verb.Head)
+            {
+                Output.Append(exchange.AnswerBody.Written);
+            }
+        }
+
+        Count(exchange);
+        return closes;
+    }
+
+    private void Count(Response response)
+    {
+        _server.Counters.Count(response.Status);
+        if (response.Cause != Refusal.None)
+        {
+            _server.Refusals.Report(response);
+        }
+    }
+
+    /// <summary>Whether the connection ends with this response: asked for, broken, or followed by too much of an unread body.</summary>
+    private bool Closes(Exchange exchange)
+    {
+        if (!Head.KeepAlive || exchange.MustClose || _server.IsStopping)
+        {
+            return true;
+        }
+
+        if (IsBodyComplete)
+        {
+            return false;
+        }
+
+        // The rest of the body is not read. A client that waits for 100 Continue may send its body or the next request, and they cannot be
+        // distinguished.
+        ParseFault fault = PumpBody();
+        Input.ConsumeBody(Input.BodyLength);
+        return fault != ParseFault.None || (!IsBodyComplete && ((Head.ExpectsContinue && !_sentContinue) || _reader.BodyLeft > Limits.MaxDrainBytes));
+    }
+
+    /// <summary>Drops the rest of a short body.</summary>
+    private Step DropBody()
+    {
+        _isBodyDropped = true;
+        return AwaitHandler(DropBodyAsync());
+    }
+
+    private async ValueTask DropBodyAsync()
+    {
+        while (!IsBodyComplete && !_mustDrain)
+        {
+            Input.ConsumeBody(Input.BodyLength);
+            _mustDrain = await ReadMoreBodyAsync(0) != ParseFault.None;
+        }
+    }
+
+    private Step NextRequest()
+    {
+        _reader.EndRequest();
+        return Step.Serve;
+    }
+
+    // The batch.
+
+    /// <summary>
+    /// Leaves the present request to the batch, if nothing about it is unusual: the next ones may be read before its response is there.
+    /// Otherwise executes those before it.
+    /// </summary>
+    public bool TryBatch(IBatchHandler handler)
+    {
+        if (IsOffloaded || !IsBodyComplete || !Head.KeepAlive || Head.IsHttp10 || _holdsLargeBody || _server.IsStopping || !_server.Loop.IsCurrent)
+        {
+            ExecuteBatched();
+            return false;
+        }
+
+        _server.Loop.Batch.Add(handler);
+        _batched++;
+        return true;
+    }
+
+    /// <summary>Writes the response to a request of the batch; they come in the order of the requests.</summary>
+    public void WriteBatched(Response response)
+    {
+        _batched--;
+        if (_state == ConnectionState.Closed)
+        {
+            return;
+        }
+
+        _writer.WriteHead(response, response.AnswerBody.Length, closes: false, isHttp10: false);
+        Output.Append(response.AnswerBody.Written);
+        Count(response);
+    }
+
+    /// <summary>Executes the requests that any connection has left to the batch; on other threads than the loop's there are none.</summary>
+    public void FlushBatch()
+    {
+        if (_server.Loop.IsCurrent)
+        {
+            _server.Loop.Batch.Execute();
+        }
+    }
+
+    /// <summary>Has all responses written that come before whatever is next.</summary>
+    private void ExecuteBatched()
+    {
+        if (_batched > 0)
+        {
+            _server.Loop.Batch.Execute();
+        }
+    }
+
+    // The handler's side: its waits.
+
+    /// <summary>Takes what has been received of the body.</summary>
+    public ParseFault PumpBody() => _reader.PumpBody(Limits);
+
+    /// <summary>Waits until more than so many bytes of the body are there, or all of it.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<ParseFault> ReadMoreBodyAsync(int have)
+    {
+        while (true)
+        {
+            ParseFault fault = PumpBody();
+            if (fault != ParseFault.None || IsBodyComplete || Input.BodyLength > have)
+            {
+                return fault;
+            }
+
+            if (!await AskForBodyAsync())
+            {
+                return ParseFault.NoRoom;
+            }
+
+            if (!await FlushAsync())
+            {
+                return ParseFault.BodyBrokenOff;
+            }
+
+            int n = _reader.IsDrained ? StreamSocket.WouldBlock : _reader.Receive(Has(Signals.HalfClosed));
+            if (n > 0)
+            {
+                _bodyReceived += n;
+                continue;
+            }
+
+            if (n != StreamSocket.WouldBlock)
+            {
+                return ParseFault.BodyBrokenOff;
+            }
+
+            _timeouts.SetRate(_server, _bodyStart, _bodyReceived, Limits.MinBodyBytesPerSecond);
+            Input.Shrink(BufferPool.Working); // so that the rest of the body is read in pieces of that size
+            _writer.Release();
+            if (!TryReserve(_holdsLargeBody ? 0 : HeldBytes))
+            {
+                return ParseFault.NoRoom;
+            }
+
+            await WaitForClientAsync();
+            if (Has(Signals.Expired))
+            {
+                return ParseFault.BodyTimeout;
+            }
+
+            if (IsOffloaded)
+            {
+                await Exchange.YieldAsync();
+            }
+
+            Unreserve();
+        }
+    }
+
+    /// <summary>Before the first wait for a body: asks for it, and enters the semaphore of large ones. False: that was refused.</summary>
+    private async ValueTask<bool> AskForBodyAsync()
+    {
+        ExecuteBatched();
+        if (_bodyStart == 0)
+        {
+            _bodyStart = _server.Now;
+            if (Head.ExpectsContinue && Input.BodyLength == 0)
+            {
+                _sentContinue = true;
+                Output.Append("HTTP/1.1 100 Continue\r\n\r\n"u8);
+            }
+        }
+
+        if (!_holdsLargeBody && Input.Capacity >= Limits.LargeBodyBytes)
+        {
+            if (!await HoldAsync(_server.LargeBodies))
+            {
+                return false;
+            }
+
+            _holdsLargeBody = true;
+            _bodyStart = _server.Now;
+            _bodyReceived = 0;
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes the head of a response that is streamed.</summary>
+    public void BeginStream(Exchange exchange, long contentLength)
+    {
+        _streamCloses = Closes(exchange);
+        _streamLeft = exchange.Verb == Verb.Head ? 0 : contentLength;
+        _writer.WriteHead(exchange, contentLength, _streamCloses, Head.IsHttp10);
+    }
+
+    /// <summary>Sends a piece of such a response, which is in <see cref="Output"/>. False when the client is gone or too slow.</summary>
+    public async ValueTask<bool> SendPieceAsync(long length)
+    {
+        bool isSent = await FlushAsync();
+        _streamLeft -= isSent ? length : 0;
+        return isSent;
+    }
+
+    public void ReleaseOutput() => _writer.Release();
+
+    /// <summary>Sends the responses that are written. False when the client is gone or too slow.</summary>
+    public ValueTask<bool> FlushAsync()
+    {
+        ExecuteBatched();
+        if (_isGone || _writer.IsEmpty)
+        {
+            return new ValueTask<bool>(!_isGone);
+        }
+
+        _writer.Send();
+        return _writer.IsEmpty ? new ValueTask<bool>(true) : FlushSlowlyAsync();
+    }
+
+    /// <summary>Lets another request compute while the client reads.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> FlushSlowlyAsync()
+    {
+        FairSemaphore? worker = ReleaseWorker();
+        if (TryBeginSlowSend())
+        {
+            while (!TrySendSlowly() && !_isGone)
+            {
+                await WaitForClientAsync();
+            }
+
+            EndSlowSend();
+        }
+
+        _isGone |= !_isGone && worker is not null && !await EnterWorkAsync(worker);
+        if (_isGone)
+        {
+            _writer.Clear();
+        }
+
+        return !_isGone;
+    }
+
+    /// <summary>Starts to send as fast as the client reads. False, and it is gone: there is no memory for that.</summary>
+    private bool TryBeginSlowSend()
+    {
+        _sendStart = _server.Now;
+        _sendProgress = 0;
+        Input.Shrink(BufferPool.Minimum);
+        if (!TryReserve(HeldBytes))
+        {
+            _isGone = true;
+            return false;
+        }
+
+        _server.Loop.Watch(this, writable: true);
+        _timeouts.SetRate(_server, _sendStart, 0, Limits.MinAnswerBytesPerSecond);
+        return true;
+    }
+
+    /// <summary>Sends what the socket takes. True when that was all; otherwise it has to wait, or is gone.</summary>
+    private bool TrySendSlowly()
+    {
+        int n = 0;
+        while (!_writer.IsEmpty && (n = _writer.Send()) >= 0)
+        {
+            _sendProgress += n;
+        }
+
+        _isGone |= Has(Signals.Expired) || (n < 0 && n != StreamSocket.WouldBlock);
+        _timeouts.SetRate(_server, _sendStart, _sendProgress, Limits.MinAnswerBytesPerSecond);
+        return _writer.IsEmpty && !_isGone;
+    }
+
+    private void EndSlowSend()
+    {
+        Unreserve();
+        _server.Loop.Watch(this, writable: false);
+        _timeouts.Clear();
+    }
+
+    private async ValueTask WaitForClientAsync()
+    {
+        _timeouts.BeginWaitForClient(_server.Now);
+        await _clientEvent.WaitAsync();
+        _timeouts.EndWaitForClient(_server.Now);
+        _timeouts.Clear();
+        _reader.IsDrained = false;
+    }
+
+    // The handler's side: admission. A slow client must not hold what is scarce: memory, a worker, a semaphore.
+
+    /// <summary>
+    /// Waits in its client's queue with as little memory as possible; what was read of the body may move. Holds the semaphore until
+    /// <see cref="ReleaseHeld"/>. False: its memory was taken away, or its client has gone.
+    /// </summary>
+    public async ValueTask<bool> HoldAsync(FairSemaphore semaphore)
+    {
+        if (!await EnterAsync(semaphore))
+        {
+            return false;
+        }
+
+        if (Has(Signals.PeerClosed))
+        {
+            semaphore.Release();
+            return false;
+        }
+
+        _timeouts.ResetWaited();
+        _held = semaphore;
+        return true;
+    }
+
+    public void ReleaseHeld()
+    {
+        if (_held is { } held)
+        {
+            _held = null;
+            held.Release();
+        }
+    }
+
+    /// <summary>
+    /// Continues on a pool thread as one of a few: what those have in memory while they compute is outside the budget. Until
+    /// <see cref="ReleaseWorker"/>. False: its memory was taken away, or its client has gone and the request changes nothing.
+    /// </summary>
+    public ValueTask<bool> AcquireWorkerAsync(WorkClass work) => EnterWorkAsync(_server.Workers(work));
+
+    /// <summary>Lets another request compute. Returns what it had entered; null: nothing.</summary>
+    public FairSemaphore? ReleaseWorker()
+    {
+        FairSemaphore? worker = _worker;
+        _worker = null;
+        worker?.Release();
+        return worker;
+    }
+
+    private async ValueTask<bool> EnterWorkAsync(FairSemaphore workers)
+    {
+        if (_worker is null && await EnterAsync(workers))
+        {
+            _worker = workers;
+            _workingSince = _server.Now;
+        }
+
+        if (Has(Signals.PeerClosed) && _exchange!.Verb is Verb.Get or Verb.Head)
+        {
+            ReleaseWorker(); // the response would reach no client, and the request has no other effect
+        }
+
+        if (_worker is not null && _server.Loop.IsCurrent)
+        {
+            await Exchange.YieldAsync();
+        }
+
+        return _worker is not null;
+    }
+
+    private async ValueTask<bool> EnterAsync(FairSemaphore semaphore)
+    {
+        if (semaphore.Enter(_exchange!.ClientName) is { } waiter)
+        {
+            Input.Shrink(BufferPool.Minimum);
+            if (!TryReserve(_holdsLargeBody ? 0 : HeldBytes + QueuedRequestBytes))
+            {
+                waiter.TrySetResult(false);
+            }
+
+            _waiter = waiter;
+            if (IsEvicted)
+            {
+                waiter.TrySetResult(false);
+            }
+
+            bool hasEntered = await waiter.Task;
+            _waiter = null;
+            if (!hasEntered)
+            {
+                return false; // the reservation stays until the memory is released
+            }
+
+            Unreserve();
+        }
+
+        return true;
+    }
+
+    private bool IsBlockingOthers(long now) => _held is { HasWaiters: true } && _timeouts.Waited(now) > _server.Ticks(HolderTimeout);
+
+    /// <summary>Whether it keeps its buffers although it is idle: its next request is expected at once.</summary>
+    private bool TryRetainBuffers() => Input.Capacity <= BufferPool.Working && Output.Capacity <= BufferPool.Response
+        && (_retainsBuffers || (_retainsBuffers = _server.Budget.TryRetain()));
+
+    private void EndRetention()
+    {
+        if (_retainsBuffers)
+        {
+            _retainsBuffers = false;
+            _server.Budget.EndRetention();
+        }
+    }
+
+    /// <summary>Reserves memory for a wait, in place of what was reserved before.</summary>
+    private bool TryReserve(int bytes)
+    {
+        Unreserve();
+        if (bytes == 0)
+        {
+            return true;
+        }
+
+        Volatile.Write(ref _reservedSince, _server.Now);
+        if (!_server.Budget.TryReserve(bytes))
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _reservedBytes, bytes);
+        return true;
+    }
+
+    private void Unreserve()
+    {
+        if (_reservedBytes != 0)
+        {
+            _server.Budget.Release(_reservedBytes);
+            Volatile.Write(ref _reservedBytes, 0);
+        }
+    }
+}

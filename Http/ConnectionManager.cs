@@ -1,0 +1,383 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Couic.Logging.Abstractions;
+using Couic.Native;
+
+namespace Couic.Http;
+
+/// <summary>
+/// Accepts connections and ends them: at their deadlines, when others need their place (<see cref="HttpLimits.MaxConnections"/>), or when
+/// waiting connections exceed the memory budget. For the event loop's thread; counts may be read by others.
+/// </summary>
+internal sealed class ConnectionManager(HttpServer server)
+{
+    /// <summary>How often deadlines are checked; a time-out may be late by this much.</summary>
+    public const int TimerMilliseconds = 250;
+
+    /// <summary>Descriptors that are not connections: maps, logs, peers, files.</summary>
+    private const int OtherDescriptors = 256;
+
+    /// <summary>
+    /// Connections to evict when the process is out of descriptors, as one would be used at once. Also the connection count assumed for the
+    /// client that is not accepted yet, and so not identified.
+    /// </summary>
+    private const int EvictionsOnFdExhaustion = 32;
+
+    /// <summary>Idle connections that one scan collects for eviction, one after the other.</summary>
+    private const int MaxIdleCandidates = 256;
+
+    /// <summary>Bits of a key that are the index of a slot; above them is a number that differs for each user of the slot.</summary>
+    private const int SlotBits = 24;
+
+    /// <summary>How long a scan that found no idle connection is not repeated.</summary>
+    private static readonly TimeSpan IdleScanCooldown = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long connections are accepted in a row: each is served at once, and others wait for all of them.</summary>
+    private static readonly TimeSpan AcceptSlice = TimeSpan.FromMicroseconds(250);
+
+    private readonly Stack<int> _freeSlots = new();
+    private readonly Dictionary<int, ClientProcess> _processes = [];
+    private readonly Queue<(Connection Connection, long Since)> _idleCandidates = new();
+    private readonly List<Connection> _snapshot = [];
+    private readonly List<Connection> _reserving = [];
+    private readonly List<long> _reservedSince = [];
+    private readonly List<Connection> _evicted = [];
+    private readonly RateLimit _fullReports = new();
+    private readonly RateLimit _acceptReports = new();
+    private readonly RateLimit _memoryReports = new();
+    private Connection?[] _slots = new Connection?[64];
+    private int _usedSlots;
+    private ulong _opened;
+    private int _count;
+    private Socket? _listener;
+    private bool _isAccepting = true;
+    private long _acceptAgain;
+    private long _scanAgain;
+    private long _nextTimers;
+
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Connections that were ever opened.</summary>
+    public long Opened => (long)Volatile.Read(ref _opened);
+
+    /// <summary>Whether there is no deadline to check.</summary>
+    public bool IsIdle => _count == 0 && _isAccepting;
+
+    /// <summary>Whether clients wait to be accepted.</summary>
+    public bool AcceptPending { get; set; }
+
+    public void Listen(Socket listener)
+    {
+        _listener = listener;
+        listener.Blocking = false;
+        Descriptors.Reserve(listener.SafeHandle, server.Limits.MaxConnections + OtherDescriptors);
+    }
+
+    public void StopListening() => _listener!.Dispose();
+
+    /// <summary>The connection with a key; null when it is closed, whoever uses its slot now.</summary>
+    public Connection? Find(ulong key)
+    {
+        int slot = SlotOf(key);
+        Connection? connection = slot < _slots.Length ? _slots[slot] : null;
+        return connection?.Key == key ? connection : null;
+    }
+
+    public void Remove(Connection connection)
+    {
+        int slot = SlotOf(connection.Key);
+        if (_slots[slot] == connection)
+        {
+            _slots[slot] = null;
+            _freeSlots.Push(slot);
+            Volatile.Write(ref _count, _count - 1);
+            if (--connection.Process.Connections == 0)
+            {
+                _processes.Remove(connection.Process.Id);
+            }
+        }
+    }
+
+    public void Accept()
+    {
+        try
+        {
+            InternalErrors.Enter(Place.ApiAccept);
+            AcceptPendingConnections();
+        }
+        catch (Exception e)
+        {
+            InternalErrors.Caught(Place.ApiAccept, server.Log, e);
+            PauseAccepting();
+        }
+    }
+
+    /// <summary>Evicts what exceeds the memory budget, and every <see cref="TimerMilliseconds"/> checks all deadlines.</summary>
+    public void RunTimers(long now)
+    {
+        if (server.Budget.TakeOver())
+        {
+            EvictOverBudget();
+        }
+
+        if (now < _nextTimers && !server.IsStopping)
+        {
+            return;
+        }
+
+        ForgetEvicted();
+        _nextTimers = now + server.Ticks(TimeSpan.FromMilliseconds(TimerMilliseconds));
+        if (server.IsStopping)
+        {
+            StopListening(); // a client that connects now is refused, instead of waiting in vain
+        }
+        else if (!_isAccepting && now >= _acceptAgain)
+        {
+            SetAcceptEnabled(true);
+        }
+
+        foreach (Connection connection in Snapshot())
+        {
+            if (server.IsEnding || (server.IsStopping && connection.IsWaiting))
+            {
+                connection.Expire();
+            }
+            else
+            {
+                connection.TrimIdleBuffers(now - server.Ticks(TimeSpan.FromMilliseconds(TimerMilliseconds)));
+                connection.CheckDeadline(now);
+            }
+        }
+    }
+
+    private void AcceptPendingConnections()
+    {
+        if (!AcceptPending)
+        {
+            return;
+        }
+
+        AcceptPending = false;
+        long end = server.Now + server.Ticks(AcceptSlice);
+        while (!server.IsStopping && server.Now < end)
+        {
+            int error = StreamSocket.Accept(_listener!.SafeHandle, out StreamSocket? socket);
+            if (socket is not null)
+            {
+                Open(socket);
+            }
+            else if (error == StreamSocket.WouldBlock)
+            {
+                return;
+            }
+            else if (error is not (StreamSocket.Aborted or StreamSocket.Interrupted))
+            {
+                OnExhausted(error);
+                return;
+            }
+        }
+    }
+
+    private void OnExhausted(int error)
+    {
+        bool lacksDescriptors = error is StreamSocket.ProcessFull or StreamSocket.SystemFull;
+        for (int k = 0; lacksDescriptors && k < EvictionsOnFdExhaustion && EvictIdlest(EvictionsOnFdExhaustion); k++)
+        {
+        }
+
+        PauseAccepting();
+        if (_acceptReports.TryTake(server.Time, 1, out _))
+        {
+            HttpLog.AcceptFailed(server.Log, -error);
+        }
+    }
+
+    /// <summary>The client stays in the backlog and the listener ready, so the loop would spin.</summary>
+    private void PauseAccepting()
+    {
+        SetAcceptEnabled(false);
+        _acceptAgain = server.Now + (server.Ticks(TimeSpan.FromMilliseconds(TimerMilliseconds)) / 2);
+    }
+
+    private void SetAcceptEnabled(bool enabled)
+    {
+        if (_isAccepting != enabled)
+        {
+            _isAccepting = enabled;
+            server.Loop.WatchListener(_listener!.SafeHandle, enabled);
+        }
+    }
+
+    private void Open(StreamSocket socket)
+    {
+        int process = socket.PeerProcess();
+        if (_count >= server.Limits.MaxConnections && !EvictIdlest(_processes.TryGetValue(process, out ClientProcess? known) ? known.Connections : 0))
+        {
+            socket.Dispose();
+            return;
+        }
+
+        Connection? connection = null;
+        try
+        {
+            connection = Add(socket, process);
+            server.Loop.Add(connection);
+        }
+        catch (Exception e)
+        {
+            InternalErrors.Caught(Place.ApiConnection, server.Log, e);
+            if (connection is not null)
+            {
+                Remove(connection);
+            }
+
+            socket.Dispose();
+            return;
+        }
+
+        connection.Start();
+    }
+
+    private Connection Add(StreamSocket socket, int id)
+    {
+        if (!_freeSlots.TryPop(out int slot))
+        {
+            slot = _usedSlots++;
+            if (slot == _slots.Length)
+            {
+                Array.Resize(ref _slots, slot * 2);
+            }
+        }
+
+        if (!_processes.TryGetValue(id, out ClientProcess? process))
+        {
+            _processes.Add(id, process = new ClientProcess(id));
+        }
+
+        process.Connections++;
+        Volatile.Write(ref _opened, _opened + 1);
+        Volatile.Write(ref _count, _count + 1);
+        return _slots[slot] = new Connection(server, socket, (_opened << SlotBits) | (uint)slot, process);
+    }
+
+    /// <summary>
+    /// Evicts the longest-idle connection of a process that has many: more than half of what the process with most has. If none of them is
+    /// idle, a client with few connections gets the place of a busy one. Returns false when there is nothing to evict.
+    /// </summary>
+    /// <param name="had">Connections that the client has already.</param>
+    private bool EvictIdlest(int had)
+    {
+        if (_fullReports.TryTake(server.Time, 1, out long suppressed))
+        {
+            HttpLog.ConnectionsFull(server.Log, server.Limits.MaxConnections, HttpLog.More(suppressed));
+        }
+
+        int most = 0;
+        foreach (ClientProcess process in _processes.Values)
+        {
+            most = Math.Max(most, process.Connections);
+        }
+
+        int few = most / 2;
+        while (_idleCandidates.Count > 0 || CollectIdleCandidates(few))
+        {
+            (Connection idlest, long since) = _idleCandidates.Dequeue();
+            if (idlest.IsWaiting && idlest.WaitingSince == since && idlest.Process.Connections > few)
+            {
+                idlest.Evict();
+                return true;
+            }
+        }
+
+        Connection? any = had < few ? Snapshot().Find(one => one.Process.Connections > few && !one.IsEvicted) : null;
+        any?.Evict();
+        return any is not null;
+    }
+
+    private bool CollectIdleCandidates(int few)
+    {
+        if (server.Now < _scanAgain)
+        {
+            return false;
+        }
+
+        List<Connection> waiting = Snapshot();
+        waiting.RemoveAll(connection => !connection.IsWaiting || connection.Process.Connections <= few);
+        (Connection, long)[] idlest = [.. waiting.Select(connection => (connection, connection.WaitingSince))];
+        Array.Sort(idlest, static (a, b) => a.Item2.CompareTo(b.Item2));
+        foreach ((Connection, long) one in idlest.Take(MaxIdleCandidates))
+        {
+            _idleCandidates.Enqueue(one);
+        }
+
+        _scanAgain = _idleCandidates.Count > 0 ? 0 : server.Now + server.Ticks(IdleScanCooldown);
+        return _idleCandidates.Count > 0;
+    }
+
+    /// <summary>
+    /// Evicts the longest-waiting connections with reserved memory until a tenth of the budget is free. What evicted handlers have yet to
+    /// release counts as free: otherwise all connections would be scanned again until they have.
+    /// </summary>
+    private void EvictOverBudget()
+    {
+        ForgetEvicted();
+        long excess = server.Budget.Excess;
+        foreach (Connection connection in _evicted)
+        {
+            excess -= connection.ReservedBytes;
+        }
+
+        if (excess <= 0)
+        {
+            return;
+        }
+
+        foreach (Connection connection in Snapshot())
+        {
+            if (connection is { ReservedBytes: > 0, IsEvicted: false })
+            {
+                _reserving.Add(connection);
+                _reservedSince.Add(connection.ReservedSince);
+            }
+        }
+
+        CollectionsMarshal.AsSpan(_reservedSince).Sort(CollectionsMarshal.AsSpan(_reserving));
+        foreach (Connection connection in _reserving)
+        {
+            if (excess <= 0)
+            {
+                break;
+            }
+
+            excess -= connection.ReservedBytes;
+            connection.Evict();
+            _evicted.Add(connection);
+        }
+
+        _reserving.Clear();
+        _reservedSince.Clear();
+        if (_memoryReports.TryTake(server.Time, 1, out long suppressed))
+        {
+            HttpLog.MemoryFull(server.Log, server.Budget.Limit, HttpLog.More(suppressed));
+        }
+    }
+
+    private void ForgetEvicted() => _evicted.RemoveAll(static connection => connection.ReservedBytes == 0);
+
+    /// <summary>All connections, in a list that the next call uses again.</summary>
+    private List<Connection> Snapshot()
+    {
+        _snapshot.Clear();
+        for (int i = 0; i < _usedSlots; i++)
+        {
+            if (_slots[i] is { } connection)
+            {
+                _snapshot.Add(connection);
+            }
+        }
+
+        return _snapshot;
+    }
+
+    private static int SlotOf(ulong key) => (int)(key & ((1 << SlotBits) - 1));
+}
