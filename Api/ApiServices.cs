@@ -1,5 +1,6 @@
 using System.Reflection;
 using Couic.Api.Access;
+using Couic.Api.Contracts;
 using Couic.Api.Metrics;
 using Couic.Http;
 using Couic.Sets;
@@ -11,7 +12,7 @@ namespace Couic.Api;
 /// <summary>What the endpoints work on.</summary>
 internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDataPlane Plane, TimeProvider Time, ILoggerFactory Logs)
 {
-    /// <summary>The area of the log for what was done over the API.</summary>
+    /// <summary>The log area of changes over the API.</summary>
     public ILogger Audit { get; } = Logs.CreateLogger("audit");
 
     public ILogger Log { get; } = Logs.CreateLogger("api");
@@ -33,7 +34,7 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
     /// <summary>What the status shows of other parts; called by many threads.</summary>
     public Func<StatusFacts>? Facts { get; init; }
 
-    /// <summary>Writers of further metrics families, called in their order by many threads. Not to be added to once serving.</summary>
+    /// <summary>Writers of further metrics families, called in order by many threads. Complete before the server starts.</summary>
     public List<Action<MetricsText>> MoreMetrics { get; } = [];
 
     /// <summary>MAJOR.MINOR.PATCH.</summary>
@@ -50,4 +51,25 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
 
     /// <summary>What an entry decided; null where that is not counted.</summary>
     public EntryHits? Hits(Policy policy, in Entry entry) => Plane.TryReadHits(policy, entry.Cidr, entry.Slot, out EntryHits hits) ? hits : null;
+}
+
+/// <summary>What the status shows of parts that this folder does not know; null for what does not exist, or was not checked yet.</summary>
+/// <param name="Match">What is looked up: <c>source</c>, <c>destination</c>.</param>
+/// <param name="Faults">Reads files on disk, so it is called only where faults are shown.</param>
+internal sealed record StatusFacts(
+    IReadOnlyList<string> Match,
+    IReadOnlyList<InterfaceStatus> Interfaces,
+    PeersStatus? Peers = null,
+    ConsistencyStatus? Consistency = null,
+    string? Attacher = null,
+    GuardStatus? Guard = null,
+    ReloadStatus? Configuration = null,
+    Func<IReadOnlyList<FaultStatus>>? Faults = null);
+
+/// <summary>The result of a reload of configuration and sets.</summary>
+/// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>
+internal sealed record ReloadResult(bool Ok, string Message)
+{
+    /// <summary>What was done, and may be a mistake.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -1,5 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text;
 using Couic.Logging.Abstractions;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
@@ -103,4 +105,36 @@ internal static partial class AuditLog
         fields.Add("expiration"u8, entry.Expiration);
         return fields;
     }
+}
+
+/// <summary>The first of many changed entries, for one log line of bounded length. Not thread-safe.</summary>
+internal sealed class AuditSample
+{
+    /// <summary>Entries that are named; 50 IPv6 hosts with tags take about 5 KB.</summary>
+    public const int MaxNamed = 50;
+
+    private readonly StringBuilder _named = new();
+    private long _count;
+    private string _tag = string.Empty;
+
+    public void Add(Cidr network, ReadOnlySpan<byte> tag, string policy = "")
+    {
+        if (_count++ >= MaxNamed)
+        {
+            return;
+        }
+
+        _named.Append(_count == 1 ? "" : ", ").Append(policy).Append(policy.Length > 0 ? " " : "").Append(network);
+        string text = Encoding.UTF8.GetString(tag);
+        if (text != _tag)
+        {
+            _tag = text;
+            _named.Append(" (").Append(text.Length > 0 ? text : "untagged").Append(')');
+        }
+    }
+
+    /// <summary><c>192.0.2.1/32 (tag), 192.0.2.2/32 and 49,945 more</c>: a tag holds for the entries that follow it.</summary>
+    public override string ToString() => _count > MaxNamed
+        ? string.Create(CultureInfo.InvariantCulture, $"{_named} and {_count - MaxNamed:N0} more")
+        : _named.ToString();
 }

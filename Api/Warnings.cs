@@ -5,8 +5,8 @@ using Couic.Http;
 namespace Couic.Api;
 
 /// <summary>
-/// What a client is told besides a success: a <c>warnings</c> member of the body, and the same as a <c>Warning</c> header field
-/// (RFC 7234 §5.5: 299, a persistent warning). An answer without warnings has neither.
+/// Warnings in a successful answer: a <c>warnings</c> member of the body, and a <c>Warning</c> header field with the same (RFC 7234 §5.5: 299, a
+/// persistent warning). An answer without warnings has neither.
 /// </summary>
 internal static class Warnings
 {

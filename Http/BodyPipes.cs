@@ -5,8 +5,8 @@ using Couic.Http.Parsing;
 namespace Couic.Http;
 
 /// <summary>
-/// A request's body as a pipe: bytes come without their framing, straight from the connection's own buffer, which the kernel
-/// filled. A read that is cancelled is one whose body is malformed, broke off or is too slow: <see cref="Fault"/> says which.
+/// A request's body as a pipe: bytes without their framing, in the buffer that the kernel filled. A cancelled read means that the body is
+/// malformed, broke off or is too slow: <see cref="Fault"/> says which.
 /// </summary>
 internal sealed class BodyPipeReader(Connection connection) : PipeReader
 {
@@ -30,12 +30,12 @@ internal sealed class BodyPipeReader(Connection connection) : PipeReader
         return result.IsCanceled || result.IsCompleted || connection.Input.BodyLength > _examined;
     }
 
-    /// <summary>What was read, where it is now: behind a wait in line.</summary>
+    /// <summary>What was read, where it is now: it may move while the request is queued.</summary>
     public ReadResult ReadAgain() => Result();
 
     public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
-    /// <summary>What was consumed makes room; what was examined alone is there again at the next read, with more behind it.</summary>
+    /// <summary>What was consumed is dropped; what was only examined is in the next read, with more after it.</summary>
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
         int done = (int)_read.Slice(_read.Start, consumed).Length;
@@ -43,12 +43,12 @@ internal sealed class BodyPipeReader(Connection connection) : PipeReader
         connection.Input.ConsumeBody(done);
     }
 
-    /// <summary>Nobody waits in a read but the handler itself.</summary>
+    /// <summary>Only the handler itself waits in a read.</summary>
     public override void CancelPendingRead()
     {
     }
 
-    /// <summary>What is left of the body is the connection's to throw away.</summary>
+    /// <summary>The connection drops the rest of the body.</summary>
     public override void Complete(Exception? exception = null) => _read = default;
 
     private ReadResult Result()

@@ -37,7 +37,7 @@ internal enum ConnectionState : byte
 /// <see cref="ConnectionState.Executing"/> to the handler's task, whose end posts it back to the loop. What the loop has to say to a handler
 /// are <see cref="Signals"/>.
 /// </summary>
-internal sealed class Connection
+internal sealed partial class Connection
 {
     private const int FlushAt = 48 * 1024;
 
@@ -133,6 +133,12 @@ internal sealed class Connection
         /// <summary>Nothing: it waits, or it is closed.</summary>
         None,
 
+        /// <summary>Leave the state in which it waited.</summary>
+        Resume,
+
+        /// <summary>No request came in time.</summary>
+        ExpireHead,
+
         /// <summary>Handle the requests that have been received.</summary>
         Serve,
 
@@ -208,7 +214,7 @@ internal sealed class Connection
     public void Start()
     {
         Head.Reset();
-        Guarded(Step.Receive);
+        Advance(Step.Receive);
     }
 
     /// <summary>Receives, if it waits for a request, what <see cref="OnReady"/> is going to serve.</summary>
@@ -248,14 +254,7 @@ internal sealed class Connection
             _reader.IsDrained = false;
         }
 
-        try
-        {
-            Advance(Resume());
-        }
-        catch (Exception e)
-        {
-            Abandon(e);
-        }
+        Advance(Step.Resume);
     }
 
     /// <summary>The requests of the batch are executed: sends the responses. Mostly that is all, and the connection is idle.</summary>
@@ -263,7 +262,7 @@ internal sealed class Connection
     {
         if (_state == ConnectionState.Batched)
         {
-            Guarded(Step.Receive);
+            Advance(Step.Receive);
         }
     }
 
@@ -299,25 +298,17 @@ internal sealed class Connection
     public void Expire()
     {
         _signals |= Signals.Expired;
-        try
+        switch (_state)
         {
-            switch (_state)
-            {
-                case ConnectionState.Executing:
-                    _clientEvent.Signal();
-                    break;
-                case ConnectionState.Idle or ConnectionState.ReadingHead:
-                    Unreserve();
-                    Advance(ExpireHead());
-                    break;
-                case ConnectionState.Writing or ConnectionState.Yielding or ConnectionState.Draining:
-                    Close();
-                    break;
-            }
-        }
-        catch (Exception e)
-        {
-            Abandon(e);
+            case ConnectionState.Executing:
+                _clientEvent.Signal();
+                break;
+            case ConnectionState.Idle or ConnectionState.ReadingHead:
+                Advance(Step.ExpireHead);
+                break;
+            case ConnectionState.Writing or ConnectionState.Yielding or ConnectionState.Draining:
+                Close();
+                break;
         }
     }
 
@@ -334,18 +325,6 @@ internal sealed class Connection
         else
         {
             Close();
-        }
-    }
-
-    private void Guarded(Step step)
-    {
-        try
-        {
-            Advance(step);
-        }
-        catch (Exception e)
-        {
-            Abandon(e);
         }
     }
 
@@ -374,31 +353,50 @@ internal sealed class Connection
         }
     }
 
-    /// <summary>Runs until it has to wait: for the client, a handler, the batch, or other connections.</summary>
+    /// <summary>Runs until it has to wait: for the client, a handler, the batch, or other connections. A bug ends this connection alone.</summary>
     private void Advance(Step step)
     {
-        while (step != Step.None)
+        try
         {
-            if (step == Step.Receive && HasResponses && _state != ConnectionState.Batched)
+            while (step != Step.None)
             {
+                step = Take(step);
+            }
+        }
+        catch (Exception e)
+        {
+            Abandon(e);
+        }
+    }
+
+    private Step Take(Step step)
+    {
+        switch (step)
+        {
+            case Step.Resume:
+                return Resume();
+            case Step.ExpireHead:
+                return ExpireHead();
+            case Step.Serve:
+                return ServeInput();
+            case Step.Receive when HasResponses && _state != ConnectionState.Batched:
                 _state = ConnectionState.Batched;
                 _server.Loop.Batch.EnqueueSend(this);
-                return;
-            }
-
-            if (step != Step.Serve && !TryFlush(step))
-            {
-                return;
-            }
-
-            step = step switch
-            {
-                Step.Receive => Receive(),
-                Step.Yield => Yield(),
-                Step.End => Drain(),
-                _ => ServeInput(),
-            };
+                return Step.None;
         }
+
+        if (!TryFlush(step))
+        {
+            return Step.None;
+        }
+
+        return step switch
+        {
+            Step.Receive => Receive(),
+            Step.Yield => Yield(),
+            Step.End => Drain(),
+            _ => ServeInput(),
+        };
     }
 
     /// <summary>Handles the requests that are there, up to one for which it has to wait.</summary>
@@ -494,6 +492,7 @@ internal sealed class Connection
     /// <summary>No request came in time: 408, unless the last one was answered and nothing of a next one is there.</summary>
     private Step ExpireHead()
     {
+        Unreserve();
         if ((_hasServed && Input.IsEmpty) || _server.IsStopping || IsEvicted)
         {
             return Close();
@@ -909,340 +908,6 @@ internal sealed class Connection
         if (_batched > 0)
         {
             _server.Loop.Batch.Execute();
-        }
-    }
-
-    // The handler's side: its waits.
-
-    /// <summary>Takes what has been received of the body.</summary>
-    public ParseFault PumpBody() => _reader.PumpBody(Limits);
-
-    /// <summary>Waits until more than so many bytes of the body are there, or all of it.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<ParseFault> ReadMoreBodyAsync(int have)
-    {
-        while (true)
-        {
-            ParseFault fault = PumpBody();
-            if (fault != ParseFault.None || IsBodyComplete || Input.BodyLength > have)
-            {
-                return fault;
-            }
-
-            if (!await AskForBodyAsync())
-            {
-                return ParseFault.NoRoom;
-            }
-
-            if (!await FlushAsync())
-            {
-                return ParseFault.BodyBrokenOff;
-            }
-
-            int n = _reader.IsDrained ? StreamSocket.WouldBlock : _reader.Receive(Has(Signals.HalfClosed));
-            if (n > 0)
-            {
-                _bodyReceived += n;
-                continue;
-            }
-
-            if (n != StreamSocket.WouldBlock)
-            {
-                return ParseFault.BodyBrokenOff;
-            }
-
-            _timeouts.SetRate(_server, _bodyStart, _bodyReceived, Limits.MinBodyBytesPerSecond);
-            Input.Shrink(BufferPool.Working); // so that the rest of the body is read in pieces of that size
-            _writer.Release();
-            if (!TryReserve(_holdsLargeBody ? 0 : HeldBytes))
-            {
-                return ParseFault.NoRoom;
-            }
-
-            await WaitForClientAsync();
-            if (Has(Signals.Expired))
-            {
-                return ParseFault.BodyTimeout;
-            }
-
-            if (IsOffloaded)
-            {
-                await Exchange.YieldAsync();
-            }
-
-            Unreserve();
-        }
-    }
-
-    /// <summary>Before the first wait for a body: asks for it, and enters the semaphore of large ones. False: that was refused.</summary>
-    private async ValueTask<bool> AskForBodyAsync()
-    {
-        ExecuteBatched();
-        if (_bodyStart == 0)
-        {
-            _bodyStart = _server.Now;
-            if (Head.ExpectsContinue && Input.BodyLength == 0)
-            {
-                _sentContinue = true;
-                Output.Append("HTTP/1.1 100 Continue\r\n\r\n"u8);
-            }
-        }
-
-        if (!_holdsLargeBody && Input.Capacity >= Limits.LargeBodyBytes)
-        {
-            if (!await HoldAsync(_server.LargeBodies))
-            {
-                return false;
-            }
-
-            _holdsLargeBody = true;
-            _bodyStart = _server.Now;
-            _bodyReceived = 0;
-        }
-
-        return true;
-    }
-
-    /// <summary>Writes the head of a response that is streamed.</summary>
-    public void BeginStream(Exchange exchange, long contentLength)
-    {
-        _streamCloses = Closes(exchange);
-        _streamLeft = exchange.Verb == Verb.Head ? 0 : contentLength;
-        _writer.WriteHead(exchange, contentLength, _streamCloses, Head.IsHttp10);
-    }
-
-    /// <summary>Sends a piece of such a response, which is in <see cref="Output"/>. False when the client is gone or too slow.</summary>
-    public async ValueTask<bool> SendPieceAsync(long length)
-    {
-        bool isSent = await FlushAsync();
-        _streamLeft -= isSent ? length : 0;
-        return isSent;
-    }
-
-    public void ReleaseOutput() => _writer.Release();
-
-    /// <summary>Sends the responses that are written. False when the client is gone or too slow.</summary>
-    public ValueTask<bool> FlushAsync()
-    {
-        ExecuteBatched();
-        if (_isGone || _writer.IsEmpty)
-        {
-            return new ValueTask<bool>(!_isGone);
-        }
-
-        _writer.Send();
-        return _writer.IsEmpty ? new ValueTask<bool>(true) : FlushSlowlyAsync();
-    }
-
-    /// <summary>Lets another request compute while the client reads.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> FlushSlowlyAsync()
-    {
-        FairSemaphore? worker = ReleaseWorker();
-        if (TryBeginSlowSend())
-        {
-            while (!TrySendSlowly() && !_isGone)
-            {
-                await WaitForClientAsync();
-            }
-
-            EndSlowSend();
-        }
-
-        _isGone |= !_isGone && worker is not null && !await EnterWorkAsync(worker);
-        if (_isGone)
-        {
-            _writer.Clear();
-        }
-
-        return !_isGone;
-    }
-
-    /// <summary>Starts to send as fast as the client reads. False, and it is gone: there is no memory for that.</summary>
-    private bool TryBeginSlowSend()
-    {
-        _sendStart = _server.Now;
-        _sendProgress = 0;
-        Input.Shrink(BufferPool.Minimum);
-        if (!TryReserve(HeldBytes))
-        {
-            _isGone = true;
-            return false;
-        }
-
-        _server.Loop.Watch(this, writable: true);
-        _timeouts.SetRate(_server, _sendStart, 0, Limits.MinAnswerBytesPerSecond);
-        return true;
-    }
-
-    /// <summary>Sends what the socket takes. True when that was all; otherwise it has to wait, or is gone.</summary>
-    private bool TrySendSlowly()
-    {
-        int n = 0;
-        while (!_writer.IsEmpty && (n = _writer.Send()) >= 0)
-        {
-            _sendProgress += n;
-        }
-
-        _isGone |= Has(Signals.Expired) || (n < 0 && n != StreamSocket.WouldBlock);
-        _timeouts.SetRate(_server, _sendStart, _sendProgress, Limits.MinAnswerBytesPerSecond);
-        return _writer.IsEmpty && !_isGone;
-    }
-
-    private void EndSlowSend()
-    {
-        Unreserve();
-        _server.Loop.Watch(this, writable: false);
-        _timeouts.Clear();
-    }
-
-    private async ValueTask WaitForClientAsync()
-    {
-        _timeouts.BeginWaitForClient(_server.Now);
-        await _clientEvent.WaitAsync();
-        _timeouts.EndWaitForClient(_server.Now);
-        _timeouts.Clear();
-        _reader.IsDrained = false;
-    }
-
-    // The handler's side: admission. A slow client must not hold what is scarce: memory, a worker, a semaphore.
-
-    /// <summary>
-    /// Waits in its client's queue with as little memory as possible; what was read of the body may move. Holds the semaphore until
-    /// <see cref="ReleaseHeld"/>. False: its memory was taken away, or its client has gone.
-    /// </summary>
-    public async ValueTask<bool> HoldAsync(FairSemaphore semaphore)
-    {
-        if (!await EnterAsync(semaphore))
-        {
-            return false;
-        }
-
-        if (Has(Signals.PeerClosed))
-        {
-            semaphore.Release();
-            return false;
-        }
-
-        _timeouts.ResetWaited();
-        _held = semaphore;
-        return true;
-    }
-
-    public void ReleaseHeld()
-    {
-        if (_held is { } held)
-        {
-            _held = null;
-            held.Release();
-        }
-    }
-
-    /// <summary>
-    /// Continues on a pool thread as one of a few: what those have in memory while they compute is outside the budget. Until
-    /// <see cref="ReleaseWorker"/>. False: its memory was taken away, or its client has gone and the request changes nothing.
-    /// </summary>
-    public ValueTask<bool> AcquireWorkerAsync(WorkClass work) => EnterWorkAsync(_server.Workers(work));
-
-    /// <summary>Lets another request compute. Returns what it had entered; null: nothing.</summary>
-    public FairSemaphore? ReleaseWorker()
-    {
-        FairSemaphore? worker = _worker;
-        _worker = null;
-        worker?.Release();
-        return worker;
-    }
-
-    private async ValueTask<bool> EnterWorkAsync(FairSemaphore workers)
-    {
-        if (_worker is null && await EnterAsync(workers))
-        {
-            _worker = workers;
-            _workingSince = _server.Now;
-        }
-
-        if (Has(Signals.PeerClosed) && _exchange!.Verb is Verb.Get or Verb.Head)
-        {
-            ReleaseWorker(); // the response would reach no client, and the request has no other effect
-        }
-
-        if (_worker is not null && _server.Loop.IsCurrent)
-        {
-            await Exchange.YieldAsync();
-        }
-
-        return _worker is not null;
-    }
-
-    private async ValueTask<bool> EnterAsync(FairSemaphore semaphore)
-    {
-        if (semaphore.Enter(_exchange!.ClientName) is { } waiter)
-        {
-            Input.Shrink(BufferPool.Minimum);
-            if (!TryReserve(_holdsLargeBody ? 0 : HeldBytes + QueuedRequestBytes))
-            {
-                waiter.TrySetResult(false);
-            }
-
-            _waiter = waiter;
-            if (IsEvicted)
-            {
-                waiter.TrySetResult(false);
-            }
-
-            bool hasEntered = await waiter.Task;
-            _waiter = null;
-            if (!hasEntered)
-            {
-                return false; // the reservation stays until the memory is released
-            }
-
-            Unreserve();
-        }
-
-        return true;
-    }
-
-    private bool IsBlockingOthers(long now) => _held is { HasWaiters: true } && _timeouts.Waited(now) > _server.Ticks(HolderTimeout);
-
-    /// <summary>Whether it keeps its buffers although it is idle: its next request is expected at once.</summary>
-    private bool TryRetainBuffers() => Input.Capacity <= BufferPool.Working && Output.Capacity <= BufferPool.Response
-        && (_retainsBuffers || (_retainsBuffers = _server.Budget.TryRetain()));
-
-    private void EndRetention()
-    {
-        if (_retainsBuffers)
-        {
-            _retainsBuffers = false;
-            _server.Budget.EndRetention();
-        }
-    }
-
-    /// <summary>Reserves memory for a wait, in place of what was reserved before.</summary>
-    private bool TryReserve(int bytes)
-    {
-        Unreserve();
-        if (bytes == 0)
-        {
-            return true;
-        }
-
-        Volatile.Write(ref _reservedSince, _server.Now);
-        if (!_server.Budget.TryReserve(bytes))
-        {
-            return false;
-        }
-
-        Volatile.Write(ref _reservedBytes, bytes);
-        return true;
-    }
-
-    private void Unreserve()
-    {
-        if (_reservedBytes != 0)
-        {
-            _server.Budget.Release(_reservedBytes);
-            Volatile.Write(ref _reservedBytes, 0);
         }
     }
 }

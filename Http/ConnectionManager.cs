@@ -60,7 +60,7 @@ internal sealed class ConnectionManager(HttpServer server)
     /// <summary>Connections that were ever opened.</summary>
     public long Opened => (long)Volatile.Read(ref _opened);
 
-    /// <summary>Whether there is no deadline to check.</summary>
+    /// <summary>Whether no deadline has to be checked.</summary>
     public bool IsIdle => _count == 0 && _isAccepting;
 
     /// <summary>Whether clients wait to be accepted.</summary>
@@ -75,7 +75,7 @@ internal sealed class ConnectionManager(HttpServer server)
 
     public void StopListening() => _listener!.Dispose();
 
-    /// <summary>The connection with a key; null when it is closed, whoever uses its slot now.</summary>
+    /// <summary>The connection with a key; null when it is closed, even if its slot is in use again.</summary>
     public Connection? Find(ulong key)
     {
         int slot = SlotOf(key);

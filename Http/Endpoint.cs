@@ -11,7 +11,7 @@ internal delegate ValueTask Handler(Exchange exchange);
 /// <summary>The other end of requests, as a filter has identified it.</summary>
 public interface IPrincipal
 {
-    /// <summary>Names it in the log; its requests queue together.</summary>
+    /// <summary>Names it in the log; its requests share a queue.</summary>
     string Name { get; }
 }
 
@@ -22,7 +22,7 @@ internal interface IRequestFilter
     bool Admit(Exchange exchange);
 }
 
-/// <summary>What is done for one method of a route.</summary>
+/// <summary>One method of a route.</summary>
 /// <param name="Filter">Null: every request is admitted.</param>
 /// <param name="CanBatch">Whether it may leave its request to a batch, so that it need not wait for the requests before it.</param>
 /// <param name="IgnoresBody">Whether it changes something and reads no body; it runs once the whole request has arrived.</param>
@@ -38,7 +38,7 @@ internal sealed class Route(string pattern)
 
     public IReadOnlyList<Endpoint> Endpoints => _endpoints;
 
-    /// <summary>The value of <c>Allow</c>: GET, HEAD, POST, PUT, DELETE as far as there are, comma, no space.</summary>
+    /// <summary>The value of <c>Allow</c>: the methods of the route, with commas and no spaces.</summary>
     public byte[] Allow { get; private set; } = [];
 
     /// <summary>The endpoint of a method, HEAD being that of GET; null when there is none.</summary>
@@ -60,7 +60,7 @@ internal sealed class Route(string pattern)
     {
         if (endpoint.Verb is Verb.Head or Verb.Other || Find(endpoint.Verb) is not null)
         {
-            throw new ArgumentException($"add endpoint \"{endpoint.Verb} {Pattern}\": there already, or a method that cannot be had");
+            throw new ArgumentException($"add endpoint \"{endpoint.Verb} {Pattern}\": it exists already, or its method cannot be routed");
         }
 
         _endpoints.Add(endpoint);

@@ -10,7 +10,7 @@ namespace Couic.Http;
 /// The thread that serves all connections. It drains epoll (level-triggered for the listener, edge-triggered for connections), then serves
 /// ready connections round-robin by client process, for a millisecond at most before it polls again.
 /// </summary>
-internal sealed class EventLoop
+internal sealed class EventLoop : IDisposable
 {
     private const ulong ListenerKey = ulong.MaxValue - 1;
     private const PollEvents ConnectionEvents = PollEvents.Readable | PollEvents.PeerClosed | PollEvents.EdgeTriggered;
@@ -99,6 +99,9 @@ internal sealed class EventLoop
     /// <summary>Queues a connection that has more to do after those that are ready.</summary>
     public void Yield(Connection connection) => _scheduler.Enqueue(connection, PollEvents.Readable);
 
+    /// <summary>The loop does this itself when it ends.</summary>
+    public void Dispose() => _poller.Dispose();
+
     private void Run()
     {
         _thread = Environment.CurrentManagedThreadId;
@@ -120,7 +123,7 @@ internal sealed class EventLoop
         }
         finally
         {
-            _poller.Dispose();
+            Dispose();
             _server.OnLoopEnded();
         }
     }

@@ -5,8 +5,8 @@ using Couic.Http.Parsing;
 namespace Couic.Http;
 
 /// <summary>
-/// One request and its answer, as a <see cref="Handler"/> sees them. Spans are good until the handler first waits; the
-/// object is used again for the next request of the connection.
+/// One request and its answer, as a <see cref="Handler"/> sees them. Spans are valid until the handler first waits; the
+/// object is reused for the next request of the connection.
 /// </summary>
 internal sealed class Exchange : Response
 {
@@ -34,7 +34,7 @@ internal sealed class Exchange : Response
 
     public string ParameterText(int index) => Encoding.UTF8.GetString(Parameter(index));
 
-    /// <summary>The value of a header field that the server itself does not know; the first one counts.</summary>
+    /// <summary>The value of a header field that the server does not interpret; the first one counts.</summary>
     public bool TryGetHeader(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
         foreach (Range range in Fields.Split("\r\n"u8))
@@ -143,7 +143,7 @@ internal sealed class Exchange : Response
         IsBatched = false;
     }
 
-    /// <summary>The checks in their order: route, method, filter, encoding of the path. Null: answered already.</summary>
+    /// <summary>The checks in their order: route, method, filter, encoding of the path. Null: it is answered.</summary>
     internal Endpoint? Check(Router router)
     {
         Route = router.Match(Head.Path.Of(_connection.Input.Request), _parameters, out _parameterCount);
@@ -195,7 +195,7 @@ internal sealed class Exchange : Response
         return true;
     }
 
-    /// <summary>The body, once <see cref="ReadBodyAsync"/> has said true.</summary>
+    /// <summary>The body, once <see cref="ReadBodyAsync"/> has returned true.</summary>
     public ReadOnlySpan<byte> Body => _connection.Input.Body;
 
     /// <inheritdoc cref="Body"/>
@@ -208,7 +208,7 @@ internal sealed class Exchange : Response
     public ReadOnlySpan<byte> SentContentType =>
         Head.ContentTypeCount == 1 ? Head.ContentType.Of(_connection.Input.Request) : [];
 
-    /// <summary>Whether the body is announced as JSON; answered with 400 when it is not.</summary>
+    /// <summary>Whether the content type is JSON; otherwise answers with 400.</summary>
     public bool RequireJson()
     {
         if (MediaType.IsJson(SentContentType))
@@ -220,7 +220,7 @@ internal sealed class Exchange : Response
         return false;
     }
 
-    /// <summary>Reads the whole body, up to <see cref="HttpLimits.MaxBodyBytes"/>. False: answered already.</summary>
+    /// <summary>Reads the whole body, up to <see cref="HttpLimits.MaxBodyBytes"/>. False: it is answered.</summary>
     public ValueTask<bool> ReadBodyAsync() => ReadBodyAsync(Limits.MaxBodyBytes);
 
     /// <summary>The same up to another limit, in bytes.</summary>
@@ -238,10 +238,10 @@ internal sealed class Exchange : Response
         return ReadBodySlowlyAsync(maxBytes);
     }
 
-    /// <summary>Gives the memory of a body back that is wanted no more; <see cref="Body"/> is empty then.</summary>
+    /// <summary>Releases the memory of the body; <see cref="Body"/> is empty then.</summary>
     public void ReleaseBody() => _connection.Input.DropBody();
 
-    /// <summary>Throws the body away up to its end, up to <see cref="HttpLimits.MaxBodyBytes"/> of it. False: answered already.</summary>
+    /// <summary>Drops the whole body, up to <see cref="HttpLimits.MaxBodyBytes"/> of it. False: it is answered.</summary>
     public async ValueTask<bool> SkipBodyAsync()
     {
         long skipped = 0;
@@ -271,7 +271,7 @@ internal sealed class Exchange : Response
     /// </summary>
     public BodyPipeReader OpenBody() => new(_connection);
 
-    /// <summary>The rest of the body is of no use, or cannot be told from a next request.</summary>
+    /// <summary>The rest of the body is useless, or cannot be distinguished from a next request.</summary>
     public void CloseAfterAnswer() => MustClose = true;
 
     private async ValueTask<bool> ReadBodySlowlyAsync(int maxBytes)

@@ -11,7 +11,7 @@ public sealed record HttpLimits
     /// <summary>Fields of a header or trailer section. Kestrel and Apache: 100.</summary>
     public int MaxHeaderFields { get; init; } = 100;
 
-    /// <summary>All header fields together, line ends included. Kestrel and nginx: 32 KiB.</summary>
+    /// <summary>All header fields, line ends included. Kestrel and nginx: 32 KiB.</summary>
     public int MaxHeaderBytes { get; init; } = 32 * 1024;
 
     /// <summary>A body that is read as a whole.</summary>
@@ -23,7 +23,7 @@ public sealed record HttpLimits
     /// <summary>One item of a streamed body; it has to be held as a whole.</summary>
     public int MaxItemBytes { get; init; } = 256 * 1024;
 
-    /// <summary>Framing of one chunk: its size with extensions. Chunk extensions mean nothing to us.</summary>
+    /// <summary>Framing of one chunk: its size with extensions, which are ignored.</summary>
     public int MaxChunkLineBytes { get; init; } = 1024;
 
     /// <summary>From a connection's first byte (or from its acceptance) to a complete header section.</summary>
@@ -32,33 +32,33 @@ public sealed record HttpLimits
     /// <summary>Between two requests. nginx: 75 s.</summary>
     public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(75);
 
-    /// <summary>How long a body or an answer may stand still before its rate counts. Kestrel: 5 s.</summary>
+    /// <summary>How long a body or a response may stand still before its rate counts. Kestrel: 5 s.</summary>
     public TimeSpan RateGrace { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Slowest body, behind the grace. Kestrel's 240 is for modems; a socket on one machine is faster.</summary>
+    /// <summary>Slowest body, after the grace. Kestrel's 240 is for modems; a local socket is faster.</summary>
     public int MinBodyBytesPerSecond { get; init; } = 4 * 1024;
 
-    /// <summary>Slowest reader of an answer, behind the grace.</summary>
+    /// <summary>Slowest reader of a response, after the grace.</summary>
     public int MinAnswerBytesPerSecond { get; init; } = 16 * 1024;
 
-    /// <summary>What is left of a body that nobody reads: up to this it is thrown away and the connection stays.</summary>
+    /// <summary>An unread rest of a body up to this size is dropped, and the connection stays open.</summary>
     public int MaxDrainBytes { get; init; } = 64 * 1024;
 
-    /// <summary>How long a connection that we close is still read, so that the answer reaches who is still sending. nginx: 5 s.</summary>
+    /// <summary>How long a connection is read after its last response, so that a client that still sends receives it. nginx: 5 s.</summary>
     public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Open connections; above it the one that idles longest makes room.</summary>
+    /// <summary>Open connections; above it the longest-idle one is evicted.</summary>
     public int MaxConnections { get; init; } = 12_000;
 
-    /// <summary>Memory of connections that wait in the middle of a header section or for a slow reader, all together.</summary>
+    /// <summary>Memory of all connections that wait in the middle of a request, in a queue or for a slow reader.</summary>
     public int MaxParkedBytes { get; init; } = 16 * 1024 * 1024;
 
-    /// <summary>Bodies above <see cref="LargeBodyBytes"/> that are in memory at the same time; further ones wait, for a slow sender a second at most.</summary>
+    /// <summary>Bodies above <see cref="LargeBodyBytes"/> that are in memory at a time; others are queued, and wait a second at most for a slow sender.</summary>
     public int MaxLargeBodies { get; init; } = 2;
 
     /// <summary>From here on a body counts as large.</summary>
     public int LargeBodyBytes { get; init; } = 64 * 1024;
 
-    /// <summary>Long listings that are sorted and streamed at the same time; further ones wait, for a slow reader a second at most.</summary>
+    /// <summary>Long lists that are sorted and streamed at a time; others are queued, and wait a second at most for a slow reader.</summary>
     public int MaxListings { get; init; } = 2;
 }

@@ -2,10 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Http;
 
-/// <summary>What the server itself logs. Event names are stable.</summary>
+/// <summary>What the server logs. Event names are stable.</summary>
 internal static partial class HttpLog
 {
-    /// <summary>The end of a message whose like were left out; nothing when there were none.</summary>
+    /// <summary>The end of a message: how many similar ones were suppressed; empty for none.</summary>
     public static string More(long suppressed) => suppressed == 0
         ? string.Empty
         : string.Create(System.Globalization.CultureInfo.InvariantCulture, $" ({suppressed} more not logged)");
@@ -21,14 +21,14 @@ internal static partial class HttpLog
     [LoggerMessage(EventName = "api_loop_failed", Level = LogLevel.Critical, Message = "event loop failed")]
     public static partial void LoopFailed(ILogger log, Exception exception);
 
-    [LoggerMessage(EventName = "api_accept_failed", Level = LogLevel.Warning, Message = "accept connection: errno {errno}; tried again when there may be room")]
+    [LoggerMessage(EventName = "api_accept_failed", Level = LogLevel.Warning, Message = "accept connection: errno {errno}; retried in a moment")]
     public static partial void AcceptFailed(ILogger log, int errno);
 
     [LoggerMessage(EventName = "api_parked_full", Level = LogLevel.Warning,
-        Message = "connections that wait hold {limit} bytes; those that wait longest are closed{more}")]
+        Message = "waiting connections hold {limit} bytes; the longest-waiting ones are closed{more}")]
     public static partial void MemoryFull(ILogger log, int limit, string more);
 
     [LoggerMessage(EventName = "api_connections_full", Level = LogLevel.Warning,
-        Message = "{limit} connections are open; those that wait longest make room{more}")]
+        Message = "{limit} connections are open; the longest-idle ones are closed for new ones{more}")]
     public static partial void ConnectionsFull(ILogger log, int limit, string more);
 }

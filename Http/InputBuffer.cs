@@ -1,8 +1,8 @@
 namespace Couic.Http;
 
 /// <summary>
-/// Bytes of one connection as they came in, in one piece:
-/// <code>[ head | body so far | raw: not looked at yet | free ]</code>
+/// Received bytes of one connection, in one piece:
+/// <code>[ head | body so far | raw: not parsed yet | free ]</code>
 /// A chunked body loses its framing in place. Holds no memory when it is empty and released. Not thread-safe.
 /// </summary>
 internal sealed class InputBuffer
@@ -15,7 +15,7 @@ internal sealed class InputBuffer
     private int _raw;
     private int _end;
 
-    /// <summary>Everything from the request's first byte on, as long as no body was taken.</summary>
+    /// <summary>Everything from the request's first byte on, until a body is taken.</summary>
     public ReadOnlySpan<byte> Request => _array.AsSpan(_start, _end - _start);
 
     public ReadOnlySpan<byte> Body => _array.AsSpan(_bodyStart, _bodyEnd - _bodyStart);
@@ -33,7 +33,7 @@ internal sealed class InputBuffer
     /// <summary>The head is complete; what follows is body, or the next request.</summary>
     public void BeginBody(int headLength) => _headEnd = _bodyStart = _bodyEnd = _raw = _start + headLength;
 
-    /// <summary>Takes raw bytes as body, throwing away the framing in front of them.</summary>
+    /// <summary>Takes raw bytes as body, and drops the framing before them.</summary>
     public void TakeBody(int framing, int data)
     {
         _raw += framing;
@@ -50,10 +50,10 @@ internal sealed class InputBuffer
         }
     }
 
-    /// <summary>The reader of the body is done with its first bytes.</summary>
+    /// <summary>Drops the first bytes of the body.</summary>
     public void ConsumeBody(int count) => _bodyStart += count;
 
-    /// <summary>The body is of no use any more: its memory is given back.</summary>
+    /// <summary>Drops the body and releases its memory.</summary>
     public void DropBody()
     {
         _bodyStart = _bodyEnd;
@@ -61,7 +61,7 @@ internal sealed class InputBuffer
         Shrink(BufferPool.Working);
     }
 
-    /// <summary>The request is over: the next one starts at what is raw.</summary>
+    /// <summary>Ends the request: the next one starts at the raw bytes.</summary>
     public void EndRequest()
     {
         _start = _headEnd = _bodyStart = _bodyEnd = _raw;
@@ -71,7 +71,7 @@ internal sealed class InputBuffer
         }
     }
 
-    /// <summary>Room to receive into: at least one byte, by moving what is there or by growing.</summary>
+    /// <summary>Space to receive into: at least one byte, by compacting or growing.</summary>
     public Span<byte> Free()
     {
         if (_array.Length - _end < Math.Max(_array.Length / 4, 1))
@@ -88,7 +88,7 @@ internal sealed class InputBuffer
 
     public void Received(int count) => _end += count;
 
-    /// <summary>Before a wait: holds no more memory than what is there needs, or <paramref name="least"/> bytes if that is more.</summary>
+    /// <summary>Before a wait: keeps the memory that its content needs, at least <paramref name="least"/> bytes.</summary>
     public void Shrink(int least)
     {
         if (IsEmpty)
@@ -113,7 +113,7 @@ internal sealed class InputBuffer
         _start = _headEnd = _bodyStart = _bodyEnd = _raw = _end = 0;
     }
 
-    /// <summary>Closes the gaps in front of the head, of the body and of the raw bytes.</summary>
+    /// <summary>Closes the gaps before the head, the body and the raw bytes.</summary>
     private void Compact()
     {
         int head = _headEnd - _start, body = _bodyEnd - _bodyStart, raw = _end - _raw;

@@ -4,8 +4,8 @@ using System.Buffers.Text;
 namespace Couic.Http;
 
 /// <summary>
-/// Writes JSON as the API has it: compact, UTF-8, non-ASCII not escaped. The framework's writer escapes what lies beyond the
-/// basic plane with every encoder it has, and is slower on the small answers that we give.
+/// Writes JSON as the API has it: compact, UTF-8, non-ASCII not escaped. The framework's writer escapes characters
+/// beyond the basic plane with each of its encoders, and is slower on small answers.
 /// </summary>
 internal static class JsonText
 {

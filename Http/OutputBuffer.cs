@@ -2,8 +2,8 @@ using System.Buffers;
 
 namespace Couic.Http;
 
-/// <summary>Bytes on their way out: grows as needed and holds no memory when it is released. Not thread-safe.</summary>
-/// <param name="least">Bytes that it begins with.</param>
+/// <summary>Bytes to be sent: grows as needed, and holds no memory once released. Not thread-safe.</summary>
+/// <param name="least">Initial size in bytes.</param>
 internal sealed class OutputBuffer(int least = BufferPool.Response) : IBufferWriter<byte>
 {
     private byte[] _array = [];
@@ -45,10 +45,10 @@ internal sealed class OutputBuffer(int least = BufferPool.Response) : IBufferWri
         _array.AsSpan(count, Length).CopyTo(_array);
     }
 
-    /// <summary>Forgets the bytes from a place on.</summary>
+    /// <summary>Drops the bytes from an offset on.</summary>
     public void Truncate(int length) => Length = length;
 
-    /// <summary>Gives the memory back.</summary>
+    /// <summary>Releases the memory.</summary>
     public void Release()
     {
         if (_array.Length > 0)

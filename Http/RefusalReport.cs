@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Http;
 
-/// <summary>Why a request was refused, as far as the log tells it apart; each has its own share of the log.</summary>
+/// <summary>Why a request was refused, for the log, which limits the rate of each cause.</summary>
 internal enum Refusal : byte
 {
     None,
@@ -40,7 +40,7 @@ internal static class Refusals
         _ => "bad_request",
     };
 
-    /// <summary>What a status says when nothing more is known.</summary>
+    /// <summary>The cause that follows from a status alone.</summary>
     public static Refusal OfStatus(int status) => status switch
     {
         404 => Refusal.NotFound,
@@ -53,10 +53,10 @@ internal static class Refusals
     };
 }
 
-/// <summary>Logs refused requests, at most so many a second for each cause, and says how many it left out. Thread-safe.</summary>
+/// <summary>Logs refused requests, a few per second and cause, and how many it suppressed. Thread-safe.</summary>
 internal sealed class RefusalReport(ILogger log, TimeProvider time)
 {
-    /// <summary>Lines a second and cause: enough to see what is wrong, too few to fill a disk.</summary>
+    /// <summary>Lines per second and cause: enough for a diagnosis, too few to fill a disk.</summary>
     private const int MaxPerSecond = 5;
 
     private readonly RateLimit[] _limits = [.. Enum.GetValues<Refusal>().Select(_ => new RateLimit())];
@@ -71,7 +71,7 @@ internal sealed class RefusalReport(ILogger log, TimeProvider time)
     }
 }
 
-/// <summary>At most so many events a second; counts those that were suppressed. Thread-safe.</summary>
+/// <summary>At most so many events per second; counts the others. Thread-safe.</summary>
 internal sealed class RateLimit
 {
     private readonly Lock _gate = new();

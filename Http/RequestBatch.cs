@@ -23,12 +23,12 @@ internal readonly record struct PendingResponse(Connection Connection, Route Rou
     /// <summary>Logs a bug, and makes it the response.</summary>
     public void Fail(Response response, Exception fault) => Connection.Fail(response, fault);
 
-    /// <summary>Ends the connection, as there is no response.</summary>
+    /// <summary>Ends the connection without a response.</summary>
     public void Abandon(Exception fault) => Connection.Abandon(fault);
 }
 
 /// <summary>
-/// Group commit: requests of several connections are executed together, then the responses are sent, so that a client that waits for several
+/// Group commit: requests of several connections are executed as one, then the responses are sent, so that a client that waits for several
 /// is woken once. For the event loop's thread.
 /// </summary>
 /// <param name="hasOthers">Whether other connections wait to be served.</param>

@@ -23,16 +23,16 @@ internal class Response
     /// <summary>The client's name for audit lines.</summary>
     public string ClientName => Principal?.Name ?? string.Empty;
 
-    /// <summary>0 as long as there is no answer.</summary>
+    /// <summary>0 until there is an answer.</summary>
     public int Status { get; private set; }
 
-    /// <summary>What the log calls a refusal.</summary>
+    /// <summary>The cause of a refusal, for the log.</summary>
     public Refusal Cause { get; private set; }
 
     /// <summary>The text of a refusal.</summary>
     internal string Message { get; private set; } = string.Empty;
 
-    /// <summary>With the end of the line in front of it and its own.</summary>
+    /// <summary>With the line end before it and its own.</summary>
     internal ReadOnlySpan<byte> ContentTypeLine => _contentType switch
     {
         AnswerType.OpenMetrics => "\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"u8,
@@ -45,14 +45,14 @@ internal class Response
 
     internal OutputBuffer AnswerHeaders => _headers;
 
-    /// <summary>Whether the answer went out in pieces already.</summary>
+    /// <summary>Whether the answer was sent in pieces.</summary>
     internal bool IsStreamed { get; private protected set; }
 
     /// <summary>Whether the connection must end with this answer.</summary>
     internal bool MustClose { get; private protected set; }
 
 
-    /// <summary>Starts an answer and gives the writer of its body.</summary>
+    /// <summary>Starts an answer; returns the writer of its body.</summary>
     public IBufferWriter<byte> Answer(int status, AnswerType type = AnswerType.Json)
     {
         Status = status;
@@ -99,7 +99,7 @@ internal class Response
     public void Fail(int status, ErrorCode code, string message)
     {
         _headers.Clear();
-        ErrorBody.Write(Answer(status), code, message, _faults);
+        ErrorJson.Write(Answer(status), code, message, _faults);
         _faults?.Clear();
         Message = message;
         Cause = Route is null && status == 404 ? Refusal.Route : Refusals.OfStatus(status);
@@ -123,7 +123,7 @@ internal class Response
     /// <summary>Answers to a bug.</summary>
     internal void FailInternally() => Fail(500, ErrorCode.Internal, "internal error; the daemon's log says more");
 
-    /// <summary>Gives back the memory that a rare large answer took.</summary>
+    /// <summary>Releases the memory of a rare large answer.</summary>
     internal void Trim()
     {
         if (_body.Capacity > BufferPool.Working)

@@ -5,12 +5,12 @@ namespace Couic.Http;
 
 /// <summary>
 /// Finds the route of a path. Literal segments are compared byte for byte with the undecoded path; a literal beats a
-/// parameter at the leftmost place where they differ, and if the rest then fails, the parameter is tried. Routes are added
+/// parameter at the leftmost segment where they differ, and if the rest then fails, the parameter is tried. Routes are added
 /// before the server starts; matching is thread-safe and allocates nothing.
 /// </summary>
 internal class Router
 {
-    /// <summary>Parameters of the longest route, with room to spare.</summary>
+    /// <summary>Parameters of the longest route, with some to spare.</summary>
     public const int MaxParameters = 4;
 
     private readonly Node _root = new([]);
@@ -42,7 +42,7 @@ internal class Router
     }
 
     /// <param name="path">Undecoded, from its first slash on.</param>
-    /// <param name="parameters">Room for <see cref="MaxParameters"/>; gets the places of the parameters within the path.</param>
+    /// <param name="parameters">At least <see cref="MaxParameters"/>; receives the slices of the parameters within the path.</param>
     public Route? Match(ReadOnlySpan<byte> path, Span<Slice> parameters, out int count)
     {
         count = 0;
@@ -90,7 +90,7 @@ internal class Router
 
     private sealed class Node(byte[] word)
     {
-        /// <summary>A bit for each byte that a literal begins with: most segments are parameters, and need no look at any of them.</summary>
+        /// <summary>A bit for each first byte of a literal: most segments are parameters, and are compared with none.</summary>
         private ulong _firsts;
 
         public byte[] Word { get; } = word;

@@ -1,6 +1,6 @@
 namespace Couic.Api.Access;
 
-/// <summary>Why a token opens a door or not. Callers answer all failures alike; the log tells them apart.</summary>
+/// <summary>The result of an authentication. All failures have the same answer, and distinct causes in the log.</summary>
 public enum AuthOutcome
 {
     Ok,

@@ -5,7 +5,7 @@ namespace Couic.Api.Access;
 
 /// <summary>
 /// The clients in force: those in memory are those whose files are on the disk. Reading is lock-free and safe from any thread; changes
-/// take turns. <see cref="ClientFiles"/> reads the folder at the start, <see cref="Reload"/> does so again.
+/// are serialized. <see cref="ClientFiles"/> reads the folder at the start, <see cref="Reload"/> does so again.
 /// </summary>
 public sealed class ClientDirectory
 {
@@ -62,7 +62,7 @@ public sealed class ClientDirectory
 
     /// <summary>
     /// Makes a client with a new random token: its file is on the disk before the token works. The name must obey <see cref="NameRule"/>
-    /// (throws <see cref="ArgumentException"/>). <paramref name="message"/> says what went wrong when it is not <see cref="ClientOutcome.Ok"/>.
+    /// (throws <see cref="ArgumentException"/>). <paramref name="message"/> has the cause when the outcome is not <see cref="ClientOutcome.Ok"/>.
     /// </summary>
     public ClientOutcome Create(string name, Group group, out Client? client, out string message)
     {
@@ -95,8 +95,8 @@ public sealed class ClientDirectory
     public ClientOutcome Create(string name, Group group, out Client? client) => Create(name, group, out client, out _);
 
     /// <summary>
-    /// Removes a client's file, then the client: its token stops working before this returns. A file that is gone already is no error.
-    /// <paramref name="message"/> says what went wrong when it is not <see cref="ClientOutcome.Ok"/>.
+    /// Removes a client's file, then the client: its token stops working before this returns. A file that is absent is not an error.
+    /// <paramref name="message"/> has the cause when the outcome is not <see cref="ClientOutcome.Ok"/>.
     /// </summary>
     public ClientOutcome Delete(string name, out string message)
     {

@@ -48,7 +48,7 @@ public static class ClientFile
         List<Fault> syntax = [];
         TomlTable table = TomlDocument.Read(path, content, syntax);
 
-        // The reader quotes what it does not understand, which here may be the token: only the place is told.
+        // The reader quotes what it does not understand, which here may be the token: only the place is reported.
         faults.AddRange(syntax.Select(fault => fault with { Message = "not in the form of a client file (token = \"UUID\", group = \"WORD\")" }));
         if (faults.Count != before)
         {

@@ -34,7 +34,7 @@ public static class ClientFiles
         if (content.Clients.All(client => client.Name != ClientDirectory.DefaultClient))
         {
             Fault? fault = content.Faults.FirstOrDefault(fault => fault.File == path);
-            throw new IOException($"read the client file of \"{ClientDirectory.DefaultClient}\": {fault?.ToString() ?? "no such file"} (without it nobody can administer the daemon)");
+            throw new IOException($"read the client file of \"{ClientDirectory.DefaultClient}\": {fault?.ToString() ?? "no such file"} (without it the daemon has no administrator)");
         }
 
         faults = content.Faults;
@@ -55,7 +55,7 @@ public static class ClientFiles
             string path = Path.Combine(folder, name);
             if (ClientFile.Read(path, owner, faults) is { } client && !byToken.TryAdd(client.Token, client))
             {
-                faults.Add(new Fault(path, $"its token is that of client \"{byToken[client.Token].Name}\" (give it one of its own)"));
+                faults.Add(new Fault(path, $"its token is that of client \"{byToken[client.Token].Name}\" (give it another one)"));
             }
         }
 

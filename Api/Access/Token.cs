@@ -70,7 +70,7 @@ public readonly record struct Token(ulong High, ulong Low)
     /// <summary>
     /// Eight hex digits, the first in the lowest byte, all in one step: no branch and no table on the secret's digits.
     /// </summary>
-    /// <param name="faults">Gets bits where one is no digit.</param>
+    /// <param name="faults">Gets bits where a character is not a digit.</param>
     private static ulong Hex(ulong text, ref ulong faults)
     {
         const ulong Each = 0x0101_0101_0101_0101;

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Couic.Api.Contracts;
 
-/// <summary>Whether what is sent to a host stays on the machine.</summary>
+/// <summary>Whether traffic to a host stays on the machine.</summary>
 internal static class Loopback
 {
     /// <param name="host">Name or address, without brackets.</param>

@@ -3,11 +3,11 @@ namespace Couic.Api.Contracts;
 /// <summary>The answer of <c>GET /v1/status</c>: the daemon on one screen. Times are seconds since 1970.</summary>
 /// <param name="UptimeSecs">Since the start of the daemon.</param>
 /// <param name="Match">What is looked up: <c>source</c>, <c>destination</c>.</param>
-/// <param name="Attacher">Whether the process that attaches is there: <c>running</c> or <c>lost</c>.</param>
+/// <param name="Attacher">The process that attaches: <c>running</c> or <c>lost</c>.</param>
 /// <param name="LastReload">Null when there was none since the start.</param>
 /// <param name="Peers">Null when peering is off.</param>
 /// <param name="Consistency">Whether kernel and store agree.</param>
-/// <param name="Guard">What keeps the operator from being locked out.</param>
+/// <param name="Guard">The lockout guard.</param>
 /// <param name="Health"><c>ok</c>, or <c>degraded</c> when there are <paramref name="Faults"/>.</param>
 public sealed record StatusRecord(
     string Version,
@@ -37,7 +37,7 @@ public sealed record InterfaceStatus(string? Configured, string Name, string? Mo
 /// <param name="Family"><c>ipv4</c> or <c>ipv6</c>.</param>
 public sealed record TableStatus(string Policy, string Family, ulong Entries, ulong Limit);
 
-/// <summary>Tags with counters of their own.</summary>
+/// <summary>Tags that have a counter.</summary>
 public sealed record TagStatus(string Policy, ulong Used, ulong Limit);
 
 /// <param name="Up">Peers whose last answer was good.</param>
@@ -46,7 +46,7 @@ public sealed record TagStatus(string Policy, ulong Used, ulong Limit);
 public sealed record PeersStatus(ulong Configured, ulong Up, ulong InSync, ulong Queued);
 
 /// <param name="Message">What went wrong; null when it went well.</param>
-/// <param name="AtStart">Whether it was the daemon's start, and no reload.</param>
+/// <param name="AtStart">Whether it was the start of the daemon, not a reload.</param>
 public sealed record ReloadStatus(ulong At, bool Ok, string? Message, bool AtStart = false);
 
 /// <summary>The last time that each was loaded, or tried to be.</summary>

@@ -10,7 +10,7 @@ using Couic.Store;
 namespace Couic.Api.Endpoints;
 
 /// <summary>
-/// Many entries in one request, as a JSON array or a line each. The body is read as a stream: each item is applied as it
+/// Many entries in one request, as a JSON array or one per line. The body is read as a stream: each item is applied as it
 /// arrives, and memory does not grow with their number.
 /// </summary>
 internal sealed class BulkEndpoint(ApiServices services)
@@ -94,7 +94,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         return !PathReader.Failed(exchange);
     }
 
-    /// <summary>Works the body off. Null when all of it was good, else where it broke.</summary>
+    /// <summary>Processes the body. Returns null, or where it is broken.</summary>
     private static async ValueTask<string?> RunAsync(Exchange exchange, BulkJob job)
     {
         BodyPipeReader body = exchange.OpenBody();
@@ -105,7 +105,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             bool pauses = !reading.IsCompleted || exchange.ShouldYield;
             if (pauses)
             {
-                // What the client has sent is not kept waiting, and neither is anybody else.
+                // Applies what has arrived, and lets others compute.
                 await job.SettleAsync();
                 exchange.ReleaseWorker();
             }
@@ -142,7 +142,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         return cause is null ? null : Broken(job, cause);
     }
 
-    /// <summary>Works off what was read. Null, or why the body is broken.</summary>
+    /// <summary>Processes what was read. Returns null, or why the body is broken.</summary>
     private static async ValueTask<string?> ProcessAsync(Exchange exchange, BulkJob job, BodyPipeReader body, ReadResult read)
     {
         int done = 0;
@@ -150,7 +150,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         {
             while (true)
             {
-                done += job.Read(read.Buffer.FirstSpan[done..], read.IsCompleted); // one piece: the connection's buffer is
+                done += job.Read(read.Buffer.FirstSpan[done..], read.IsCompleted); // one segment, as the connection's buffer is
                 if (!job.IsFull)
                 {
                     break;

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Couic.Api.Json;
@@ -7,13 +9,13 @@ using Couic.Store;
 namespace Couic.Api.Endpoints;
 
 /// <summary>
-/// One bulk request as it is worked off: what each item did, and the first rejections. While the store makes a stretch of changes,
-/// the next one is read. Not thread-safe.
+/// One bulk request: the result of its items, and the first rejections. A pipeline: while the store applies a block of changes, the next one is
+/// read. Not thread-safe.
 /// </summary>
 internal sealed class BulkJob(
     ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, LockoutStance stance, bool isLines, byte[]? tag)
 {
-    /// <summary>Rejections that are told in full; the others are counted.</summary>
+    /// <summary>Rejections that are listed; the others are counted.</summary>
     private const int MaxTold = 100;
 
     private readonly BulkWarnings _warnings = new();
@@ -24,7 +26,7 @@ internal sealed class BulkJob(
     private BulkStretch _present = new();
     private Task _applying = Task.CompletedTask;
 
-    /// <summary>Whether nothing is changed, and the counts are those that would come about.</summary>
+    /// <summary>Whether nothing is changed, and the counts are those of a real run.</summary>
     public bool IsDryRun
     {
         get => _dryRun is not null;
@@ -55,7 +57,7 @@ internal sealed class BulkJob(
     /// <summary>Items so far.</summary>
     public long Items { get; private set; }
 
-    /// <summary>The body has ended as it should.</summary>
+    /// <summary>The body is complete.</summary>
     public bool HasEnded { get; private set; }
 
     /// <summary>Whether no more may be read before <see cref="ApplyAsync"/>.</summary>
@@ -64,7 +66,7 @@ internal sealed class BulkJob(
     /// <summary>Items that changed or kept something.</summary>
     public long Applied => Items - RejectedCount;
 
-    /// <summary>Reads the whole items of a piece, as many as it may. Returns how many bytes are done with.</summary>
+    /// <summary>Reads complete items, as many as the block takes. Returns the bytes consumed.</summary>
     /// <exception cref="JsonException">The body itself is broken, at item <see cref="Items"/>.</exception>
     public int Read(ReadOnlySpan<byte> bytes, bool isLast)
     {
@@ -87,7 +89,7 @@ internal sealed class BulkJob(
         return done;
     }
 
-    /// <summary>Has what was read applied on another thread, once what was before it is done.</summary>
+    /// <summary>Applies the block on another thread, after the block before it.</summary>
     public async ValueTask ApplyAsync()
     {
         await AwaitPresentAsync();
@@ -95,7 +97,7 @@ internal sealed class BulkJob(
         _applying = Task.Run(Apply);
     }
 
-    /// <summary>Applies the rest of what was read, and holds no memory afterwards. The counts are those of all items so far then.</summary>
+    /// <summary>Applies what was read and releases the memory. Then the counts include all items so far.</summary>
     public async ValueTask SettleAsync()
     {
         await AwaitPresentAsync();
@@ -275,7 +277,7 @@ internal sealed class BulkJob(
     private static void Reject(BulkStretch stretch, long index, ErrorCode code, string message) =>
         stretch.Rejections.Add(new Rejection(index, code, message));
 
-    /// <summary>Whether a line is JSON at all: if not, the body is broken, and it is no matter of one item.</summary>
+    /// <summary>Whether a line is JSON: otherwise the body is broken, not one item.</summary>
     private static bool IsWellFormed(ReadOnlySpan<byte> line)
     {
         try
@@ -290,6 +292,174 @@ internal sealed class BulkJob(
         catch (JsonException)
         {
             return false;
+        }
+    }
+}
+
+/// <summary>A block of a bulk request: changes that are applied in one call, and items that were rejected while they were read.</summary>
+internal sealed class BulkStretch
+{
+    private const int Size = 512;
+
+    /// <summary>Metadata of all items in bytes, exceeded by one item at most.</summary>
+    private const int MaxMetadataBytes = 64 * 1024;
+
+    private ChangeRequest[] _changes = [];
+    private long[] _indexes = [];
+    private int _count;
+    private int _metadataBytes;
+
+    /// <summary>The changes; their outcomes once they are applied.</summary>
+    public Span<ChangeRequest> Changes => _changes.AsSpan(0, _count);
+
+    /// <summary>Rejected items; first those that were rejected while they were read.</summary>
+    public List<BulkJob.Rejection> Rejections { get; } = [];
+
+    public bool IsEmpty => _count == 0 && Rejections.Count == 0;
+
+    public bool IsFull => _count == Size || Rejections.Count == Size || _metadataBytes >= MaxMetadataBytes;
+
+    /// <summary>The slot of the next change, to be filled.</summary>
+    public ref ChangeRequest Add(long index, byte[]? metadata = null)
+    {
+        if (_changes.Length == 0)
+        {
+            _changes = ArrayPool<ChangeRequest>.Shared.Rent(Size); // 100 KB and more
+            _indexes = ArrayPool<long>.Shared.Rent(Size);
+        }
+
+        _metadataBytes += metadata?.Length ?? 0;
+        _changes[_count].Metadata = metadata;
+        _indexes[_count] = index;
+        return ref _changes[_count++];
+    }
+
+    /// <summary>The index of a change in the request.</summary>
+    public long Index(int change) => _indexes[change];
+
+    public void Clear()
+    {
+        Changes.Clear();
+        Rejections.Clear();
+        _count = 0;
+        _metadataBytes = 0;
+    }
+
+    /// <summary>Releases the memory of an empty block.</summary>
+    public void Release()
+    {
+        if (_changes.Length > 0)
+        {
+            ArrayPool<ChangeRequest>.Shared.Return(_changes);
+            ArrayPool<long>.Shared.Return(_indexes);
+            _changes = [];
+            _indexes = [];
+        }
+    }
+}
+
+/// <summary>
+/// Predicts the outcomes of a bulk request without changing anything. Its memory is bounded by the tables: what exceeds them is not
+/// recorded. Not thread-safe.
+/// </summary>
+internal sealed class BulkDryRun(RuleStore store)
+{
+    private readonly HashSet<Cidr> _added = [];
+    private readonly HashSet<Cidr> _removed = [];
+    private readonly int[] _counts = new int[2];
+
+    public void Decide(Span<ChangeRequest> changes)
+    {
+        foreach (ref ChangeRequest change in changes)
+        {
+            bool isThere = store.TryGet(change.Policy, change.Cidr, out Entry entry);
+            change.Outcome = change.IsRemoval ? OfRemoval(change, isThere, entry) : OfAddition(change, isThere, entry);
+        }
+    }
+
+    private StoreOutcome OfRemoval(in ChangeRequest change, bool isThere, Entry entry) =>
+        !isThere ? StoreOutcome.Absent
+        : entry.IsOfSet ? StoreOutcome.OwnedBySet
+        : _removed.Add(change.Cidr) ? StoreOutcome.Removed
+        : StoreOutcome.Absent;
+
+    private StoreOutcome OfAddition(in ChangeRequest change, bool isThere, Entry entry)
+    {
+        if (isThere || _added.Contains(change.Cidr))
+        {
+            bool differs = isThere && (entry.Expiration != change.Expiration || !entry.Tag.Span.SequenceEqual(change.Tag));
+            return change.Mode == ConflictMode.Refuse ? StoreOutcome.Conflict
+                : isThere && entry.IsOfSet ? StoreOutcome.OwnedBySet
+                : differs ? StoreOutcome.Updated
+                : StoreOutcome.Unchanged;
+        }
+
+        IpFamily family = change.Cidr.Family;
+        if (store.Count(change.Policy, family) + _counts[(int)family] >= store.Limits.Entries(change.Policy))
+        {
+            return StoreOutcome.Full;
+        }
+
+        _added.Add(change.Cidr);
+        _counts[(int)family]++;
+        return StoreOutcome.Created;
+    }
+}
+
+/// <summary>The warnings of a bulk request: the first objections of the guard in full, all others as a count. Not thread-safe.</summary>
+internal sealed class BulkWarnings
+{
+    /// <summary>Objections that are listed; the others are counted.</summary>
+    private const int MaxListed = 100;
+
+    private readonly List<string> _listed = [];
+    private long _unlisted;
+    private long _mapped;
+    private long _ignored;
+    private long _stray;
+    private long _broad;
+
+    /// <summary>Adds an objection; false when it is only counted.</summary>
+    public bool Add(string text)
+    {
+        bool isListed = _listed.Count < MaxListed;
+        if (isListed)
+        {
+            _listed.Add(text);
+        }
+        else
+        {
+            _unlisted++;
+        }
+
+        return isListed;
+    }
+
+    /// <summary>Counts the other warnings of an addition.</summary>
+    public void Note(LockoutGuard guard, Policy policy, Cidr cidr)
+    {
+        _mapped += cidr.IsV4Mapped ? 1 : 0;
+        _stray += cidr.HasStrayHostBits ? 1 : 0;
+        _ignored += policy == Policy.Drop && guard.IsIgnored(cidr.Network) ? 1 : 0;
+        _broad += policy == Policy.Ignore && LockoutGuard.WarningOfIgnore(cidr.Network) is not null ? 1 : 0;
+    }
+
+    public List<string> Texts(Policy policy)
+    {
+        var texts = new List<string>(_listed);
+        AddCount(texts, _unlisted, "more of such items");
+        AddCount(texts, _ignored, "items are in ignore, which wins: their addresses still pass");
+        AddCount(texts, _mapped, "items are IPv4-mapped: they are IPv6 entries and match no IPv4 packet");
+        AddCount(texts, _stray, "items have host bits set below a short prefix, and cover more than they seem to");
+        AddCount(texts, _broad, $"items cover a quarter of all addresses or more: in {policy.Name()} they switch the filter off for those");
+        return texts;
+    }
+
+    private static void AddCount(List<string> texts, long count, string what)
+    {
+        if (count > 0)
+        {
+            texts.Add(string.Create(CultureInfo.InvariantCulture, $"{count} {what}"));
         }
     }
 }

@@ -72,7 +72,7 @@ internal sealed class EntriesEndpoint
 
         if (policy == Policy.Drop && request.CidrFault == CidrFault.None && _services.Store.Guard.Protects(request.Cidr.Network))
         {
-            exchange.FlushBatch(); // a deferred change may take the protection away
+            exchange.FlushBatch(); // a batched change may remove the protection
         }
 
         LockoutObjection? objection = EntryRules.Objection(_services, policy, request);
@@ -104,7 +104,7 @@ internal sealed class EntriesEndpoint
         };
     }
 
-    /// <summary>Logs and answers what became of a change.</summary>
+    /// <summary>Logs and answers the outcome of a change.</summary>
     private void Complete(Response response, in ChangeRequest change, ChangeWarnings? warnings)
     {
         switch (change.Outcome)
@@ -161,7 +161,7 @@ internal sealed class EntriesEndpoint
         }
     }
 
-    /// <summary>Checks the values, all of them; answers 422 when something is wrong.</summary>
+    /// <summary>Checks all values; answers 422 with all faults.</summary>
     private bool IsValid(Exchange exchange, Policy policy, in EntryRequest request, LockoutObjection? objection)
     {
         LockoutStance stance = EntryRules.Stance(exchange.Query);
@@ -179,7 +179,7 @@ internal sealed class EntriesEndpoint
             exchange.AddFault("tag", tag);
         }
 
-        // Most never expire, and need no look at the clock.
+        // Most never expire, and the clock is not read for them.
         if (request.Expiration != 0 && EntryRules.ExpirationFault(request.Expiration, _services.Now) is { } expiration)
         {
             exchange.AddFault("expiration", expiration);
@@ -242,7 +242,7 @@ internal sealed class EntriesEndpoint
         return default;
     }
 
-    /// <summary>An entry of ignore may be what keeps drop from locking somebody out.</summary>
+    /// <summary>An ignore entry may be what protects an address from a drop entry.</summary>
     private bool MayRemove(Exchange exchange, Policy policy, Cidr network, out ChangeWarnings? warnings)
     {
         warnings = null;
@@ -252,7 +252,7 @@ internal sealed class EntriesEndpoint
             return true;
         }
 
-        exchange.FlushBatch(); // a deferred change may take the last other protection away
+        exchange.FlushBatch(); // a batched change may remove the last other protection
         if (guard.ObjectionToUnignore(network) is not { } objection)
         {
             return true;

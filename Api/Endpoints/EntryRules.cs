@@ -7,7 +7,7 @@ namespace Couic.Api.Endpoints;
 /// <summary>The rules for the values of an entry.</summary>
 internal static class EntryRules
 {
-    /// <summary>What is wrong with the CIDR; null when it is good.</summary>
+    /// <summary>The fault of the CIDR; null for none.</summary>
     public static string? CidrFault(in EntryRequest request, Policy policy, bool force)
     {
         if (request.CidrFault != Store.CidrFault.None)
@@ -20,7 +20,7 @@ internal static class EntryRules
             : null;
     }
 
-    /// <summary>What the guard says against a good addition; null for nothing.</summary>
+    /// <summary>The objection of the guard to a valid addition; null for none.</summary>
     public static LockoutObjection? Objection(ApiServices services, Policy policy, in EntryRequest request) =>
         policy == Policy.Drop && request.CidrFault == Store.CidrFault.None ? services.Store.Guard.ObjectionToDrop(request.Cidr.Network) : null;
 
@@ -31,13 +31,13 @@ internal static class EntryRules
         : query.Has("guard"u8, "refuse") ? LockoutStance.Refuse
         : LockoutStance.Default;
 
-    /// <summary>The addresses that the requester of a reload names as its own; what is not an address is left out.</summary>
+    /// <summary>The addresses that the requester of a reload names as its own; anything else is ignored.</summary>
     public static IReadOnlyList<ProtectedAddress> Requester(Query query) =>
         query.Find("operator"u8, out string text) > 0 && Cidr.TryParseAddress(System.Text.Encoding.UTF8.GetBytes(text), out Cidr host)
             ? [new ProtectedAddress(host, "where this request comes from")]
             : [];
 
-    /// <summary>What the client is told when an addition is made; null, as a rule, for nothing.</summary>
+    /// <summary>The warnings of an addition; null, as a rule, for none.</summary>
     public static ChangeWarnings? WarningsOf(ApiServices services, Policy policy, Cidr cidr, LockoutObjection? objection)
     {
         string? effect = policy == Policy.Drop ? services.Store.Guard.NoteOfDrop(cidr.Network) : LockoutGuard.WarningOfIgnore(cidr.Network);
@@ -60,7 +60,7 @@ internal static class EntryRules
     public static string? ExpirationFault(ulong expiration, ulong now) =>
         expiration != 0 && expiration <= now ? "not in the future; 0 (never) or seconds since 1970 are expected" : null;
 
-    /// <summary>The first fault with its field; null when all is good.</summary>
+    /// <summary>The first fault with its field; null for none.</summary>
     public static string? Fault(in EntryRequest request, Policy policy, ulong now, bool force)
     {
         if (CidrFault(request, policy, force) is { } cidr)

@@ -10,15 +10,15 @@ using Couic.Store;
 namespace Couic.Api.Endpoints;
 
 /// <summary>
-/// The list of a policy. It is copied and sorted away from the event loop, measured (every answer says its length), and
-/// formatted piece by piece as the reader takes it; a few listings at a time, the others wait, for a slow reader not long.
+/// The list of a policy. It is copied and sorted away from the event loop, measured (each answer has a content length), and
+/// formatted piece by piece as the reader takes it; a few lists at a time, the others are queued.
 /// </summary>
 internal sealed class ListEndpoint(ApiServices services)
 {
     /// <summary>A piece is sent when it has this many bytes.</summary>
     private const int PieceBytes = 32 * 1024;
 
-    /// <summary>Up to so many entries a list takes little memory, and no turn.</summary>
+    /// <summary>Up to so many entries a list takes little memory, and is not limited.</summary>
     private const int LongestPage = 10_000;
 
     private readonly FairSemaphore _listings = new(services.Limits.MaxListings);
@@ -60,7 +60,7 @@ internal sealed class ListEndpoint(ApiServices services)
         }
     }
 
-    /// <summary>False, and nothing is answered, where only the whole list is to be had.</summary>
+    /// <summary>False, and nothing is answered, when the page needs the whole list.</summary>
     private async ValueTask<bool> TrySendPageAsync(Exchange exchange, Policy policy, Filter filter)
     {
         if (!await exchange.OffloadAsync(WorkClass.Short))
@@ -71,7 +71,7 @@ internal sealed class ListEndpoint(ApiServices services)
         using EntrySnapshot? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
         if (page is null)
         {
-            exchange.ReleaseWorker(); // who waits for a turn at a long list must not keep those who have one from going on
+            exchange.ReleaseWorker(); // a request that waits for a long list must not block those that write one
             return false;
         }
 
@@ -86,7 +86,7 @@ internal sealed class ListEndpoint(ApiServices services)
         Memory<ListedEntry> rows = listing.Rows;
         if (filter.After is { } last)
         {
-            // Also where the last one seen is gone meanwhile; covering entries come longest first.
+            // The last entry seen may have been deleted; covering entries are sorted longest first.
             int next = 0;
             while (next < rows.Length && !(filter.Match is null ? rows.Span[next].Cidr > last : rows.Span[next].Cidr.Length < last.Length))
             {
@@ -137,7 +137,7 @@ internal sealed class ListEndpoint(ApiServices services)
         await body.CompleteAsync();
     }
 
-    /// <summary>The length of the whole answer, which is made once for this and thrown away.</summary>
+    /// <summary>The length of the whole answer, which is formatted once for this.</summary>
     private static long Measure(EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
     {
         var scratch = new OutputBuffer();
@@ -167,7 +167,7 @@ internal sealed class ListEndpoint(ApiServices services)
         }
     }
 
-    /// <summary>Counts of packets change while an answer is written, whose length must be that which was measured: so they are read once.</summary>
+    /// <summary>Reads the packet counts once: they change, and the answer must have the length that was measured.</summary>
     private ListedDetails[] ReadDetails(Policy policy, ref Memory<ListedEntry> rows)
     {
         var details = new ListedDetails[rows.Length];
@@ -241,4 +241,19 @@ internal sealed class ListEndpoint(ApiServices services)
         public Cidr? Match;
         public bool Details;
     }
+}
+
+/// <summary>What <c>?details=true</c> adds to an entry: its creator, its packets and the time of the last one.</summary>
+internal readonly struct ListedDetails(in Entry entry, EntryHits? hits)
+{
+    private readonly ReadOnlyMemory<byte> _creator = entry.Creator;
+    private readonly ulong _packets = hits?.Packets ?? 0;
+    private readonly uint _lastHit = (uint)(hits?.LastHit?.ToUnixTimeSeconds() ?? 0);
+    private readonly bool _isCounted = hits is not null;
+
+    /// <summary>Null where entries are not counted.</summary>
+    public EntryHits? Hits =>
+        _isCounted ? new EntryHits(_packets, _lastHit == 0 ? null : DateTimeOffset.FromUnixTimeSeconds(_lastHit)) : null;
+
+    public Entry ToEntry(in ListedEntry row, byte[] tag) => new(row.Cidr, row.Creation, row.Expiration, tag, _creator, ChangeOrigin.Api, 0);
 }

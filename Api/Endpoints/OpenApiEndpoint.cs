@@ -4,7 +4,7 @@ using Couic.Http.Parsing;
 
 namespace Couic.Api.Endpoints;
 
-/// <summary>The description of this API, for anybody. Its source is <c>Api/openapi.json</c>; tests hold it to the code.</summary>
+/// <summary>The description of this API, without a token. Its source is <c>Api/openapi.json</c>; tests compare it with the code.</summary>
 internal static class OpenApiEndpoint
 {
     private static readonly Lazy<byte[]> Document = new(Read);
@@ -23,7 +23,7 @@ internal static class OpenApiEndpoint
         return Compact(text);
     }
 
-    /// <summary>Takes away the white space between tokens, which is there for whoever edits the file.</summary>
+    /// <summary>Removes the white space between tokens.</summary>
     private static byte[] Compact(ReadOnlySpan<byte> json)
     {
         var compact = new List<byte>(json.Length);

@@ -4,7 +4,7 @@ using Couic.Store;
 
 namespace Couic.Api.Endpoints;
 
-/// <summary>Parameters of paths; what is wrong with them becomes a fault of the exchange, to be answered with 400.</summary>
+/// <summary>Parameters of paths; their faults are added to the exchange, and answered with 400.</summary>
 internal static class PathReader
 {
     public static Policy Policy(Exchange exchange, int index)

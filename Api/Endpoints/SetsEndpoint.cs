@@ -12,7 +12,7 @@ using Couic.Store;
 
 namespace Couic.Api.Endpoints;
 
-/// <summary>Set files: list, create, get, replace, delete, and the reload that brings them into force. All of it is work for the disk.</summary>
+/// <summary>Set files: list, create, get, replace, delete, and the reload that brings them into force. All of it waits for the disk.</summary>
 internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, SetLoader loader)
 {
     /// <summary>Entries that are named when the guard refuses a set.</summary>
@@ -183,7 +183,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         return (policy, PathReader.Name(exchange, 1));
     }
 
-    /// <summary>The body as the text of a file, with all its values checked; null: answered already.</summary>
+    /// <summary>The body as the text of a file, with all its values checked; null: it is answered.</summary>
     /// <param name="name">The name in the path, which the body may not contradict; null when only the body has one.</param>
     private SetText? Read(Exchange exchange, Policy policy, string? name)
     {
@@ -262,7 +262,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         return !exchange.FailIfFaults(422, ErrorCode.Invalid);
     }
 
-    /// <summary>Asks the guard about a set of ignore that is to change or to go: it may protect an address. False: refused, and answered.</summary>
+    /// <summary>Asks the guard about an ignore set that is replaced or deleted: it may protect an address. False: refused, and answered.</summary>
     private bool TryAskOfIgnore(Exchange exchange, string name, List<Cidr>? entries, List<string> warnings)
     {
         LockoutStance stance = EntryRules.Stance(exchange.Query);
@@ -334,7 +334,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         body.Raw("]"u8);
     }
 
-    /// <summary>Answers with a set in pieces, as its reader takes them: it may be larger than what a connection may hold.</summary>
+    /// <summary>Streams a set as an answer: it may be larger than the buffers of a connection.</summary>
     private static async ValueTask SendAsync(Exchange exchange, int status, string name, ReadOnlyMemory<byte> text, IReadOnlyList<string> warnings)
     {
         Warnings.AddHeader(exchange, warnings);

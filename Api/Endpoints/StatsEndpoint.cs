@@ -7,7 +7,7 @@ using Couic.Store;
 
 namespace Couic.Api.Endpoints;
 
-/// <summary>Statistics of actions and tags, alone and together, as JSON and as text for Prometheus.</summary>
+/// <summary>Statistics of actions and tags, as JSON and as text for Prometheus.</summary>
 internal sealed class StatsEndpoint(ApiServices services)
 {
     private readonly StatsReader _stats = new(services.Store, services.Plane);
@@ -86,7 +86,7 @@ internal sealed class StatsEndpoint(ApiServices services)
         new MetricsWriter(services, _stats).Write(new MetricsText(body, form));
     }
 
-    /// <summary>OpenMetrics, unless the client likes the older form better.</summary>
+    /// <summary>OpenMetrics, unless the client prefers the older form.</summary>
     private static MetricsForm FormFor(Exchange exchange)
     {
         if (!exchange.TryGetHeader("accept"u8, out ReadOnlySpan<byte> accept))

@@ -48,7 +48,7 @@ internal sealed class StatusEndpoint(ApiServices services)
         body.Raw("}"u8);
     }
 
-    /// <summary>Configuration and sets: what only an administrator may do, as it may change who is a peer.</summary>
+    /// <summary>Reloads configuration and sets: for administrators, as it may change the peers.</summary>
     private async ValueTask ReloadAsync(Exchange exchange)
     {
         if (!await exchange.OffloadAsync(WorkClass.Blocking))
@@ -179,7 +179,7 @@ internal sealed class StatusEndpoint(ApiServices services)
         ReloadStatus? sets = loaded is null ? null
             : new ReloadStatus((ulong)loaded.Time.ToUnixTimeSeconds(), loaded.IsOk, loaded.IsOk ? null : loaded.PublicMessage, loaded.IsStart);
 
-        // A failure goes before whatever came later, until that is mended.
+        // A failure is shown before later events until it is repaired.
         ReloadStatus? last = new[] { configuration, sets }.Where(one => one is { Ok: false } or { AtStart: false }).OrderBy(one => one!.Ok).ThenByDescending(one => one!.At)
             .FirstOrDefault();
         body.Raw(",\"last_reload\":"u8);

@@ -69,7 +69,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
         Warnings.AddHeader(exchange, warnings);
     }
 
-    /// <summary>Entries of ignore may protect somebody whom drop covers. False: refused, and answered.</summary>
+    /// <summary>Ignore entries may protect addresses that drop entries cover. False: refused, and answered.</summary>
     private bool TryAsk(Exchange exchange, Policy policy, Cidr[] networks, out List<string> warnings)
     {
         LockoutGuard guard = services.Store.Guard;
@@ -95,7 +95,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
         return !exchange.FailIfFaults(422, ErrorCode.Invalid);
     }
 
-    /// <summary>Returns from how many networks the tag is gone.</summary>
+    /// <summary>Returns the number of networks that lost the tag.</summary>
     private long Remove(Cidr[] networks, Policy policy, byte[] tag, byte[] client, ChangeRequest[] changes, ref PlaneRefusal? refusal)
     {
         for (int i = 0; i < networks.Length; i++)

@@ -8,7 +8,7 @@ namespace Couic.Api.Json;
 /// <summary>An entry as the API shows it.</summary>
 internal static class EntryJson
 {
-    /// <summary>Room for what stands in front of the tag, and for what stands behind it.</summary>
+    /// <summary>Bytes of the members before the tag, and of those after it.</summary>
     private const int HeadBytes = Cidr.MaxTextLength + 64;
 
     public static void Write(IBufferWriter<byte> writer, in Entry entry, IReadOnlyList<string>? warnings = null)
@@ -24,7 +24,7 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
-    /// <summary>With who added it, and what it did, as far as that is counted.</summary>
+    /// <summary>With its creator, and its packets if they are counted.</summary>
     public static void WriteDetailed(IBufferWriter<byte> writer, in Entry entry, EntryHits? hits)
     {
         WriteMembers(writer, entry);
@@ -50,7 +50,7 @@ internal static class EntryJson
 
     private static void WriteMembers(IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag)
     {
-        // In few pieces: each costs two calls of the writer.
+        // In few pieces, as each costs two calls of the writer.
         Span<byte> room = writer.GetSpan(HeadBytes);
         int length = Put(room, "{\"creation\":"u8);
         length += Put(room[length..], creation);

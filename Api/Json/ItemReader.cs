@@ -9,13 +9,13 @@ internal enum ItemStep : byte
     /// <summary>More bytes are needed.</summary>
     More,
 
-    /// <summary>The body has ended as it should.</summary>
+    /// <summary>The body is complete.</summary>
     End,
 }
 
 /// <summary>
 /// Cuts a streamed body into its items: the values of one JSON array, or the lines of NDJSON. Holds no bytes: what it has not
-/// consumed is given again, with more after it, and is not read from its start again until the item may be whole.
+/// consumed is passed again, with more after it, and is parsed again only once the item may be complete.
 /// </summary>
 internal struct ItemReader(bool isLines)
 {
@@ -25,11 +25,11 @@ internal struct ItemReader(bool isLines)
     private bool _hasBegun;
     private bool _hasEnded;
 
-    /// <summary>Bytes that were looked at, those looked at twice included.</summary>
+    /// <summary>Bytes that were read, including those read twice.</summary>
     internal long Examined { get; private set; }
 
-    /// <summary>Goes on.</summary>
-    /// <param name="consumed">Bytes that are done with once the item has been handled.</param>
+    /// <summary>Reads the next item.</summary>
+    /// <param name="consumed">Bytes to drop once the item has been handled.</param>
     /// <param name="item">One JSON value; of a line, not known to be valid.</param>
     /// <exception cref="JsonException">The array itself is broken.</exception>
     public ItemStep Next(ReadOnlySpan<byte> bytes, bool isLast, out int consumed, out ReadOnlySpan<byte> item) =>
@@ -52,7 +52,7 @@ internal struct ItemReader(bool isLines)
                 return isLast ? ItemStep.End : ItemStep.More;
             }
 
-            item = (end < 0 ? rest : rest[..end]).Trim(" \t\r"u8); // blank lines are no items
+            item = (end < 0 ? rest : rest[..end]).Trim(" \t\r"u8); // a blank line is not an item
             consumed += end < 0 ? rest.Length : end + 1;
         }
 
@@ -72,7 +72,7 @@ internal struct ItemReader(bool isLines)
         var reader = new Utf8JsonReader(bytes, isLast, _state);
         while (true)
         {
-            // Where the value is not whole yet, the state and the bytes of before are kept, and it is read again.
+            // If the value is not complete, the state is kept, and the value is read again.
             JsonReaderState before = reader.CurrentState;
             int start = (int)reader.BytesConsumed;
             if (!reader.Read())
@@ -112,7 +112,7 @@ internal struct ItemReader(bool isLines)
         }
     }
 
-    /// <summary>White space before and after the array, which is done with. Before it there is nothing else.</summary>
+    /// <summary>White space before and after the array; nothing else is allowed there.</summary>
     private readonly int BlanksOutside(ReadOnlySpan<byte> bytes, bool isLast)
     {
         if (_hasBegun && !_hasEnded)
@@ -124,7 +124,7 @@ internal struct ItemReader(bool isLines)
         return isLast || blanks == bytes.Length ? blanks : throw new JsonException("an array is expected");
     }
 
-    /// <summary>Remembers how far an item is there that is not whole.</summary>
+    /// <summary>Records how much of an incomplete item was read.</summary>
     private void NoteCut(ReadOnlySpan<byte> bytes, int start)
     {
         Examined += bytes.Length;
@@ -144,4 +144,83 @@ internal struct ItemReader(bool isLines)
     }
 
     private static ItemStep End(bool isLast) => isLast ? ItemStep.End : ItemStep.More;
+}
+
+/// <summary>
+/// Searches the end of a JSON value that arrives in pieces, and reads each byte once. Finds where the value may be complete; the parser
+/// decides whether it is one.
+/// </summary>
+internal struct ItemScan
+{
+    private State _state;
+    private int _depth;
+    private bool _isEscaped;
+
+    private enum State : byte
+    {
+        Idle,
+
+        /// <summary>White space and a comma before the value.</summary>
+        Before,
+        Structure,
+        Text,
+
+        /// <summary>A text outside of any object or array.</summary>
+        Scalar,
+        ScalarText,
+    }
+
+    /// <summary>Whether it is in the middle of a value.</summary>
+    public readonly bool IsActive => _state != State.Idle;
+
+    /// <summary>Bytes of the value, and before it, that it has seen.</summary>
+    public int Seen { get; private set; }
+
+    public void Begin()
+    {
+        this = default;
+        _state = State.Before;
+    }
+
+    /// <summary>Continues to the end of the input. True when the value may be complete; it is idle then.</summary>
+    public bool Advance(ReadOnlySpan<byte> bytes)
+    {
+        while (Seen < bytes.Length)
+        {
+            if (IsEnd(bytes[Seen++]))
+            {
+                this = default;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool IsEnd(byte c)
+    {
+        switch (_state)
+        {
+            case State.Before when c is (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n' or (byte)',':
+                return false;
+            case State.Before:
+                _state = c switch { (byte)'{' or (byte)'[' => State.Structure, (byte)'"' => State.ScalarText, _ => State.Scalar };
+                _depth = 1;
+                return c == ']';
+            case State.Text or State.ScalarText when _isEscaped || c == '\\':
+                _isEscaped = !_isEscaped;
+                return false;
+            case State.Text:
+                _state = c == '"' ? State.Structure : State.Text;
+                return false;
+            case State.ScalarText:
+                return c == '"';
+            case State.Scalar:
+                return !char.IsAsciiLetterOrDigit((char)c) && c is not ((byte)'+' or (byte)'-' or (byte)'.');
+            default:
+                _state = c == '"' ? State.Text : State.Structure;
+                _depth += c is (byte)'{' or (byte)'[' ? 1 : c is (byte)'}' or (byte)']' ? -1 : 0;
+                return _depth == 0;
+        }
+    }
 }

@@ -3,7 +3,7 @@ using Couic.Http;
 
 namespace Couic.Api.Json;
 
-/// <summary>The <c>metadata</c> of an entry, which goes into reports as it came.</summary>
+/// <summary>The <c>metadata</c> of an entry, which is copied into reports.</summary>
 internal static class MetadataReader
 {
     /// <summary>Checks the present value and gives its three members as compact JSON; null for null.</summary>

@@ -5,12 +5,12 @@ using System.Text.Unicode;
 namespace Couic.Api.Json;
 
 /// <summary>
-/// What the framework's reader leaves open: valid UTF-8, no lone surrogate escapes, unsigned integers, skipping with the same
-/// strictness. Everything that is wrong becomes a <see cref="JsonException"/>, which <see cref="Explain"/> puts in words.
+/// Checks that the framework's reader omits: valid UTF-8, no lone surrogate escapes, unsigned integers, skipping with the same
+/// strictness. Every fault is a <see cref="JsonException"/>, whose text is from <see cref="Explain"/>.
 /// </summary>
 internal static class StrictJson
 {
-    /// <summary>Nesting of objects and arrays; what is deeper is refused.</summary>
+    /// <summary>Nesting of objects and arrays; deeper values are refused.</summary>
     public const int MaxDepth = 128;
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = MaxDepth };
@@ -93,7 +93,7 @@ internal static class StrictJson
         throw new JsonException($"{name} must be an integer from 0 to 18446744073709551615");
     }
 
-    /// <summary>The bytes of a string: in place when nothing is escaped, else a copy.</summary>
+    /// <summary>The bytes of a string: in place when nothing is escaped, otherwise a copy.</summary>
     public static ReadOnlySpan<byte> Text(scoped ref Utf8JsonReader reader, string name)
     {
         if (reader.TokenType != JsonTokenType.String)
@@ -110,7 +110,7 @@ internal static class StrictJson
         return copy.AsSpan(0, reader.CopyString(copy));
     }
 
-    /// <summary>Remembers that a member was there; twice is an error.</summary>
+    /// <summary>Records a member; a duplicate is an error.</summary>
     public static void Once(ref bool seen, string name)
     {
         if (seen)
@@ -129,7 +129,7 @@ internal static class StrictJson
         }
     }
 
-    /// <summary>What is wrong, and where, without quoting the body.</summary>
+    /// <summary>The fault and its place, without a quotation of the body.</summary>
     public static string Explain(JsonException e) => e.BytePositionInLine is { } position
         ? $"the body is not valid JSON (line {e.LineNumber + 1}, byte {position + 1})"
         : $"the body is not as expected: {e.Message}";

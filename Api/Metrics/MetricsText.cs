@@ -91,3 +91,13 @@ internal sealed class MetricsText(IBufferWriter<byte> writer, MetricsForm form)
         writer.Advance(Encoding.UTF8.GetBytes(text, writer.GetSpan(max)));
     }
 }
+
+/// <summary>The text forms of metrics that a client may ask for with <c>Accept</c>.</summary>
+internal enum MetricsForm : byte
+{
+    /// <summary><c>application/openmetrics-text; version=1.0.0</c></summary>
+    OpenMetrics,
+
+    /// <summary><c>text/plain; version=0.0.4</c></summary>
+    Plain,
+}

@@ -2,21 +2,21 @@ namespace Couic.Http.Parsing;
 
 internal enum ChunkStep : byte
 {
-    /// <summary>Framing, and behind it content.</summary>
+    /// <summary>Framing, then content.</summary>
     Data,
 
     /// <summary>More bytes are needed.</summary>
     More,
 
-    /// <summary>The body has ended; its trailer section was thrown away.</summary>
+    /// <summary>The body has ended; its trailer section was dropped.</summary>
     End,
 
     Malformed,
 }
 
 /// <summary>
-/// Takes the framing of a chunked body away (RFC 9112 §7.1): extensions are checked for syntax and thrown away, as are
-/// trailer fields. Knows no transport, and looks at each byte once. What is malformed stays so: no later byte makes it a body.
+/// Removes the framing of a chunked body (RFC 9112 §7.1). The syntax of extensions and trailer fields is checked, their content is dropped. Knows no
+/// transport, and reads each byte once. A malformed body stays malformed, whatever follows.
 /// </summary>
 internal struct ChunkReader
 {
@@ -36,10 +36,10 @@ internal struct ChunkReader
         Done,
     }
 
-    /// <summary>Reads on.</summary>
-    /// <param name="raw">What was not consumed yet; consumed are <paramref name="framing"/> and <paramref name="data"/>.</param>
-    /// <param name="framing">Bytes at the start to throw away.</param>
-    /// <param name="data">Bytes of content behind them.</param>
+    /// <summary>Continues.</summary>
+    /// <param name="raw">What was not consumed yet. Consumed are <paramref name="framing"/> and <paramref name="data"/>.</param>
+    /// <param name="framing">Bytes at the start to drop.</param>
+    /// <param name="data">Bytes of content after them.</param>
     public ChunkStep Next(ReadOnlySpan<byte> raw, HttpLimits limits, out int framing, out int data, out ParseFault fault)
     {
         framing = data = 0;
@@ -141,7 +141,7 @@ internal struct ChunkReader
         {
             if (_left >> 56 != 0)
             {
-                return ParseFault.ChunkSize; // no room for another digit
+                return ParseFault.ChunkSize; // another digit would overflow
             }
 
             _left = (_left << 4) | (long)HexValue(line[digits++]);

@@ -2,14 +2,14 @@ using System.Buffers.Text;
 
 namespace Couic.Http.Parsing;
 
-/// <summary>The header fields that mean something to the server itself.</summary>
+/// <summary>The header fields that the server itself interprets.</summary>
 internal static class FieldReader
 {
     private const int LongestName = 17;
 
     /// <summary>
-    /// The length of the name, with a colon behind it, that some bytes start with, if it is one of these and as far as no control character
-    /// is in it; else 0, which also stands for "too few bytes to tell".
+    /// The length of the name, followed by a colon, that some bytes start with, if it is one of these; otherwise 0, also when there are too few
+    /// bytes to decide.
     /// </summary>
     public static int KnownLength(ReadOnlySpan<byte> text)
     {
@@ -78,7 +78,7 @@ internal static class FieldReader
     {
         if (head.ContentLength >= 0)
         {
-            return ParseFault.ContentLengthRepeated; // also two that agree: what is in front of us may have read another
+            return ParseFault.ContentLengthRepeated; // also two that agree: a proxy before us may have read the other
         }
 
         bool digits = !value.IsEmpty && !value.ContainsAnyExceptInRange((byte)'0', (byte)'9');

@@ -28,7 +28,7 @@ internal static class Grammar
         return end < 0 ? text.Length : end;
     }
 
-    /// <summary>Visible ASCII but "#": what RFC 3986 does not allow is forgiven where it cannot mislead.</summary>
+    /// <summary>Visible ASCII but "#": what RFC 3986 does not allow is accepted where it cannot mislead.</summary>
     public static bool IsTarget(ReadOnlySpan<byte> text) => !text.ContainsAnyExcept(TargetBytes);
 
     /// <summary>How many characters of a field's value the text starts with.</summary>
@@ -76,8 +76,8 @@ internal static class Grammar
         text.Length == word.Length && System.Text.Ascii.EqualsIgnoreCase(text, word);
 
     /// <summary>
-    /// <see cref="Same"/> for a token and a word of the same length, four bytes at least, of small letters and hyphens: a bit of each byte
-    /// makes small letters of large ones, and no other token character one of these.
+    /// <see cref="Same"/> for a token and a word of the same length, four bytes at least, of small letters and hyphens: setting a bit of each byte
+    /// makes letters lowercase, and no other token character a letter or hyphen.
     /// </summary>
     public static bool IsNamed(ReadOnlySpan<byte> token, ReadOnlySpan<byte> word)
     {

@@ -1,6 +1,6 @@
 namespace Couic.Http.Parsing;
 
-/// <summary>Why a request is refused below the API. <see cref="ParseFaults"/> alone maps a reason to status and text.</summary>
+/// <summary>Why a request is refused below the API. <see cref="ParseFaults"/> is the one map of a reason to its status and text.</summary>
 public enum ParseFault : byte
 {
     None,
@@ -49,7 +49,7 @@ internal static class ParseFaults
     public static string Text(this ParseFault fault) => fault switch
     {
         ParseFault.BareLineFeed => "lines must end in CR LF",
-        ParseFault.EmptyLines => "more than one empty line in front of the request line",
+        ParseFault.EmptyLines => "more than one empty line before the request line",
         ParseFault.RequestLine => "malformed request line; expected METHOD TARGET HTTP/1.1",
         ParseFault.Method => "malformed method; expected a token",
         ParseFault.Target => "malformed request target",

@@ -7,14 +7,14 @@ internal readonly record struct Slice(int Start, int Length)
 }
 
 /// <summary>
-/// Request line and header fields of one request, as <see cref="RequestParser"/> finds them. Reused from request to
-/// request; holds places and no bytes, so that the buffer may move.
+/// Request line and header fields of one request, as <see cref="RequestParser"/> finds them. Reused; holds
+/// slices and no bytes, so that the buffer may move.
 /// </summary>
 internal sealed class RequestHead
 {
     public Verb Verb { get; set; }
 
-    /// <summary>The method's word as it was sent.</summary>
+    /// <summary>The method as it was sent.</summary>
     public Slice Method { get; set; }
 
     /// <summary>Path of the target, undecoded. Empty for <c>*</c> and for an authority.</summary>
@@ -41,17 +41,17 @@ internal sealed class RequestHead
     /// <summary>-1 when the request does not say.</summary>
     public long ContentLength { get; set; }
 
-    /// <summary>Whether the connection may go on behind this request.</summary>
+    /// <summary>Whether the connection may stay open after this request.</summary>
     public bool KeepAlive { get; set; }
 
     public bool ExpectsContinue { get; set; }
 
-    /// <summary>Bytes up to and with the empty line, once complete.</summary>
+    /// <summary>Bytes up to the end of the empty line, once complete.</summary>
     public int Length { get; set; }
 
     public bool HasBody => IsChunked || ContentLength > 0;
 
-    // Where the parser goes on when more bytes have come.
+    // Where the parser continues when more bytes have come.
     internal int LineStart { get; set; }
 
     internal int Scanned { get; set; }
@@ -85,4 +85,15 @@ internal sealed class RequestHead
         HasRequestLine = HasHost = SawClose = SawKeepAlive = false;
         SawTransferEncoding = SawUnknownCoding = ChunkedIsLast = false;
     }
+}
+
+/// <summary>The methods that a route can have; all others are <see cref="Other"/>.</summary>
+public enum Verb : byte
+{
+    Other,
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
 }

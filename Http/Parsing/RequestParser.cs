@@ -1,14 +1,14 @@
 namespace Couic.Http.Parsing;
 
 /// <summary>
-/// Reads request line and header fields as RFC 9112 has them, strictly: CR LF only, single spaces, no folding. It knows no
-/// transport: it gets the bytes so far and says whether the head is complete. Each byte is looked at once, however small
-/// the pieces are in which a client sends it.
+/// Reads request line and header fields as in RFC 9112, strictly: CR LF only, single spaces, no folding. It knows no
+/// transport: it gets the bytes so far and returns whether the head is complete. Each byte is read once, however small
+/// the pieces are that a client sends.
 /// </summary>
 internal static class RequestParser
 {
-    /// <summary>Goes on with a head. The bytes start with the request's first one, and only ever grow.</summary>
-    /// <returns>True when the head is complete; else malformed if there is a fault, and incomplete if there is none.</returns>
+    /// <summary>Continues with a head. The bytes start with the request's first one; each call has at least those of the last.</summary>
+    /// <returns>True when the head is complete; otherwise it is malformed if there is a fault, and incomplete if there is none.</returns>
     public static bool TryParse(ReadOnlySpan<byte> request, HttpLimits limits, RequestHead head, out ParseFault fault)
     {
         fault = ParseFault.None;
@@ -76,7 +76,7 @@ internal static class RequestParser
     {
         if (line.Length == 0)
         {
-            // RFC 9112 §2.2: one empty line in front is forgiven.
+            // RFC 9112 §2.2: one empty line before the request is accepted.
             return line.Start == 0 ? ParseFault.None : ParseFault.EmptyLines;
         }
 
@@ -130,8 +130,8 @@ internal static class RequestParser
     };
 
     /// <summary>
-    /// Reads the next line if it is as nearly all are: complete, a field that means something to the server, in a usual form. Else nothing
-    /// has happened. One look at its bytes finds the end of the line and whatever may not be in it.
+    /// Fast path: reads the next line if it is complete, and a common form of a field that the server interprets. Otherwise changes nothing. One
+    /// scan finds the end of the line and characters that it must not have.
     /// </summary>
     private static bool TryParseCommonHeader(ReadOnlySpan<byte> request, HttpLimits limits, RequestHead head, out ParseFault fault)
     {
@@ -193,7 +193,7 @@ internal static class RequestParser
             : ParseFault.FieldValue;
     }
 
-    /// <summary>What only all fields together tell (RFC 9112 §6.3, §9.3).</summary>
+    /// <summary>Checks that need all fields (RFC 9112 §6.3, §9.3).</summary>
     private static ParseFault Finish(RequestHead head)
     {
         if (head.SawTransferEncoding)

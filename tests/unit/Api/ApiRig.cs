@@ -93,7 +93,7 @@ internal sealed class ApiRig : IDisposable
 
     public RawClient Connect() => new(SocketPath);
 
-    /// <summary>Sends one request on a connection of its own.</summary>
+    /// <summary>Sends one request on a new connection.</summary>
     public async Task<Answer> SendAsync(
         string method, string target, string? body = null, Group? group = Group.Admin, string? contentType = "application/json")
     {
@@ -112,7 +112,7 @@ internal sealed class ApiRig : IDisposable
         return $"{method} {target} HTTP/1.1\r\nHost: couic\r\n{(group is { } g ? Bearer(g) : string.Empty)}{type}{length}\r\n{body}";
     }
 
-    /// <summary>Puts a set file in place behind the API's back. Returns its path.</summary>
+    /// <summary>Writes a set file without the API. Returns its path.</summary>
     public string WriteSet(Policy policy, string name, string text) => _folder.Write($"sets/{policy.Name()}/{name}.couic", text);
 
     public void Dispose()

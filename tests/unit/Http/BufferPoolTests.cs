@@ -3,11 +3,11 @@ using Xunit;
 
 namespace Couic.Tests.Http;
 
-/// <summary>Arrays that connections use again. Other tests use the same store meanwhile, so most of them count, not all.</summary>
+/// <summary>Reused arrays. Other tests use the same pool concurrently, so the bounds allow for some.</summary>
 public class BufferPoolTests
 {
     [Fact]
-    public void WhatOneBurstLeftMakesRoomForTheSizesOfTheNext()
+    public void BuffersOfOneBurst_AreEvictedForTheSizesOfTheNext()
     {
         Burst(8 * 1024, 2_560); // all that is stored
         HashSet<byte[]> first = Burst(64 * 1024, 300), second = Burst(64 * 1024, 300);

@@ -6,7 +6,7 @@ namespace Couic.Tests.Http;
 public class FairSemaphoreTests
 {
     [Fact]
-    public void NamesTakeTurnsHoweverLongTheirLinesAre()
+    public void Queues_AreServedRoundRobin_HoweverLongTheyAre()
     {
         var turns = new FairSemaphore(1);
         Assert.Null(turns.Enter("greedy"));
@@ -27,7 +27,7 @@ public class FairSemaphoreTests
     }
 
     [Fact]
-    public void WhoLeavesTheLineIsPassedOver()
+    public void WaiterThatGaveUp_IsSkipped()
     {
         var turns = new FairSemaphore(1);
         Assert.Null(turns.Enter("a"));

@@ -5,13 +5,13 @@ using Xunit;
 
 namespace Couic.Tests.Http;
 
-/// <summary>Few requests compute at a time, and none of them keeps the others from it while it waits for its client.</summary>
+/// <summary>Few requests compute at a time, and none blocks the others while it waits for its client.</summary>
 public class OffloadTests
 {
     private static readonly int AtOnce = Math.Max(1, Environment.ProcessorCount / 2);
 
     [Fact]
-    public async Task SoManyRequestsComputeAtOnceAndTheOthersComeAfterThem()
+    public async Task OffloadedRequests_BeyondTheLimit_AreQueued()
     {
         var goOn = new TaskCompletionSource();
         int running = 0, most = 0;
@@ -53,7 +53,7 @@ public class OffloadTests
     }
 
     [Fact]
-    public async Task BodiesThatPauseKeepNobodyFromComputing()
+    public async Task PausedBody_ReleasesItsWorker()
     {
         using var rig = new ApiRig();
         string request = rig.Request("POST", "/v1/drop/bulk", Items("192.0.2"));
@@ -73,7 +73,7 @@ public class OffloadTests
     }
 
     [Fact]
-    public async Task ReadersThatPauseKeepNobodyFromComputing()
+    public async Task SlowReader_ReleasesItsWorker()
     {
         const int Length = 4_000_000;
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/long", async exchange =>
@@ -105,7 +105,7 @@ public class OffloadTests
     }
 
     [Fact]
-    public async Task ABodyIsWholeThoughItMovedWhileItsRequestWaitedInLine()
+    public async Task QueuedRequest_WhoseBodyMoved_ReadsItWhole()
     {
         var goOn = new TaskCompletionSource();
         int running = 0;
@@ -121,7 +121,7 @@ public class OffloadTests
         string text = Items("192.0.2"), request = rig.Request("POST", "/v1/drop/bulk", text);
         using RawClient bulk = rig.Connect();
         await bulk.SendAsync(request[..^1500]);
-        await Task.Delay(200, TestContext.Current.CancellationToken); // it waits for the rest, and others may compute
+        await Task.Delay(200, TestContext.Current.CancellationToken); // it waits for the rest, without a worker
         RawClient[] busy = [.. Enumerable.Range(0, AtOnce).Select(_ => rig.Connect())];
         foreach (RawClient client in busy)
         {
@@ -131,10 +131,10 @@ public class OffloadTests
         await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
 
         await bulk.SendAsync(request[^1500..]);
-        await Task.Delay(200, TestContext.Current.CancellationToken); // it is in line
+        await Task.Delay(200, TestContext.Current.CancellationToken); // it is queued
         for (int i = 0; i < 20; i++)
         {
-            // Others use what it gave back.
+            // Others reuse its memory.
             using RawClient other = rig.Connect();
             await other.SendAsync($"POST /v1/drop HTTP/1.1\r\ncontent-length: 8000\r\n\r\n{new string('x', 8000)}");
             await other.ReadAnswerAsync();
@@ -152,7 +152,7 @@ public class OffloadTests
     }
 
     [Fact]
-    public async Task WhoComputesForLongLetsOthersOfItsKindGoOn()
+    public async Task LongComputation_YieldsToQueuedRequests()
     {
         int running = 0, paused = 0, early = 0;
         bool ends = false;
@@ -181,8 +181,8 @@ public class OffloadTests
         {
             await ApiRig.WaitForAsync(() => Volatile.Read(ref running) >= AtOnce);
             await Task.Delay(300, TestContext.Current.CancellationToken);
-            Assert.Equal(0, paused); // nobody waits
-            // On the pool: the threads that tests go on on are a few, and may all be busy for longer than that.
+            Assert.Equal(0, paused); // none is queued
+            // On the pool: the test runner has few threads, and all may be busy for longer than that.
             Task<Answer> bulk = Task.Run(() => rig.SendAsync("POST", "/v1/drop/bulk", Items("192.0.2")));
             Assert.True(
                 await Task.WhenAny(bulk, Task.Delay(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken)) == bulk,
@@ -207,7 +207,7 @@ public class OffloadTests
         $"[{string.Join(',', Enumerable.Range(0, 40).Select(i => $$"""{"cidr":"{{net}}.{{i}}/32","expiration":0}"""))}]";
 
     [Fact]
-    public async Task WhoWaitsHoldsAShareOfTheMemoryWithAllThatItHolds()
+    public async Task WaitingRequest_IsChargedForAllItsBuffers()
     {
         // A body that waits in the middle takes its buffer; of forty with 50 KB each, four fit.
         using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 256 * 1024, LargeBodyBytes = 128 * 1024 });
@@ -226,7 +226,7 @@ public class OffloadTests
     }
 
     [Fact]
-    public async Task WhoWaitsInLineHoldsAShareOfTheMemoryThoughItsRequestIsShort()
+    public async Task QueuedRequest_IsChargedToTheMemoryBudget()
     {
         // One is at work, and some 4.5 KB each of 64 KB are enough for fourteen in line.
         var goOn = new TaskCompletionSource();

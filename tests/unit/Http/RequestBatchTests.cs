@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Couic.Tests.Http;
 
-/// <summary>Single changes of one turn are made together; who sends them sees nothing of it.</summary>
+/// <summary>Single changes are applied in batches, which clients cannot observe.</summary>
 public sealed class RequestBatchTests : IDisposable
 {
     private readonly ApiRig _rig = new();
@@ -16,7 +16,7 @@ public sealed class RequestBatchTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task ARequestSeesWhatTheOnesBeforeItHaveDone()
+    public async Task Request_SeesTheEffectsOfThoseBeforeIt()
     {
         using RawClient client = _rig.Connect();
         string post = _rig.Request("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
@@ -35,7 +35,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task TheLastRequestOfAConnectionEndsItAfterAllAnswers()
+    public async Task LastRequest_ClosesAfterAllResponses()
     {
         using RawClient client = _rig.Connect();
         string requests = string.Concat(Enumerable.Range(0, 5).Select(i => _rig.Request("POST", "/v1/drop", $$"""{"cidr":"192.0.2.{{i}}/32","expiration":0}""")));
@@ -51,7 +51,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task AChangeThatEndsItsConnectionIsMadeAfterThoseBeforeIt()
+    public async Task ChangeWithConnectionClose_IsAppliedAfterThoseBeforeIt()
     {
         using RawClient client = _rig.Connect();
         string post = _rig.Request("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
@@ -63,11 +63,10 @@ public sealed class RequestBatchTests : IDisposable
         Assert.Equal(0, _rig.Store.Count(Policy.Drop));
     }
 
-    /// <summary>A connection whose changes were answered with a group rests in a way of its own.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(20)]
-    public async Task AConnectionThatRestedGoesOnWithWhateverComes(int connections)
+    public async Task IdleConnection_ServesWhateverComesNext(int connections)
     {
         RawClient[] clients = [.. Enumerable.Range(0, connections).Select(_ => _rig.Connect())];
         string post = _rig.Request("POST", "/v1/drop", """{"cidr":"192.0.2.1/32","expiration":0}""");
@@ -109,7 +108,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task AFewConnectionsKeepTheirBuffersAndNotForLong()
+    public async Task IdleConnections_AFewRetainTheirBuffers_ForAMoment()
     {
         var clock = new ManualClock();
         using var rig = new ApiRig(loopTime: clock);
@@ -131,12 +130,12 @@ public sealed class RequestBatchTests : IDisposable
         Assert.Equal(204, (await clients[0].ReadAnswerAsync()).Status);
         await ApiRig.WaitForAsync(() => rig.Server.Budget.Retained == 1);
         Array.ForEach(clients, client => client.Dispose());
-        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0); // the server's clock does not go on while it waits for them
+        await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0); // as the server's clock stands still, no timer does this
         Assert.Equal(0, rig.Server.Budget.Retained);
     }
 
     [Fact]
-    public async Task AConnectionThatRestsEndsWithItsClient()
+    public async Task IdleConnection_ClosesWithItsClient()
     {
         using RawClient other = _rig.Connect();
         for (int i = 0; i < 3; i++)
@@ -150,7 +149,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatTheKernelRefusesIsAnsweredSoAndTheOthersAreMade()
+    public async Task RefusedChange_Answers500_AndTheOthersAreApplied()
     {
         _rig.Plane.Refuses = change => change.Cidr.V4 % 5 == 0;
         RawClient[] clients = [.. Enumerable.Range(0, 20).Select(_ => _rig.Connect())];
@@ -182,7 +181,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task ABugInTheDataPlaneIsAnswered500AndTheServerGoesOn()
+    public async Task BugInTheDataPlane_Answers500_AndTheServerContinues()
     {
         _rig.Plane.Refuses = _ => throw new InvalidOperationException("as the test wants");
         using RawClient client = _rig.Connect();
@@ -199,7 +198,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task AnswersThatFindNoRoomAtOnceArriveInOrder()
+    public async Task ResponsesBeyondTheSocketBuffer_ArriveInOrder()
     {
         const int Requests = 4000; // more bytes of answers than a socket holds
         using RawClient client = _rig.Connect();
@@ -219,7 +218,7 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task AnswersThatFindRoomInPartArriveWhole()
+    public async Task PartlySentResponses_ArriveWhole()
     {
         const int Requests = 100;
         int answered = 0;
@@ -244,23 +243,23 @@ public sealed class RequestBatchTests : IDisposable
     private static int LargeLength(int i) => 40_000 + (i * 17);
 
     [Fact]
-    public async Task RequestsOfSeveralConnectionsAreMadeTogether()
+    public async Task Batch_TakesRequestsOfSeveralConnections()
     {
-        // The fifth leaves its sixteen to the group, and the sixth is the last: nobody else waits, so it has every eight answered.
-        Assert.Equal((int[])[32, 32, 24, 8], await SizesOfGroupsAsync(connections: 6, requests: 16));
+        // Two connections fill a batch of 32. The sixth is the last, and flushes every eight responses.
+        Assert.Equal((int[])[32, 32, 24, 8], await BatchSizesAsync(connections: 6, requests: 16));
     }
 
     [Fact]
-    public async Task RequestsOfConnectionsWithFewEachAreMadeTogether() => Assert.Equal((int[])[35, 7], await SizesOfGroupsAsync(connections: 6, requests: 7));
+    public async Task Batch_TakesFewRequestsOfEachConnection() => Assert.Equal((int[])[35, 7], await BatchSizesAsync(connections: 6, requests: 7));
 
     [Fact]
-    public async Task AConnectionThatIsAloneHasItsAnswersInEights() => Assert.Equal((int[])[8, 8, 4], await SizesOfGroupsAsync(connections: 1, requests: 20));
+    public async Task SingleConnection_FlushesEveryEightResponses() => Assert.Equal((int[])[8, 8, 4], await BatchSizesAsync(connections: 1, requests: 20));
 
     [Fact]
-    public async Task SixteenConnectionsAreAGroup() => Assert.Equal((int[])[16, 16, 8], await SizesOfGroupsAsync(connections: 40, requests: 1));
+    public async Task Batch_HasAtMostSixteenConnections() => Assert.Equal((int[])[16, 16, 8], await BatchSizesAsync(connections: 40, requests: 1));
 
     /// <summary>How many additions the data plane is given at once, when all of them were sent before the event loop looks.</summary>
-    private static async Task<int[]> SizesOfGroupsAsync(int connections, int requests)
+    private static async Task<int[]> BatchSizesAsync(int connections, int requests)
     {
         using var begun = new SemaphoreSlim(0);
         using var all = new ManualResetEventSlim();
@@ -306,7 +305,7 @@ public sealed class RequestBatchTests : IDisposable
         return [.. sizes];
     }
 
-    /// <summary>For a turn of the event loop that is not over before everybody was served, however busy the machine is.</summary>
+    /// <summary>For an iteration of the event loop whose time slice never ends, however busy the machine is.</summary>
     private sealed class StoppedClock : TimeProvider
     {
         public override long GetTimestamp() => 0;

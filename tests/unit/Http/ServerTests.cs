@@ -239,7 +239,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task ABugInOneRequestAnswers500ToItAlone()
+    public async Task BugInOneRequest_Answers500ToItAlone()
     {
         using var rig = new ApiRig(more: router =>
         {
@@ -286,7 +286,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task AHeadThatTricklesInIsNotKeptAlive()
+    public async Task TricklingHead_TimesOut()
     {
         using var rig = new ApiRig(Quick);
         using RawClient client = rig.Connect();
@@ -310,7 +310,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task AClientThatNeverReadsIsGivenUp()
+    public async Task ClientThatNeverReads_IsClosed()
     {
         using var rig = new ApiRig(Quick);
         using RawClient client = rig.Connect();
@@ -326,7 +326,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task OneMoreConnectionThanAllowedTakesThePlaceOfTheIdlest()
+    public async Task MaxConnections_EvictsTheLongestIdle()
     {
         using var rig = new ApiRig(new HttpLimits { MaxConnections = 3 });
         using RawClient first = rig.Connect();
@@ -342,7 +342,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task AStuckLoopIsNoticed()
+    public async Task StuckLoop_IsNoticed()
     {
         using var release = new ManualResetEventSlim();
         using var rig = new ApiRig(more: router => router.Map(Verb.Get, "/stuck", exchange =>
@@ -360,7 +360,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task UnfinishedHeadsShareABoundedMemoryAndTheOldestMakeRoom()
+    public async Task UnfinishedHeads_OverTheMemoryBudget_EvictTheOldest()
     {
         using var rig = new ApiRig(new HttpLimits { MaxParkedBytes = 10_000 });
         var clients = new List<RawClient>();
@@ -380,7 +380,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task StoppingFinishesWhatHasBegun()
+    public async Task Stop_FinishesRequestsThatHaveBegun()
     {
         var begun = new TaskCompletionSource();
         var goOn = new TaskCompletionSource();
@@ -404,7 +404,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task LargeBodiesWaitForEachOtherAndAllArrive()
+    public async Task LargeBodies_AreQueued_AndAllArrive()
     {
         using var rig = new ApiRig(new HttpLimits { MaxLargeBodies = 1 });
         string large = $$"""{"cidr":"192.0.2.7/32","expiration":0,"x":"{{new string('y', 3_000_000)}}"}""";
@@ -418,7 +418,7 @@ public sealed class ServerTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task RandomGarbageGetsAnAnswerBelow500AndKillsNothing(int seed)
+    public async Task RandomBytes_GetAnAnswerBelow500_AndEndNothing(int seed)
     {
         using var rig = new ApiRig(Quick);
         var random = new Random(seed);

@@ -12,7 +12,7 @@ public sealed class SingleWaiterEventTests
     private readonly SingleWaiterEvent _back = new();
 
     [Fact]
-    public async Task AnEventBeforeTheWaitIsKeptOnce()
+    public async Task SignalBeforeTheWait_IsKeptOnce()
     {
         _there.Signal();
         _there.Signal();
@@ -26,7 +26,7 @@ public sealed class SingleWaiterEventTests
     }
 
     [Fact]
-    public void TheWaiterGoesOnInsideTheSignal()
+    public void Waiter_ContinuesInsideSignal()
     {
         int thread = 0;
         _ = GoOnAsync();
@@ -41,9 +41,9 @@ public sealed class SingleWaiterEventTests
     }
 
     [Fact]
-    public async Task NoEventIsLostBetweenTwoThreads()
+    public async Task NoSignalIsLostBetweenTwoThreads()
     {
-        // Each waits while the other signals, so an event comes before, in the middle of, and behind the beginning of a wait.
+        // Each waits while the other signals, so signals come before, during and after the start of a wait.
         Task one = Task.Run(() => BounceAsync(_there, _back), TestContext.Current.CancellationToken);
         Task other = Task.Run(() => BounceAsync(_back, _there), TestContext.Current.CancellationToken);
         _there.Signal();

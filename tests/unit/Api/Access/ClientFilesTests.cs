@@ -76,7 +76,7 @@ public sealed class ClientFilesTests : IDisposable
     [InlineData("x.toml", "600", "token = \"{T}\"\ngroup = \"root\"", ":1:9: token is not a UUID (36 characters, hex digits and hyphens)", ":2:9: group \"root\" is unknown (one of: admin, clientrw, clientro, monitoring, peering)")]
     [InlineData("x.toml", "600", "token = \"00000000-0000-0000-0000-000000000000\"\ngroup = \"admin\"", ":1:9: token is all zeros (anyone would guess it)")]
     [InlineData("x.toml", "600", "token = T\ngroup = \"admin\"", ":1:9: not in the form of a client file (token = \"UUID\", group = \"WORD\")")]
-    [InlineData("x.toml", "600", "token = \"U\"\ngroup = \"admin\"", ": its token is that of client \"couicctl\" (give it one of its own)")]
+    [InlineData("x.toml", "600", "token = \"U\"\ngroup = \"admin\"", ": its token is that of client \"couicctl\" (give it another one)")]
     public void ABadFileIsLeftOutWithItsReasonAndWithoutItsToken(string name, string mode, string content, params string[] expected)
     {
         _folder.Write("couicctl.toml", $"token = \"{TokenA}\"\ngroup = \"admin\"\n");

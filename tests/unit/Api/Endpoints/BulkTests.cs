@@ -99,7 +99,7 @@ public sealed class BulkTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsRejectedAsItIsReadAndWhatTheStoreRejectsIsToldInTheItemsOrder()
+    public async Task Rejections_OfTheReaderAndTheStore_AreInTheOrderOfTheItems()
     {
         IEnumerable<string> items = Enumerable.Range(0, 2_000).Select(i => i % 2 == 0 ? $"[\"10.0.{i / 256}.{i % 256}/32\",null,0]" : "[\"x\",null,0]");
         Answer answer = await _rig.SendAsync("POST", "/v1/ignore/bulk", $"[{string.Join(',', items)}]");

@@ -179,7 +179,7 @@ public sealed class EntriesTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatTheKernelRefusesIsA500AndLeavesNothing()
+    public async Task ChangeThatTheKernelRefuses_Answers500_AndChangesNothing()
     {
         _rig.Plane.RefuseAt = 1;
         Answer refused = await PostAsync("""{"cidr":"192.0.2.1/32","expiration":0}""");

@@ -138,7 +138,7 @@ public sealed class GuardTests : IDisposable
     [InlineData("ignore", "::/0", "::/0 in ignore covers all routed IPv6 addresses: none of them is dropped any more")]
     [InlineData("ignore", "128.0.0.0/1", "128.0.0.0/1 in ignore covers half of all IPv4 addresses: none of them is dropped any more")]
     [InlineData("ignore", "10.0.0.0/8", null)]
-    public async Task WhatMayNotBeMeant_IsSaidInTheAnswer(string policy, string cidr, string? warning)
+    public async Task ProbableMistake_IsAWarningInTheAnswer(string policy, string cidr, string? warning)
     {
         Guard.Protect([]);
         await _rig.SendAsync("POST", "/v1/ignore", """{"cidr":"192.0.2.0/28","expiration":0}""");

@@ -80,7 +80,7 @@ public sealed class ListTests : IDisposable
                 _rig.Store.Remove(Policy.Drop, cidr, context, out _);
             }
         }, TestContext.Current.CancellationToken);
-        // On the pool: who does not read for a second is given up, and the threads that tests go on on are a few.
+        // On the pool: a client that does not read for a second is closed, and the test runner has few threads.
         Task<Answer>[] lists = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => _rig.SendAsync("GET", "/v1/drop")))];
         foreach (Answer answer in await Task.WhenAll(lists))
         {

@@ -62,7 +62,7 @@ public sealed class SetsTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsNotThereIs404AndABadPath400()
+    public async Task UnknownSet_Is404_AndInvalidPath_Is400()
     {
         Assert.Equal(("not_found", string.Empty), (await _rig.SendAsync("GET", "/v1/sets/drop/a")).Error);
         Assert.Equal(("not_found", string.Empty), (await _rig.SendAsync("PUT", "/v1/sets/drop/a", """{"name":"a","entries":[]}""")).Error);

@@ -13,7 +13,7 @@ public class EntryFastParserTests
     [InlineData("""{ "cidr" : "192.0.2.1/32" , "tag" : "web" , "expiration" : 7 } """, "192.0.2.1/32", "web", 7)]
     [InlineData("""{"expiration":999999999999999999,"tag":null,"cidr":"2001:db8::/32"}""", "2001:db8::/32", "", 999999999999999999)]
     [InlineData("""{"cidr":"::/0","expiration":10}""", "::/0", "", 10)]
-    public void WhatNearlyAllSendIsPlain(string json, string cidr, string tag, ulong expiration)
+    public void CommonForm_IsReadByTheFastPath(string json, string cidr, string tag, ulong expiration)
     {
         Assert.True(EntryFastParser.TryRead(Encoding.UTF8.GetBytes(json), out EntryRequest request));
         Assert.Equal((cidr, tag, expiration), (request.Cidr.ToString(), Encoding.UTF8.GetString(request.Tag), request.Expiration));

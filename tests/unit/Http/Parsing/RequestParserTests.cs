@@ -123,7 +123,7 @@ public sealed class RequestParserTests
     [InlineData("POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n", ParseFault.TransferEncodingUnknown)]
     [InlineData("POST / HTTP/1.1\r\nTransfer-Encoding: chunked;q=1\r\n\r\n", ParseFault.TransferEncodingUnknown)]
     [InlineData("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", ParseFault.TransferEncodingOld)] // §6.1
-    public void WhatIsMalformedHasItsOwnReason(string text, ParseFault expected)
+    public void MalformedRequest_HasASpecificFault(string text, ParseFault expected)
     {
         byte[] bytes = Encoding.Latin1.GetBytes(text);
         Assert.False(RequestParser.TryParse(bytes, HttpLimits.Default, NewHead(), out ParseFault fault));
@@ -152,7 +152,7 @@ public sealed class RequestParserTests
     [InlineData("GET / HTTP/1.1\r\nX: caf\u00e9\r\n\r\n", "/")]
     [InlineData("GET /{\"<>|^`}% HTTP/1.1\r\n\r\n", "/{\"<>|^`}%")]
     [InlineData("GET / HTTP/1.9\r\n\r\n", "/")]
-    public void WhatIsUnusualButGoodIsTaken(string text, string path)
+    public void UnusualButValidRequest_IsAccepted(string text, string path)
     {
         byte[] bytes = Encoding.Latin1.GetBytes(text);
         RequestHead head = NewHead();

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Couic.Http;
 
 /// <summary>The one shape of every error: <c>{"code", "errors": {FIELD: {"code", "message"}}, "message"}</c>.</summary>
-internal static class ErrorBody
+internal static class ErrorJson
 {
     public static void Write(IBufferWriter<byte> writer, ErrorCode code, string message, List<FieldFault>? faults)
     {
@@ -28,4 +28,31 @@ internal static class ErrorBody
         writer.String(message);
         writer.Raw("}"u8);
     }
+}
+
+/// <summary>The code of an error body.</summary>
+internal enum ErrorCode : byte
+{
+    BadRequest,
+    Unauthorized,
+    NotFound,
+    Conflict,
+    Invalid,
+    Internal,
+}
+
+/// <summary>A fault in one field of a request.</summary>
+internal readonly record struct FieldFault(string Field, ErrorCode Code, string Message);
+
+internal static class ErrorCodes
+{
+    public static ReadOnlySpan<byte> Word(this ErrorCode code) => code switch
+    {
+        ErrorCode.Unauthorized => "unauthorized"u8,
+        ErrorCode.NotFound => "not_found"u8,
+        ErrorCode.Conflict => "conflict"u8,
+        ErrorCode.Invalid => "invalid"u8,
+        ErrorCode.Internal => "internal"u8,
+        _ => "bad_request"u8,
+    };
 }

@@ -1,6 +1,9 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Couic.Http;
+using Couic.Sets;
 using Couic.Store;
 
 namespace Couic.Api.Json;
@@ -15,16 +18,16 @@ internal sealed class SetRequest(int maxEntries)
 
     public string Name { get; private set; } = string.Empty;
 
-    /// <summary>The good ones; host bits, order and duplicates kept.</summary>
+    /// <summary>The valid ones; with host bits, order and duplicates.</summary>
     public List<Cidr> Entries { get; } = [];
 
-    /// <summary>Places (from 0) and faults of the bad ones, the first thousand.</summary>
+    /// <summary>Indices and faults of the invalid ones, the first thousand.</summary>
     public List<(int Index, CidrFault Fault)> Faults { get; } = [];
 
     /// <summary>The family of which there are more entries than the table takes; null when all fit.</summary>
     public IpFamily? Surplus { get; private set; }
 
-    /// <summary>Faults that are told: a large body could have millions.</summary>
+    /// <summary>Faults that are reported: a large body could have millions.</summary>
     private const int MaxFaults = 1000;
 
     /// <exception cref="JsonException">Not JSON, or not of these types.</exception>
@@ -87,7 +90,7 @@ internal sealed class SetRequest(int maxEntries)
             }
 
             CidrFault fault = Cidr.TryParse(StrictJson.Text(ref reader, "each entry"), out Cidr cidr);
-            fault = fault == CidrFault.None && cidr.HasStrayHostBits ? CidrFault.StrayHostBits : fault; // the file would be bad
+            fault = fault == CidrFault.None && cidr.HasStrayHostBits ? CidrFault.StrayHostBits : fault; // the file would be invalid
             if (fault == CidrFault.None && ++_counts[(int)cidr.Family] <= maxEntries)
             {
                 Entries.Add(cidr);
@@ -101,5 +104,66 @@ internal sealed class SetRequest(int maxEntries)
                 Faults.Add((i, fault));
             }
         }
+    }
+}
+
+/// <summary>A set in an answer, written in pieces from the text of its file, every line of which must be valid.</summary>
+internal sealed class SetAnswer(string name, ReadOnlyMemory<byte> text, IReadOnlyList<string> warnings)
+{
+    private const int PieceBytes = 32 * 1024;
+
+    private bool _isStarted;
+    private bool _hasEntries;
+    private int _next;
+
+    /// <summary>Bytes of the whole answer.</summary>
+    public static long Measure(string name, ReadOnlyMemory<byte> text, IReadOnlyList<string> warnings)
+    {
+        var answer = new SetAnswer(name, text, warnings);
+        var scratch = new OutputBuffer();
+        long length = 0;
+        bool hasMore;
+        do
+        {
+            hasMore = answer.WritePiece(scratch);
+            length += scratch.Length;
+            scratch.Clear();
+        }
+        while (hasMore);
+        scratch.Release();
+        return length;
+    }
+
+    /// <summary>Writes the next piece. False: that was the last.</summary>
+    public bool WritePiece(IBufferWriter<byte> body)
+    {
+        if (!_isStarted)
+        {
+            _isStarted = true;
+            body.Raw("{\"name\":"u8);
+            body.String(name);
+            body.Raw(",\"entries\":["u8);
+        }
+
+        var reader = new SetReader(text.Span[_next..]);
+        while (text.Length - _next - reader.Remaining < PieceBytes && reader.Next())
+        {
+            _ = reader.TryParse(out Cidr cidr);
+            body.Raw(_hasEntries ? ",\""u8 : "\""u8);
+            body.Advance(cidr.Format(body.GetSpan(Cidr.MaxTextLength)));
+            body.Raw("\""u8);
+            _hasEntries = true;
+        }
+
+        _next = text.Length - reader.Remaining;
+        if (_next < text.Length)
+        {
+            return true;
+        }
+
+        body.Raw("]"u8);
+        Warnings.WriteMember(body, warnings);
+        body.Raw("}"u8);
+        return false;
     }
 }

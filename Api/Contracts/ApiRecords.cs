@@ -1,0 +1,73 @@
+namespace Couic.Api.Contracts;
+
+/// <summary>An entry as answers of the API show it.</summary>
+public sealed record EntryRecord
+{
+    /// <summary>Seconds since 1970 at which it was stored.</summary>
+    public required ulong Creation { get; init; }
+
+    public required string Cidr { get; init; }
+
+    /// <summary>Null for none.</summary>
+    public string? Tag { get; init; }
+
+    /// <summary>Seconds since 1970, 0 for never.</summary>
+    public required ulong Expiration { get; init; }
+
+    /// <summary>Client, set or peer it came from; only with <c>details=true</c>.</summary>
+    public string? AddedBy { get; init; }
+
+    /// <summary>Packets whose source it decided; only with <c>details=true</c>, and null when entries are not counted.</summary>
+    public ulong? Packets { get; init; }
+
+    /// <summary>Seconds since 1970 at which a packet last met it, 0 for never; only with <c>details=true</c>.</summary>
+    public ulong? LastHit { get; init; }
+}
+
+/// <summary>The body of <c>POST /v1/{policy}</c>.</summary>
+/// <param name="Tag">Null for none.</param>
+/// <param name="Expiration">Seconds since 1970, 0 for never.</param>
+public sealed record NewEntry(string Cidr, string? Tag, ulong Expiration);
+
+/// <summary>The answer of <c>POST /v1/{policy}/bulk</c>.</summary>
+/// <param name="Rejected">The first hundred.</param>
+/// <param name="RejectedCount">All of them; 0 or absent when all are in <paramref name="Rejected"/>.</param>
+public sealed record BulkRecord(
+    ulong Created, ulong Updated, ulong Unchanged, ulong Removed, ulong Absent, BulkRejection[]? Rejected, ulong RejectedCount);
+
+/// <param name="Index">From 0.</param>
+public sealed record BulkRejection(ulong Index, string Code, string Message);
+
+/// <summary>A set with its entries: the body of a creation and of most answers.</summary>
+public sealed record SetRecord(string Name, string[] Entries);
+
+/// <summary>A set in the list of its policy.</summary>
+/// <param name="FileSize">Bytes.</param>
+public sealed record SetSummary(string Name, ulong EntryCount, ulong FileSize);
+
+/// <summary>The answer of <c>POST /v1/reload</c>.</summary>
+/// <param name="Message">What needs a restart; empty when nothing does.</param>
+public sealed record ReloadRecord(string? ReloadStatus, string? Message);
+
+/// <summary>Packets and bytes that were counted.</summary>
+public sealed record CounterRecord(ulong RxPackets, ulong RxBytes);
+
+/// <summary>The answer of <c>GET /v1/stats</c>.</summary>
+/// <param name="Xdp">By action, such as <c>XDP_DROP</c>.</param>
+public sealed record StatsRecord(ulong DropCidrCount, ulong IgnoreCidrCount, Dictionary<string, CounterRecord> Xdp);
+
+/// <summary>The answer of <c>GET /v1/stats/tags/{policy}</c>.</summary>
+public sealed record TagStatsRecord(Dictionary<string, CounterRecord> Tags);
+
+/// <summary>A client of the API, as answers show it; the token is secret.</summary>
+public sealed record ClientRecord(string Name, string Token, string Group);
+
+/// <summary>The body of <c>POST /v1/client</c>.</summary>
+public sealed record NewClient(string Name, string Group);
+
+/// <summary>The body of every refusal.</summary>
+/// <param name="Errors">The fault of each field; empty when none is at fault.</param>
+public sealed record ErrorBody(string Code, Dictionary<string, FieldError>? Errors, string Message);
+
+/// <summary>The fault of one field.</summary>
+public sealed record FieldError(string Code, string Message);
