@@ -55,7 +55,7 @@ public sealed class OracleTests
             Assert.InRange(Stats.TagPackets(daemon, policy, tag), packets, packets + unsure);
         }
 
-        Assert.True(expired > 20 && unsure < 2_000 && shortest < 12, $"{expired} expired, {unsure} packets unsure, shortest prefix {shortest}");
+        Assert.True(expired > 20 && unsure < 4_000 && shortest < 12, $"{expired} expired, {unsure} packets unsure, shortest prefix {shortest}");
     }
 
     /// <summary>Sends packets and compares each verdict. Returns how many could be either way, as a rule was about to expire.</summary>
@@ -70,25 +70,33 @@ public sealed class OracleTests
         int unsure = 0;
         for (int i = 0; i < sources.Length; i++)
         {
-            var covering = rules.Where(r => r.Key.Network.Covers(sources[i])).ToList();
-            if (covering.Any(r => r.Value.Ends is { } ends && ends <= end && ends > begin - Lateness))
+            var certain = rules.Where(r => r.Key.Network.Covers(sources[i]) && (r.Value.Ends is null || r.Value.Ends > end)).ToList();
+            var possible = rules.Where(r => r.Key.Network.Covers(sources[i]) && (r.Value.Ends is null || r.Value.Ends > begin - Lateness)).ToList();
+            ((string Policy, string Tag)? Decides, bool Passes) with = Decide(possible), without = Decide(certain);
+            Assert.True(with.Passes != without.Passes || with.Passes == arrived[i], $"{where}: {texts[i]} should {(with.Passes ? "pass" : "be dropped")}");
+            if (with != without)
             {
                 unsure++;
-                continue;
             }
-
-            covering.RemoveAll(r => r.Value.Ends is { } ends && ends <= begin);
-            string policy = covering.Any(r => r.Key.Policy == "ignore") ? "ignore" : "drop";
-            bool passes = policy == "ignore" || covering.Count == 0;
-            Assert.True(passes == arrived[i], $"{where}: {texts[i]} should {(passes ? "pass" : "be dropped")}");
-            if (covering.Count > 0)
+            else if (with.Decides is { } decides)
             {
-                string tag = covering.Where(r => r.Key.Policy == policy).MaxBy(r => r.Key.Network.Length).Value.Tag;
-                counted[(policy, tag)] = counted.GetValueOrDefault((policy, tag)) + 1;
+                counted[decides] = counted.GetValueOrDefault(decides) + 1;
             }
         }
 
         return unsure;
+    }
+
+    /// <summary>The policy and the tag that count a packet, and whether it passes, by the rules that cover its source.</summary>
+    private static ((string Policy, string Tag)? Decides, bool Passes) Decide(List<KeyValuePair<(string Policy, Network Network), Rule>> covering)
+    {
+        if (covering.Count == 0)
+        {
+            return (null, true);
+        }
+
+        string policy = covering.Any(r => r.Key.Policy == "ignore") ? "ignore" : "drop";
+        return ((policy, covering.Where(r => r.Key.Policy == policy).MaxBy(r => r.Key.Network.Length).Value.Tag), policy == "ignore");
     }
 
     /// <summary>Removes from the book what the daemon has let expire; what is about to is left for later.</summary>
