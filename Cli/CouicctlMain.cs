@@ -113,6 +113,8 @@ internal static class CouicctlCommands
             EntryCommands.Spec(Policy.Drop),
             EntryCommands.Spec(Policy.Ignore),
             Why.Spec,
+            Export.Spec,
+            Import.Spec,
             SetsCommands.Spec,
             StatsCommands.Spec,
             ClientsCommands.Spec,

@@ -18,6 +18,9 @@ internal readonly ref struct EntryLine
 
     public bool HasExpiration { get; private init; }
 
+    /// <summary>Only an export names it.</summary>
+    public Policy? Policy { get; private init; }
+
     /// <summary>Whether an object describes the list instead of an entry: <c>{"type":"metadata", …}</c>, or the first line of an export.</summary>
     public static bool IsMetadata(ReadOnlySpan<byte> json)
     {
@@ -48,6 +51,7 @@ internal readonly ref struct EntryLine
         ReadOnlySpan<byte> cidr = default, tag = default;
         ulong expiration = 0;
         bool hasTag = false, hasExpiration = false;
+        Policy? policy = null;
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -65,6 +69,10 @@ internal readonly ref struct EntryLine
                 tag = Text(ref reader);
                 hasTag = true;
             }
+            else if (reader.ValueTextEquals("policy"u8))
+            {
+                policy = Policies.TryParse(System.Text.Encoding.UTF8.GetString(Text(ref reader)).AsSpan(), out Policy named) ? named : throw new JsonException();
+            }
             else if (reader.ValueTextEquals("expiration"u8))
             {
                 reader.Read();
@@ -78,7 +86,7 @@ internal readonly ref struct EntryLine
         }
 
         return Cidr.TryParse(cidr, out Cidr parsed) == CidrFault.None || Cidr.TryParseAddress(cidr, out parsed)
-            ? new EntryLine { Cidr = parsed, Tag = tag, HasTag = hasTag, Expiration = expiration, HasExpiration = hasExpiration }
+            ? new EntryLine { Cidr = parsed, Tag = tag, HasTag = hasTag, Expiration = expiration, HasExpiration = hasExpiration, Policy = policy }
             : throw new JsonException();
     }
 

@@ -130,9 +130,18 @@ internal static class BulkReport
 }
 
 /// <summary>Iterates over the valid lines of a list; records the rejected ones and the line number of each item.</summary>
+/// <param name="next">Advances to the next item.</param>
 /// <param name="objection">Returns why a network must not be sent; null if it may.</param>
-internal sealed class ImportSource(NetworkList list, Func<Cidr, string?> objection)
+/// <param name="position">Returns the bytes read so far.</param>
+internal sealed class ImportSource(ImportSource.Reader next, Func<Cidr, string?> objection, Func<long> position)
 {
+    public ImportSource(NetworkList list, Func<Cidr, string?> objection)
+        : this(list.TryNext, objection, () => list.Position)
+    {
+    }
+
+    public delegate bool Reader(out ListItem item);
+
     /// <summary>Networks in memory; they need no check.</summary>
     public static ImportSource Of(List<Cidr> cidrs)
     {
@@ -158,11 +167,11 @@ internal sealed class ImportSource(NetworkList list, Func<Cidr, string?> objecti
     public int Sent { get; private set; }
 
     /// <summary>Bytes read so far.</summary>
-    public long Position => list.Position;
+    public long Position => position();
 
     public bool TryNext(out ListItem item)
     {
-        while (list.TryNext(out item))
+        while (next(out item))
         {
             if ((item.Fault ?? objection(item.Cidr)) is { } fault)
             {

@@ -96,7 +96,7 @@ public sealed class CommandLineTests : IDisposable
         {
             foreach (string example in command.Examples)
             {
-                string call = example.Split(" | ").Single(part => part.StartsWith("couicctl ", StringComparison.Ordinal));
+                string call = example.Split(" > ")[0].Split(" | ").Single(part => part.StartsWith("couicctl ", StringComparison.Ordinal));
                 string[] words = [.. call.Split(' ').Select(w => w.Trim('\''))];
                 CommandLineParser.Parse(CouicctlCommands.Root, words[1..]);
             }
