@@ -22,7 +22,7 @@ export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
 
-.PHONY: all manual run test soak soak-peering bench bench-check fuzz kernels lint format install uninstall deb clean help setup version
+.PHONY: all manual reference run test soak soak-peering bench bench-check fuzz kernels lint format install uninstall deb clean help setup version
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
@@ -58,6 +58,9 @@ out/man/.made: out/couic tools/licenses $(wildcard docs/man/*.md tools/man/*.cs 
 	@touch $@
 
 manual: out/man/.made
+
+reference: ## write the tables of all keys into docs/reference/configuration.md
+	@dotnet run --project tools/man -c Release -v q -- --reference docs/reference/configuration.md
 
 run: all ## build, start the daemon on the loopback interface, print what to try
 	@tools/run-default

@@ -48,6 +48,10 @@ public sealed class KeyReader
         Fail(at, message);
     }
 
+    public void Fail(TomlPosition at, string message) => _faults.Add(new Fault(_file, at.Line, at.Column, message));
+
+    public bool IsEmptyArray(string key) => _table is not null && _table.TryGet(key, out TomlEntry? entry) && entry.Value is { Kind: TomlKind.Array, Array.Count: 0 };
+
     /// <summary>A value that must not be empty; null after a fault.</summary>
     public string? RequiredText(string key)
     {
@@ -213,10 +217,11 @@ public sealed class KeyReader
             }
 
             string? other = elsewhere.FirstOrDefault(place => place.EndsWith("." + entry.Key, StringComparison.Ordinal) || place == entry.Key);
-            string hint = other is not null ? $"{other} is known: is it under the wrong [table]?"
+            string hint = SettingsSchema.RenamedKeys.TryGetValue(Full(entry.Key), out string? renamed) ? $"its name is \"{renamed}\" now"
+                : other is not null ? $"{other} is known: is it under the wrong [table]?"
                 : Suggestion.For(entry.Key, _known) is { } near ? $"did you mean \"{near}\"?"
                 : $"known: {string.Join(", ", _known)}";
-            Fail(entry.At, $"unknown key \"{Full(entry.Key)}\" ({hint})");
+            Fail(entry.At, $"unknown key {TomlValue.Quote(Full(entry.Key))} ({hint})");
         }
     }
 
@@ -286,5 +291,4 @@ public sealed class KeyReader
         }
     }
 
-    private void Fail(TomlPosition at, string message) => _faults.Add(new Fault(_file, at.Line, at.Column, message));
 }

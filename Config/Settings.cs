@@ -1,3 +1,6 @@
+using Couic.Http;
+using Couic.Sets;
+using Couic.Store;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Config;
@@ -22,7 +25,7 @@ public enum MatchSides
     Destination = 2,
 }
 
-/// <summary>When a new log file is begun; days and weeks are those of UTC.</summary>
+/// <summary>When a new log file is started; days and weeks are those of UTC.</summary>
 public enum LogRotation
 {
     Daily,
@@ -41,17 +44,19 @@ public enum LogFormat
 /// <summary>What happens to a rule that would cover an address that the operator needs.</summary>
 public enum GuardMode
 {
-    /// <summary>It is made; the log and a header warn.</summary>
+    /// <summary>The rule is created; the log and a header warn.</summary>
     Warn,
     Refuse,
     Off,
 }
 
-/// <summary>All of couic.toml, checked. Immutable; <see cref="SettingsReader"/> makes it.</summary>
+/// <summary>All of couic.toml, checked. The defaults are those of couic.toml; <see cref="SettingsReader"/> sets what has none.</summary>
 public sealed record Settings
 {
-    /// <summary>Names of interfaces, distinct; empty only where <c>allow_no_ifaces</c> says so.</summary>
-    public required IReadOnlyList<string> Ifaces { get; init; }
+    /// <summary>Names of interfaces, distinct.</summary>
+    public IReadOnlyList<string> Ifaces { get; init; } = [];
+
+    public bool AllowNoIfaces { get; init; }
 
     /// <summary>Whether the daemon does not start unless every interface can be attached.</summary>
     public bool RequireIfaces { get; init; }
@@ -62,19 +67,27 @@ public sealed record Settings
     public MatchSides Match { get; init; } = MatchSides.Source;
 
     /// <summary>Absolute path.</summary>
-    public required string WorkingDir { get; init; }
+    public string WorkingDir { get; init; } = string.Empty;
 
     /// <summary>A name of /etc/passwd, or a number; see <see cref="Accounts"/>.</summary>
-    public required string User { get; init; }
+    public string User { get; init; } = string.Empty;
 
     /// <summary>A name of /etc/group, or a number.</summary>
-    public required string Group { get; init; }
+    public string Group { get; init; } = string.Empty;
 
-    public required LoggingSettings Logging { get; init; }
+    public LoggingSettings Logging { get; init; } = new(null);
 
-    public required ServerSettings Server { get; init; }
+    /// <summary>Absolute path of the API's socket.</summary>
+    public string Socket { get; init; } = string.Empty;
 
-    public LimitSettings Limits { get; init; } = new();
+    public StoreLimits Store { get; init; } = StoreLimits.Default;
+
+    public SetLimits Sets { get; init; } = SetLimits.Default;
+
+    public HttpLimits Http { get; init; } = HttpLimits.Default;
+
+    /// <summary>Whether packets and last hit of each entry are counted.</summary>
+    public bool PerEntryCounters { get; init; } = true;
 
     public ReportingSettings Reporting { get; init; } = new();
 
@@ -85,8 +98,8 @@ public sealed record Settings
 
 /// <param name="Dir">Folder of the log files, absolute; null for none.</param>
 /// <param name="MaxLogFiles">Days, or weeks, whose files are kept, the one being written included.</param>
-/// <param name="MaxFileBytes">From here on a further file is begun.</param>
-/// <param name="MaxTotalBytes">All files together; the oldest go first.</param>
+/// <param name="MaxFileBytes">A file that would be larger ends, and another one is started.</param>
+/// <param name="MaxTotalBytes">All files in total; the oldest are deleted first.</param>
 public sealed record LoggingSettings(
     string? Dir,
     LogRotation Rotation = LogRotation.Daily,
@@ -96,10 +109,51 @@ public sealed record LoggingSettings(
     int MaxFileBytes = 100 * 1024 * 1024,
     int MaxTotalBytes = 1024 * 1024 * 1024);
 
-/// <param name="Socket">Path of the API's socket, absolute.</param>
-public sealed record ServerSettings(string Socket);
-
 /// <param name="Webhook">Set when <paramref name="Enabled"/>. Its path is a secret: never to be shown whole.</param>
 public sealed record ReportingSettings(bool Enabled = false, Uri? Webhook = null);
 
 public sealed record GuardSettings(GuardMode Mode = GuardMode.Warn);
+
+/// <summary>The table <c>[peering]</c>.</summary>
+public sealed record PeeringSettings
+{
+    /// <summary>Records of rules have one bit per peer.</summary>
+    public const int MaxPeers = 64;
+
+    public bool Enabled { get; init; }
+
+    /// <summary>Whether rules of <c>drop</c> are replicated.</summary>
+    public bool Drop { get; init; } = true;
+
+    /// <summary>Whether rules of <c>ignore</c> are replicated.</summary>
+    public bool Ignore { get; init; }
+
+    /// <summary>Distinct by host and port.</summary>
+    public IReadOnlyList<PeerSettings> Peers { get; init; } = [];
+}
+
+/// <summary>One of <c>[[peering.peers]]</c>.</summary>
+public sealed record PeerSettings
+{
+    /// <summary>Name or address, an IPv6 address without brackets.</summary>
+    public string Host { get; init; } = string.Empty;
+
+    public int Port { get; init; }
+
+    /// <summary>Whether to speak TLS; the certificate is always verified then.</summary>
+    public bool Tls { get; init; }
+
+    /// <summary>Our secret on that node. Never to be logged.</summary>
+    public Guid Token { get; init; }
+
+    /// <summary>Certificates to trust instead of the system's, PEM, absolute path; null for the system's.</summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>Our certificate, PEM, absolute path; with <see cref="KeyFile"/> or neither.</summary>
+    public string? CertFile { get; init; }
+
+    public string? KeyFile { get; init; }
+
+    /// <summary>Without the token.</summary>
+    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+}

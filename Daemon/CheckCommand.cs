@@ -82,7 +82,7 @@ internal static class CheckCommand
     private static int CheckSets(Settings settings, FileOwner owner, List<Fault> faults)
     {
         string folder = Path.Combine(settings.WorkingDir, "sets");
-        using var images = new SetImages(new SetDirectory(folder, owner, SettingsMap.Sets(settings.Limits)), SettingsMap.Limits(settings));
+        using var images = new SetImages(new SetDirectory(folder, owner, settings.Sets), settings.Store);
         foreach (Policy policy in Policies.All)
         {
             if (Directory.Exists(Path.Combine(folder, policy.Name())))
@@ -130,7 +130,7 @@ internal static class HostCheck
 
     private static IEnumerable<string> Folders(Settings settings)
     {
-        string socket = Path.GetDirectoryName(settings.Server.Socket) ?? "/";
+        string socket = Path.GetDirectoryName(settings.Socket) ?? "/";
         if (!Directory.Exists(socket))
         {
             yield return $"folder \"{socket}\" of server.socket is missing (systemd makes it with RuntimeDirectory=; by hand: mkdir \"{socket}\")";
@@ -155,7 +155,7 @@ internal static class HostCheck
         }
 
         // The program of a running daemon is no other program.
-        bool isRunning = IsRunning(settings.Server.Socket);
+        bool isRunning = IsRunning(settings.Socket);
         var troubles = new List<string>();
         foreach (string name in settings.Ifaces)
         {

@@ -84,7 +84,7 @@ internal sealed partial class DaemonHost : IDisposable
         _store.Guard.Mode = SettingsMap.Guard(settings.Guard);
         _drift = new DriftTimer(_store, _plane, BatchClock.Instance, _logs.CreateLogger("store"));
         ClientDirectory clients = OpenClients(out IReadOnlyList<string> clientFaults);
-        var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, SettingsMap.Sets(settings.Limits));
+        var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, settings.Sets);
         files.RemoveLeftovers();
         _sets = new SetLoader(files, _store, BatchClock.Instance, _logs.CreateLogger("sets"));
         _names = new HostResolver(BatchClock.Instance, _logs.CreateLogger("names"));
@@ -98,7 +98,7 @@ internal sealed partial class DaemonHost : IDisposable
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, BatchClock.Instance, _logs)
         {
-            Limits = SettingsMap.Http(settings.Limits),
+            Limits = settings.Http,
             SetFiles = files,
             Sets = _sets,
             Facts = () => new StatusFacts(
@@ -134,7 +134,7 @@ internal sealed partial class DaemonHost : IDisposable
         Environment.SetEnvironmentVariable(Handover.Variable, null);
         Settings settings = ReadSettings(handover, out byte[] text);
         ThreadBudget.Apply();
-        ulong? socket = ApiSocket.Find(settings.Server.Socket);
+        ulong? socket = ApiSocket.Find(settings.Socket);
         try
         {
             using var host = new DaemonHost(handover, settings, text);
@@ -148,7 +148,7 @@ internal sealed partial class DaemonHost : IDisposable
         }
         finally
         {
-            ApiSocket.Remove(settings.Server.Socket, socket);
+            ApiSocket.Remove(settings.Socket, socket);
         }
     }
 
@@ -216,7 +216,7 @@ internal sealed partial class DaemonHost : IDisposable
         _drift.Start();
         _systemd.Ready(StatusLine);
         _isReady = true;
-        Started(_settings.Server.Socket);
+        Started(_settings.Socket);
         if (_handover.ConfigPath != SettingsSource.EmbeddedName && SecretFile.Warning(_handover.ConfigPath, _settings) is { } warning)
         {
             SecretsReadable(warning);

@@ -28,7 +28,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         int claim = Claim(settings.WorkingDir, owner);
         string? service = AttacherService.Address;
         LoadedPlane? plane = service is null ? Load() : null;
-        Socket bound = ApiSocket.Bind(settings.Server.Socket, owner, out SafeFileHandle name);
+        Socket bound = ApiSocket.Bind(settings.Socket, owner, out SafeFileHandle name);
         (int socket, int nameClaim) = ((int)bound.Handle, (int)name.DangerousGetHandle());
         Kept.AddRange([bound, name]);
         Become(owner);

@@ -142,13 +142,13 @@ internal sealed partial class Reloader
                 return new ReloadResult(false, sets.Message);
             }
 
-            string[] restart = [.. NeedRestart(_settings, settings)];
+            Settings merged = SettingsSchema.Reload(_settings, settings, out string[] restart);
             Volatile.Write(ref _loaded, hash);
             Volatile.Write(ref _needRestart, restart);
             _logs.Apply(settings.Logging);
             _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
             _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
-            _settings = Merge(_settings, settings);
+            _settings = merged;
             WarnOfClearTokens(settings.Peering);
             Reloaded(actor);
             var notes = new List<string>();
@@ -232,26 +232,6 @@ internal sealed partial class Reloader
     }
 
     private static ulong Hash(SettingsSource source) => ContentHash.Of(Encoding.UTF8.GetBytes(source.Text));
-
-    /// <summary>What the running daemon goes by: the new configuration, but the old where that takes a restart.</summary>
-    private static Settings Merge(Settings running, Settings read) =>
-        running with { Logging = read.Logging, Reporting = read.Reporting, Peering = read.Peering, Guard = read.Guard };
-
-    private static IEnumerable<string> NeedRestart(Settings running, Settings read)
-    {
-        (string Key, bool Same)[] keys =
-        [
-            ("ifaces", running.Ifaces.SequenceEqual(read.Ifaces)),
-            ("operation_mode", running.OperationMode == read.OperationMode),
-            ("match", running.Match == read.Match),
-            ("working_dir", running.WorkingDir == read.WorkingDir),
-            ("user", running.User == read.User),
-            ("group", running.Group == read.Group),
-            ("[server] socket", running.Server == read.Server),
-            ("[limits]", running.Limits == read.Limits),
-        ];
-        return keys.Where(key => !key.Same).Select(key => key.Key);
-    }
 
     [LoggerMessage(EventName = "reloaded", Level = LogLevel.Information, Message = "configuration and sets reloaded for {Actor}")]
     private partial void Reloaded(string actor);

@@ -12,19 +12,11 @@ internal static class SettingsMap
 {
     public static PlaneOptions Plane(Settings settings) => new()
     {
-        Limits = Limits(settings),
+        Limits = settings.Store,
         MatchSource = settings.Match.HasFlag(MatchSides.Source),
         MatchDestination = settings.Match.HasFlag(MatchSides.Destination),
-        PerEntryCounters = settings.Limits.PerEntryCounters,
+        PerEntryCounters = settings.PerEntryCounters,
     };
-
-    public static StoreLimits Limits(Settings settings) =>
-        new(settings.Limits.MaxDropEntries, settings.Limits.MaxIgnoreEntries, settings.Limits.MaxTags);
-
-    public static SetLimits Sets(LimitSettings limits) => new(
-        limits.MaxSetFileBytes ?? (int)Math.Clamp(
-            (long)SetLimits.BytesPerEntry * Math.Max(limits.MaxDropEntries, limits.MaxIgnoreEntries), 5 * 1024 * 1024, 1024 * 1024 * 1024),
-        limits.MaxSetFiles);
 
     public static XdpMode Mode(Settings settings) => settings.OperationMode switch
     {
@@ -69,23 +61,4 @@ internal static class SettingsMap
         return new Peering.PeeringSettings(settings.Enabled, policies, [.. settings.Peers.Select(
             p => new Peering.PeerSettings(p.Host, p.Port, p.Tls, p.Token, p.CaFile, p.CertFile, p.KeyFile))]);
     }
-
-    public static HttpLimits Http(LimitSettings limits) => new()
-    {
-        MaxConnections = limits.MaxConnections,
-        MaxRequestLineBytes = limits.MaxRequestLineBytes,
-        MaxHeaderFields = limits.MaxHeaderFields,
-        MaxHeaderBytes = limits.MaxHeaderBytes,
-        MaxBodyBytes = limits.MaxBodyBytes,
-        MaxSetBodyBytes = limits.MaxBodyBytes < HttpLimits.Default.MaxBodyBytes
-            ? limits.MaxBodyBytes
-            : (int)Math.Max(limits.MaxBodyBytes, Sets(limits).MaxFileBytes * 3L / 2),
-        MaxItemBytes = limits.MaxItemBytes,
-        MaxParkedBytes = limits.MaxParkedBytes,
-        HeaderTimeout = limits.HeaderTimeout,
-        KeepAliveTimeout = limits.KeepAliveTimeout,
-        RateGrace = limits.RateGrace,
-        MinBodyBytesPerSecond = limits.MinBodyBytesPerSecond,
-        MinAnswerBytesPerSecond = limits.MinAnswerBytesPerSecond,
-    };
 }

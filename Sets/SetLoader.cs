@@ -247,10 +247,10 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         Message = "sets loaded: {sets} files, {drop} entries of drop, {ignore} of ignore")]
     private static partial void LogLoaded(ILogger log, int sets, int drop, int ignore);
 
-    [LoggerMessage(EventName = "set_left_out", Level = LogLevel.Error, Message = "set file {file} is left out: {cause}")]
+    [LoggerMessage(EventName = "set_skipped", Level = LogLevel.Error, Message = "set file {file} is left out: {cause}")]
     private static partial void LogLeftOut(ILogger log, string file, string cause);
 
-    [LoggerMessage(EventName = "sets_not_loaded", Level = LogLevel.Error, Message = "sets cannot be loaded: {cause}")]
+    [LoggerMessage(EventName = "sets_load_failed", Level = LogLevel.Error, Message = "sets cannot be loaded: {cause}")]
     private static partial void LogStartFailed(ILogger log, string cause);
 
     [LoggerMessage(EventName = "sets_reloaded", Level = LogLevel.Information,

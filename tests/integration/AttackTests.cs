@@ -25,7 +25,7 @@ public sealed class AttackTests : IDisposable
     [InlineData("flood")]
     public void ThousandsOfConnectionsTakeABoundedMemoryAndOthersAreServed(string kind)
     {
-        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Tables = "[limits]\nmax_parked_bytes = 4194304" });
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Tables = "[limits]\nconnection_memory_bytes = 4194304" });
         daemon.Api.Post("/v1/drop/bulk", $"[{string.Join(',', Enumerable.Range(0, Rules).Select(i => ApiClient.EntryBody($"10.{i >> 16}.{(i >> 8) & 255}.{i & 255}/32")))}]").Expect(200);
         Eventually.Holds(() => daemon.Resident < 100 << 20, "what filling the table took is given back");
         File.WriteAllText($"/proc/{daemon.Process.Id}/clear_refs", "5"); // proc(5): VmHWM starts again

@@ -47,7 +47,7 @@ public sealed class HealthTests : IDisposable
         AssertWell(daemon);
         File.WriteAllText(daemon.Config, good.Replace("[server]", "[limits]\nmax_tags = 77\n\n[server]", StringComparison.Ordinal));
         Assert.Equal(0, daemon.Ctl("reload").ExitCode);
-        AssertFault(daemon, "configuration", "in force only after a restart: [limits]");
+        AssertFault(daemon, "configuration", "in force only after a restart: limits.max_tags");
     }
 
     [Theory]

@@ -13,7 +13,7 @@ internal static class Insertions
     public static string Fill(string page) => page
         .Replace("<!-- commands -->", Commands(), StringComparison.Ordinal)
         .Replace("<!-- verbs -->", Verbs(), StringComparison.Ordinal)
-        .Replace("<!-- keys -->", SettingsKey.Markdown(), StringComparison.Ordinal);
+        .Replace("<!-- keys -->", SettingsSchema.Markdown(), StringComparison.Ordinal);
 
     private static string Verbs()
     {

@@ -25,16 +25,6 @@ public sealed class SecretFileTests : IDisposable
         string? warning = SecretFile.Warning(path, "root");
         Assert.Equal(named is null, warning is null);
         Assert.Contains(named ?? "", warning ?? "", StringComparison.Ordinal);
-        Assert.Null(SecretFile.Warning(path, NoSecrets()));
+        Assert.Null(SecretFile.Warning(path, new Settings { User = "root" }));
     }
-
-    private static Settings NoSecrets() => new()
-    {
-        Ifaces = [],
-        WorkingDir = "/",
-        User = "root",
-        Group = "root",
-        Logging = new LoggingSettings(null),
-        Server = new ServerSettings("/s"),
-    };
 }

@@ -2,6 +2,7 @@ using System.Text;
 using Couic.Config;
 using Couic.Http;
 using Couic.Native;
+using Couic.Sets;
 using Couic.Store;
 using Couic.Tests.Support;
 using Microsoft.Extensions.Logging;
@@ -32,8 +33,9 @@ public sealed class SettingsReaderTests
         Assert.Equal(MatchSides.Source, settings.Match);
         Assert.Equal(("/var/lib/couic", "couic", "couic"), (settings.WorkingDir, settings.User, settings.Group));
         Assert.Equal(new LoggingSettings("/var/log/couic", LogRotation.Daily, 7, LogFormat.Text, LogLevel.Information), settings.Logging);
-        Assert.Equal("/run/couic/couic.sock", settings.Server.Socket);
-        Assert.Equal(new LimitSettings(), settings.Limits);
+        Assert.Equal("/run/couic/couic.sock", settings.Socket);
+        Assert.Equal((StoreLimits.Default, SetLimits.Default, HttpLimits.Default), (settings.Store, settings.Sets, settings.Http));
+        Assert.True(settings.PerEntryCounters);
         Assert.Equal(new ReportingSettings(), settings.Reporting);
         Assert.Equal((false, true, false), (settings.Peering.Enabled, settings.Peering.Drop, settings.Peering.Ignore));
         Assert.Empty(settings.Peering.Peers);
@@ -70,7 +72,7 @@ public sealed class SettingsReaderTests
             max_header_bytes = 0x800
             max_body_bytes = 10_000
             max_item_bytes = 20_000
-            max_parked_bytes = 2_000_000
+            connection_memory_bytes = 2_000_000
             header_timeout_secs = 11
             keep_alive_timeout_secs = 12
             rate_grace_secs = 13
@@ -102,18 +104,17 @@ public sealed class SettingsReaderTests
         Assert.Equal(OperationMode.Auto, settings.OperationMode);
         Assert.Equal(MatchSides.Source | MatchSides.Destination, settings.Match);
         Assert.Equal(new LoggingSettings(null, LogRotation.Weekly, 3, LogFormat.Json, LogLevel.Warning), settings.Logging);
+        Assert.Equal(new StoreLimits(1, 2, 3), settings.Store);
+        Assert.False(settings.PerEntryCounters);
         Assert.Equal(
-            new LimitSettings
+            new HttpLimits
             {
-                MaxDropEntries = 1,
-                MaxIgnoreEntries = 2,
-                MaxTags = 3,
-                PerEntryCounters = false,
                 MaxConnections = 4,
                 MaxRequestLineBytes = 8001,
                 MaxHeaderFields = 9,
                 MaxHeaderBytes = 2048,
                 MaxBodyBytes = 10_000,
+                MaxSetBodyBytes = 10_000,
                 MaxItemBytes = 20_000,
                 MaxParkedBytes = 2_000_000,
                 HeaderTimeout = TimeSpan.FromSeconds(11),
@@ -122,7 +123,7 @@ public sealed class SettingsReaderTests
                 MinBodyBytesPerSecond = 14,
                 MinAnswerBytesPerSecond = 15,
             },
-            settings.Limits);
+            settings.Http);
         Assert.Equal(new ReportingSettings(true, new Uri("https://example.net/hook/secret")), settings.Reporting);
         Assert.Equal(GuardMode.Refuse, settings.Guard.Mode);
         Assert.True(settings.Peering is { Enabled: true, Drop: true, Ignore: true });
@@ -148,7 +149,7 @@ public sealed class SettingsReaderTests
     [InlineData("iface = []", "1:1: unknown key \"iface\" (did you mean \"ifaces\"?)")]
     [InlineData("operation_mod = 1", "1:1: unknown key \"operation_mod\" (did you mean \"operation_mode\"?)")]
     [InlineData("Match = 1", "1:1: unknown key \"Match\" (did you mean \"match\"?)")]
-    [InlineData("zzzzzzzzzz = 1", "1:1: unknown key \"zzzzzzzzzz\" (known: allow_no_ifaces, ifaces, require_ifaces, operation_mode, match, working_dir, user, group, logging, server, limits, reporting, peering, guard)")]
+    [InlineData("zzzzzzzzzz = 1", "1:1: unknown key \"zzzzzzzzzz\" (known: ifaces, allow_no_ifaces, require_ifaces, operation_mode, match, working_dir, user, group, logging, server, limits, guard, reporting, peering)")]
     [InlineData("level = 'info'", "1:1: unknown key \"level\" (logging.level is known: is it under the wrong [table]?)")]
     [InlineData("guard.user = 'x'", "1:7: unknown key \"guard.user\" (user is known: is it under the wrong [table]?)")]
     [InlineData("limits.max_drop_entrys = 1", "1:8: unknown key \"limits.max_drop_entrys\" (did you mean \"max_drop_entries\"?)")]
@@ -252,8 +253,8 @@ public sealed class SettingsReaderTests
         Assert.Equal(
             [
                 "c.toml:2:15: working_dir = \"/no/such/folder\": no such file or directory (it must exist: mkdir -p \"/no/such/folder\")",
-                "c.toml:3:8: user = \"no-such-one\": no such user (useradd --system no-such-one; a number is taken too)",
-                "c.toml:4:9: group = \"no-such-one\": no such group (groupadd --system no-such-one; a number is taken too)",
+                "c.toml:3:8: user = \"no-such-one\": no such user (useradd --system no-such-one; a number is accepted too)",
+                "c.toml:4:9: group = \"no-such-one\": no such group (groupadd --system no-such-one; a number is accepted too)",
             ],
             faults.Select(fault => fault.ToString()));
     }
@@ -266,7 +267,7 @@ public sealed class SettingsReaderTests
         Assert.Empty(faults);
         Assert.Equal(["lo"], settings!.Ifaces);
         Assert.Null(settings.Logging.Dir);
-        Assert.StartsWith(settings.WorkingDir, settings.Server.Socket, StringComparison.Ordinal);
+        Assert.StartsWith(settings.WorkingDir, settings.Socket, StringComparison.Ordinal);
         Assert.Equal(FileOwner.Current, Accounts.Resolve(settings.User, settings.Group));
     }
 
@@ -304,16 +305,23 @@ public sealed class SettingsReaderTests
         Assert.Equal("4000000", Accounts.GroupName(4_000_000));
     }
 
-    [Fact]
-    public void TheDefaultsAreThoseOfThePartsThatTheyBound()
+    [Theory]
+    [InlineData("", 12_582_912, 18_874_368)]
+    [InlineData("max_drop_entries = 1000\nmax_ignore_entries = 2000", 5_242_880, 8_388_608)]
+    [InlineData("max_drop_entries = 1_000_000", 48_000_000, 72_000_000)]
+    [InlineData("max_set_file_bytes = 20_000_000", 20_000_000, 30_000_000)]
+    [InlineData("max_body_bytes = 1_000_000", 12_582_912, 1_000_000)]
+    public void SetFilesAndTheirBodies_HaveRoomForTheEntriesUnlessTheConfigurationSaysOtherwise(string limits, int file, int body)
     {
-        LimitSettings limits = new();
-        Assert.Equal(StoreLimits.Default, new StoreLimits(limits.MaxDropEntries, limits.MaxIgnoreEntries, limits.MaxTags));
-        HttpLimits http = HttpLimits.Default;
-        Assert.Equal((http.MaxConnections, http.MaxRequestLineBytes, http.MaxHeaderFields), (limits.MaxConnections, limits.MaxRequestLineBytes, limits.MaxHeaderFields));
-        Assert.Equal((http.MaxHeaderBytes, http.MaxBodyBytes, http.MaxItemBytes), (limits.MaxHeaderBytes, limits.MaxBodyBytes, limits.MaxItemBytes));
-        Assert.Equal((http.MaxParkedBytes, http.HeaderTimeout, http.KeepAliveTimeout), (limits.MaxParkedBytes, limits.HeaderTimeout, limits.KeepAliveTimeout));
-        Assert.Equal((http.RateGrace, http.MinBodyBytesPerSecond, http.MinAnswerBytesPerSecond), (limits.RateGrace, limits.MinBodyBytesPerSecond, limits.MinAnswerBytesPerSecond));
+        Settings settings = ReadGood($"{Minimal}[limits]\n{limits}\n");
+        Assert.Equal((file, body), (settings.Sets.MaxFileBytes, settings.Http.MaxSetBodyBytes));
+    }
+
+    [Fact]
+    public void TheOldNameOfAKey_IsUnknownWithTheNewOneAsHint()
+    {
+        Fault fault = Assert.Single(ReadBad(Minimal + "[limits]\nmax_parked_bytes = 4_194_304\n"));
+        Assert.Equal("c.toml:10:1: unknown key \"limits.max_parked_bytes\" (its name is \"connection_memory_bytes\" now)", fault.ToString());
     }
 
     private static Settings ReadGood(string text)

@@ -206,7 +206,7 @@ public class TomlDocumentTests
     [Theory]
     [InlineData("token = e78336b3-SECRET")]
     [InlineData("token = [\n  SECRET\n]")]
-    [InlineData("token =\nSECRET-123 x")]
+    [InlineData("token =\n?SECRET")]
     [InlineData("webhook = SECRET")]
     [InlineData("peers = [{ token = SECRET }]")]
     [InlineData("[server]\nsecret = 'a' SECRET")]
