@@ -9,7 +9,7 @@ namespace Couic.Config;
 /// <param name="Default">As the documentation shows it; <c>required</c> where there is none.</param>
 /// <param name="Value">What a reload compares.</param>
 /// <param name="Read">Takes the value from its table, or reports a fault and leaves the settings as they are.</param>
-public sealed record Setting<T>(string Key, string Values, string Default, string Help, Func<T, object?> Value, Func<KeyReader, T, T> Read)
+internal sealed record Setting<T>(string Key, string Values, string Default, string Help, Func<T, object?> Value, Func<KeyReader, T, T> Read)
     where T : new()
 {
     public const string Required = "required";

@@ -13,7 +13,7 @@ namespace Couic.Config;
 /// <param name="Name">Empty for the top of the file.</param>
 /// <param name="Reload">Takes the table of a configuration over into the running one; null when that takes a restart.</param>
 /// <param name="Complete">What depends on several keys: checks them and derives what is not given.</param>
-public sealed record SettingsTable(
+internal sealed record SettingsTable(
     string Name,
     IReadOnlyList<Key> Keys,
     Func<Settings, Settings, Settings>? Reload = null,
@@ -23,11 +23,13 @@ public sealed record SettingsTable(
 /// Every key of couic.toml, in the order of the documentation. The reader, the reload, couic.toml(5) and the reference page go by these rows;
 /// the defaults are those of the settings that they name.
 /// </summary>
-public static class SettingsSchema
+internal static class SettingsSchema
 {
     private const int KiB = 1024;
     private const int MiB = 1024 * KiB;
     private const int GiB = 1024 * MiB;
+
+    private static readonly string[] TlsKeys = ["ca_file", "cert_file", "key_file"];
 
     /// <summary>sun_path of linux/un.h without the NUL.</summary>
     private const int MaxSocketPathBytes = 107;
@@ -200,10 +202,10 @@ public static class SettingsSchema
     ];
 
     /// <summary>All keys but those of peers with their tables, for hints about keys under a wrong header.</summary>
-    internal static readonly IReadOnlyList<string> Names = [.. Tables.SelectMany(table => table.Keys.Select(key => FullName(table, key)))];
+    public static readonly IReadOnlyList<string> Names = [.. Tables.SelectMany(table => table.Keys.Select(key => FullName(table, key)))];
 
     /// <summary>Former names of keys, with their tables.</summary>
-    internal static readonly IReadOnlyDictionary<string, string> RenamedKeys = new Dictionary<string, string>
+    public static readonly IReadOnlyDictionary<string, string> RenamedKeys = new Dictionary<string, string>
     {
         ["limits.max_parked_bytes"] = "connection_memory_bytes",
     };
@@ -381,7 +383,7 @@ public static class SettingsSchema
             table.Fail(given, $"peering.peers.{given} without {missing} (a certificate needs its key)");
         }
 
-        foreach (string key in new[] { "ca_file", "cert_file", "key_file" }.Where(key => !peer.Tls && table.Has(key)))
+        foreach (string key in TlsKeys.Where(key => !peer.Tls && table.Has(key)))
         {
             table.Fail(key, $"peering.peers.{key} without tls = true");
         }
