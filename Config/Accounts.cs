@@ -26,7 +26,7 @@ public static class Accounts
 
     public static string GroupName(uint gid) => NameOf(GroupFile, gid);
 
-    /// <summary>Users of a group: its members, and those whose own group it is.</summary>
+    /// <summary>Users of a group: its members, and those whose primary group it is.</summary>
     public static IEnumerable<string> Members(uint group) =>
         Lines(GroupFile).Where(fields => fields.Length > 3 && Number(fields[2]) == group)
             .SelectMany(fields => fields[3].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
@@ -65,5 +65,36 @@ public static class Accounts
         {
             return [];
         }
+    }
+}
+
+/// <summary>Checks which users may read a configuration that holds tokens.</summary>
+public static class SecretFile
+{
+    private const int OthersRead = 0b000_000_100;
+    private const int GroupReads = 0b000_100_000;
+
+    /// <summary>A warning when other users may read the tokens in a configuration; null when it has none, or no other user may.</summary>
+    public static string? Warning(string path, Settings settings) =>
+        settings.Peering.Peers.Count > 0 || settings.Reporting.Webhook is not null ? Warning(path, settings.User) : null;
+
+    /// <summary>The same for a file that holds a secret.</summary>
+    /// <param name="reader">The user that needs to read it, besides root.</param>
+    public static string? Warning(string path, string reader)
+    {
+        if (Files.TryStatTarget(path, out FileState state) != Errno.None || state.Kind != FileKind.Regular)
+        {
+            return null; // a pipe, or deleted since
+        }
+
+        if ((state.Mode & OthersRead) != 0)
+        {
+            return $"\"{path}\" holds tokens and every user may read it (chmod o= \"{path}\")";
+        }
+
+        string[] members = (state.Mode & GroupReads) == 0 ? [] : [.. Accounts.Members(state.Owner.Gid).Where(name => name != reader && name != "root")];
+        return members.Length == 0
+            ? null
+            : $"\"{path}\" holds tokens, and {string.Join(", ", members)} may read it as of group {Accounts.GroupName(state.Owner.Gid)} (take them out of the group)";
     }
 }

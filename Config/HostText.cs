@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace Couic.Config;
 
 /// <summary>
-/// A host as a configuration names it: a DNS name, or an address in its one spelling. .NET and the C library read <c>010.1</c> as
+/// A host in a configuration: a DNS name, or an address in its one spelling. .NET and the C library read <c>010.1</c> as
 /// 8.0.0.1, so a request and its token would go to a host that the file does not show.
 /// </summary>
 public static class HostText
@@ -48,7 +48,7 @@ public static class HostText
             && IPAddress.TryParse(text, out address) && address.AddressFamily == AddressFamily.InterNetworkV6;
     }
 
-    /// <summary>Whether a text is a name of DNS in ASCII that nothing takes for an address.</summary>
+    /// <summary>Whether a text is a DNS name in ASCII that no program reads as an address.</summary>
     public static bool IsName(string text) => text.Length is > 0 and <= MaxNameBytes && text.All(IsNameCharacter)
         && text.Split('.').All(label => label.Length is > 0 and <= MaxLabelBytes) && !EndsInNumber(text);
 
@@ -68,5 +68,56 @@ public static class HostText
         last = last[(last.LastIndexOf('.') + 1)..];
         return last.Length > 0
             && (last.All(char.IsAsciiDigit) || (last.StartsWith("0x", StringComparison.OrdinalIgnoreCase) && last[2..].All(char.IsAsciiHexDigit)));
+    }
+}
+
+/// <summary>A URL in a configuration: http or https, with a host that is contacted as written.</summary>
+public static class WebAddress
+{
+    /// <summary>False also where <see cref="Uri"/> would read another host than the text shows, such as 8.0.0.1 for <c>010.1</c>.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out Uri? address)
+    {
+        address = null;
+        if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("https" or "http") || !IsAsWritten(HostOf(text), uri))
+        {
+            return false;
+        }
+
+        address = uri;
+        return true;
+    }
+
+    private static bool IsAsWritten(string written, Uri uri)
+    {
+        if (!written.All(char.IsAscii))
+        {
+            return uri.HostNameType == UriHostNameType.Dns && HostText.IsName(uri.IdnHost);
+        }
+
+        if (HostText.Read(written) is not { } host)
+        {
+            return false;
+        }
+
+        return HostText.TryParseAddress(host, out IPAddress? address)
+            ? IPAddress.TryParse(uri.DnsSafeHost, out IPAddress? read) && read.Equals(address)
+            : uri.HostNameType == UriHostNameType.Dns && uri.Host.Equals(host, StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>The host between scheme and path, without user information and port.</summary>
+    private static string HostOf(string text)
+    {
+        int start = text.IndexOf("://", StringComparison.Ordinal);
+        if (start < 0)
+        {
+            return string.Empty;
+        }
+
+        string authority = text[(start + 3)..];
+        int end = authority.AsSpan().IndexOfAny("/?#\\");
+        authority = end < 0 ? authority.TrimEnd() : authority[..end];
+        authority = authority[(authority.LastIndexOf('@') + 1)..];
+        int port = authority.LastIndexOf(':');
+        return port > authority.LastIndexOf(']') ? authority[..port] : authority;
     }
 }

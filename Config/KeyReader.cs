@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Couic.Config;
 
 /// <summary>
-/// Takes typed values out of one TOML table. What is asked for is what is known: <see cref="Finish"/> then names every other key. Faults
-/// are noted, and the answer is a default that lets the reading go on.
+/// Reads typed values from one TOML table. The keys that were read are the known ones: <see cref="Finish"/> reports every other key. After
+/// a fault the result is a default, so that all faults are found.
 /// </summary>
 public sealed class KeyReader
 {
@@ -16,8 +16,8 @@ public sealed class KeyReader
     private readonly bool _isComplete;
     private readonly List<string> _known = [];
 
-    /// <param name="table">Null when the table is not there at all: every required key is missing then.</param>
-    /// <param name="isComplete">False after faults of syntax, when a key that is not there may just not have been understood.</param>
+    /// <param name="table">Null when the table is absent: every required key is missing then.</param>
+    /// <param name="isComplete">False after syntax faults: an absent key may just not have been understood.</param>
     public KeyReader(string file, TomlTable? table, List<Fault> faults, bool isComplete)
         : this(file, string.Empty, table, default, faults, isComplete)
     {
@@ -38,10 +38,10 @@ public sealed class KeyReader
     /// <summary>Whether the table is in the file.</summary>
     public bool IsPresent => _table is not null;
 
-    /// <summary>Whether the key is there, of whatever type; the key is known from now on.</summary>
+    /// <summary>Whether the key is present, with any type; the key is known from now on.</summary>
     public bool Has(string key) => Find(key) is not null;
 
-    /// <summary>Notes a fault at a key's value, or at the table when the key is not there.</summary>
+    /// <summary>Reports a fault at a key's value, or at the table when the key is absent.</summary>
     public void Fail(string key, string message)
     {
         TomlPosition at = _table is not null && _table.TryGet(key, out TomlEntry? entry) ? entry.Value.At : _at;
@@ -72,7 +72,7 @@ public sealed class KeyReader
             return null;
         }
 
-        // A NUL would cut the text off where it reaches the system: a path would be another path.
+        // The system would cut the text off at a NUL: a path would be another path.
         if (value.String.Length == 0 || value.String.Contains('\0', StringComparison.Ordinal))
         {
             Fail(value.At, $"{Full(key)} {(value.String.Length == 0 ? "must not be empty" : "must not hold a NUL")}");
@@ -82,7 +82,7 @@ public sealed class KeyReader
         return value.String;
     }
 
-    /// <summary>An absolute path; a relative one is taken from where the process was started. Null after a fault or when absent.</summary>
+    /// <summary>An absolute path; a relative one starts at the current folder. Null after a fault or when absent.</summary>
     public string? FullPath(string key, bool isRequired) =>
         (isRequired ? RequiredText(key) : Text(key)) is { } path ? Path.GetFullPath(path) : null;
 
@@ -114,7 +114,7 @@ public sealed class KeyReader
         return Number(key, min, min, max);
     }
 
-    /// <summary>One of a few words, exactly.</summary>
+    /// <summary>One of a few words, case-sensitive.</summary>
     public T Word<T>(string key, T otherwise, params ReadOnlySpan<(string Word, T Meaning)> words)
     {
         if (Find(key, TomlKind.String) is not { } value)
@@ -179,7 +179,7 @@ public sealed class KeyReader
         return meanings;
     }
 
-    /// <summary>A table inside; of the wrong type it counts as absent, after a fault.</summary>
+    /// <summary>An inner table; one of the wrong type is a fault and counts as absent.</summary>
     public KeyReader Table(string key)
     {
         TomlValue? value = Find(key, TomlKind.Table);
@@ -206,7 +206,7 @@ public sealed class KeyReader
         return tables;
     }
 
-    /// <summary>Names every key that nobody asked for, with the nearest one that is known, here or in <paramref name="elsewhere"/>.</summary>
+    /// <summary>Reports every key that was not read, with the nearest known one, here or in <paramref name="elsewhere"/>.</summary>
     public void Finish(params IEnumerable<string> elsewhere)
     {
         foreach (TomlEntry entry in _table?.Entries ?? [])

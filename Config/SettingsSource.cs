@@ -4,20 +4,20 @@ using Couic.Native;
 namespace Couic.Config;
 
 /// <summary>Where the configuration comes from.</summary>
-/// <param name="Path">The file as it was asked for; a name for the embedded default.</param>
+/// <param name="Path">The file as given; <see cref="EmbeddedName"/> for the embedded default.</param>
 /// <param name="Text">Its content.</param>
-/// <param name="IsEmbedded">Whether it is the default of the program itself, whose folders are made when they are missing.</param>
+/// <param name="IsEmbedded">Whether it is the built-in default, whose folders are created when they are missing.</param>
 public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
 {
     public const string DefaultPath = "/etc/couic/couic.toml";
 
-    /// <summary>What the embedded default is called in messages.</summary>
+    /// <summary>The name of the embedded default in messages.</summary>
     public const string EmbeddedName = "(embedded default)";
 
     /// <summary>Bytes; a configuration with 64 peers has 15 KB. A syntax tree takes up to 500 bytes per byte of the file.</summary>
     public const int MaxBytes = 256 * 1024;
 
-    /// <summary>The file that was asked for, else <see cref="DefaultPath"/>, else the embedded default.</summary>
+    /// <summary>The given file, else <see cref="DefaultPath"/>, else the embedded default.</summary>
     /// <exception cref="IOException">The file cannot be read, or is not UTF-8.</exception>
     public static SettingsSource Locate(string? path)
     {
@@ -67,7 +67,7 @@ public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
 
     private static string ReadText(string path)
     {
-        // Most are a few KB; what is kept for the largest would lie about until the collector next looks at everything.
+        // Most files are a few KB; a managed buffer for the largest would stay in memory until the next full collection.
         using var scratch = new ScratchMemory(MaxBytes + 1);
         int length;
         try
@@ -92,4 +92,29 @@ public sealed record SettingsSource(string Path, string Text, bool IsEmbedded)
             ? throw new IOException($"read configuration: {bad}")
             : Encoding.UTF8.GetString(content);
     }
+}
+
+/// <summary>
+/// The folder that daemon and couicctl use when neither has a configuration: in the user's session folder, else in the folder in which both
+/// were started.
+/// </summary>
+public static class DefaultFolder
+{
+    /// <summary>Absolute: <c>$XDG_RUNTIME_DIR/couic</c>, else <c>./run</c>.</summary>
+    public static string Path
+    {
+        get
+        {
+            // The XDG base directory specification: a path that is not absolute is to be ignored.
+            string? session = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+            return session is { Length: > 0 } && System.IO.Path.IsPathRooted(session) && Directory.Exists(session)
+                ? System.IO.Path.Combine(session, "couic")
+                : System.IO.Path.GetFullPath("run");
+        }
+    }
+
+    public static string Socket => System.IO.Path.Combine(Path, "couic.sock");
+
+    /// <summary>The administrator's token.</summary>
+    public static string ClientFile => System.IO.Path.Combine(WorkingFolder.Clients(Path), "couicctl.toml");
 }

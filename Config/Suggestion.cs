@@ -1,6 +1,6 @@
 namespace Couic.Config;
 
-/// <summary>Which known word was probably meant.</summary>
+/// <summary>Finds the known word that was probably meant.</summary>
 public static class Suggestion
 {
     /// <summary>The nearest of the known words, if it is near enough to help; of equals the first. Null otherwise.</summary>

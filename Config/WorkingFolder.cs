@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Config;
 
-/// <summary>The folders under <c>working_dir</c>: made when missing, else checked.</summary>
+/// <summary>The folders under <c>working_dir</c>: created when missing, else checked.</summary>
 public static class WorkingFolder
 {
     /// <summary>Permission bits of every folder.</summary>
@@ -19,11 +19,11 @@ public static class WorkingFolder
     public static string Sets(string workingDir, string policy) => Path.Combine(workingDir, "sets", policy);
 
     /// <summary>
-    /// Makes what is missing with that owner and mode 755, and checks what is there. Works as root and, for one's own folders, without
-    /// privilege. No link is followed below <paramref name="workingDir"/>, so that its owner cannot lead root elsewhere.
+    /// Creates missing folders with that owner and mode 755, and checks the others. Works as root and, for the user's own folders, without
+    /// privileges. No link is followed below <paramref name="workingDir"/>, so that its owner cannot lead root elsewhere.
     /// </summary>
-    /// <param name="make">Whether <paramref name="workingDir"/> itself is made too (embedded default) or must be there.</param>
-    /// <exception cref="IOException">A folder is missing, is no folder, or has another owner, group or mode; all of them are named.</exception>
+    /// <param name="make">Whether <paramref name="workingDir"/> itself is created too (embedded default) or must exist.</param>
+    /// <exception cref="IOException">A folder is missing, is not a folder, or has another owner, group or mode; all of them are named.</exception>
     public static void Prepare(string workingDir, FileOwner owner, bool make = false)
     {
         if (make)
@@ -39,7 +39,7 @@ public static class WorkingFolder
         }
     }
 
-    /// <summary>The same look without making anything: a folder that is missing is no fault, the daemon will make it.</summary>
+    /// <summary>The same check without creating anything: a missing folder is not a fault, as the daemon creates it.</summary>
     public static void Check(string workingDir, FileOwner? owner, List<Fault> faults) =>
         Visit(workingDir, faults, (parent, name, path) => Open(parent, name, path, owner, faults, isRequired: false));
 
@@ -90,7 +90,7 @@ public static class WorkingFolder
         }
 
         folder?.Dispose();
-        faults.Add(new Fault(path, $"cannot be made: {error.Text()}"));
+        faults.Add(new Fault(path, $"cannot be created: {error.Text()}"));
         return null;
     }
 
@@ -146,5 +146,54 @@ public static class WorkingFolder
     {
         state = default;
         return error;
+    }
+}
+
+/// <summary>The folder of the log files, created for the daemon's user while the process has the privileges.</summary>
+public static class LogFolder
+{
+    /// <summary>Permission bits of a created folder: logs name clients and addresses.</summary>
+    public const int Mode = 0x1e8; // 0750
+
+    /// <summary>Creates the folder with that owner when it is missing; an existing one is not changed. Its parent must exist.</summary>
+    /// <exception cref="IOException">It cannot be created, or is not a folder.</exception>
+    public static void Prepare(string folder, FileOwner owner)
+    {
+        string path = Path.TrimEndingDirectorySeparator(folder);
+        if (Files.TryStatTarget(path, out FileState state) == Errno.None)
+        {
+            if (state.Kind != FileKind.Folder)
+            {
+                throw new IOException($"use log folder \"{path}\": it is not a folder");
+            }
+
+            return;
+        }
+
+        Errno error = Files.TryOpenFolder(Path.GetDirectoryName(path) ?? "/", out SafeFileHandle? parent);
+        using (parent)
+        {
+            error = error == Errno.None ? Files.TryStat(parent!, out state) : error;
+            error = error == Errno.None ? Identity.ActIn(state, owner, () => Make(parent!, Path.GetFileName(path), owner)) : error;
+        }
+
+        if (error != Errno.None)
+        {
+            throw new IOException($"create log folder \"{path}\": {error.Text()} (create it for the daemon's user, or set [logging] dir = \"-\")");
+        }
+    }
+
+    private static Errno Make(SafeFileHandle parent, string name, FileOwner owner)
+    {
+        Errno error = Files.TryMakeFolder(parent, name, Mode);
+        SafeFileHandle? made = null;
+        error = error == Errno.None ? Files.TryOpenFolder(parent, name, out made) : error;
+        using (made)
+        {
+            FileState state = default;
+            error = error == Errno.None ? Files.TryStat(made!, out state) : error;
+            error = error == Errno.None && state.Owner != owner ? Files.TryChown(made!, owner) : error;
+            return error == Errno.None ? Files.TryChmod(made!, Mode) : error;
+        }
     }
 }

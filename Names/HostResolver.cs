@@ -8,25 +8,25 @@ namespace Couic.Names;
 
 /// <summary>
 /// Turns host names into addresses for the whole process. A lookup blocks its thread for up to a minute while name servers do not
-/// answer, so lookups have threads of their own, one per name at a time. Callers get the last good addresses. Thread-safe.
+/// answer, so lookups have separate threads, one per name at a time. Callers get the last good addresses. Thread-safe.
 /// </summary>
 public sealed class HostResolver : IDisposable
 {
-    /// <summary>Lookups at a time. One thread is kept for names whose last lookup was quick.</summary>
+    /// <summary>Concurrent lookups. One thread is reserved for names whose last lookup was quick.</summary>
     public const int Threads = 4;
 
-    /// <summary>Names that are kept: 64 peers, a webhook, and as many of an earlier configuration.</summary>
+    /// <summary>Names in the cache: 64 peers, a webhook, and as many of an earlier configuration.</summary>
     public const int MaxNames = 130;
 
-    /// <summary>Addresses that are kept of a name.</summary>
+    /// <summary>Addresses in the cache per name.</summary>
     private const int MaxAddresses = 16;
 
-    /// <summary>The C library does not tell how long an answer is good for; this is the shortest time in common use.</summary>
+    /// <summary>The C library does not report the TTL of an answer; this is the shortest one in common use.</summary>
     private static readonly TimeSpan RefreshPeriod = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>A name that nobody has asked for so long is forgotten.</summary>
+    /// <summary>A name that was not requested for this long is evicted.</summary>
     private static readonly TimeSpan KeepPeriod = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan Quick = TimeSpan.FromSeconds(1);
@@ -44,7 +44,7 @@ public sealed class HostResolver : IDisposable
     {
     }
 
-    /// <param name="lookup">Asks the name servers; may block, and throw.</param>
+    /// <param name="lookup">Queries the name servers; may block and throw.</param>
     internal HostResolver(TimeProvider time, ILogger log, Func<string, IPAddress[]> lookup)
     {
         _time = time;
@@ -52,7 +52,7 @@ public sealed class HostResolver : IDisposable
         _lookup = lookup;
     }
 
-    /// <summary>What is known now, without waiting. An address is its own answer and needs no lookup.</summary>
+    /// <summary>The cached addresses, without waiting. An address needs no lookup.</summary>
     public HostAddresses Find(string host)
     {
         if (HostText.TryParseAddress(host, out IPAddress? address))
@@ -66,8 +66,8 @@ public sealed class HostResolver : IDisposable
         }
     }
 
-    /// <summary>The addresses of a host; the first lookup of a name is waited for, without a thread.</summary>
-    /// <exception cref="UnresolvedHostException">None is known, or none came within the limit.</exception>
+    /// <summary>The addresses of a host. Awaits the first lookup of a name, without blocking a thread.</summary>
+    /// <exception cref="UnresolvedHostException">None is known within the limit.</exception>
     public async ValueTask<IReadOnlyList<IPAddress>> ResolveAsync(string host, TimeSpan limit, CancellationToken cancel)
     {
         HostAddresses known = Find(host);
@@ -88,7 +88,7 @@ public sealed class HostResolver : IDisposable
         return known.Addresses.Count > 0 ? known.Addresses : throw new UnresolvedHostException(host, known.Cause ?? "not looked up yet");
     }
 
-    /// <summary>Ends the threads; one that waits for a name server ends when that gives up.</summary>
+    /// <summary>Ends the threads; one that waits for a name server ends after its lookup.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -139,7 +139,7 @@ public sealed class HostResolver : IDisposable
             }
             catch (OutOfMemoryException)
             {
-                return; // the system gives no thread now; the next question tries again
+                return; // the system has no thread now; the next request tries again
             }
 
             _threads++;
@@ -182,7 +182,7 @@ public sealed class HostResolver : IDisposable
         }
     }
 
-    /// <summary>Waits for a name whose time has come; those whose last lookup was quick go first. Null at the end.</summary>
+    /// <summary>Waits until a lookup is due; names whose last lookup was quick are first. Null after disposal.</summary>
     private Name? TakeDue(bool takesSlowOnes)
     {
         lock (_gate)
@@ -261,3 +261,11 @@ public sealed class HostResolver : IDisposable
         public long WantedAt { get; set; }
     }
 }
+
+/// <summary>What the resolver knows about a host.</summary>
+/// <param name="Addresses">Those of the last lookup that succeeded, or none.</param>
+/// <param name="Cause">Why the last lookup failed; null when it did not, or none has ended.</param>
+public readonly record struct HostAddresses(IReadOnlyList<IPAddress> Addresses, string? Cause);
+
+/// <summary>No address of a host is known.</summary>
+public sealed class UnresolvedHostException(string host, string cause) : IOException($"cannot resolve \"{host}\": {cause}");

@@ -4,11 +4,11 @@ using Couic.Store;
 namespace Couic.Sets;
 
 /// <summary>
-/// The set files: <c>POLICY/NAME.couic</c> under one folder, mode 600, one owner, never a link. Changes are whole or did not
-/// happen, and do not touch the filter: <see cref="SetLoader"/> does. Thread-safe.
+/// The set files: <c>POLICY/NAME.couic</c> under one folder, mode 600, one owner, never a link. Changes are atomic and do not
+/// affect the filter: <see cref="SetLoader"/> does. Thread-safe.
 /// </summary>
 /// <param name="folder">The folder that holds <c>drop</c> and <c>ignore</c>.</param>
-/// <param name="owner">Who has to own the files.</param>
+/// <param name="owner">The required owner of the files.</param>
 /// <param name="limits">How much is written and read.</param>
 public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limits = null)
 {
@@ -22,9 +22,9 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
     /// <summary>The path of a set's file. The name must be good (<see cref="SetName.IsGood"/>).</summary>
     public string PathOf(Policy policy, string name) => SetName.IsGood(name)
         ? Path.Combine(folder, policy.Name(), name + SetFile.Suffix)
-        : throw new ArgumentException($"\"{name}\" is no name of a set", nameof(name));
+        : throw new ArgumentException($"\"{name}\" is not a valid name of a set", nameof(name));
 
-    /// <summary>Removes what writes that broke off have left; for a start, when no other process writes there.</summary>
+    /// <summary>Removes the leftovers of interrupted writes; at startup, when no other process writes there.</summary>
     public void RemoveLeftovers()
     {
         foreach (Policy policy in Policies.All)
@@ -33,8 +33,8 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         }
     }
 
-    /// <summary>The names of a policy's sets in order (ordinal), at most <see cref="SetLimits.MaxFiles"/>; files with other names are left out.</summary>
-    /// <param name="beyond">How many sets there are besides.</param>
+    /// <summary>The names of a policy's sets in order (ordinal), at most <see cref="SetLimits.MaxFiles"/>; files with other names are skipped.</summary>
+    /// <param name="beyond">The number of further sets.</param>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     public List<string> Names(Policy policy, out int beyond)
     {
@@ -58,7 +58,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            // Asked again for the reason: the framework's own text may be a mere key.
+            // Retried for the reason: the framework's message may be a resource key.
             Errno error = Files.TryOpenFolder(path, out Microsoft.Win32.SafeHandles.SafeFileHandle? handle);
             handle?.Dispose();
             throw new IOException($"list sets \"{path}\": {(error == Errno.None ? "cannot be listed" : error.Text())}", e);
@@ -68,7 +68,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         return names;
     }
 
-    /// <summary>Every set of a policy, sorted by name, good or not: owner and mode are not looked at.</summary>
+    /// <summary>Every set of a policy, sorted by name, valid or not: owner and mode are not checked.</summary>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     public List<SetSummary> List(Policy policy)
     {
@@ -79,7 +79,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
             string path = PathOf(policy, name);
             if (Files.TryStat(path, out FileState state) == Errno.ENOENT)
             {
-                continue; // deleted meanwhile
+                continue; // deleted since the folder was listed
             }
 
             bool isRead = GuardedFile.Read(path, null, buffer.Bytes, out int length).IsOk && SetFile.IsText(buffer.Bytes[..length]);
@@ -89,7 +89,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         return sets;
     }
 
-    /// <summary>The text of a set after the look at its file and at every line.</summary>
+    /// <summary>The text of a set whose file and lines are all valid.</summary>
     public SetResult Read(Policy policy, string name, out ReadOnlyMemory<byte> text)
     {
         text = default;
@@ -114,12 +114,12 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         return result;
     }
 
-    /// <summary>The bytes of a set's file after the look at its owner, mode, kind and size.</summary>
-    /// <param name="buffer">One byte longer than the longest file that is taken.</param>
+    /// <summary>The bytes of a set's file whose owner, mode, kind and size are valid.</summary>
+    /// <param name="buffer">One byte longer than the longest accepted file.</param>
     internal GuardResult ReadFile(Policy policy, string name, Span<byte> buffer, out int length) =>
         GuardedFile.Read(PathOf(policy, name), owner, buffer, out length);
 
-    /// <summary>Writes a set that was not there; of two creations of one name, one succeeds.</summary>
+    /// <summary>Writes a new set; of two concurrent creations of one name, one succeeds.</summary>
     public SetResult Create(Policy policy, string name, ReadOnlySpan<byte> text)
     {
         lock (_changes)
@@ -129,7 +129,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         }
     }
 
-    /// <summary>Replaces everything in a set that is there.</summary>
+    /// <summary>Replaces the content of an existing set.</summary>
     public SetResult Replace(Policy policy, string name, ReadOnlySpan<byte> text)
     {
         lock (_changes)
@@ -183,7 +183,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
             long others = names.Sum(other => Files.TryStat(PathOf(policy, other), out FileState state) == Errno.None ? state.Size : 0) - present.Size;
             return others + size > Limits.MaxTotalBytes && size > present.Size
                 ? new SetResult(
-                    SetOutcome.NoRoom, $"the set files of {policy.Name()} would have {others + size} bytes together, at most {Limits.MaxTotalBytes} (4 times [limits] max_set_file_bytes)")
+                    SetOutcome.NoRoom, $"the set files of {policy.Name()} would have {others + size} bytes in total, at most {Limits.MaxTotalBytes} (4 times [limits] max_set_file_bytes)")
                 : null;
         }
         catch (IOException)
@@ -192,7 +192,7 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         }
     }
 
-    /// <returns>How many were taken away.</returns>
+    /// <returns>The number of removed names.</returns>
     private int KeepFirst(List<string> names)
     {
         names.Sort(StringComparer.Ordinal);
@@ -201,3 +201,91 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         return surplus;
     }
 }
+
+/// <summary>Limits of the set files of one policy. What exceeds them is neither written nor read.</summary>
+/// <param name="MaxFileBytes">Bytes of one file. Default: 262,144 IPv6 hosts, 48 bytes each with room for comments.</param>
+/// <param name="MaxFiles">Files of a policy.</param>
+public sealed record SetLimits(int MaxFileBytes = 262_144 * SetLimits.BytesPerEntry, int MaxFiles = 4_096)
+{
+    /// <summary>The longest line of an IPv6 network has 44 bytes with its end.</summary>
+    public const int BytesPerEntry = 48;
+
+    public static readonly SetLimits Default = new();
+
+    /// <summary>Bytes of all files of a policy: what a reload reads, and what a client can occupy of the disk.</summary>
+    public long MaxTotalBytes => 4L * MaxFileBytes;
+}
+
+/// <summary>The names of sets. They become file names, so only these bytes are allowed.</summary>
+public static class SetName
+{
+    /// <summary>Bytes; as in couic 1.x.</summary>
+    public const int MaxBytes = 48;
+
+    public static bool IsGood(ReadOnlySpan<char> name)
+    {
+        foreach (char c in name)
+        {
+            if (c > 127 || !TagRule.IsNameByte((byte)c))
+            {
+                return false;
+            }
+        }
+
+        return name.Length is > 0 and <= MaxBytes;
+    }
+
+    /// <summary>The set of a file's name (<c>NAME.couic</c>); false for another file.</summary>
+    public static bool TryFromFile(string fileName, out string name)
+    {
+        bool isSet = fileName.EndsWith(SetFile.Suffix, StringComparison.Ordinal);
+        name = isSet ? fileName[..^SetFile.Suffix.Length] : string.Empty;
+        return isSet && IsGood(name);
+    }
+}
+
+/// <summary>How an operation on a set file ended.</summary>
+public enum SetOutcome : byte
+{
+    Ok,
+
+    /// <summary>Creating: the name is taken.</summary>
+    Exists,
+
+    /// <summary>The set does not exist.</summary>
+    Absent,
+
+    /// <summary>Wrong owner, group or mode, not a regular file (a link is not one), or over <see cref="SetLimits.MaxFileBytes"/>.</summary>
+    Unusable,
+
+    /// <summary>Lines that are not a CIDR; <see cref="SetResult.Faults"/> has them.</summary>
+    BadLines,
+
+    /// <summary>Reading: the file is not UTF-8.</summary>
+    NotText,
+
+    /// <summary>Writing: the text would be over <see cref="SetLimits.MaxFileBytes"/>.</summary>
+    TooLarge,
+
+    /// <summary>Writing: the policy would have too many files, or too many bytes in total.</summary>
+    NoRoom,
+
+    /// <summary>The system refused (disk full, no permission); <see cref="SetResult.Message"/> says what.</summary>
+    Failed,
+}
+
+/// <param name="Message">Empty on success.</param>
+/// <param name="Faults">Bad lines; empty but for <see cref="SetOutcome.BadLines"/>.</param>
+public sealed record SetResult(SetOutcome Outcome, string Message, IReadOnlyList<SetFault> Faults)
+{
+    public static readonly SetResult Ok = new(SetOutcome.Ok, string.Empty, []);
+
+    public SetResult(SetOutcome outcome, string message)
+        : this(outcome, message, [])
+    {
+    }
+}
+
+/// <param name="EntryCount">Lines that are neither blank nor comments, valid or not; 0 for a file that cannot be read.</param>
+/// <param name="FileSize">Bytes.</param>
+public sealed record SetSummary(string Name, int EntryCount, long FileSize);

@@ -5,36 +5,36 @@ using Couic.Store;
 namespace Couic.Sets;
 
 /// <summary>
-/// What all set files together want, as it is read from the folder, and what is wrong with them. Time and memory follow
-/// <see cref="SetLimits"/> and <see cref="StoreLimits"/>, whatever lies in the folder.
+/// Reads all set files into one image per policy and collects their faults. Time and memory are bounded by
+/// <see cref="SetLimits"/> and <see cref="StoreLimits"/>, whatever the folder contains.
 /// </summary>
 internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : IDisposable
 {
-    /// <summary>One for all files, so that reading them leaves nothing to collect.</summary>
+    /// <summary>Shared by all files, so that reading leaves no garbage.</summary>
     private readonly ScratchMemory _buffer = new(directory.Limits.MaxFileBytes + 1);
 
     public SetImage Ignore { get; } = new(Policy.Ignore, limits.MaxIgnoreEntries);
 
     public SetImage Drop { get; } = new(Policy.Drop, limits.MaxDropEntries);
 
-    /// <summary>A set that is read as if its file were gone; null for none.</summary>
+    /// <summary>A set that is read as if its file did not exist; null for none.</summary>
     public (Policy Policy, string Name)? Skipped { get; init; }
 
-    /// <summary>Files that were read, bad ones included.</summary>
+    /// <summary>Files that were read, invalid ones included.</summary>
     public int Count { get; private set; }
 
     public List<SetFault> Faults { get; } = [];
 
-    /// <summary>The files as they were read, bad ones included.</summary>
+    /// <summary>The state of the files that were read, invalid ones included.</summary>
     public SetMarks Marks { get; } = new();
 
     /// <summary>Names of sets with IPv4-mapped networks, and how many; those match no IPv4 packet.</summary>
     public List<(string Path, int Count)> Mapped { get; } = [];
 
-    /// <summary>Whether a file could not be read at all, which is no fault of its author.</summary>
+    /// <summary>Whether the system failed to read a file.</summary>
     public bool HasFailed { get; private set; }
 
-    /// <summary>Whether a file is beyond a limit that all files of a policy share.</summary>
+    /// <summary>Whether the files of a policy exceed a limit that they share.</summary>
     public bool HasOverflowed { get; private set; }
 
     public void Dispose() => _buffer.Dispose();
@@ -59,7 +59,7 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
 
             if (beyond > 0)
             {
-                Overflow(directory.PathOf(policy), $"{beyond} set files are left out: at most {directory.Limits.MaxFiles} are read, in the order of their names ([limits] max_set_files)");
+                Overflow(directory.PathOf(policy), $"{beyond} set files are skipped: at most {directory.Limits.MaxFiles} are read, in the order of their names ([limits] max_set_files)");
             }
         }
     }
@@ -111,7 +111,7 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
         image.BeginSet(Encoding.ASCII.GetBytes(name + SetFile.Suffix));
         if (!TryAddLines(image, path, content, out int mapped))
         {
-            image.DropSet(); // nothing of a set with a bad line is used
+            image.DropSet(); // a set with an invalid line is skipped as a whole
         }
 
         if (mapped > 0)

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Sets;
 
-/// <summary>Brings the set files into force: at the start as far as they are good, at a reload all or nothing. Thread-safe.</summary>
+/// <summary>Applies the set files: at startup the valid ones, at a reload all or nothing. Thread-safe.</summary>
 public sealed partial class SetLoader(SetDirectory directory, RuleStore store, TimeProvider time, ILogger log)
 {
     private const int ManyEntries = 50_000;
@@ -12,11 +12,11 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     private SetReload? _last;
     private SetMarks _loaded = new();
 
-    /// <summary>The last time that sets were loaded or tried to be; null before the start.</summary>
+    /// <summary>The last load or attempt; null before startup.</summary>
     public SetReload? Last => Volatile.Read(ref _last);
 
     /// <summary>
-    /// Loads every good set. A bad one (owner, mode, a bad line, no room for it) is left out and logged as an error: a broken
+    /// Loads every valid set. An invalid one (owner, mode, a bad line, no room for it) is skipped and logged as an error: a broken
     /// file must not leave the machine without a filter.
     /// </summary>
     public SetReload Start()
@@ -29,9 +29,9 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
-    /// <summary>Brings the files as they are now into force; if anything is bad, nothing changes.</summary>
-    /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
-    /// <param name="stance">What becomes of a change that may lock somebody out or loses most of a set.</param>
+    /// <summary>Applies the current files; if anything is invalid, nothing changes.</summary>
+    /// <param name="actor">For the log: the name of a client or a signal.</param>
+    /// <param name="stance">What happens to a change that may lock an operator out or loses most of a set.</param>
     /// <param name="requester">Addresses that the requester needs, besides those that the guard knows.</param>
     public SetReload Reload(string actor, LockoutStance stance = LockoutStance.Default, IReadOnlyList<ProtectedAddress>? requester = null)
     {
@@ -52,8 +52,8 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
-    /// <summary>What speaks against a change of one file of ignore, once it is in force. What speaks against the files as they are does not count.</summary>
-    /// <param name="entries">What the file is to hold; null when it is to go.</param>
+    /// <summary>Objections to a change of one file of ignore, without those that the current files have already.</summary>
+    /// <param name="entries">The new content of the file; null to delete it.</param>
     /// <exception cref="IOException">A folder cannot be read.</exception>
     public List<LockoutObjection> ObjectionsToIgnore(string name, IEnumerable<Cidr>? entries)
     {
@@ -78,7 +78,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
-    /// <summary>What the files of ignore say now, as far as they are good; sorted.</summary>
+    /// <summary>The entries of the valid files of ignore, sorted.</summary>
     /// <exception cref="IOException">A folder cannot be read.</exception>
     public SetImage ReadIgnore()
     {
@@ -91,7 +91,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
-    /// <summary>What keeps the filter from holding what the files say, a line each; empty when all is well.</summary>
+    /// <summary>Differences between the files and the filter, one line each; empty when there are none.</summary>
     public IReadOnlyList<string> Faults()
     {
         if (Last is not { } last)
@@ -101,7 +101,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
 
         if (!last.IsOk)
         {
-            return [$"{(last.IsStart ? "sets were not loaded" : "the last reload of sets failed, nothing has changed")}: {last.PublicMessage} (mend that, then: couicctl sets reload)"];
+            return [$"{(last.IsStart ? "sets were not loaded" : "the last reload of sets failed, nothing has changed")}: {last.PublicMessage} (fix that, then: couicctl sets reload)"];
         }
 
         try
@@ -109,7 +109,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
             return
             [
                 .. last.Faults.GroupBy(fault => fault.File).Select(
-                    file => $"set file \"{file.Key}\" is left out: {file.First().WithoutText()}{(file.Count() == 1 ? string.Empty : $" (and {file.Count() - 1} further faults)")} (mend that, then: couicctl sets reload)"),
+                    file => $"set file \"{file.Key}\" is skipped: {file.First().WithoutText()}{(file.Count() == 1 ? string.Empty : $" (and {file.Count() - 1} further faults)")} (fix that, then: couicctl sets reload)"),
                 .. Volatile.Read(ref _loaded).Compare(directory).Select(
                     file => $"set file \"{file.Path}\" {file.Change} since sets were loaded (couicctl sets reload)"),
             ];
@@ -120,7 +120,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
-    /// <summary>Reading many entries takes a multiple of the memory that is kept, and the next collection may be hours away.</summary>
+    /// <summary>Reading many entries takes a multiple of the memory that stays in use, and the next collection may be hours away.</summary>
     private static void GiveMemoryBack(SetReload reload)
     {
         if (reload.Drop.Total + reload.Ignore.Total > ManyEntries)
@@ -200,7 +200,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     {
         foreach (IGrouping<string, SetFault> file in images.Faults.GroupBy(fault => fault.File))
         {
-            LogLeftOut(log, file.Key, Summarise([.. file]));
+            LogSkipped(log, file.Key, Summarise([.. file]));
         }
 
         if (swap.Status == SetReplacementStatus.Done)
@@ -247,8 +247,8 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         Message = "sets loaded: {sets} files, {drop} entries of drop, {ignore} of ignore")]
     private static partial void LogLoaded(ILogger log, int sets, int drop, int ignore);
 
-    [LoggerMessage(EventName = "set_skipped", Level = LogLevel.Error, Message = "set file {file} is left out: {cause}")]
-    private static partial void LogLeftOut(ILogger log, string file, string cause);
+    [LoggerMessage(EventName = "set_skipped", Level = LogLevel.Error, Message = "set file {file} is skipped: {cause}")]
+    private static partial void LogSkipped(ILogger log, string file, string cause);
 
     [LoggerMessage(EventName = "sets_load_failed", Level = LogLevel.Error, Message = "sets cannot be loaded: {cause}")]
     private static partial void LogStartFailed(ILogger log, string cause);
@@ -261,7 +261,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     [LoggerMessage(EventName = "sets_reload_failed", Level = LogLevel.Error, Message = "reload of sets by {actor} failed, nothing changed: {cause}")]
     private static partial void LogReloadFailed(ILogger log, string actor, string cause);
 
-    [LoggerMessage(EventName = "set_entry_left_out", Level = LogLevel.Error, Message = "entry left out: {entry}")]
+    [LoggerMessage(EventName = "set_entry_left_out", Level = LogLevel.Error, Message = "entry skipped: {entry}")]
     private static partial void LogEntryLeftOut(ILogger log, string entry);
 
     [LoggerMessage(EventName = "sets_warning", Level = LogLevel.Warning, Message = "sets: {warning}")]
@@ -270,4 +270,52 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     [LoggerMessage(EventName = "set_matches_no_ipv4", Level = LogLevel.Warning,
         Message = "set file {file} has {count} IPv4-mapped IPv6 blocks: they match no IPv4 packet")]
     private static partial void LogMapped(ILogger log, string file, int count);
+}
+
+public enum SetReloadStatus : byte
+{
+    /// <summary>The filter matches the files.</summary>
+    Ok,
+
+    /// <summary>A file is invalid; nothing changed.</summary>
+    BadFile,
+
+    /// <summary>The sets do not fit into the tables, or their files into the limits; nothing changed.</summary>
+    NoRoom,
+
+    /// <summary>The guard refuses the change; nothing changed.</summary>
+    Refused,
+
+    /// <summary>Reading failed, or the data plane refused; nothing changed.</summary>
+    Failed,
+}
+
+/// <summary>How a reload of all sets ended.</summary>
+/// <param name="Time">UTC.</param>
+/// <param name="Sets">The number of set files of both policies.</param>
+/// <param name="Message">Empty on success, else one line that names file, line and text.</param>
+/// <param name="Faults">Faults of the files, at most <see cref="SetFile.MaxFaults"/>; at startup those of the skipped sets.</param>
+public sealed record SetReload(
+    SetReloadStatus Status,
+    DateTimeOffset Time,
+    int Sets,
+    SetReplacementCounts Ignore,
+    SetReplacementCounts Drop,
+    string Message,
+    IReadOnlyList<SetFault> Faults)
+{
+    /// <summary>What was done but may be a mistake; bounded.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Whether it was the startup, which skips invalid files, rather than a reload.</summary>
+    public bool IsStart { get; init; }
+
+    /// <summary><see cref="Message"/> without the text of any file, for clients that may not read them.</summary>
+    public string PublicMessage => Message.Length == 0 || Faults.Count == 0 ? Message
+        : Faults.Count == 1 ? Faults[0].WithoutText()
+        : $"{Faults[0].WithoutText()} (and {Faults.Count - 1} further faults)";
+
+    public bool IsOk => Status == SetReloadStatus.Ok;
+
+    public SetReplacementCounts Of(Policy policy) => policy == Policy.Ignore ? Ignore : Drop;
 }

@@ -3,16 +3,16 @@ using Couic.Store;
 
 namespace Couic.Sets;
 
-/// <summary>The set files as they were when they were loaded, to tell which differ now. A file is read again only when its state differs.</summary>
+/// <summary>The state of the set files when they were loaded, to find those that differ now. A file is read again only when its state differs.</summary>
 internal sealed class SetMarks
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Mark> _marks = new(StringComparer.Ordinal);
 
-    /// <param name="state">Of before the content was read, so that a change in between shows.</param>
+    /// <param name="state">From before the content was read, so that a change in between is found.</param>
     public void Add(string path, in FileState state, ReadOnlySpan<byte> content) => _marks[path] = new Mark(state, ContentHash.Of(content));
 
-    /// <summary>Paths and what has become of them: <c>has changed</c>, <c>is new</c>, <c>is gone</c>.</summary>
+    /// <summary>Paths and what happened to them: <c>has changed</c>, <c>is new</c>, <c>is gone</c>.</summary>
     /// <exception cref="IOException">A folder cannot be read.</exception>
     public List<(string Path, string Change)> Compare(SetDirectory directory)
     {

@@ -4,22 +4,22 @@ using Couic.Store;
 namespace Couic.Sets;
 
 /// <summary>
-/// What is doubtful about the sets as they are to be: who would be locked out, and which set loses most of its entries. At a start
-/// what the mode refuses is taken out of the image; at a reload it refuses the whole.
+/// Finds what is doubtful about the new sets: operators that would be locked out, and sets that lose most of their entries. At startup
+/// refused entries are removed from the image; a reload is refused as a whole.
 /// </summary>
 internal sealed class SetQuestions
 {
-    /// <summary>Texts that are kept; a list of bogons objects once for each address that it covers.</summary>
+    /// <summary>Texts per list; a list of bogons causes one objection per address that it covers.</summary>
     private const int MaxTexts = 100;
 
-    /// <summary>A set that keeps less than a tenth of its entries has lost most of them, if it had so many.</summary>
+    /// <summary>Sets below this size are not checked for the loss of most entries.</summary>
     private const int FewEntries = 10;
 
     private readonly List<string> _warnings = [];
     private readonly List<string> _leftOut = [];
     private readonly List<string> _refusals = [];
 
-    /// <summary>Asks the guard, and takes entries out of <paramref name="drop"/> at a start.</summary>
+    /// <summary>Queries the guard, and removes entries from <paramref name="drop"/> at startup.</summary>
     public SetQuestions(RuleStore store, SetImage ignore, SetImage drop, bool isStart, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
         LockoutGuard guard = store.Guard;
@@ -57,7 +57,7 @@ internal sealed class SetQuestions
 
     public IReadOnlyList<string> Warnings => Bounded(_warnings);
 
-    /// <summary>Entries that a start leaves out, with the reason.</summary>
+    /// <summary>Entries that startup skips, with the reason.</summary>
     public IReadOnlyList<string> LeftOut => Bounded(_leftOut);
 
     /// <summary>Why the reload is refused; null when it is not.</summary>
@@ -77,7 +77,7 @@ internal sealed class SetQuestions
         Dictionary<string, int> lines = image.Sets.ToDictionary(set => set.Tag, set => set.Lines, StringComparer.Ordinal);
         foreach (TagUse use in store.Tags(image.Policy))
         {
-            // A set whose file is gone was deleted, which is as plain as can be.
+            // A set without a file was deleted on purpose.
             if (use.Entries > 0 && lines.TryGetValue(use.Tag, out int left) && IsLoss(use.Entries, left))
             {
                 string text = string.Create(

@@ -96,7 +96,7 @@ public sealed class HealthTests : IDisposable
         AssertFault(daemon, "set", "the last reload of sets failed, nothing has changed: ");
         daemon.End();
         using Daemon next = Daemon.Start(_lab);
-        AssertFault(next, "set", $"set file \"{file}\" is left out: ");
+        AssertFault(next, "set", $"set file \"{file}\" is skipped: ");
         File.Delete(file);
         Assert.Equal(0, next.Ctl("reload").ExitCode);
         AssertWell(next);

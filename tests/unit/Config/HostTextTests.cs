@@ -41,7 +41,7 @@ public class HostTextTests
 
     [Theory]
     [MemberData(nameof(NeitherNamesNorAddresses))]
-    public void WhatIsNeitherANameNorAnAddressIsRefused(string text) => Assert.Null(HostText.Read(text));
+    public void Host_NeitherANameNorAnAddress_IsRefused(string text) => Assert.Null(HostText.Read(text));
 
     [Theory]
     [InlineData("https://10.0.0.1/hook")]

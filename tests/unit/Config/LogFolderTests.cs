@@ -23,11 +23,11 @@ public sealed class LogFolderTests : IDisposable
     }
 
     [Fact]
-    public void WhatCannotBeMadeSaysWhatToDo()
+    public void AFolderThatCannotBeCreated_SaysWhatToDo()
     {
         string path = _folder["no/log"];
         Assert.Equal(
-            $"make log folder \"{path}\": no such file or directory (make it for the daemon's user, or set [logging] dir = \"-\")",
+            $"create log folder \"{path}\": no such file or directory (create it for the daemon's user, or set [logging] dir = \"-\")",
             Assert.Throws<IOException>(() => LogFolder.Prepare(path, FileOwner.Current)).Message);
         path = _folder.Write("file", "x");
         Assert.Equal($"use log folder \"{path}\": it is not a folder", Assert.Throws<IOException>(() => LogFolder.Prepare(path, FileOwner.Current)).Message);

@@ -16,8 +16,8 @@ public sealed class SecretFileTests : IDisposable
     [InlineData("640", 0u, null)]
     [InlineData("640", 65534u, "nobody")]
     [InlineData("600", 65534u, null)]
-    [InlineData("644", 0u, "everybody")]
-    [InlineData("604", 0u, "everybody")]
+    [InlineData("644", 0u, "every user")]
+    [InlineData("604", 0u, "every user")]
     public void Warning_FileWithTokens_NamesWhoElseMayReadIt(string mode, uint group, string? named)
     {
         string path = _folder.Write("couic.toml", "", mode);

@@ -25,7 +25,7 @@ public sealed class SettingsReaderTests
         """;
 
     [Fact]
-    public void WhatIsNotSaidHasItsDefault()
+    public void AnAbsentKey_HasItsDefault()
     {
         Settings settings = ReadGood(Minimal);
         Assert.Equal(["eth0"], settings.Ifaces);
@@ -244,7 +244,7 @@ public sealed class SettingsReaderTests
     }
 
     [Fact]
-    public void WhatThisMachineLacksIsNamedWithItsLine()
+    public void WhereThisMachineLacksSomething_TheFaultHasItsLine()
     {
         string text = Minimal.Replace("\"couic\"", "\"no-such-one\"", StringComparison.Ordinal)
             .Replace("/var/lib/couic", "/no/such/folder", StringComparison.Ordinal);

@@ -14,7 +14,7 @@ public sealed class WorkingFolderTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void WhatIsMissingIsMadeAndASecondLookIsContent()
+    public void MissingFolders_AreCreated_AndASecondCheckPasses()
     {
         WorkingFolder.Prepare(_folder.Path, FileOwner.Current);
         foreach (string name in new[] { "rbac", "rbac/clients", "sets", "sets/ignore", "sets/drop" })

@@ -183,7 +183,7 @@ public sealed class SetDirectoryTests : IDisposable
         Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, "d", new byte[50]).Outcome);
         SetResult result = sets.Create(Policy.Drop, "e", new byte[51]);
         Assert.Equal(
-            (SetOutcome.NoRoom, "the set files of drop would have 401 bytes together, at most 400 (4 times [limits] max_set_file_bytes)"),
+            (SetOutcome.NoRoom, "the set files of drop would have 401 bytes in total, at most 400 (4 times [limits] max_set_file_bytes)"),
             (result.Outcome, result.Message));
         Assert.Equal(SetOutcome.Ok, sets.Create(Policy.Drop, "e", new byte[50]).Outcome);
         Assert.Equal(SetOutcome.NoRoom, sets.Replace(Policy.Drop, "d", new byte[51]).Outcome);

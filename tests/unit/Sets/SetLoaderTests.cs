@@ -73,7 +73,7 @@ public sealed class SetLoaderTests : IDisposable
     {
         string bad = _folder.Write("drop/bad.couic", "x\n");
         Assert.True(_loader.Start().IsStart);
-        Assert.StartsWith($"set file \"{bad}\" is left out: {bad}:1: ", Assert.Single(_loader.Faults()), StringComparison.Ordinal);
+        Assert.StartsWith($"set file \"{bad}\" is skipped: {bad}:1: ", Assert.Single(_loader.Faults()), StringComparison.Ordinal);
         Assert.False(_loader.Reload("test").IsOk);
         Assert.StartsWith("the last reload of sets failed, nothing has changed: ", Assert.Single(_loader.Faults()), StringComparison.Ordinal);
         _folder.Write("drop/bad.couic", "10.0.0.1/32\n");
@@ -102,7 +102,7 @@ public sealed class SetLoaderTests : IDisposable
         Assert.Equal(["10.0.0.1/32"], _rig.Store.SortedNetworks(Policy.Drop).Select(c => c.ToString()));
         Assert.Equal(4, _log.Lines.Count);
         Assert.Equal(
-            $"Error: set file {_folder["drop/line.couic"]} is left out: {_folder["drop/line.couic"]}:2: \"x\": not an IPv4 or IPv6 address; "
+            $"Error: set file {_folder["drop/line.couic"]} is skipped: {_folder["drop/line.couic"]}:2: \"x\": not an IPv4 or IPv6 address; "
             + "expected ADDRESS/LENGTH such as 192.0.2.0/24 (and 1 further faults)",
             _log.Lines[0]);
     }
@@ -117,7 +117,7 @@ public sealed class SetLoaderTests : IDisposable
         Assert.Equal((SetReloadStatus.Ok, 5), (start.Status, start.Drop.Total));
         Assert.False(_rig.Has("10.0.1.1/32"));
         Assert.True(_rig.Has("10.0.2.2/32"));
-        Assert.StartsWith($"Error: set file {_folder["drop/b.couic"]} is left out: ", _log.Lines[0], StringComparison.Ordinal);
+        Assert.StartsWith($"Error: set file {_folder["drop/b.couic"]} is skipped: ", _log.Lines[0], StringComparison.Ordinal);
     }
 
     /// <summary>Whatever lies in the folder, and whoever put it there: the start reads so many files and bytes, keeps a table full, and no more.</summary>
@@ -152,7 +152,7 @@ public sealed class SetLoaderTests : IDisposable
         Assert.StartsWith("not an IPv4 or IPv6 address", faults["holes.couic"], StringComparison.Ordinal);
         Assert.Equal("does not fit with the sets before it: at most 2000 networks of IPv6 ([limits] max_drop_entries)", faults["m001.couic"]);
         Assert.Equal("does not fit with the files before it: 262144 bytes of drop are read (4 times [limits] max_set_file_bytes)", faults["m020.couic"]);
-        Assert.StartsWith("177 set files are left out: at most 30 are read", faults["drop"], StringComparison.Ordinal);
+        Assert.StartsWith("177 set files are skipped: at most 30 are read", faults["drop"], StringComparison.Ordinal);
         Assert.Equal(SetReloadStatus.NoRoom, loader.Reload("tester").Status);
     }
 

@@ -66,7 +66,7 @@ public sealed class SetQuestionsTests : IDisposable
     }
 
     [Fact]
-    public void WhatProtects_MayComeInTheSameReload_AndMayBeOfNoSet()
+    public void AProtectingEntry_MayComeInTheSameReload_AndMayBelongToNoSet()
     {
         Guard.Mode = LockoutMode.Refuse;
         _folder.Write("drop/bogons.couic", "10.0.0.0/8\n2001:db8::/32\n");
@@ -96,7 +96,7 @@ public sealed class SetQuestionsTests : IDisposable
 
     /// <summary>Who was forced once must not have to be forced every hour.</summary>
     [Fact]
-    public void WhatIsInForceAlready_IsNoReasonToRefuse()
+    public void AnEntryInForceAlready_IsNotRefused()
     {
         _folder.Write("drop/bogons.couic", "10.0.0.0/8\n");
         Assert.True(_loader.Reload("test", LockoutStance.Force).IsOk);
@@ -127,7 +127,7 @@ public sealed class SetQuestionsTests : IDisposable
         Assert.True(_loader.Start().IsOk);
         Assert.Equal(loaded + 1, _rig.Store.Count(Policy.Drop));
         Assert.Equal(leftOut, Guard.Withheld.Texts.Count);
-        Assert.Equal(leftOut, _log.Lines.Count(line => line.StartsWith("Error: entry left out: ", StringComparison.Ordinal)));
+        Assert.Equal(leftOut, _log.Lines.Count(line => line.StartsWith("Error: entry skipped: ", StringComparison.Ordinal)));
         Assert.Equal(mode == LockoutMode.Refuse ? 0 : mode == LockoutMode.Off ? 0 : 1, Guard.FindLockouts().Count);
     }
 
