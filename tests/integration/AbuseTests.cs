@@ -55,13 +55,13 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         { "RFC 9110 §7.8: no upgrade to HTTP/2", "GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "404" },
         { "RFC 9112 §6.3: a length under another name is none", $"POST /a HTTP/1.1\r\nContent_Length: {Next.Length}\r\n\r\nGET /b HTTP/1.1\r\n\r\n", "404 404" },
         { "RFC 9112 §6.1: a coding beside an unknown one", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-encoding: x\r\n\r\n0\r\n\r\n" + Next, "400" },
-        { "RFC 9112 §6.1: coding behind a tab", "POST /a HTTP/1.1\r\nTransfer-Encoding:\tchunked\r\nConnection: close\r\n\r\n0\r\n\r\n" + Next, "404" },
+        { "RFC 9112 §6.1: coding after a tab", "POST /a HTTP/1.1\r\nTransfer-Encoding:\tchunked\r\nConnection: close\r\n\r\n0\r\n\r\n" + Next, "404" },
         { "RFC 9112 §6.1: coding in quotes", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" + Next, "501" },
         { "RFC 9112 §6.1: coding with a parameter", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n" + Next, "501" },
         { "RFC 9110 §8.6: empty length", "POST /v1/drop HTTP/1.1\r\nContent-Length:\r\n\r\n" + Next, "400" },
         { "RFC 9110 §8.6: two numbers in a length", "POST /v1/drop HTTP/1.1\r\nContent-Length: 0 0\r\n\r\n" + Next, "400" },
         { "RFC 9110 §8.6: fraction of a length", "POST /v1/drop HTTP/1.1\r\nContent-Length: 0.0\r\n\r\n" + Next, "400" },
-        { "RFC 9110 §10.1.1: a refused expectation's body is no request", $"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {Next.Length}\r\n\r\n" + Next, "404" },
+        { "RFC 9110 §10.1.1: a refused expectation's body is not a request", $"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {Next.Length}\r\n\r\n" + Next, "404" },
         { "RFC 9112 §6.1: both lengths", "POST /v1/drop HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + Next, "400" },
         { "RFC 9112 §6.1: both lengths, the other way round", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + Next, "400" },
         { "RFC 9112 §6.1: coding hidden by a control character", "POST /v1/drop HTTP/1.1\r\nTransfer-Encoding: \vchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + Next, "400" },
@@ -79,13 +79,13 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         { "RFC 9112 §7.1: chunk size that overflows", Chunked("ffffffffffffffff1\r\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: negative chunk size", Chunked("-1\r\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: chunk size with a prefix", Chunked("0x1\r\nx\r\n0\r\n\r\n") + Next, "400" },
-        { "RFC 9112 §7.1: chunk size behind a space", Chunked(" 1\r\nx\r\n0\r\n\r\n") + Next, "400" },
-        { "RFC 9112 §7.1: bare LF behind a chunk size", Chunked("1\nx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: chunk size after a space", Chunked(" 1\r\nx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: bare LF after a chunk size", Chunked("1\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: chunk longer than its size", Chunked("1\r\nxy\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: chunk size with an underscore", Chunked("1_0\r\nx\r\n0\r\n\r\n") + Next, "400" },
-        { "RFC 9112 §7.1: bare CR behind a chunk size", Chunked("1\rx\r\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: bare CR after a chunk size", Chunked("1\rx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: chunk ended by another two bytes", Chunked("1\r\nxZZ0\r\n\r\n") + Next, "400" },
-        { "RFC 9112 §7.1: bare LF behind a chunk", Chunked("1\r\nx\n0\r\n\r\n") + Next, "400" },
+        { "RFC 9112 §7.1: bare LF after a chunk", Chunked("1\r\nx\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: empty line for a chunk size", Chunked("\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1: chunk that breaks off", Chunked("ff\r\n{"), "400" },
         { "RFC 9112 §7.1: last chunk without its end", Chunked("2\r\n{}\r\n0\r\n"), "400" },
@@ -98,13 +98,13 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
         { "RFC 9112 §7.1.1: bare LF in an extension", Chunked("1;a=\"\nb\"\r\nx\r\n0\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1.2: malformed trailer", Chunked("0\r\nA : b\r\n\r\n") + Next, "400" },
         { "RFC 9112 §7.1.2: trailers cannot authorize", Unauthorized("2\r\n{}\r\n0\r\nAuthorization: Bearer TOKEN\r\n\r\n"), "401" },
-        { "RFC 9112 §9.3: half-close behind the request", "GET /v1/drop HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\n\r\n", "200" },
+        { "RFC 9112 §9.3: half-close after the request", "GET /v1/drop HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\n\r\n", "200" },
         { "RFC 9112 §9.3.2: two requests in one piece", "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", "404 404" },
         { "RFC 9112 §9.3: a connection that only half-closes", "", "" },
         { "RFC 9112 §9.3: empty line between two requests", "GET /a HTTP/1.1\r\n\r\n\r\nGET /b HTTP/1.1\r\n\r\n", "404 404" },
         { "RFC 9112 §9.3: HTTP/1.0 ends with its answer", "GET /a HTTP/1.0\r\n\r\n" + Next, "404" },
-        { "RFC 9112 §9.6: nothing behind close", "GET /a HTTP/1.1\r\nConnection: close\r\n\r\n" + Next, "404" },
-        { "RFC 9110 §9.3.1: body behind GET", $"GET /a HTTP/1.1\r\nContent-Length: {Next.Length}\r\n\r\n" + Next, "404" },
+        { "RFC 9112 §9.6: nothing after close", "GET /a HTTP/1.1\r\nConnection: close\r\n\r\n" + Next, "404" },
+        { "RFC 9110 §9.3.1: body after GET", $"GET /a HTTP/1.1\r\nContent-Length: {Next.Length}\r\n\r\n" + Next, "404" },
         { "RFC 9112 §6.3: body that breaks off", "POST /v1/drop HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{", "400" },
         { "RFC 9112 §8: head that breaks off", "GET /v1/drop HTTP/1.1\r\nHost: a\r\n", "" },
         { "RFC 9110 §4.1: too long a line", "GET /" + new string('a', 9000) + " HTTP/1.1\r\n\r\n", "414" },
@@ -121,7 +121,7 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
     }
 
     /// <summary>
-    /// Pieces of the cases behind one another. FUZZ_SECONDS, if set, is how long, from a seed that a failure names.
+    /// Concatenated pieces of the cases. FUZZ_SECONDS, if set, is the duration; a failure names the seed.
     /// </summary>
     [Fact]
     public void WhateverIsPutTogetherFromThemHasOrderlyAnswers()
@@ -160,7 +160,7 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
     }
 
     [Fact]
-    public async Task AByteASecondKeepsNobodyElseFromBeingAnsweredAndEndsInATimeout()
+    public async Task AByteASecond_DelaysNoOtherClient_AndTimesOut()
     {
         // RFC 9110 §15.5.9. Both time limits are 10 s by default: a head has to be whole by then, a body has to come at some rate.
         using Socket head = Connect(), body = Connect();
@@ -283,7 +283,7 @@ public sealed class AbuseTests(SharedDaemon shared) : IClassFixture<SharedDaemon
             Assert.StartsWith("HTTP/1.1 ", head, StringComparison.Ordinal);
             int status = int.Parse(head.AsSpan(9, 3), CultureInfo.InvariantCulture);
             at = end;
-            if (status != 100) // behind which the answer itself comes
+            if (status != 100) // followed by the answer itself
             {
                 statuses.Add(status);
             }

@@ -29,7 +29,7 @@ public sealed class ApiSocketTests : IDisposable
         Assert.Equal("no connection", Connect(daemon, Stranger, Stranger));
     }
 
-    /// <summary>The status of an answer to a user who has no capability and no further group.</summary>
+    /// <summary>The status of the response to a user without capabilities and supplementary groups.</summary>
     private string Connect(Daemon daemon, uint user, uint group)
     {
         ProcessStartInfo start = new("setpriv", [

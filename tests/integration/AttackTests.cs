@@ -52,7 +52,7 @@ public sealed class AttackTests : IDisposable
     }
 
     [Fact]
-    public void WhoHasAllConnectionsLosesOneToWhoHasNoneAndWhoHasOneKeepsIt()
+    public void MaxConnections_EvictsFromTheLargestClient_NotFromASmallOne()
     {
         using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { Tables = "[limits]\nmax_connections = 100" });
         daemon.Api.Add("drop", "10.0.0.1/32");
@@ -68,7 +68,7 @@ public sealed class AttackTests : IDisposable
         }, TestContext.Current.CancellationToken);
         try
         {
-            // Others, in processes of their own: one that keeps its connection, and one that comes again and again.
+            // Two other processes: one keeps its connection, one connects for each request.
             const string Client = """
                 import http.client, socket, sys, time
                 path, token, kept = sys.argv[1], sys.argv[2], sys.argv[3] == "kept"

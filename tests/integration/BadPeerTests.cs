@@ -18,7 +18,7 @@ public sealed class BadPeerTests
     ];
 
     [Fact]
-    public void EachWaitsAloneAndIsNamedOnce()
+    public void EachBadPeer_DelaysNoOther_AndIsLoggedOnce()
     {
         const int Rules = 500;
         using Lab lab = new();

@@ -8,7 +8,7 @@ namespace Couic.IntegrationTests;
 public sealed class DemoTests
 {
     [Fact]
-    public void ItShowsEveryVerdictAndLeavesNothingBehind()
+    public void ItShowsEveryVerdict_AndLeavesNothing()
     {
         string[] before = Traces();
         Shell.Result result = Product.Run(null, "demo");
@@ -20,7 +20,7 @@ public sealed class DemoTests
     }
 
     [Fact]
-    public void KilledInTheMiddleItLeavesNothingBehindEither()
+    public void KilledInTheMiddle_ItLeavesNothing()
     {
         string[] before = Traces();
         using Process demo = Shell.Start(null, new ProcessStartInfo(Product.Binary, ["demo"]) { RedirectStandardOutput = true });

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Couic.IntegrationTests;
 
-/// <summary>Somebody with privileges changes the kernel's tables behind the daemon's back.</summary>
+/// <summary>Another privileged program changes the kernel's tables.</summary>
 public sealed class DriftTests : IDisposable
 {
     private readonly Lab _lab = new();

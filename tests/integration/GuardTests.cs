@@ -18,7 +18,7 @@ public sealed class GuardTests : IDisposable
     [Theory]
     [InlineData(Lab.OutsideV4, "gateway")]
     [InlineData(Peer, "peer")]
-    public void OverTheApiItIsDoneWithAWarningUnlessItIsToBeRefused(string address, string role)
+    public void OverTheApi_ADropOfAProtectedAddress_Warns_OrIsRefusedOnRequest(string address, string role)
     {
         using Daemon daemon = Start("");
         Answer refused = daemon.Api.Post("/v1/drop?guard=refuse", ApiClient.EntryBody($"{address}/32")).Expect(422);
@@ -30,7 +30,7 @@ public sealed class GuardTests : IDisposable
     }
 
     [Fact]
-    public void ConfiguredToRefuseItIsForceThatDoesIt()
+    public void InModeRefuse_OnlyForceDropsAProtectedAddress()
     {
         using Daemon daemon = Start("refuse");
         _ = daemon.Api.Post("/v1/drop", ApiClient.EntryBody("10.77.0.0/24")).Expect(422);
@@ -40,7 +40,7 @@ public sealed class GuardTests : IDisposable
     }
 
     [Fact]
-    public void TurnedOffItSaysNothing()
+    public void InModeOff_NothingIsSaid()
     {
         using Daemon daemon = Start("off");
         Answer done = daemon.Api.Post("/v1/drop?guard=refuse", ApiClient.EntryBody($"{Lab.OutsideV4}/32")).Expect(201);
@@ -48,7 +48,7 @@ public sealed class GuardTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsIgnoredAnywayRaisesNoAlarm()
+    public void AnIgnoredAddress_RaisesNoWarning()
     {
         using Daemon daemon = Start("refuse");
         daemon.Api.Add("ignore", $"{Lab.OutsideV4}/32");
@@ -183,7 +183,7 @@ public sealed class GuardTests : IDisposable
     }
 
     [Fact]
-    public void AnAttackerWhoIsOnlyConnectedIsBannedLikeAnyOther()
+    public void AConnectedAttacker_IsNotProtected()
     {
         _lab.Ip("route", "del", "default");
         using Daemon daemon = Start("refuse");

@@ -49,7 +49,7 @@ public sealed class HarnessTests
     }
 
     [Fact]
-    public void ASpaceLeavesNoNameBehind()
+    public void ANamespace_HasNoName()
     {
         using NetSpace space = new();
         Assert.DoesNotContain("couic", Shell.Run("ip", "netns", "list").Out, StringComparison.Ordinal);

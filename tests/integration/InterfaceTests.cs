@@ -77,7 +77,7 @@ public sealed class InterfaceTests : IDisposable
             _lab.Ip("link", "delete", "late0");
         }
 
-        // Promised are 50 ms; without notices the looks, one a second, would make a median of some 500.
+        // 50 ms are promised; without notices, one poll per second would give a median of about 500 ms.
         Assert.InRange(waits.Order().ElementAt(3), 0, 250);
     }
 
@@ -197,7 +197,7 @@ public sealed class InterfaceTests : IDisposable
         _ = Libc.kill(attacher, 19); // SIGSTOP
         try
         {
-            Thread.Sleep(1500); // it is asked meanwhile
+            Thread.Sleep(1500); // it is asked during that time
             daemon.Api.Add("drop", Listed + "/32");
             Assert.False(_lab.Probe.Passes(Listed));
             long start = Stopwatch.GetTimestamp();

@@ -107,7 +107,7 @@ public sealed class LifecycleTests
     [Theory]
     [InlineData("api")]
     [InlineData("expiry")]
-    public void ALoopThatIsStuckEndsTheSignsOfLifeUntilItGoesOn(string thread)
+    public void AStuckLoop_EndsTheWatchdogNotifications_UntilItContinues(string thread)
     {
         using Lab lab = new();
         string path = lab.Scratch["notify"];

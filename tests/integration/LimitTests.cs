@@ -11,7 +11,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData("drop", 262_144)]
     [InlineData("ignore", 65_536)]
-    public void TheEntryBehindTheLastOneIsRefusedAndNothingIsLost(string policy, int limit)
+    public void AFullTable_RefusesTheNextEntry_AndLosesNone(string policy, int limit)
     {
         using Lab lab = new();
         using Daemon daemon = Daemon.Start(lab);

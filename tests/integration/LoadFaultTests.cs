@@ -131,7 +131,7 @@ public sealed class LoadFaultTests : IDisposable
             Eventually.Holds(() => _acknowledged.Count > Enough, "writes are under way");
             fault(daemon);
             int before = _acknowledged.Count;
-            Eventually.Holds(() => _acknowledged.Count > before + 50, "writes go on");
+            Eventually.Holds(() => _acknowledged.Count > before + 50, "writes continue");
             writers.Dispose();
             Assert.Equal(0, writers.Failed);
         }

@@ -221,7 +221,7 @@ public sealed class OracleTests
 
     private sealed record Network(byte[] Address, int Length)
     {
-        /// <summary>Lengths and addresses that overlap often; link-local and mapped ones have rules of their own elsewhere.</summary>
+        /// <summary>Lengths and addresses that overlap often; link-local and mapped ones have their own tests elsewhere.</summary>
         public static Network Random(Random random)
         {
             bool v4 = random.Next(2) == 0;

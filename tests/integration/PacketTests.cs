@@ -45,7 +45,7 @@ public sealed class PacketTests
     [Theory]
     [InlineData("generic")]
     [InlineData("native")]
-    public void EverySourceGetsItsVerdictBehindUpToEightTags(string mode)
+    public void EverySource_GetsItsVerdict_InUpToEightTags(string mode)
     {
         using Lab lab = new();
         using Daemon daemon = Daemon.Start(lab, new DaemonOptions { Mode = mode });
@@ -147,7 +147,7 @@ public sealed class PacketTests
         EndPoint from = new IPEndPoint(IPAddress.Any, 0);
         for (int count = 0; count <= 11; count++)
         {
-            // The listed one first: what arrives is the other, as long as the filter looks behind that many tags.
+            // The listed one first: what arrives is the other, as long as the filter reads that many tags.
             lab.Probe.Send([.. new[] { "10.77.0.9", "10.77.0.8" }.Select(source => Frame.PriorityTagged(Frame.IPv4, Frame.PacketV4(source, Frame.UdpHeader()), count))]);
             if (count <= 8)
             {
@@ -300,8 +300,8 @@ public sealed class PacketTests
         byte[] udp = Frame.UdpHeader();
         yield return ("ARP", true, Frame.Ethernet(Frame.Arp, new byte[28]));
         yield return ("not IP", true, Frame.Ethernet(Frame.LocalExperiment, new byte[46]));
-        yield return ("nothing behind the EtherType", true, Frame.Ethernet(Frame.IPv4, []));
-        yield return ("two bytes behind the tag, without which the kernel takes no tag", true, Frame.Ethernet(Frame.IPv4, [0x45, 0], Frame.Vlan));
+        yield return ("nothing after the EtherType", true, Frame.Ethernet(Frame.IPv4, []));
+        yield return ("two bytes after the tag, without which the kernel takes no tag", true, Frame.Ethernet(Frame.IPv4, [0x45, 0], Frame.Vlan));
         yield return ("nine tags, not listed", false, Frame.UdpFrom("192.0.2.1", [.. Enumerable.Repeat(Frame.Vlan, 9)]));
         yield return ("ARP in nine tags", false, Frame.Ethernet(Frame.Arp, new byte[28], [.. Enumerable.Repeat(Frame.ServiceVlan, 9)]));
         yield return ("PPPoE discovery", true, Frame.Ethernet(Frame.PppoeDiscovery, Frame.Pppoe(Frame.PppV4, Frame.PacketV4("198.51.100.7", udp))));

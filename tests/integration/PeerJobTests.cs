@@ -99,7 +99,7 @@ public sealed class PeerJobTests(SharedDaemon shared) : IClassFixture<SharedDaem
         daemon.Api.Remove("drop", "192.0.2.8/32");
         Assert.Equal(before, daemon.Api.Get("/v1/drop").Expect(200).Body);
 
-        // Version 1; kind 2 asks for sums of branches, 3 for the records of leaves; without the key that peers are told.
+        // Version 1; kind 2 asks for sums of branches, 3 for the records of leaves; without the key that peers receive.
         string key = new('\0', 8);
         Assert.Equal(401, leaked.Post("/v1/drop/peer/sync", $"\u0001\u0002{key}\0\0", "application/octet-stream").Status);
         Assert.Equal(401, leaked.Post("/v1/drop/peer/sync", $"\u0001\u0003{key}\0\0\0\0", "application/octet-stream").Status);

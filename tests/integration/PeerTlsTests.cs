@@ -82,7 +82,7 @@ public sealed class PeerTlsTests : IDisposable
     private static string LastError(Daemon daemon)
     {
         string? error = null;
-        Eventually.Holds(() => (error = Peers(daemon).SingleOrDefault()?.LastError) is not null, "a failure is told");
+        Eventually.Holds(() => (error = Peers(daemon).SingleOrDefault()?.LastError) is not null, "a failure is reported");
         return error!;
     }
 

@@ -28,7 +28,7 @@ public sealed class PeeringVolumeTests(ITestOutputHelper output)
         Import(cluster[1]!, Rules, 10, "new");
         AwaitRules(cluster, Rules + 10, 0);
         cluster.Kill(1);
-        Thread.Sleep(2_000); // the kernel goes on sending what a dead process has written, for a while
+        Thread.Sleep(2_000); // for a while the kernel still sends what a dead process has written
         long before = Bytes(cluster);
         cluster.Connect(2, true);
         AwaitRules(cluster, Rules + 10, 2);
@@ -52,7 +52,7 @@ public sealed class PeeringVolumeTests(ITestOutputHelper output)
         {
             Import(cluster[0]!, 0, Rules, $"change{changes++}");
             Thread.Sleep(TimeSpan.FromSeconds(AwaySeconds / 10.0));
-            cluster[0]!.Api.Dispose(); // it connects anew: daemons close what was idle for a minute
+            cluster[0]!.Api.Dispose(); // it connects again: daemons close what was idle for a minute
             cluster[1]!.Api.Dispose();
         }
         while (changes < 4 || Stopwatch.GetElapsedTime(start).TotalSeconds < AwaySeconds);

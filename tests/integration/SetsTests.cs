@@ -71,7 +71,7 @@ public sealed class SetsTests : IDisposable
     }
 
     [Fact]
-    public void AReloadThatChangesNothingAsksNothingOfTheKernel()
+    public void AReloadThatChangesNothing_ChangesNothingInTheKernel()
     {
         WriteSet("drop", "a", string.Concat(Enumerable.Range(0, 20_000).Select(i => $"10.1.{i / 256}.{i % 256}/32\n")));
         WriteSet("ignore", "b", "2001:db8::/32\n");
@@ -119,7 +119,7 @@ public sealed class SetsTests : IDisposable
     [InlineData("native")]
     public void SetsThatAreSwapped_LetNoListedSourcePass_AndDropNoIgnoredOne(string mode)
     {
-        // Listed before and after, as a whole and as halves by turns. In the ignored part a drop and an ignore come and go together.
+        // Listed before and after, alternately as a whole and as halves. For the ignored part, drop and ignore come and go in one reload.
         const string Whole = "\n198.51.100.0/24\n2001:db8:7::/48\n", Halves = "\n198.51.100.0/25\n198.51.100.128/25\n2001:db8:7::/49\n2001:db8:7:8000::/49\n";
         const string Passing = "203.0.113.0/24\n2001:db8:9::/48\n";
         string[] bulk = [.. Enumerable.Range(0, 20_000).Select(i => $"10.{i / 65536}.{i / 256 % 256}.{i % 256}/32")];

@@ -7,7 +7,7 @@ namespace Couic.IntegrationTests;
 /// <summary>Every way in which a start fails: one line that says what to do, exit status 1, nothing left attached.</summary>
 public sealed class StartupErrorTests : IDisposable
 {
-    /// <summary>Without it a start goes on and waits for the interface.</summary>
+    /// <summary>Without it a start succeeds and waits for the interface.</summary>
     private const string RequireIfaces = "require_ifaces = true";
 
     private readonly Lab _lab = new();
@@ -150,7 +150,7 @@ public sealed class StartupErrorTests : IDisposable
     }
 
     [Fact]
-    public void ASocketThatSomebodyElseAnswersOnIsLeftAlone()
+    public void ASocketInUse_IsLeftAlone()
     {
         string path = _lab.Scratch["couic/couic.sock"];
         using Socket other = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -168,7 +168,7 @@ public sealed class StartupErrorTests : IDisposable
     }
 
     [Fact]
-    public void ASocketThatNobodyAnswersOnIsReplaced()
+    public void AStaleSocket_IsReplaced()
     {
         using (Daemon first = Daemon.Start(_lab))
         {

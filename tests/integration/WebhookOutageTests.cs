@@ -7,7 +7,7 @@ namespace Couic.IntegrationTests;
 
 /// <summary>
 /// The webhook is down while rules change: memory is bounded, the oldest reports are dropped and counted, no request waits, and
-/// delivery resumes by itself. A soak lasts ten minutes at a thousand reports a second (<c>COUIC_OUTAGE_SECONDS=600</c>), between
+/// delivery resumes without help. A soak lasts ten minutes at a thousand reports a second (<c>COUIC_OUTAGE_SECONDS=600</c>), between
 /// two minutes of the same with the webhook; it prints how the times of the answers compare.
 /// </summary>
 public sealed class WebhookOutageTests(ITestOutputHelper output) : IDisposable
@@ -49,12 +49,12 @@ public sealed class WebhookOutageTests(ITestOutputHelper output) : IDisposable
         Assert.Equal((QueueLimit, away - QueueLimit), (Metric(daemon, "couic_reports_queued"), Metric(daemon, "couic_reports_dropped_total")));
 
         using Webhook back = new(_lab.Inside, Port);
-        Eventually.Holds(() => Metric(daemon, "couic_reports_queued") == 0, "delivery resumes by itself", 120);
+        Eventually.Holds(() => Metric(daemon, "couic_reports_queued") == 0, "delivery resumes", 120);
         Assert.Equal(QueueLimit, back.Reports.Count);
         Assert.Equal(CidrOf(_changes - 1), back.Cidrs[^1]);
         Assert.Equal(CidrOf(_changes - QueueLimit), back.Cidrs[0]);
         good.AddRange(Load(daemon, calm));
-        Eventually.Holds(() => back.Reports.Count == QueueLimit + calm, "and goes on", 60);
+        Eventually.Holds(() => back.Reports.Count == QueueLimit + calm, "and continues", 60);
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{away} reports while the webhook was down: {away - QueueLimit} dropped, resident memory grew by {grown >> 10} KiB; "

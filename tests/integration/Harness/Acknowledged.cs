@@ -47,7 +47,7 @@ internal sealed class Acknowledged
     /// Every acknowledged rule is in the kernel and none other; the API lists what the kernel holds; and nothing had to be repaired for
     /// that, since a daemon that loses keys and puts them back a minute later breaks the promise as well.
     /// </summary>
-    /// <param name="repaired">The keys that the test itself changed behind the daemon's back.</param>
+    /// <param name="repaired">The number of keys that the test itself changed in the kernel.</param>
     public void AssertInForce(Daemon daemon, int repaired = 0)
     {
         string[] kernel = KernelTables.Read(daemon);

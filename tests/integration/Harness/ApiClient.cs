@@ -4,7 +4,7 @@ using System.Text;
 namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
-/// A raw HTTP/1.1 client on the daemon's Unix socket: it writes exactly what it is told, keeps its connection, and can send
+/// A raw HTTP/1.1 client on the daemon's Unix socket: it writes exactly the given text, keeps its connection, and can send
 /// many requests before it reads the first answer.
 /// </summary>
 public sealed class ApiClient(string socketPath, string? token) : IDisposable

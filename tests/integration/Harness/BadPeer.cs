@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Couic.IntegrationTests.Harness;
 
-/// <summary>A port of a namespace that answers whoever sends something as it is told to, and closes the connection then.</summary>
+/// <summary>A port in a namespace that sends a given answer to every request and closes the connection.</summary>
 internal sealed class BadPeer : IDisposable
 {
     private readonly TcpListener _listener;

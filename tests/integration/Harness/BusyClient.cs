@@ -32,7 +32,7 @@ internal sealed class BusyClient : IDisposable
     /// <summary>The longest wait for an answer.</summary>
     public TimeSpan Longest => new(Interlocked.Read(ref _longest));
 
-    /// <summary>Its one connection has lasted, and goes on.</summary>
+    /// <summary>Its one connection is still open and is answered.</summary>
     public void AssertWasServed()
     {
         int before = Volatile.Read(ref _answers);

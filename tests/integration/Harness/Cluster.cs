@@ -1,6 +1,6 @@
 namespace Couic.IntegrationTests.Harness;
 
-/// <summary>Daemons in namespaces of their own on one bridge, each of which names all others as peers.</summary>
+/// <summary>Daemons on one bridge, each in its own namespace and with all others as peers.</summary>
 internal sealed class Cluster : IDisposable
 {
     private const int Port = 2900;
@@ -78,7 +78,7 @@ internal sealed class Cluster : IDisposable
         Shell.Check(space, "ip", "address", "add", address + "/24", "dev", Lab.Interface);
         Shell.Check(space, "ip", "link", "set", Lab.Interface, "up");
 
-        // The kernel asks for a neighbour's hardware address once a second: a node would be out of reach for so long behind a cable that is in again.
+        // The kernel asks for a neighbour's hardware address once a second: a node would stay out of reach for so long after its cable is back.
         Shell.Check(space, "sysctl", "-qw", $"net.ipv4.neigh.{Lab.Interface}.retrans_time_ms=20");
         string name = $"node{number}";
         return new Node(name, address, space, new TcpRelay(space, address, Port, _scratch[$"{name}/couic.sock"]));

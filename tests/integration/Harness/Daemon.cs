@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Couic.IntegrationTests.Harness;
 
-/// <summary>The shipped daemon inside a lab, with configuration and folders of its own; killed at the latest by Dispose.</summary>
+/// <summary>The shipped daemon inside a lab, with its own configuration and folders; killed at the latest by Dispose.</summary>
 public sealed class Daemon : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);

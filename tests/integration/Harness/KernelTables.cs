@@ -21,11 +21,11 @@ internal static class KernelTables
         return [.. entries.Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Removes a key as somebody else with privileges could.</summary>
+    /// <summary>Removes a key as another privileged program could.</summary>
     public static void Delete(Daemon daemon, string trie, string cidr) =>
         Shell.Check(null, "bpftool", ["map", "delete", "id", TriesOf(daemon)[trie], "key", "hex", .. Key(cidr)]);
 
-    /// <summary>Adds a key as somebody else with privileges could.</summary>
+    /// <summary>Adds a key as another privileged program could.</summary>
     public static void Put(Daemon daemon, string trie, string cidr) =>
         Shell.Check(null, "bpftool", ["map", "update", "id", TriesOf(daemon)[trie], "key", "hex", .. Key(cidr), "value", "hex", "01", "00", "00", "00"]);
 
@@ -71,7 +71,7 @@ internal static class KernelTables
         }
         catch (IOException)
         {
-            return []; // a connection that was closed meanwhile
+            return []; // a connection that has been closed
         }
     }
 

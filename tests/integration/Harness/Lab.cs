@@ -46,7 +46,7 @@ public sealed class Lab : IDisposable
         return shown.RootElement[0].GetProperty("xdp").GetRawText();
     }
 
-    /// <summary>Deletes the interfaces and makes them anew, under the same names.</summary>
+    /// <summary>Deletes the interfaces and creates them again under the same names.</summary>
     public void RemakePair()
     {
         Ip("link", "delete", Interface);
@@ -70,7 +70,7 @@ public sealed class Lab : IDisposable
         ConfigurePair();
     }
 
-    /// <summary>Addresses for both ends, and sets them up: what moving to another namespace or making anew has lost.</summary>
+    /// <summary>Adds the addresses of both ends and sets them up, which a move to another namespace or a new creation has lost.</summary>
     public void ConfigurePair()
     {
         Configure(Inside, Interface, "02:00:00:00:00:01", InsideV4, InsideV6);

@@ -5,7 +5,7 @@ namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
 /// A network namespace without a name: one thread lives in it, and what that thread opens or starts belongs to it. It is
-/// gone with its last thread, socket, process and descriptor, so a killed test run leaves none behind.
+/// gone with its last thread, socket, process and descriptor, so a killed test run leaves none.
 /// </summary>
 public sealed class NetSpace : IDisposable
 {

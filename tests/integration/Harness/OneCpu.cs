@@ -1,7 +1,7 @@
 namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
-/// Keeps the thread on the CPU that it is on: each CPU has a backlog of its own, and packets sent from two of them overtake
+/// Keeps the thread on the CPU that it is on: each CPU has its own backlog, and packets sent from two of them overtake
 /// each other when the machine is busy.
 /// </summary>
 internal readonly ref struct OneCpu

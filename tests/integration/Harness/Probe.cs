@@ -4,12 +4,12 @@ using System.Diagnostics;
 namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
-/// Sends frames into an interface and tells which came out of its filter. Each frame bears a hardware source address of
-/// its own, so that even a frame of 14 bytes is told from every other; behind each batch goes a frame that no rule can touch.
+/// Sends frames into an interface and reports which of them passed its filter. Each frame has a unique hardware source address, so that
+/// even frames of 14 bytes differ; each batch ends with a frame that no rule can match.
 /// </summary>
 public sealed class Probe : IDisposable
 {
-    /// <summary>A veth device has room for 256 frames in native mode, and loses what comes while nobody takes them.</summary>
+    /// <summary>A veth device has room for 256 frames in native mode, and loses further ones until they are taken.</summary>
     private const int Together = 128;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -24,7 +24,7 @@ public sealed class Probe : IDisposable
         _out = outside.Do(() => new PacketSocket(outerDevice));
     }
 
-    /// <summary>True where the frame of that index arrived behind the filter.</summary>
+    /// <summary>True where the frame of that index passed the filter.</summary>
     public bool[] Send(params IReadOnlyList<byte[]> frames)
     {
         bool[] arrived = new bool[frames.Count];
@@ -95,7 +95,7 @@ public sealed class Probe : IDisposable
         bool seenLast = false;
         while (true)
         {
-            // Sent on one CPU they arrive in order; what is behind the last frame is traffic of the kernel's own.
+            // Sent on one CPU they arrive in order; what follows the last frame is the kernel's own traffic.
             int length = _in.Receive(_buffer, seenLast ? TimeSpan.FromMilliseconds(quiet) : TimeSpan.FromMilliseconds(100));
             if (length >= 14 && _buffer[6] == 0x02 && _buffer[7] == 0xc0)
             {
@@ -113,7 +113,7 @@ public sealed class Probe : IDisposable
 
             if (Stopwatch.GetElapsedTime(start) > Patience && !seenLast)
             {
-                throw new InvalidOperationException("probe: the frame behind the batch, which no rule covers, did not arrive");
+                throw new InvalidOperationException("probe: the frame after the batch, which no rule covers, did not arrive");
             }
         }
     }

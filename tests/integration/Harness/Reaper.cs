@@ -4,7 +4,7 @@ namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
 /// A shell that outlives a killed test run by a moment: when its standard input ends it kills what was started and is
-/// still there, and removes the temporary folders. It is told process id and start time, so a reused id harms nobody.
+/// still there, and removes the temporary folders. It gets process id and start time, so a reused id is not killed.
 /// </summary>
 internal sealed class Reaper
 {
@@ -35,7 +35,7 @@ internal sealed class Reaper
 
     private Reaper()
     {
-        // In a session of its own, so that an interrupt from the terminal does not end it together with the tests.
+        // In its own session, so that an interrupt from the terminal does not end it with the tests.
         ProcessStartInfo start = new("setsid", ["bash", "-c", Script]) { RedirectStandardInput = true };
         _orders = Process.Start(start)!.StandardInput;
         _orders.AutoFlush = true;
@@ -60,7 +60,7 @@ internal sealed class Reaper
         }
     }
 
-    /// <summary>Field 22 of /proc/PID/stat, see proc(5); the fields behind the name are counted from the last bracket.</summary>
+    /// <summary>Field 22 of /proc/PID/stat, see proc(5); the fields after the name are counted from the last bracket.</summary>
     private static string? StartTime(int pid)
     {
         try

@@ -1,7 +1,7 @@
 namespace Couic.IntegrationTests.Harness;
 
-#pragma warning disable CA1001 // its sources of cancellation have no timer, so nothing is left behind
-/// <summary>What a relay does to the connections that it carries: nothing, until it is told otherwise. Thread-safe.</summary>
+#pragma warning disable CA1001 // its cancellation sources have no timer, so nothing needs disposal
+/// <summary>The faults of a relay's connections; none at first. Thread-safe.</summary>
 internal sealed class RelayFaults(int seed)
 {
     /// <summary>How long the kernel waits before it repeats a lost segment, on a short path.</summary>
@@ -12,7 +12,7 @@ internal sealed class RelayFaults(int seed)
     private Weather _weather = Weather.Fair;
     private CancellationTokenSource _change = new();
 
-    /// <summary>Changes the weather; whatever is being held up goes on at once.</summary>
+    /// <summary>Changes the weather; pieces that are held up continue at once.</summary>
     public void Become(Weather weather)
     {
         lock (_gate)

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Couic.IntegrationTests.Harness;
 
-/// <summary>One thread of a process, held as a debugger holds it: what a loop that is stuck looks like. Goes on when disposed.</summary>
+/// <summary>One thread of a process, held as a debugger holds it: what a stuck loop looks like. Continues when disposed.</summary>
 internal sealed class StoppedThread : IDisposable
 {
     // ptrace(2)

@@ -34,7 +34,7 @@ internal sealed class SystemCalls : IDisposable
         _strace.Dispose();
     }
 
-    /// <summary>A thread that has ended meanwhile needs no tracing.</summary>
+    /// <summary>A thread that has ended needs no tracing.</summary>
     private static bool IsTraced(string thread)
     {
         try

@@ -9,7 +9,7 @@ using System.Text.Json;
 
 namespace Couic.IntegrationTests.Harness;
 
-/// <summary>A web server on a namespace's loopback that keeps what is posted to it and answers as it is told.</summary>
+/// <summary>A web server on a namespace's loopback that keeps what is posted to it and gives the answers that a test sets.</summary>
 internal sealed class Webhook : IDisposable
 {
     private readonly TcpListener _listener;

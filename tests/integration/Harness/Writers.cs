@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Couic.IntegrationTests.Harness;
 
 /// <summary>
-/// Four clients that add and remove rules, a thousand changes per second in all, until they are told to stop or an answer is missing or
+/// Four clients that add and remove rules, a thousand changes per second in all, until they are stopped or an answer is missing or
 /// not a success. Every answer is remembered.
 /// </summary>
 internal sealed class Writers : IDisposable
