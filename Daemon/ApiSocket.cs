@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The Unix socket of the API, bound (not yet listening) in the privileged part of the start, because its folder may belong
-/// to root. It has its final mode from its first moment, and nothing listens until the daemon does.
+/// The Unix socket of the API. The privileged stage binds it, because its folder may belong to root; the daemon listens. It has its final
+/// mode when it appears.
 /// </summary>
 internal static class ApiSocket
 {
@@ -14,10 +14,10 @@ internal static class ApiSocket
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute;
 
-    /// <summary>Longest path a socket can have: sun_path of unix(7), less its end.</summary>
+    /// <summary>The longest path of a socket: sun_path of unix(7) without the NUL.</summary>
     private const int MaxPathBytes = 107;
 
-    /// <param name="claim">The lock of the socket's name, to be held as long as the socket: a socket that does not listen yet is not stale.</param>
+    /// <param name="claim">The lock of the socket's name, to be held as long as the socket: before it listens, only the lock shows that it is in use.</param>
     /// <exception cref="StartException">The path is taken or cannot be used.</exception>
     public static Socket Bind(string path, FileOwner owner, out SafeFileHandle claim)
     {
@@ -42,16 +42,16 @@ internal static class ApiSocket
         return socket;
     }
 
-    /// <summary>The file at that path, to be recognised at the end.</summary>
+    /// <summary>The inode of the socket at that path, for <see cref="Remove"/>.</summary>
     public static ulong? Find(string path) =>
         Files.TryStat(path, out FileState state) == Errno.None && state.Kind == FileKind.Socket ? state.Inode : null;
 
-    /// <summary>Removes the socket if it is still that file; another daemon may have put its own there.</summary>
+    /// <summary>Removes the socket unless another daemon has replaced it.</summary>
     public static void Remove(string path, ulong? file)
     {
         if (file is not null && Find(path) == file)
         {
-            // In a folder of root's the daemon may not remove it; the next start replaces a socket that nobody answers.
+            // The daemon may not remove it from root's folder; the next start replaces a stale socket.
             _ = Files.TryUnlink(path);
         }
     }
@@ -84,7 +84,7 @@ internal static class ApiSocket
 
             if (state.Mode != (int)FinalMode)
             {
-                File.SetUnixFileMode(path, FinalMode); // the folder has a default ACL, which goes before the umask
+                File.SetUnixFileMode(path, FinalMode); // a default ACL of the folder takes precedence over the umask
             }
 
             return socket;
@@ -95,7 +95,7 @@ internal static class ApiSocket
         }
     }
 
-    /// <summary>Removes the socket of a daemon that has died; refuses for anything else that stands there.</summary>
+    /// <summary>Removes the socket of a daemon that has died; throws for any other file.</summary>
     private static void RemoveStale(string path)
     {
         if (Files.TryStat(path, out FileState state) == Errno.ENOENT)
@@ -106,7 +106,7 @@ internal static class ApiSocket
         if (state.Kind != FileKind.Socket)
         {
             throw new StartException(
-                $"bind socket \"{path}\": something that is no socket is there (move it away, or set another [server] socket)");
+                $"bind socket \"{path}\": a file that is not a socket is there (move it away, or set another [server] socket)");
         }
 
         if (IsBound(path) || IsAnswered(path))
@@ -124,7 +124,7 @@ internal static class ApiSocket
 
     private static bool IsAnswered(string path)
     {
-        // Not blocking: a socket whose backlog is full would keep the start waiting.
+        // Non-blocking: a full backlog would stall the start.
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
         try
         {
@@ -133,7 +133,7 @@ internal static class ApiSocket
         }
         catch (SocketException e)
         {
-            // Only "nobody listens" shows that it is stale; a full backlog or a lack of permission does not.
+            // Only a refused connection shows that it is stale; a full backlog or a lack of permission does not.
             return e.SocketErrorCode != SocketError.ConnectionRefused;
         }
     }
@@ -147,7 +147,7 @@ internal static class ApiSocket
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false; // without the list, the attempt to connect has to do
+            return false; // without the list, IsAnswered decides
         }
     }
 
@@ -155,5 +155,5 @@ internal static class ApiSocket
         ? "permission denied (run as root, or use a folder that this user may write to)"
         : e.Message;
 
-    private static string NoFolder(string folder) => $"no such folder \"{folder}\" (make it, owned by the daemon's user)";
+    private static string NoFolder(string folder) => $"no such folder \"{folder}\" (create it, owned by the daemon's user)";
 }

@@ -5,26 +5,26 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Daemon;
 
-/// <summary>What a message of the attacher, or its end, has brought.</summary>
-internal enum AttacherNews
+/// <summary>The result of receiving a message from the attacher.</summary>
+internal enum AttacherEvent
 {
-    /// <summary>Part of an answer.</summary>
+    /// <summary>Part of a reply.</summary>
     Part,
 
-    /// <summary>The answer is complete.</summary>
-    Answer,
+    /// <summary>The reply is complete.</summary>
+    Reply,
 
     /// <summary>The attacher has ended.</summary>
     Lost,
 }
 
 /// <summary>
-/// The daemon's end of the channel to <see cref="AttacherProcess"/>. It holds copies of the links, so that the filter stays when
-/// the attacher is killed. For one thread, but for <see cref="States"/> and <see cref="IsLost"/>.
+/// The daemon's end of the channel to <see cref="AttacherProcess"/>. It holds copies of the links, so that the filter stays attached when
+/// the attacher is killed. For one thread, except <see cref="States"/> and <see cref="IsLost"/>.
 /// </summary>
 internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
 {
-    /// <summary>For the attacher to detach and end when the daemon stops.</summary>
+    /// <summary>How long the attacher may take to detach and end when the daemon stops.</summary>
     private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
 
     private readonly byte[] _buffer = new byte[AttacherReply.MaxBytes];
@@ -37,41 +37,41 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
     private volatile IReadOnlyList<InterfaceState> _states = [];
     private volatile bool _isLost;
 
-    /// <summary>What was last reported of each interface.</summary>
+    /// <summary>The last reported state of each interface.</summary>
     public IReadOnlyList<InterfaceState> States => _states;
 
-    /// <summary>Whether the attacher has ended: what is attached stays so, and what changes is not attached again.</summary>
+    /// <summary>Whether the attacher has ended: the filter stays attached, but is not attached to interfaces that change.</summary>
     public bool IsLost => _isLost;
 
-    /// <summary>Readable when there is news.</summary>
+    /// <summary>Readable when a message has arrived.</summary>
     public SafeHandle Handle => _channel.Handle;
 
-    /// <summary>Interfaces whose link is held here as well.</summary>
+    /// <summary>Interfaces whose link this process holds too.</summary>
     internal int LinkCount => _links.Count;
 
-    /// <summary>Why the attacher has ended, if it said so; empty else.</summary>
+    /// <summary>The cause that the attacher reported before it ended; otherwise empty.</summary>
     public string Failure { get; private set; } = "";
 
-    /// <summary>Has the attacher attach whatever is not attached. False when it has ended.</summary>
+    /// <summary>Asks the attacher to attach to the interfaces that lack the program. False when it has ended.</summary>
     public bool Ask()
     {
-        if (!_isLost && !_channel.Send(_lacksLinks ? AttacherProcess.LookAndSendLinks : AttacherProcess.Look))
+        if (!_isLost && !_channel.Send(_lacksLinks ? AttacherProcess.PollWithAllLinks : AttacherProcess.Poll))
         {
-            Lose("");
+            OnLost("");
         }
 
         return !_isLost;
     }
 
-    /// <summary>Takes the next message; waits for it.</summary>
-    public AttacherNews Receive()
+    /// <summary>Waits for the next message.</summary>
+    public AttacherEvent Receive()
     {
         _received.Clear();
         int length = _channel.Receive(_buffer, _received);
         if (length == 0 || _buffer[0] == AttacherService.Failed)
         {
-            Lose(length == 0 ? "" : Encoding.UTF8.GetString(_buffer, 1, length - 1));
-            return AttacherNews.Lost;
+            OnLost(length == 0 ? "" : Encoding.UTF8.GetString(_buffer, 1, length - 1));
+            return AttacherEvent.Lost;
         }
 
         bool isLast = AttacherReply.Decode(_buffer.AsSpan(0, length), out List<(InterfaceState State, bool HasLink)> states);
@@ -87,35 +87,35 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
             next += hasLink ? 1 : 0;
         }
 
-        // Without a free descriptor the kernel leaves some out; the next answer brings all again.
+        // Out of descriptors, the kernel drops some; the next request asks for all links.
         _partLacksLinks |= next > _received.Count;
         if (!isLast)
         {
-            return AttacherNews.Part;
+            return AttacherEvent.Part;
         }
 
         Publish();
-        return AttacherNews.Answer;
+        return AttacherEvent.Reply;
     }
 
-    /// <summary>Goes on with another attacher; the links of the one that ended stay here.</summary>
+    /// <summary>Continues with another attacher; the links of the previous one stay open.</summary>
     public void Replace(MessageChannel channel)
     {
         _channel = channel;
         _isLost = false;
     }
 
-    /// <summary>What the daemon sees for itself while there is no attacher.</summary>
+    /// <summary>Sets the states that the daemon observes while it has no attacher.</summary>
     public void Observe(IReadOnlyList<InterfaceState> states)
     {
         _states = states;
         DropLinks();
     }
 
-    /// <summary>Detaches everywhere, and waits a while until that is done.</summary>
+    /// <summary>Detaches everywhere, and waits for the attacher to end.</summary>
     public void Dispose()
     {
-        Forget();
+        DiscardPartial();
         foreach (SafeFileHandle link in _links.Values)
         {
             link.Dispose();
@@ -130,9 +130,9 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
         }
     }
 
-    private void Lose(string failure)
+    private void OnLost(string failure)
     {
-        Forget();
+        DiscardPartial();
         _channel.Dispose();
         Failure = failure;
         _isLost = true;
@@ -152,12 +152,12 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
 
         _lacksLinks = _partLacksLinks;
         _states = [.. _partial];
-        _arrived.Clear(); // their owner is _links now
-        Forget();
+        _arrived.Clear(); // _links owns them now
+        DiscardPartial();
         DropLinks();
     }
 
-    /// <summary>A copy of a link that the attacher has closed would keep an interface filtered that is ours no longer.</summary>
+    /// <summary>A copy of a link that the attacher has closed would keep an interface filtered that is no longer configured.</summary>
     private void DropLinks()
     {
         HashSet<int> attached = [.. _states.Where(s => s.IsAttached).Select(s => s.Index)];
@@ -168,8 +168,8 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
         }
     }
 
-    /// <summary>Half an answer is none.</summary>
-    private void Forget()
+    /// <summary>Discards an incomplete reply.</summary>
+    private void DiscardPartial()
     {
         foreach (SafeFileHandle link in _arrived.Values)
         {
@@ -183,13 +183,13 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
 }
 
 /// <summary>
-/// The attacher's answer in as many messages as it takes: a socket carries 253 descriptors a message, and as many bytes as its buffer
-/// has room for. A message is a line that says whether more follow, then an <see cref="InterfaceState"/> per line; "+" before it says
-/// that its link is the next of the message's descriptors, "-" that none comes with it.
+/// The attacher's reply, split into messages: a socket carries 253 descriptors per message, and as many bytes as its buffer holds. The
+/// first line of a message is "more" or "last"; each other line is an <see cref="InterfaceState"/>, after "+" if its link is the next of
+/// the message's descriptors, otherwise after "-".
 /// </summary>
 internal static class AttacherReply
 {
-    /// <summary>Bytes of a message; a line has under 1,200.</summary>
+    /// <summary>Bytes of a message; a line has fewer than 1,200.</summary>
     public const int MaxBytes = 16 * 1024;
 
     /// <summary>Descriptors of a message: below SCM_MAX_FD of linux/net/scm.h.</summary>
@@ -197,7 +197,7 @@ internal static class AttacherReply
 
     private const string More = "more\n", Last = "last\n";
 
-    /// <summary>The messages, in their order.</summary>
+    /// <summary>The messages, in order.</summary>
     public static IEnumerable<(byte[] Text, int[] Links)> Encode(IReadOnlyList<InterfaceState> states, IReadOnlyDictionary<int, FileDescriptor> links)
     {
         var text = new StringBuilder();
@@ -216,7 +216,7 @@ internal static class AttacherReply
                 bytes = 0;
             }
 
-            // An interface may have two names here, and has one link.
+            // An interface with two configured names has one link.
             bool comes = state.IsAttached && links.ContainsKey(state.Index) && handed.Add(state.Index);
             if (comes)
             {
@@ -231,8 +231,8 @@ internal static class AttacherReply
     }
 
     /// <summary>Reads a message.</summary>
-    /// <param name="states">With each whether a link comes with it.</param>
-    /// <returns>Whether it was the last one.</returns>
+    /// <param name="states">Each with whether the message carries its link.</param>
+    /// <returns>Whether it is the last message.</returns>
     public static bool Decode(ReadOnlySpan<byte> message, out List<(InterfaceState State, bool HasLink)> states)
     {
         string[] lines = Encoding.UTF8.GetString(message).Split('\n', StringSplitOptions.RemoveEmptyEntries);

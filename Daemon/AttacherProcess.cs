@@ -7,9 +7,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The second, tiny process: it alone keeps CAP_BPF and CAP_NET_ADMIN after the start, holds the programs and the interfaces it
-/// was started with, and does one thing each time it is asked to look: attach to those that lack the program. It reads one byte of
-/// what it is sent, answers with a state per interface and the links, and ends with the daemon.
+/// The second, small process, the only one that keeps CAP_BPF and CAP_NET_ADMIN after the start. It holds the programs and the configured
+/// interfaces, and on each request attaches to those that lack the program. It reads one byte of a request, replies with a state per
+/// interface and the links, and ends with the daemon.
 /// </summary>
 internal sealed class AttacherProcess : IDisposable
 {
@@ -29,20 +29,20 @@ internal sealed class AttacherProcess : IDisposable
         _task = task;
         _kernel = new KernelInterfaces(programs, task.Mode);
         _tracker = new InterfaceTracker(_kernel, task.Names, TimeProvider.System);
-        _last = [.. task.Names.Select(name => new InterfaceState(name, name, 0, "", AttachState.Failed, "not looked at yet"))];
+        _last = [.. task.Names.Select(name => new InterfaceState(name, name, 0, "", AttachState.Failed, "not checked yet"))];
     }
 
-    /// <summary>A request to look. The first byte tells it from the next.</summary>
-    public static ReadOnlySpan<byte> Look => "look"u8;
+    /// <summary>A request to attach where the program is missing. Its first byte distinguishes it from <see cref="PollWithAllLinks"/>.</summary>
+    public static ReadOnlySpan<byte> Poll => "poll"u8;
 
-    /// <summary>A request to look and to send every link, as some did not arrive.</summary>
-    public static ReadOnlySpan<byte> LookAndSendLinks => "+look"u8;
+    /// <summary>The same, with every link in the reply, because some did not arrive.</summary>
+    public static ReadOnlySpan<byte> PollWithAllLinks => "+poll"u8;
 
     /// <summary>The command line that <see cref="Run"/> reads.</summary>
     public static string[] Arguments(XdpPrograms programs, int channel, AttacherTask task) =>
         ["couic", Verb, programs.ToText(), channel.ToString(CultureInfo.InvariantCulture), .. task.ToArguments()];
 
-    /// <summary>The process from start to end.</summary>
+    /// <summary>Runs the process.</summary>
     public static int Run(ReadOnlySpan<string> arguments)
     {
         Prctl.SetThreadName("couic-attacher"u8);
@@ -50,8 +50,8 @@ internal sealed class AttacherProcess : IDisposable
         using var channel = new MessageChannel(new SafeFileHandle(int.Parse(arguments[1], CultureInfo.InvariantCulture), ownsHandle: true));
         AttacherTask task = AttacherTask.FromArguments(arguments[2..]);
 
-        // The terminal's Ctrl-C goes to both processes, but it is the daemon that ends this one. A service is ended by its manager,
-        // and the filter stays with the daemon's links then.
+        // Ctrl-C in a terminal goes to both processes, but the daemon ends this one. A service manager may end it: the daemon's links
+        // keep the filter attached.
         Signals.Ignore(Signals.SIGINT);
         Signals.Ignore(Signals.SIGHUP);
         if (!task.IsService)
@@ -61,7 +61,7 @@ internal sealed class AttacherProcess : IDisposable
 
         if (Sandbox.Enter(Sandbox.Attacher) is var error and not Errno.None)
         {
-            Console.Error.WriteLine($"couic-attacher: the kernel takes no seccomp filter: {error.Text()} (system calls are not limited)");
+            Console.Error.WriteLine($"couic-attacher: the kernel rejects the seccomp filter: {error.Text()} (system calls are not limited)");
         }
 
         using var process = new AttacherProcess(programs, channel, task);
@@ -85,8 +85,8 @@ internal sealed class AttacherProcess : IDisposable
         Span<byte> request = stackalloc byte[8];
         while (_channel.Receive(request, []) > 0)
         {
-            IReadOnlyList<InterfaceState> states = LookNow();
-            Dictionary<int, FileDescriptor> links = _tracker.TakeLinks(all: request[0] == LookAndSendLinks[0]);
+            IReadOnlyList<InterfaceState> states = PollInterfaces();
+            Dictionary<int, FileDescriptor> links = _tracker.TakeLinks(all: request[0] == PollWithAllLinks[0]);
             foreach ((byte[] text, int[] numbers) in AttacherReply.Encode(states, links))
             {
                 if (!_channel.Send(text, numbers))
@@ -97,23 +97,23 @@ internal sealed class AttacherProcess : IDisposable
         }
     }
 
-    private IReadOnlyList<InterfaceState> LookNow()
+    private IReadOnlyList<InterfaceState> PollInterfaces()
     {
         try
         {
-            _last = _started || !_task.RequireAll ? _tracker.Look() : _tracker.LookAllOrNone();
+            _last = _started || !_task.RequireAll ? _tracker.Poll() : _tracker.PollAllOrNone();
             _started |= _last.All(state => state.IsAttached);
         }
         catch (Exception e)
         {
-            // What is attached stays so, and the next look may succeed.
+            // The filter stays attached, and the next request may succeed.
             Complain(e.Message);
         }
 
         return _last;
     }
 
-    /// <summary>What the attacher before this one has attached stays so without a gap.</summary>
+    /// <summary>Takes over what the previous attacher has attached, without a gap in the filtering.</summary>
     private void AdoptAll()
     {
         try
@@ -133,17 +133,17 @@ internal sealed class AttacherProcess : IDisposable
     {
         if (trouble != _lastTrouble)
         {
-            Console.Error.WriteLine($"couic-attacher: looking after the interfaces failed: {trouble}");
+            Console.Error.WriteLine($"couic-attacher: check the interfaces: {trouble}");
         }
 
         _lastTrouble = trouble;
     }
 }
 
-/// <summary>What an attacher is to do, as its command line says it.</summary>
-/// <param name="RequireAll">Whether the first look attaches all interfaces or none.</param>
+/// <summary>The attacher's command line.</summary>
+/// <param name="RequireAll">Whether the first request attaches all interfaces or none.</param>
 /// <param name="IsService">Whether the service manager started it, and may end it.</param>
-/// <param name="IsResumed">Whether it goes on for one that has ended.</param>
+/// <param name="IsResumed">Whether it continues the work of one that has ended.</param>
 internal sealed record AttacherTask(XdpMode Mode, bool RequireAll, bool IsService, bool IsResumed, string[] Names)
 {
     private const string Yes = "yes", No = "no";

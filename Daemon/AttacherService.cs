@@ -10,32 +10,31 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The privileged half as a service of its own, so that the daemon never has a capability: the service manager starts one for
-/// each connection (couic-attacher@.service). It reads the configuration by itself, loads the programs and sends the maps, or takes
-/// over the programs of an attacher that has ended; then it becomes an <see cref="AttacherProcess"/>. Of what the daemon sends it
-/// compares a word.
+/// The privileged half as a separate service, so that the daemon never has a capability: the service manager starts one per connection
+/// (couic-attacher@.service). It reads the configuration, loads the programs and sends the maps, or takes over the programs of an
+/// attacher that has ended; then it becomes an <see cref="AttacherProcess"/>. It compares the daemon's request with two fixed texts.
 /// </summary>
 internal static class AttacherService
 {
     public const string Verb = "attacher-service";
 
-    /// <summary>In the daemon's environment: the socket where the service is reached.</summary>
+    /// <summary>The environment variable with the path of the service's socket.</summary>
     public const string Variable = "COUIC_ATTACHER";
 
-    /// <summary>The first byte of a message that says why the attacher ends.</summary>
+    /// <summary>The first byte of a message with the cause of the attacher's end.</summary>
     public const byte Failed = (byte)'!';
 
     private const int Connection = 0; // standard input, as the service manager passes it
     private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(60);
 
-    /// <summary>Null where the daemon has to do it itself.</summary>
+    /// <summary>The socket's path; null where the daemon's own start loads and attaches.</summary>
     public static string? Address => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;
 
     private static byte[] LoadRequest => Encoding.UTF8.GetBytes($"load {ProductVersion.Text}");
 
     private static byte[] ResumeRequest => Encoding.UTF8.GetBytes($"resume {ProductVersion.Text}");
 
-    /// <summary>The service, from its start to the point where it becomes the attacher; returns only after a failure.</summary>
+    /// <summary>Runs the service until it becomes the attacher; returns only after a failure.</summary>
     public static int Run(string? config)
     {
         using var channel = new MessageChannel(new SafeFileHandle(Connection, ownsHandle: false));
@@ -46,10 +45,10 @@ internal static class AttacherService
             using XdpPrograms? programs = Prepare(channel, settings, out bool isResumed);
             if (programs is null)
             {
-                return 0; // whoever connected has gone
+                return 0; // the client has disconnected
             }
 
-            // Loading took CAP_PERFMON; capabilities belong to threads, so that only a fresh program is rid of it in all of them.
+            // Loading needed CAP_PERFMON. Capabilities belong to threads, so only a new program is without it in all of them.
             Privileges.ReduceToAttaching(owner);
             programs.SetInherited(true);
             string[] arguments = AttacherProcess.Arguments(programs, Connection, AttacherTask.Of(settings, isService: true, isResumed));
@@ -68,9 +67,9 @@ internal static class AttacherService
         }
     }
 
-    /// <summary>Asks the service for the maps.</summary>
+    /// <summary>Requests the maps from the service.</summary>
     /// <param name="programs">Descriptors of the programs, for <see cref="Resume"/>.</param>
-    /// <exception cref="StartException">There is no such service, or it could not load the programs.</exception>
+    /// <exception cref="StartException">The service is not reachable, or could not load the programs.</exception>
     public static PlaneMaps Connect(string path, out MessageChannel channel, out int[] programs)
     {
         try
@@ -79,7 +78,7 @@ internal static class AttacherService
         }
         catch (IOException e)
         {
-            throw new StartException($"{e.Message} (is couic-attacher.socket active? without {Variable} the daemon attaches by itself)", e);
+            throw new StartException($"{e.Message} (is couic-attacher.socket active? without {Variable} the daemon attaches itself)", e);
         }
 
         var descriptors = new List<SafeFileHandle>();
@@ -107,12 +106,12 @@ internal static class AttacherService
         return PlaneMaps.FromText(Renumber(text, numbers[..maps]));
     }
 
-    /// <summary>Asks for another attacher, for the programs that one before it has loaded.</summary>
-    /// <exception cref="IOException">There is no such service now.</exception>
+    /// <summary>Requests another attacher for programs that a previous one has loaded.</summary>
+    /// <exception cref="IOException">The service is not reachable.</exception>
     public static MessageChannel Resume(string path, ReadOnlySpan<int> programs)
     {
         MessageChannel channel = MessageChannel.Connect(path);
-        _ = channel.Send(ResumeRequest, programs); // a failure shows as its end
+        _ = channel.Send(ResumeRequest, programs); // after a failure the channel reads as closed
         return channel;
     }
 
@@ -146,7 +145,7 @@ internal static class AttacherService
         return plane.Programs;
     }
 
-    /// <summary>The number of a descriptor, which the caller owns from here on.</summary>
+    /// <summary>The number of a descriptor, which the caller then owns.</summary>
     private static int Take(SafeFileHandle handle)
     {
         int number = (int)handle.DangerousGetHandle();
@@ -154,7 +153,7 @@ internal static class AttacherService
         return number;
     }
 
-    /// <summary>The last numbers of the text are descriptors in the sender; here they have others.</summary>
+    /// <summary>Replaces the sender's descriptor numbers, the last of the text, by ours.</summary>
     private static string Renumber(string text, int[] maps)
     {
         string[] numbers = text.Split(',');
@@ -175,8 +174,8 @@ internal static class AttacherService
     }
 }
 
-/// <summary>Another attacher through the socket of <see cref="AttacherService"/>.</summary>
-/// <param name="programs">Descriptors of the programs that the first one has loaded.</param>
+/// <summary>Connects to another attacher through the socket of <see cref="AttacherService"/>.</summary>
+/// <param name="programs">Descriptors of the programs that the first attacher has loaded.</param>
 internal sealed partial class AttacherSource(string path, int[] programs, ILogger log) : IAttacherSource
 {
     private string _lastTrouble = "";
@@ -200,13 +199,13 @@ internal sealed partial class AttacherSource(string path, int[] programs, ILogge
     }
 
     [LoggerMessage(EventName = "no_attacher", Level = LogLevel.Error,
-        Message = "no other attacher process yet: {Cause} (is couic-attacher.socket active?); it is tried again")]
+        Message = "no other attacher process yet: {Cause} (is couic-attacher.socket active?); retrying")]
     private partial void NoAttacher(string cause);
 }
 
-/// <summary>Where the daemon gets another attacher after the loss of one.</summary>
+/// <summary>Replaces an attacher that has ended.</summary>
 internal interface IAttacherSource
 {
-    /// <summary>Null when there is none now; the log says why.</summary>
+    /// <summary>Null when none is reachable; the log has the cause.</summary>
     MessageChannel? Connect();
 }

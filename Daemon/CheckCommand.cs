@@ -10,12 +10,12 @@ using Couic.Store;
 namespace Couic.Daemon;
 
 /// <summary>
-/// <c>couic check</c>: reads everything that a start or a reload would read and prints every fault, and what this machine lacks
-/// now. Changes nothing and needs no privilege beyond reading the files.
+/// <c>couic check</c>: reads everything that a start or a reload reads, and prints every fault and what this machine lacks. It changes
+/// nothing and needs no privilege beyond reading the files.
 /// </summary>
 internal static class CheckCommand
 {
-    /// <returns>The exit status: 0 when all is good, 1 otherwise.</returns>
+    /// <returns>The exit status: 0 without a fault, otherwise 1.</returns>
     public static int Run(string? config, TextWriter output, TextWriter errors)
     {
         try
@@ -62,7 +62,7 @@ internal static class CheckCommand
     {
         if (source.IsEmbedded && !Directory.Exists(settings.WorkingDir))
         {
-            return (0, 0); // made at the first start
+            return (0, 0); // the first start creates it
         }
 
         FileOwner owner = Accounts.Resolve(settings.User, settings.Group);
@@ -87,7 +87,7 @@ internal static class CheckCommand
         {
             if (Directory.Exists(Path.Combine(folder, policy.Name())))
             {
-                images.Read(policy); // one that is missing is made at the first start
+                images.Read(policy); // the first start creates missing folders
             }
         }
 
@@ -98,14 +98,14 @@ internal static class CheckCommand
 }
 
 /// <summary>
-/// What <c>couic check</c> says of the machine: what a good configuration names and this machine does not have now. Most of it may come
-/// later, as an interface does, so these are warnings.
+/// What a valid configuration names and this machine lacks at present. Interfaces and folders may appear later, so most findings are
+/// warnings.
 /// </summary>
 internal static class HostCheck
 {
     private const int MaxListed = 8;
 
-    /// <summary>One line each, without the file's name.</summary>
+    /// <summary>One line per finding, without the file's name.</summary>
     /// <param name="makesFolders">Whether the start creates the folders, as it does without a configuration file.</param>
     public static IEnumerable<string> Warnings(Settings settings, bool makesFolders = false)
     {
@@ -125,7 +125,7 @@ internal static class HostCheck
         }
     }
 
-    /// <summary>What keeps a start from happening with <c>require_ifaces</c>.</summary>
+    /// <summary>Findings that make a start with <c>require_ifaces</c> fail.</summary>
     public static IEnumerable<string> Faults(Settings settings) => settings.RequireIfaces ? Interfaces(settings) : [];
 
     private static IEnumerable<string> Folders(Settings settings)
@@ -133,7 +133,7 @@ internal static class HostCheck
         string socket = Path.GetDirectoryName(settings.Socket) ?? "/";
         if (!Directory.Exists(socket))
         {
-            yield return $"folder \"{socket}\" of server.socket is missing (systemd makes it with RuntimeDirectory=; by hand: mkdir \"{socket}\")";
+            yield return $"folder \"{socket}\" of server.socket is missing (systemd creates it with RuntimeDirectory=; by hand: mkdir \"{socket}\")";
         }
 
         if (settings.Logging.Dir is { } logs && Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(logs)) is { } parent && !Directory.Exists(parent))
@@ -154,7 +154,7 @@ internal static class HostCheck
             return [e.Message];
         }
 
-        // The program of a running daemon is no other program.
+        // A running daemon's own program is attached as it should be.
         bool isRunning = IsRunning(settings.Socket);
         var troubles = new List<string>();
         foreach (string name in settings.Ifaces)
@@ -183,7 +183,7 @@ internal static class HostCheck
         }
         catch (SocketException e)
         {
-            // Whoever may not connect, or finds a full queue, has found a daemon.
+            // A lack of permission or a full backlog shows that a daemon is there.
             return e.SocketErrorCode is SocketError.AccessDenied or SocketError.WouldBlock;
         }
         catch (ArgumentException)
@@ -193,7 +193,7 @@ internal static class HostCheck
     }
 }
 
-/// <summary>Names the peers to whom a token would be sent without TLS over a network.</summary>
+/// <summary>Finds the peers to which a token would be sent over a network without TLS.</summary>
 internal static class ClearTokens
 {
     public static IEnumerable<string> WarningsOf(PeeringSettings peering) => peering.Enabled

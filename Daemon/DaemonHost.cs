@@ -23,21 +23,21 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The daemon proper, without privileges: joins the parts, fills the tables, has the filter attached, serves until it is told to
-/// stop. Everything that can fail at the start fails before the filter is attached or takes it away again.
+/// The unprivileged daemon: connects the parts, fills the tables, has the filter attached and serves until it is stopped. A start that
+/// fails leaves nothing attached.
 /// </summary>
 internal sealed partial class DaemonHost : IDisposable
 {
-    /// <summary>For requests, peers and reports to finish after a signal to stop.</summary>
+    /// <summary>How long requests, peers and reports may take to finish after a stop signal.</summary>
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(2);
 
-    /// <summary>For a step of the end that has no grace, or is stuck. All of it is to be within TimeoutStopSec of the unit.</summary>
+    /// <summary>The limit of a stop step that is stuck. All steps must fit in TimeoutStopSec of the unit.</summary>
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(4);
 
-    /// <summary>Connections that wait to be accepted: the kernel's own bound (somaxconn) where that is lower.</summary>
+    /// <summary>Connections waiting to be accepted; the kernel's limit (somaxconn) may be lower.</summary>
     private const int Backlog = 4096;
 
-    /// <summary>For the first look at the interfaces: drivers that reset their card take seconds.</summary>
+    /// <summary>The limit of the first attachment: drivers that reset their card take seconds.</summary>
     private static readonly TimeSpan AttachLimit = TimeSpan.FromSeconds(30);
 
     private readonly Settings _settings;
@@ -57,13 +57,13 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly PeeringService _peering;
     private readonly Reloader _reloader;
     private readonly Health _health;
-    private readonly ProtectedSources _guard;
+    private readonly ProtectedAddresses _guard;
     private readonly HttpServer _server;
     private readonly CoalescedRuns _signalledReload;
     private readonly SystemdNotify _systemd = new();
     private readonly ManualResetEventSlim _stop = new();
 
-    /// <summary>Held and never given back: a second signal while the daemon ends must not cut its end short.</summary>
+    /// <summary>Never disposed: a second signal must not interrupt the stop.</summary>
     private readonly List<PosixSignalRegistration> _signals = [];
 
     internal DaemonHost(Handover handover, Settings settings, byte[] text)
@@ -94,7 +94,7 @@ internal sealed partial class DaemonHost : IDisposable
         _peering = new PeeringService(_store, BatchClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
         _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard);
         _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status);
-        _guard = new ProtectedSources(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
+        _guard = new ProtectedAddresses(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, BatchClock.Instance, _logs)
         {
@@ -102,25 +102,25 @@ internal sealed partial class DaemonHost : IDisposable
             SetFiles = files,
             Sets = _sets,
             Facts = () => new StatusFacts(
-                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), PeerMetrics.Summary(_peering), _drift.Status,
+                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), DaemonMetrics.SummarizePeers(_peering), _drift.Status,
                 _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find),
             Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
-        services.MoreMetrics.Add(text => HealthMetrics.Write(text, _health, _reloader, _sets));
-        services.MoreMetrics.Add(text => PlaneMetrics.Write(text, _plane));
-        services.MoreMetrics.Add(text => InterfaceMetrics.Write(text, _attacher, settings.OperationMode));
-        services.MoreMetrics.Add(ErrorMetrics.Write);
-        services.MoreMetrics.Add(text => LogMetrics.Write(text, _logs));
-        services.MoreMetrics.Add(text => ReportMetrics.Write(text, _reports));
-        services.MoreMetrics.Add(text => PeerMetrics.Write(text, _peering));
-        services.MoreMetrics.Add(text => GuardMetrics.Write(text, _guard));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteHealth(text, _health, _reloader, _sets));
+        services.MoreMetrics.Add(text => DaemonMetrics.WritePlane(text, _plane));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteInterfaces(text, _attacher, settings.OperationMode));
+        services.MoreMetrics.Add(DaemonMetrics.WriteErrors);
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteLog(text, _logs));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteReports(text, _reports));
+        services.MoreMetrics.Add(text => DaemonMetrics.WritePeers(text, _peering));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteGuard(text, _guard));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering).Register(router);
         _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters);
     }
 
-    /// <summary>The daemon from the hand-over to its end.</summary>
-    /// <exception cref="StartException">It could not start; nothing is left attached.</exception>
+    /// <summary>Runs the daemon after the hand-over.</summary>
+    /// <exception cref="StartException">The start failed; nothing is attached.</exception>
     public static int Run(Handover handover)
     {
         Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
@@ -153,8 +153,8 @@ internal sealed partial class DaemonHost : IDisposable
     }
 
     /// <summary>
-    /// Each step has its time, whatever is stuck. The plane is not closed: a handler may be in it that the server has given up on, and
-    /// the kernel closes it with the process.
+    /// Each step is limited in time. The data plane stays open: an abandoned handler may still use it, and the kernel closes it with the
+    /// process.
     /// </summary>
     public void Dispose()
     {
@@ -171,18 +171,18 @@ internal sealed partial class DaemonHost : IDisposable
         Step(_watch.Dispose);
         Step(() => Task.Run(_attacher.Dispose).Wait(StopLimit));
         Step(_drift.Dispose);
-        Step(TellWhatIsForgotten);
+        Step(WarnOfLostEntries);
         _logs.Dispose();
         _systemd.Dispose();
     }
 
-    /// <summary>The rules; usable for as long as the process lives.</summary>
+    /// <summary>The rules; usable until the process ends.</summary>
     internal RuleStore Store => _store;
 
     private void Step(Action end) => InternalErrors.Run(Place.Stop, _log, end);
 
-    /// <summary>Entries that were added through the API or by peers are in memory only.</summary>
-    private void TellWhatIsForgotten()
+    /// <summary>Entries added through the API or by peers are kept in memory only.</summary>
+    private void WarnOfLostEntries()
     {
         foreach (Policy policy in Policies.All)
         {
@@ -199,14 +199,14 @@ internal sealed partial class DaemonHost : IDisposable
         AppDomain.CurrentDomain.UnhandledException += OnUnhandled;
         TaskScheduler.UnobservedTaskException += OnUnobserved;
 
-        // Before anybody can know that it runs: a signal that comes at once finds its handler.
+        // Before the daemon is reachable: an early signal must find its handler.
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload));
 
-        // Who connects from here on waits for the answer instead of being refused.
+        // From here, connections wait for the server instead of being refused.
         _socket.Listen(Backlog);
-        _guard.Start(); // knows most addresses before the sets are loaded, and objects to those that cut them off
+        _guard.Start(); // before the sets are loaded, so that it objects to entries that lock out
         _sets.Start();
         AttachInterfaces();
         _server.Start(_socket);
@@ -223,7 +223,7 @@ internal sealed partial class DaemonHost : IDisposable
         }
     }
 
-    /// <summary>What exists is filtered from here on, the rest from when it comes, unless the configuration wants all at once.</summary>
+    /// <summary>Attaches to the interfaces that exist; to the others when they appear, unless the configuration requires all.</summary>
     private void AttachInterfaces()
     {
         bool answered = _watch.Start(AttachLimit);
@@ -248,11 +248,11 @@ internal sealed partial class DaemonHost : IDisposable
         }
     }
 
-    /// <summary>False when it ends by itself, as it can no longer serve: to be started again.</summary>
+    /// <summary>False when it can no longer serve and must be restarted.</summary>
     internal bool WaitForStop()
     {
         using var expiry = new ExpiryTimer(_store, _logs.CreateLogger("store"));
-        using var trimmer = new MemoryTrimmer(_server, _log);
+        using var compactor = new HeapCompactor(_server, _log);
         using var watchdog = new Watchdog(_systemd, _log, () => expiry.SinceLastRun, () => _server.SinceLastIteration);
         while (!_stop.Wait(TimeSpan.FromSeconds(1)))
         {
@@ -279,7 +279,7 @@ internal sealed partial class DaemonHost : IDisposable
         _signalledReload.Request();
     }
 
-    /// <summary>The runtime ends the process after this; systemd starts it again.</summary>
+    /// <summary>The runtime then ends the process; systemd restarts it.</summary>
     private void OnUnhandled(object sender, UnhandledExceptionEventArgs e)
     {
         InternalErrors.Caught(Place.Unhandled);
@@ -303,14 +303,14 @@ internal sealed partial class DaemonHost : IDisposable
     private ReloadResult ReloadNow(string actor, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
         ReloadResult result = _reloader.Reload(actor, stance, requester);
-        _guard.LookSoon();
-        _drift.LookNow();
+        _guard.RefreshSoon();
+        _drift.RunNow();
         return result;
     }
 
     private string StatusLine => InterfaceSummary.Line(_attacher.States, _attacher.IsLost);
 
-    /// <summary>Once systemd knows that the daemon is ready; that message has the line of the start.</summary>
+    /// <summary>The message that reports readiness contains the first line.</summary>
     private void ShowInterfaces()
     {
         if (_isReady)
@@ -346,7 +346,7 @@ internal sealed partial class DaemonHost : IDisposable
     private partial void Started(string socket);
 
     [LoggerMessage(EventName = "not_sandboxed", Level = LogLevel.Warning,
-        Message = "the kernel takes no seccomp filter: {Cause} (system calls are not limited; everything else goes on)")]
+        Message = "the kernel rejects the seccomp filter: {Cause} (system calls are not limited; everything else works)")]
     private partial void NotSandboxed(string cause);
 
     [LoggerMessage(EventName = "stopping", Level = LogLevel.Information, Message = "stopping after {Signal}")]
@@ -370,18 +370,18 @@ internal sealed partial class DaemonHost : IDisposable
 }
 
 /// <summary>
-/// Bounds the threads of the daemon. Under systemd TasksMax=64 holds: a thread that the kernel refuses to the pool ends the process, as
-/// .NET throws where nothing can catch it.
+/// Limits the daemon's threads. The unit sets TasksMax=64: if the kernel refuses a pool thread, .NET throws where no code can catch it, and
+/// the process ends.
 /// </summary>
 internal static class ThreadBudget
 {
     /// <summary>
-    /// Of the pool. Beside them run 7 of ours (main, api, log, expiry, peering, drift, interfaces), 4 of the resolver, and some 8 of .NET (collector,
-    /// finalizer, timers, signals, sockets, the pool's own): 35, about half of TasksMax.
+    /// Besides the pool's run 7 of ours (main, api, log, expiry, peering, drift, interfaces), 4 of the resolver and some 8 of .NET
+    /// (collector, finalizer, timers, signals, sockets, the pool's own): 35 in all, about half of TasksMax.
     /// </summary>
     public const int MaxPoolThreads = 16;
 
-    /// <summary>Threads of the pool that are there at once. The default is one per processor, which may be more than the bound.</summary>
+    /// <summary>Pool threads that start without delay. The default, one per processor, may exceed the maximum.</summary>
     private const int MaxReadyThreads = 8;
 
     public static void Apply()

@@ -11,10 +11,10 @@ using Couic.Store;
 
 namespace Couic.Daemon;
 
-/// <summary>The metrics families of health and of the last reloads.</summary>
-internal static class HealthMetrics
+/// <summary>The metrics families of the daemon's parts, and the summary of peering in the status.</summary>
+internal static class DaemonMetrics
 {
-    public static void Write(MetricsText text, Health health, Reloader reloader, SetLoader sets)
+    public static void WriteHealth(MetricsText text, Health health, Reloader reloader, SetLoader sets)
     {
         IReadOnlyList<FaultStatus> faults = health.Find();
         text.Family("couic_healthy", "gauge", "Whether everything is filtered, loaded and in agreement as it should be (couicctl status --check).");
@@ -36,26 +36,22 @@ internal static class HealthMetrics
         text.Family("couic_last_reload_timestamp_seconds", "gauge", "When that was, in seconds since 1970.");
         reloads.ForEach(reload => text.Sample("couic_last_reload_timestamp_seconds", "kind", reload.Kind, (ulong)reload.At.ToUnixTimeSeconds()));
     }
-}
 
-/// <summary>The metrics families of peering, and its line in the status.</summary>
-internal static class PeerMetrics
-{
-    public static void Write(MetricsText text, PeeringService peering)
+    public static void WritePeers(MetricsText text, PeeringService peering)
     {
         (string Name, PeerStatus Status)[] peers = [.. peering.Status()
             .Select(status => ($"{status.Host}:{status.Port}", status)).OrderBy(peer => peer.Item1, StringComparer.Ordinal)];
-        Family(text, peers, "couic_peer_up", "gauge", "Whether the peer's last answer was good.", s => s.State == PeerState.Up ? 1 : 0);
-        Family(text, peers, "couic_peer_in_sync", "gauge", "Whether the peer holds the same rules, by the last comparison.", s => s.InSync == true ? 1 : 0);
-        Family(text, peers, "couic_peer_queued", "gauge", "Rules that the peer has yet to confirm.", s => s.Queued);
-        Family(text, peers, "couic_peer_oldest_queued_seconds", "gauge", "For how long the oldest of them waits.", s => Math.Round(s.OldestQueued.TotalSeconds, 3));
-        Family(text, peers, "couic_peer_clock_offset_seconds", "gauge", "The peer's clock minus ours.", s => Math.Round(s.ClockOffset?.TotalSeconds ?? 0, 3));
-        Family(text, peers, "couic_peer_jobs", "counter", "Jobs that the peer confirmed.", s => s.Counters.JobsSent);
-        Family(text, peers, "couic_peer_requests", "counter", "Requests to the peer.", s => s.Counters.Requests);
-        Family(text, peers, "couic_peer_failures", "counter", "Requests to the peer that failed.", s => s.Counters.Failures);
-        Family(text, peers, "couic_peer_sent_bytes", "counter", "Bytes of bodies sent to the peer.", s => s.Counters.BytesSent);
-        Family(text, peers, "couic_peer_received_bytes", "counter", "Bytes of bodies received from the peer.", s => s.Counters.BytesReceived);
-        Family(text, peers, "couic_peer_records_fetched", "counter", "Rules fetched from the peer in comparisons.", s => s.Counters.RecordsFetched);
+        PeerFamily(text, peers, "couic_peer_up", "gauge", "Whether the peer's last answer was good.", s => s.State == PeerState.Up ? 1 : 0);
+        PeerFamily(text, peers, "couic_peer_in_sync", "gauge", "Whether the peer holds the same rules, by the last comparison.", s => s.InSync == true ? 1 : 0);
+        PeerFamily(text, peers, "couic_peer_queued", "gauge", "Rules that the peer has yet to confirm.", s => s.Queued);
+        PeerFamily(text, peers, "couic_peer_oldest_queued_seconds", "gauge", "For how long the oldest of them waits.", s => Math.Round(s.OldestQueued.TotalSeconds, 3));
+        PeerFamily(text, peers, "couic_peer_clock_offset_seconds", "gauge", "The peer's clock minus ours.", s => Math.Round(s.ClockOffset?.TotalSeconds ?? 0, 3));
+        PeerFamily(text, peers, "couic_peer_jobs", "counter", "Jobs that the peer confirmed.", s => s.Counters.JobsSent);
+        PeerFamily(text, peers, "couic_peer_requests", "counter", "Requests to the peer.", s => s.Counters.Requests);
+        PeerFamily(text, peers, "couic_peer_failures", "counter", "Requests to the peer that failed.", s => s.Counters.Failures);
+        PeerFamily(text, peers, "couic_peer_sent_bytes", "counter", "Bytes of bodies sent to the peer.", s => s.Counters.BytesSent);
+        PeerFamily(text, peers, "couic_peer_received_bytes", "counter", "Bytes of bodies received from the peer.", s => s.Counters.BytesReceived);
+        PeerFamily(text, peers, "couic_peer_records_fetched", "counter", "Rules fetched from the peer in comparisons.", s => s.Counters.RecordsFetched);
 
         Records(text, peering, "couic_peering_live_records", "gauge", "Rules of the cluster that are known here.", counts => counts.Live);
         Records(text, peering, "couic_peering_waiting_records", "gauge", "Those of them that wait for room in the table.", counts => counts.Waiting);
@@ -79,7 +75,7 @@ internal static class PeerMetrics
     }
 
     /// <summary>Null when peering is off.</summary>
-    public static PeersStatus? Summary(PeeringService peering)
+    public static PeersStatus? SummarizePeers(PeeringService peering)
     {
         if (!peering.Settings.Enabled)
         {
@@ -91,7 +87,7 @@ internal static class PeerMetrics
             (ulong)peers.Count, (ulong)peers.Count(p => p.State == PeerState.Up), (ulong)peers.Count(p => p.InSync == true), (ulong)peers.Sum(p => p.Queued));
     }
 
-    private static void Family(
+    private static void PeerFamily(
         MetricsText text, (string Name, PeerStatus Status)[] peers, string name, string type, string help, Func<PeerStatus, double> value)
     {
         text.Family(name, type, help);
@@ -100,16 +96,12 @@ internal static class PeerMetrics
             text.Sample(type == "counter" ? name + "_total" : name, [("peer", peer)], value(status));
         }
     }
-}
 
-/// <summary>The metrics families of the interfaces: which of them are filtered, and whether the attacher is there.</summary>
-internal static class InterfaceMetrics
-{
     /// <param name="configured">The mode that an interface is shown with while it is not attached.</param>
-    public static void Write(MetricsText text, AttacherChannel attacher, OperationMode configured)
+    public static void WriteInterfaces(MetricsText text, AttacherChannel attacher, OperationMode configured)
     {
         text.Family("couic_interface_attached", "gauge", "Whether the interface of the configuration is filtered.");
-        foreach ((string label, InterfaceState state) in Labels(attacher.States))
+        foreach ((string label, InterfaceState state) in InterfaceLabels(attacher.States))
         {
             string mode = state.IsAttached ? state.Mode : configured.ToString().ToLowerInvariant();
             text.Sample("couic_interface_attached", [("interface", label), ("mode", mode)], state.IsAttached ? 1 : 0);
@@ -120,17 +112,13 @@ internal static class InterfaceMetrics
     }
 
     /// <summary>The configured name; the present one for a renamed interface whose old name another interface has taken.</summary>
-    internal static IEnumerable<(string Label, InterfaceState State)> Labels(IReadOnlyList<InterfaceState> states)
+    internal static IEnumerable<(string Label, InterfaceState State)> InterfaceLabels(IReadOnlyList<InterfaceState> states)
     {
         var seen = new HashSet<string>();
         return states.Select(state => (seen.Add(state.Configured) ? state.Configured : state.Name, state));
     }
-}
 
-/// <summary>The metrics families of the lock-out guard.</summary>
-internal static class GuardMetrics
-{
-    public static void Write(MetricsText text, ProtectedSources guard)
+    public static void WriteGuard(MetricsText text, ProtectedAddresses guard)
     {
         GuardStatus status = guard.Status;
         Gauge(text, "couic_guard_protected_addresses", "Addresses that the guard protects.", status.Protected);
@@ -144,12 +132,8 @@ internal static class GuardMetrics
         text.Family(name, "gauge", help);
         text.Sample(name, value);
     }
-}
 
-/// <summary>The metrics families of reporting.</summary>
-internal static class ReportMetrics
-{
-    public static void Write(MetricsText text, ReportSender reports)
+    public static void WriteReports(MetricsText text, ReportSender reports)
     {
         text.Family("couic_reports_queued", "gauge", "Reports that wait to be sent.");
         text.Sample("couic_reports_queued", (ulong)reports.Queued);
@@ -160,36 +144,24 @@ internal static class ReportMetrics
         text.Family("couic_reports_failures", "counter", "Requests to the webhook that failed.");
         text.Sample("couic_reports_failures_total", (ulong)reports.Failures);
     }
-}
 
-/// <summary>The metrics families of the data plane that no other implementation of it has.</summary>
-internal static class PlaneMetrics
-{
-    public static void Write(MetricsText text, BpfDataPlane plane)
+    public static void WritePlane(MetricsText text, BpfDataPlane plane)
     {
         text.Family("couic_malformed_packets", "counter", "Frames too short for the header that they announce; they passed to the kernel, which discards them.");
         text.Sample("couic_malformed_packets_total", plane.ReadMalformed().Packets);
-        text.Family("couic_frames_too_many_tags", "counter", "Frames dropped because they have more VLAN tags than the filter looks behind (8).");
+        text.Family("couic_frames_too_many_tags", "counter", "Frames dropped because they have more VLAN tags than the filter parses (8).");
         text.Sample("couic_frames_too_many_tags_total", plane.ReadTooManyTags().Packets);
     }
-}
 
-/// <summary>The metrics families of the log.</summary>
-internal static class LogMetrics
-{
-    public static void Write(MetricsText text, LogFactory logs)
+    public static void WriteLog(MetricsText text, LogFactory logs)
     {
         text.Family("couic_log_lines_dropped", "counter", "Log lines that were dropped because the queue was full.");
         text.Sample("couic_log_lines_dropped_total", (ulong)logs.Dropped);
         text.Family("couic_log_lines_lost", "counter", "Log lines that could not be written to the log file.");
         text.Sample("couic_log_lines_lost_total", (ulong)logs.Lost);
     }
-}
 
-/// <summary>The metrics family of exceptions that were caught at the top.</summary>
-internal static class ErrorMetrics
-{
-    public static void Write(MetricsText text)
+    public static void WriteErrors(MetricsText text)
     {
         text.Family("couic_internal_errors", "counter", "Exceptions that nothing but the top-level handler of a loop, timer or callback caught: bugs, or no memory.");
         foreach (Place place in Enum.GetValues<Place>())

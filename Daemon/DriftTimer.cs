@@ -11,7 +11,7 @@ internal sealed partial class DriftTimer : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
 
-    /// <summary>Between batches of a full table: the other threads of a small machine come first.</summary>
+    /// <summary>Between batches of a full table, so that other threads of a small machine run first.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
 
     private readonly Reconciler _reconciler;
@@ -32,10 +32,10 @@ internal sealed partial class DriftTimer : IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "drift" };
     }
 
-    /// <summary>What the last comparison found; null before the first.</summary>
+    /// <summary>The result of the last comparison; null before the first.</summary>
     public ConsistencyStatus? Status => Volatile.Read(ref _status);
 
-    /// <summary>What the last comparison found, or why it failed; null when kernel and store agreed.</summary>
+    /// <summary>The differences that the last comparison found, or why it failed; null when kernel and store agreed.</summary>
     public string? Fault => Volatile.Read(ref _fault);
 
     public void Start()
@@ -44,10 +44,10 @@ internal sealed partial class DriftTimer : IDisposable
         _timer = _time.CreateTimer(_ => LookNow(), null, Period, Period);
     }
 
-    /// <summary>Does not wait for the rest of the minute.</summary>
-    public void LookNow() => _now.Set();
+    /// <summary>Starts a comparison at once.</summary>
+    public void RunNow() => _now.Set();
 
-    /// <summary>Ends it. A comparison that is under way is not waited for long: what it reads stays open until the process ends.</summary>
+    /// <summary>Ends the thread. It waits a second for a running comparison: what that reads stays open until the process ends.</summary>
     public void Dispose()
     {
         _timer?.Dispose();
@@ -82,11 +82,11 @@ internal sealed partial class DriftTimer : IDisposable
             DriftReport report = _reconciler.Run();
             if (report.Total > 0)
             {
-                Mended(report.Restored, report.Removed);
+                Repaired(report.Restored, report.Removed);
             }
 
             Volatile.Write(ref _fault, report.Total == 0 ? null
-                : $"{report.Total} rules in the kernel differed and were put right at the last comparison (which program changes our maps? bpftool map)");
+                : $"{report.Total} rules in the kernel differed and were repaired at the last comparison (which program changes our maps? bpftool map)");
             ulong before = _status?.Drift ?? 0;
             Volatile.Write(ref _status, new ConsistencyStatus(true, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), before + (ulong)report.Total));
         }
@@ -101,6 +101,6 @@ internal sealed partial class DriftTimer : IDisposable
         }
     }
 
-    [LoggerMessage(EventName = "drift_repaired", Level = LogLevel.Warning, Message = "the kernel's rules differed from the store's: {Restored} restored, {Removed} removed (somebody else changes our maps)")]
-    private partial void Mended(int restored, int removed);
+    [LoggerMessage(EventName = "drift_repaired", Level = LogLevel.Warning, Message = "the kernel's rules differed from the store's: {Restored} restored, {Removed} removed (another program changes our maps)")]
+    private partial void Repaired(int restored, int removed);
 }

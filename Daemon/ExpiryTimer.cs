@@ -5,10 +5,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
 
-/// <summary>Has the store let go of what has expired, on a thread of its own, so that no request's work delays it.</summary>
+/// <summary>Removes expired entries from the store, on its own thread, so that requests cannot delay it.</summary>
 internal sealed partial class ExpiryTimer : IDisposable
 {
-    /// <summary>An entry leaves the kernel within 1 s of its time; four looks a second leave room for a busy machine.</summary>
+    /// <summary>An entry must leave the kernel within 1 s of its expiration; this leaves a margin for a busy machine.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
 
     private readonly RuleStore _store;
@@ -25,7 +25,7 @@ internal sealed partial class ExpiryTimer : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Time since the loop was last seen going round; the watchdog looks at it.</summary>
+    /// <summary>Time since the last run; the watchdog checks it.</summary>
     public TimeSpan SinceLastRun => TimeSpan.FromMilliseconds(Environment.TickCount64 - Interlocked.Read(ref _lastRun));
 
     public void Dispose()

@@ -3,18 +3,18 @@ using System.Globalization;
 namespace Couic.Daemon;
 
 /// <summary>
-/// What the privileged part of the start passes to the unprivileged daemon that replaces it: the numbers of inherited
-/// descriptors, in one environment variable.
+/// What the privileged stage passes to the unprivileged daemon that replaces it: the numbers of inherited descriptors, in one environment
+/// variable.
 /// </summary>
 /// <param name="Socket">The API's socket, bound, not listening.</param>
 /// <param name="Attacher">The daemon's end of the channel to the attacher.</param>
-/// <param name="Config">A memory file with the text of the configuration, which the user may not be able to read.</param>
+/// <param name="Config">A memory file with the configuration, which the daemon's user may not be able to read.</param>
 /// <param name="Lock">The lock of the working folder.</param>
 /// <param name="SocketLock">The lock of the socket's name.</param>
 /// <param name="KeptBpf">Whether CAP_BPF had to stay, on an old kernel.</param>
 /// <param name="ConfigPath">Where the configuration is read again at a reload; empty for the embedded default.</param>
-/// <param name="Plane">What <c>BpfDataPlane</c> makes itself from.</param>
-/// <param name="Programs">Descriptors of the programs, for another attacher; none where the daemon cannot get one.</param>
+/// <param name="Plane">The descriptors of the maps, for <c>BpfDataPlane</c>.</param>
+/// <param name="Programs">Descriptors of the programs, for another attacher; empty where the daemon cannot start one.</param>
 internal sealed record Handover(
     int Socket, int Attacher, int Config, int Lock, int SocketLock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs)
 {
@@ -25,7 +25,7 @@ internal sealed record Handover(
             CultureInfo.InvariantCulture,
             $"{Socket};{Attacher};{Config};{Lock};{SocketLock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{ConfigPath}");
 
-    /// <summary>Null when this process was not handed anything.</summary>
+    /// <summary>Null when this process is not the replacement of a privileged stage.</summary>
     public static Handover? FromEnvironment()
     {
         string? text = Environment.GetEnvironmentVariable(Variable);

@@ -7,7 +7,7 @@ using Couic.Store;
 namespace Couic.Daemon;
 
 /// <summary>
-/// Whether the machine is filtered as it should be: what is wrong at this moment, one line a fault, each with what to do. Thread-safe.
+/// Whether the machine is filtered as configured: the present faults, one line each, with the remedy. Thread-safe.
 /// </summary>
 internal sealed class Health(
     AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, Func<GuardStatus> guard)
@@ -22,13 +22,13 @@ internal sealed class Health(
     public const string Drift = "drift";
     public const string Guard = "guard";
 
-    /// <summary>Faults of one kind that are told; a folder of a thousand changed files is one thing to do.</summary>
+    /// <summary>Faults per kind that are listed; the rest are counted.</summary>
     private const int MaxPerKind = 20;
 
-    /// <summary>All kinds, in the order in which they are told.</summary>
+    /// <summary>All kinds, in the order of the list.</summary>
     public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard];
 
-    /// <summary>What is wrong now; empty when all is well.</summary>
+    /// <summary>The present faults.</summary>
     public IReadOnlyList<FaultStatus> Find() =>
     [
         .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),

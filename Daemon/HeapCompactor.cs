@@ -4,34 +4,34 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
 
-/// <summary>When memory is worth moving together, which stops all threads for some milliseconds. Not thread-safe.</summary>
-internal sealed class TrimRule(long resident, TimeProvider time)
+/// <summary>Decides when a blocking, compacting collection is worth its pause of some milliseconds. Not thread-safe.</summary>
+internal sealed class CompactionPolicy(long resident, TimeProvider time)
 {
-    /// <summary>Growth that is worth it.</summary>
+    /// <summary>Growth that is worth a pause.</summary>
     public const long WorthBytes = 24 << 20;
 
     /// <summary>
-    /// Growth that is worth it at leisure. Left alone the collector waits until its oldest generation has nearly doubled, so that under a
-    /// steady load memory would rise and fall by that, over hours.
+    /// Growth that is worth a pause at most once per <see cref="Leisure"/>. Otherwise the collector waits until its oldest generation has
+    /// nearly doubled, and under a steady load memory would rise and fall by that, over hours.
     /// </summary>
     public const long WorthLeisureBytes = 2 << 20;
 
-    /// <summary>Fewer connections than there were, by so many, are as well.</summary>
+    /// <summary>A decrease of the connections that is worth a pause.</summary>
     public const int WorthConnections = 500;
 
-    /// <summary>With more of them open than this, or opened since the last look, it takes longer, and gives less back: most is in use.</summary>
+    /// <summary>With more connections than this, open or opened since the last poll, most memory is in use: a pause is longer and frees less.</summary>
     public const int ManyConnections = 1_000;
 
-    /// <summary>Growth above what there was at rest that is worth it nevertheless.</summary>
+    /// <summary>Growth above the memory at rest that is worth a pause even then.</summary>
     public const long WorthBurstBytes = 100 << 20;
 
-    /// <summary>How long a burst is taken to go on when it seems to be over: the next one often comes at once.</summary>
+    /// <summary>How long a burst must be over: the next one often follows at once.</summary>
     public static readonly TimeSpan Calm = TimeSpan.FromSeconds(3);
 
-    /// <summary>The least time between two at leisure.</summary>
+    /// <summary>The minimum interval for small growth.</summary>
     public static readonly TimeSpan Leisure = TimeSpan.FromMinutes(1);
 
-    /// <summary>What takes long is rarer: all at leisure together stop the threads for at most this share of the time.</summary>
+    /// <summary>Long pauses are rarer: for small growth, threads stop for at most one part in this many of the time.</summary>
     private const int LeisureShare = 2_000;
 
     private readonly long _start = time.GetTimestamp();
@@ -45,10 +45,10 @@ internal sealed class TrimRule(long resident, TimeProvider time)
 
     private TimeSpan Now => time.GetElapsedTime(_start);
 
-    /// <summary>For one look, about once a second.</summary>
+    /// <summary>To be called about once per second.</summary>
     /// <param name="resident">Bytes.</param>
-    /// <param name="open">Connections that are open.</param>
-    /// <param name="opened">All that were ever opened.</param>
+    /// <param name="open">Open connections.</param>
+    /// <param name="opened">Connections opened since the start.</param>
     public bool IsDue(long resident, int open, long opened)
     {
         if (open > ManyConnections || opened - _opened > ManyConnections)
@@ -65,8 +65,8 @@ internal sealed class TrimRule(long resident, TimeProvider time)
         return isDue;
     }
 
-    /// <summary>It was done.</summary>
-    /// <param name="resident">Bytes that are left.</param>
+    /// <summary>Records a compaction.</summary>
+    /// <param name="resident">Bytes after it.</param>
     public void Done(long resident, TimeSpan pause)
     {
         _leisureAt = Now + TimeSpan.FromTicks(Math.Max(Leisure.Ticks, pause.Ticks * LeisureShare));
@@ -88,48 +88,47 @@ internal sealed class TrimRule(long resident, TimeProvider time)
 }
 
 /// <summary>
-/// Gives memory back that nobody uses. The collector runs when something is allocated, beside everything else, and moves nothing: ten thousand
-/// connections that are gone, or the list of a full table, would leave what they took where it is.
+/// Returns unused memory to the system. The concurrent collector runs on allocations and does not compact: the memory of ten thousand
+/// closed connections, or of the list of a full table, would stay resident.
 /// </summary>
-internal sealed partial class MemoryTrimmer : IDisposable
+internal sealed partial class HeapCompactor : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     private readonly HttpServer _server;
     private readonly ILogger _log;
-    private readonly TrimRule _rule = new(Environment.WorkingSet, TimeProvider.System);
+    private readonly CompactionPolicy _policy = new(Environment.WorkingSet, TimeProvider.System);
     private readonly PeriodicTask _task;
 
-    public MemoryTrimmer(HttpServer server, ILogger log)
+    public HeapCompactor(HttpServer server, ILogger log)
     {
         _server = server;
         _log = log;
-        _task = new PeriodicTask(Place.MemoryTrimmer, log, Period, Look);
+        _task = new PeriodicTask(Place.HeapCompactor, log, Period, Poll);
         _task.Start(Period);
     }
 
     public void Dispose() => _task.Dispose();
 
-    private void Look()
+    private void Poll()
     {
         long resident = Environment.WorkingSet;
-        if (_rule.IsDue(resident, _server.ConnectionCount, _server.ConnectionsOpened))
+        if (_policy.IsDue(resident, _server.ConnectionCount, _server.ConnectionsOpened))
         {
-            Trim(resident);
+            Compact(resident);
         }
     }
 
-    /// <summary>What is left is moved together, and whole pieces go back to the system.</summary>
-    private void Trim(long resident)
+    private void Compact(long resident)
     {
         BufferPool.Trim();
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         TimeSpan pause = GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0];
         long left = Environment.WorkingSet;
-        _rule.Done(left, pause);
-        Trimmed(resident >> 20, left >> 20, pause.TotalMilliseconds);
+        _policy.Done(left, pause);
+        Compacted(resident >> 20, left >> 20, pause.TotalMilliseconds);
     }
 
     [LoggerMessage(EventName = "memory_trimmed", Level = LogLevel.Debug, Message = "{Before} MB were resident, {After} MB are; {Milliseconds} ms")]
-    private partial void Trimmed(long before, long after, double milliseconds);
+    private partial void Compacted(long before, long after, double milliseconds);
 }

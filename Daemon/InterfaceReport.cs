@@ -3,12 +3,11 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Daemon;
 
 /// <summary>
-/// What the log says of the interfaces: each change once, in a bounded number of lines however many interfaces come and go. Not
-/// thread-safe.
+/// Logs changes of the interfaces: each once, in a bounded number of lines however many interfaces change. Not thread-safe.
 /// </summary>
 internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
 {
-    /// <summary>Lines at once, and of these one that is free again each second.</summary>
+    /// <summary>Lines at once; the budget regains one per second.</summary>
     internal const int Burst = 20;
 
     private IReadOnlyList<InterfaceState> _last = [];
@@ -16,8 +15,8 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
     private long _refilledAt = time.GetTimestamp();
     private int _omitted;
 
-    /// <summary>Logs what differs from the last time.</summary>
-    /// <returns>Whether anything does.</returns>
+    /// <summary>Logs the differences from the previous states.</summary>
+    /// <returns>Whether there are any.</returns>
     public bool Compare(IReadOnlyList<InterfaceState> now)
     {
         IReadOnlyList<InterfaceState> before = _last;
@@ -46,14 +45,14 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
         return true;
     }
 
-    /// <summary>What is not filtered before what is, as it must not be what a full log leaves out.</summary>
+    /// <summary>Unfiltered interfaces first: the budget must not suppress them.</summary>
     private static IEnumerable<(InterfaceState State, InterfaceState? Old)> Changes(
         IReadOnlyList<InterfaceState> now, Dictionary<(string, int), InterfaceState> known) =>
         now.OrderBy(state => state.IsAttached)
             .Select(state => (state, Old: known.GetValueOrDefault((state.Configured, state.Index)) ?? known.GetValueOrDefault((state.Configured, 0))))
             .Where(change => change.Old != change.state);
 
-    /// <summary>By configured name and index, and with index 0 the first of each name.</summary>
+    /// <summary>By configured name and index; index 0 is the first of each name.</summary>
     private static Dictionary<(string, int), InterfaceState> ByKey(IReadOnlyList<InterfaceState> states)
     {
         var known = new Dictionary<(string, int), InterfaceState>();

@@ -4,35 +4,35 @@ using Couic.Native;
 
 namespace Couic.Daemon;
 
-/// <summary>What has become of an interface of the configuration; its names in lower case are those of the API.</summary>
+/// <summary>State of a configured interface; the API has these names in lower case.</summary>
 internal enum AttachState
 {
     Attached,
 
-    /// <summary>There is no interface of that name.</summary>
+    /// <summary>The interface does not exist.</summary>
     Missing,
 
     /// <summary>Another XDP program is attached to it.</summary>
     Taken,
 
-    /// <summary>The kernel or the driver refuses.</summary>
+    /// <summary>The kernel or the driver failed.</summary>
     Failed,
 }
 
-/// <summary>What the attacher reports of one interface of the configuration.</summary>
-/// <param name="Configured">As the configuration names it.</param>
-/// <param name="Name">As the kernel names it now.</param>
+/// <summary>The attacher's report on one configured interface.</summary>
+/// <param name="Configured">The name in the configuration.</param>
+/// <param name="Name">The kernel's present name.</param>
 /// <param name="Mode">The mode in effect; empty when it is not attached.</param>
 /// <param name="Error">Why it is not attached; empty when it is.</param>
 internal sealed record InterfaceState(string Configured, string Name, int Index, string Mode, AttachState State, string Error)
 {
-    /// <summary>Of an error text: the kernel's explanations have under a hundred.</summary>
+    /// <summary>Of an error text; the kernel's explanations have fewer than a hundred.</summary>
     private const int MaxErrorChars = 250;
 
-    /// <summary>The id of the program that it carries.</summary>
+    /// <summary>The id of the attached program.</summary>
     public uint Program { get; init; }
 
-    /// <summary>Counts attachments: another number at the same index means that the program had been taken off. 0 when not known.</summary>
+    /// <summary>Counts attachments: another number at the same index means that the program had been detached. 0 if unknown.</summary>
     public uint Attachment { get; init; }
 
     public bool IsAttached => State == AttachState.Attached;
@@ -51,7 +51,7 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
         return new InterfaceState(configured, name, index, "", state, cause.Cause ?? cause.Message);
     }
 
-    /// <summary>Fields between tabs, which neither names nor messages of ours contain. Under 1,200 bytes.</summary>
+    /// <summary>Fields separated by tabs, which neither names nor our messages contain. Fewer than 1,200 bytes.</summary>
     public string ToLine()
     {
         string error = Error.ReplaceLineEndings(" ").Replace('\t', ' ');
@@ -59,7 +59,7 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
         return string.Create(CultureInfo.InvariantCulture, $"{Configured}\t{Name}\t{Index}\t{Mode}\t{(int)State}\t{Program}\t{Attachment}\t{error}");
     }
 
-    /// <exception cref="FormatException">The line is not of this version.</exception>
+    /// <exception cref="FormatException">Another version wrote the line.</exception>
     public static InterfaceState FromLine(string line)
     {
         string[] f = line.Split('\t');
@@ -75,7 +75,7 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }
 
-/// <summary>The interfaces in a line, for the service manager and the log.</summary>
+/// <summary>The interfaces in one line, for the service manager and the log.</summary>
 internal static class InterfaceSummary
 {
     private const int MaxListed = 4, MaxPresent = 8;
@@ -89,14 +89,14 @@ internal static class InterfaceSummary
         return isLost ? line + ", the attacher process has ended" : line;
     }
 
-    /// <summary>Both names where they differ.</summary>
+    /// <summary>Both names if they differ.</summary>
     public static string Name(InterfaceState state) =>
         state.Configured == state.Name ? state.Name : $"{state.Configured} ({state.Name})";
 
-    /// <summary>Why it is not attached; for one that is missing with what there is.</summary>
+    /// <summary>Why it is not attached; for a missing interface with those that exist.</summary>
     public static string Cause(InterfaceState state) => state.State == AttachState.Missing ? $"{state.Error} (have: {Present()})" : state.Error;
 
-    /// <summary>So many names, and how many more there are.</summary>
+    /// <summary>The first names, and the number of the rest.</summary>
     public static string List(IReadOnlyCollection<string> names, int most) =>
         string.Join(", ", names.Take(most)) + (names.Count > most ? $" and {names.Count - most} more" : "");
 

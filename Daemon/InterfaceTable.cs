@@ -3,10 +3,10 @@ using Couic.Native;
 
 namespace Couic.Daemon;
 
-/// <summary>What <see cref="InterfaceTracker"/> asks of the kernel.</summary>
+/// <summary>The kernel's interfaces, for <see cref="InterfaceTracker"/>.</summary>
 internal interface IInterfaceTable
 {
-    /// <summary>ENODEV when there is no such interface; any other error says nothing about the interface.</summary>
+    /// <summary>ENODEV if the interface does not exist; any other error leaves that open.</summary>
     Errno Find(string name, out NetworkInterface found);
 
     /// <inheritdoc cref="Find(string, out NetworkInterface)"/>
@@ -16,25 +16,25 @@ internal interface IInterfaceTable
     bool IsOurs(in NetworkInterface found);
 
     /// <summary>Attaches to an interface.</summary>
-    /// <exception cref="BpfException">Refused: ENODEV when it has just gone, EBUSY when another program is there.</exception>
+    /// <exception cref="BpfException">ENODEV if it has just disappeared, EBUSY if another program is attached, or another cause.</exception>
     Attachment Attach(in NetworkInterface target);
 
     /// <summary>Takes over an interface that already carries our program.</summary>
     Attachment Adopt(in NetworkInterface target);
 }
 
-/// <summary>What holds the program on an interface.</summary>
+/// <summary>A program's attachment to an interface.</summary>
 /// <param name="Program">The program's id in the kernel.</param>
-/// <param name="Link">The link, for a process that is to hold a copy; null where there is none.</param>
+/// <param name="Link">The link, for the process that holds a copy; null without one.</param>
 /// <param name="Hold">Detaches when disposed.</param>
 internal sealed record Attachment(XdpMode Mode, uint Program, FileDescriptor? Link, IDisposable? Hold);
 
-/// <summary>Asks the kernel for single interfaces, with a socket that is replaced after an error. Not thread-safe.</summary>
+/// <summary>Reads single interfaces from the kernel; the socket is replaced after an error. Not thread-safe.</summary>
 internal sealed class InterfaceQuery : IDisposable
 {
     private NetlinkSocket? _socket;
 
-    /// <summary>Whether one of these programs is among those that the interface carries.</summary>
+    /// <summary>Whether one of these programs is attached to the interface.</summary>
     public static bool Carries(in NetworkInterface found, ReadOnlySpan<uint> programs)
     {
         foreach (uint program in programs)
@@ -83,7 +83,7 @@ internal sealed class InterfaceQuery : IDisposable
     }
 }
 
-/// <summary>The interfaces of this network namespace, by netlink, and the programs to attach to them. Not thread-safe.</summary>
+/// <summary>The interfaces of this network namespace, and the programs to attach. Not thread-safe.</summary>
 internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : IInterfaceTable, IDisposable
 {
     private readonly InterfaceQuery _query = new();
@@ -103,7 +103,7 @@ internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : IIn
 
     public Attachment Adopt(in NetworkInterface target)
     {
-        // Without its link, which the daemon holds; where there is none, netlink takes the program off.
+        // The daemon holds its link; without one, netlink detaches the program.
         AttachedInterface adopted = XdpAttacher.Adopt(target);
         return new Attachment(adopted.Mode, adopted.Program, null, adopted);
     }
@@ -111,7 +111,7 @@ internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : IIn
     public void Dispose() => _query.Dispose();
 }
 
-/// <summary>The interfaces as a process without privileges sees them: what is attached stays known, and nothing is attached.</summary>
+/// <summary>The interfaces as seen by an unprivileged process, which can recognise attachments and cannot attach.</summary>
 internal sealed class ObservedInterfaces : IInterfaceTable, IDisposable
 {
     private readonly InterfaceQuery _query = new();

@@ -4,35 +4,35 @@ using Couic.Native;
 namespace Couic.Daemon;
 
 /// <summary>
-/// Keeps the program attached to the interfaces of the configuration: to each as soon as it exists, and to one that was renamed
-/// for as long as it exists. Not thread-safe.
+/// Keeps the program attached to the configured interfaces: to each as soon as it exists, and to a renamed one as long as it exists. Not
+/// thread-safe.
 /// </summary>
 internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<string> configured, TimeProvider time) : IDisposable
 {
-    /// <summary>Renamed interfaces that are followed; beyond it the one attached first is let go, so that a script that renames has a bound.</summary>
+    /// <summary>Renamed interfaces that stay attached; beyond it the earliest is detached, which bounds a script that renames.</summary>
     internal const int MaxRenamed = 64;
 
-    /// <summary>A refused attachment is tried again after these times; at once when the interface has changed.</summary>
+    /// <summary>Retry intervals after a failed attachment; a changed interface is retried at once.</summary>
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<int, Tracked> _tracked = [];
     private readonly Dictionary<string, Refusal> _refusals = [];
     private uint _attachments;
 
-    /// <summary>Attaches where the program is missing, and reports on each interface of the configuration.</summary>
-    public IReadOnlyList<InterfaceState> Look()
+    /// <summary>Attaches where the program is missing, and returns the state of each configured interface.</summary>
+    public IReadOnlyList<InterfaceState> Poll()
     {
-        Follow();
+        UpdateTracked();
         var claimed = new HashSet<int>();
         List<InterfaceState> states = [.. configured.Select(name => Resolve(name, claimed))];
         AddRenamed(states, claimed);
         return states;
     }
 
-    /// <summary>As <see cref="Look"/>, but leaves nothing attached unless every interface is.</summary>
-    public IReadOnlyList<InterfaceState> LookAllOrNone()
+    /// <summary>As <see cref="Poll"/>, but detaches everything unless every interface is attached.</summary>
+    public IReadOnlyList<InterfaceState> PollAllOrNone()
     {
-        IReadOnlyList<InterfaceState> states = Look();
+        IReadOnlyList<InterfaceState> states = Poll();
         if (states.Any(state => !state.IsAttached))
         {
             Dispose();
@@ -42,7 +42,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         return states;
     }
 
-    /// <summary>Goes on with an interface that carries our program already, as this process or another one has attached it.</summary>
+    /// <summary>Takes over an interface that already carries our program.</summary>
     public void Adopt(string name, in NetworkInterface found)
     {
         if (table.IsOurs(found))
@@ -51,7 +51,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         }
     }
 
-    /// <summary>The links that were made since the last call, or all of them.</summary>
+    /// <summary>The links created since the last call, or all of them.</summary>
     public Dictionary<int, FileDescriptor> TakeLinks(bool all)
     {
         var links = new Dictionary<int, FileDescriptor>();
@@ -77,8 +77,8 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         }
     }
 
-    /// <summary>What has become of the interfaces that carried the program, by their index, which a new name does not change.</summary>
-    private void Follow()
+    /// <summary>Updates the attached interfaces by index, which a new name does not change.</summary>
+    private void UpdateTracked()
     {
         foreach ((int index, Tracked tracked) in _tracked.ToArray())
         {
@@ -89,7 +89,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
             }
             else if (errno is Errno.None or Errno.ENODEV)
             {
-                // Deleted or in another namespace; or the program was taken off by force, or this is another interface.
+                // Deleted or moved to another namespace; or the program was detached, or the index belongs to another interface.
                 Release(index, isOurs: false);
                 if (errno == Errno.None && now.Name == tracked.Now.Name)
                 {
@@ -133,7 +133,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         return tracked.State();
     }
 
-    /// <returns>Null when it is attached now.</returns>
+    /// <returns>Null after success.</returns>
     private InterfaceState? Attach(string name, in NetworkInterface target)
     {
         (int Index, bool IsUp, uint Mtu, byte Attached, uint Program) conditions =
@@ -161,7 +161,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         }
     }
 
-    /// <summary>Interfaces that no name of the configuration leads to any more; the one that was meant by a missing name stands for it.</summary>
+    /// <summary>Adds interfaces that no configured name leads to any more, in place of the missing name that they had.</summary>
     private void AddRenamed(List<InterfaceState> states, HashSet<int> claimed)
     {
         Tracked[] renamed = [.. _tracked.Values.Where(t => !claimed.Contains(t.Now.Index)).OrderBy(t => t.Number)];
@@ -184,7 +184,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         }
     }
 
-    /// <param name="isOurs">False when the program is gone: what has no link is left alone then, as another program may be there.</param>
+    /// <param name="isOurs">False when the program is gone: then an attachment without a link is left alone, as it may be another program's.</param>
     private void Release(int index, bool isOurs)
     {
         if (_tracked.Remove(index, out Tracked? tracked) && (isOurs || tracked.Attachment.Link is not null))
@@ -205,7 +205,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
 
         public uint Number { get; } = number;
 
-        /// <summary>Whether its link has not been handed on yet.</summary>
+        /// <summary>Whether its link has not been sent yet.</summary>
         public bool IsNew { get; set; } = true;
 
         public InterfaceState State() =>

@@ -6,23 +6,23 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Daemon;
 
 /// <summary>
-/// Keeps the filter on the interfaces of the configuration while they come, go and change. The kernel's notices say when to look,
-/// and the attacher looks; a look each second covers what no notice tells, such as a link that somebody detaches, and lost notices.
-/// One thread of its own, so that neither a busy thread pool nor a slow attacher delays anything else.
+/// Keeps the filter attached to the configured interfaces while they appear, disappear and change. The kernel's notices trigger a request
+/// to the attacher; a request per second covers lost notices and changes without one, such as a detached link. It has its own thread, so
+/// that a slow attacher delays nothing else.
 /// </summary>
 internal sealed partial class InterfaceWatch : IDisposable
 {
-    /// <summary>Between looks that no notice asks for, or this many times what the last one took: at most a hundredth of a processor.</summary>
+    /// <summary>Between polls without a notice, or this many times the last one's duration: at most 1 % of a processor.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
     private const int PeriodFactor = 100;
 
-    /// <summary>Between looks under a flood of notices: four times what the last one took, within these bounds.</summary>
+    /// <summary>Between polls under a flood of notices: four times the last one's duration, within these bounds.</summary>
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10), LongestPause = TimeSpan.FromMilliseconds(40);
 
-    /// <summary>A driver may reset its card for some seconds; an attacher that needs more is reported.</summary>
+    /// <summary>A driver may reset its card for some seconds; a slower attacher is reported.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    /// <summary>Between two tries to get another attacher, which begin a second apart.</summary>
+    /// <summary>The longest interval between attempts to start another attacher; the first is a second.</summary>
     private static readonly TimeSpan LongestDelay = TimeSpan.FromMinutes(1);
 
     private const ulong NoticesKey = 1, ChannelKey = 2;
@@ -42,13 +42,13 @@ internal sealed partial class InterfaceWatch : IDisposable
     private readonly Thread _thread;
     private HashSet<int> _indices = [];
     private InterfaceTracker? _observer;
-    private long _askedAt, _lookedAt;
-    private TimeSpan _lastLook, _sourceDelay;
+    private long _askedAt, _repliedAt;
+    private TimeSpan _lastDuration, _sourceDelay;
     private long _sourceTriedAt;
     private bool _isAsked, _isDue = true, _isLate, _lossReported;
 
-    /// <param name="source">Where another attacher can be had; null where there is none.</param>
-    /// <param name="changed">Called after an answer that differs from the one before.</param>
+    /// <param name="source">Starts another attacher; null if that is impossible.</param>
+    /// <param name="changed">Called after a reply that differs from the previous one.</param>
     public InterfaceWatch(AttacherChannel attacher, IAttacherSource? source, IReadOnlyList<string> configured, ILogger log, Action changed)
     {
         _attacher = attacher;
@@ -71,8 +71,8 @@ internal sealed partial class InterfaceWatch : IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "interfaces" };
     }
 
-    /// <summary>Has the interfaces attached, and follows them from then on.</summary>
-    /// <returns>Whether the attacher answered within that time; it is waited for in any case.</returns>
+    /// <summary>Attaches to the interfaces, and follows them from then on.</summary>
+    /// <returns>Whether the attacher replied within the limit.</returns>
     public bool Start(TimeSpan limit)
     {
         _thread.Start();
@@ -101,15 +101,15 @@ internal sealed partial class InterfaceWatch : IDisposable
         Prctl.SetThreadName("couic-ifaces"u8);
         while (!_stop.IsSet)
         {
-            if (!InternalErrors.Run(Place.Interfaces, _log, Turn))
+            if (!InternalErrors.Run(Place.Interfaces, _log, RunOnce))
             {
-                // The interfaces are looked after again; not at once, in case the trouble comes back at once.
+                // Not at once, in case the fault recurs at once.
                 _stop.Wait(Period);
             }
         }
     }
 
-    private void Turn()
+    private void RunOnce()
     {
         int events = _poller.Wait(Timeout());
         for (int i = 0; i < events; i++)
@@ -137,19 +137,19 @@ internal sealed partial class InterfaceWatch : IDisposable
         ReportLateness();
         if (!_isAsked && DueIn() <= TimeSpan.Zero)
         {
-            Look();
+            Poll();
         }
     }
 
-    /// <summary>Notices of other interfaces cost nothing more than reading them.</summary>
+    /// <summary>Notices of other interfaces do not trigger a poll.</summary>
     private bool Concerns(NetworkInterface changed) =>
         _indices.Contains(changed.Index) || _names.Contains(changed.Name) || changed.AlternativeNames.Any(_names.Contains);
 
-    private void Look()
+    private void Poll()
     {
         _isDue = false;
         _askedAt = Stopwatch.GetTimestamp();
-        if (_attacher.IsLost && !Regain())
+        if (_attacher.IsLost && !TryReconnect())
         {
             Observe();
         }
@@ -159,7 +159,7 @@ internal sealed partial class InterfaceWatch : IDisposable
         }
         else
         {
-            Lose();
+            OnAttacherLost();
         }
     }
 
@@ -167,7 +167,7 @@ internal sealed partial class InterfaceWatch : IDisposable
     {
         switch (_attacher.Receive())
         {
-            case AttacherNews.Answer:
+            case AttacherEvent.Reply:
                 if (_lossReported)
                 {
                     _lossReported = false;
@@ -175,18 +175,18 @@ internal sealed partial class InterfaceWatch : IDisposable
                     AttacherBack();
                 }
 
-                Finish();
+                OnReply();
                 break;
-            case AttacherNews.Lost:
-                Lose();
+            case AttacherEvent.Lost:
+                OnAttacherLost();
                 break;
         }
     }
 
-    private void Finish()
+    private void OnReply()
     {
-        _lookedAt = Stopwatch.GetTimestamp();
-        _lastLook = Stopwatch.GetElapsedTime(_askedAt, _lookedAt);
+        _repliedAt = Stopwatch.GetTimestamp();
+        _lastDuration = Stopwatch.GetElapsedTime(_askedAt, _repliedAt);
         _isAsked = _isLate = false;
         _indices = [.. _attacher.States.Where(s => s.Index != 0).Select(s => s.Index)];
         if (_report.Compare(_attacher.States))
@@ -197,13 +197,13 @@ internal sealed partial class InterfaceWatch : IDisposable
         _firstAnswer.Set();
     }
 
-    /// <summary>The filter stays, as links are held here too; what changes from now on is not attached until there is another attacher.</summary>
-    private void Lose()
+    /// <summary>The filter stays attached, because this process holds the links too; interfaces that change need another attacher.</summary>
+    private void OnAttacherLost()
     {
         _isAsked = false;
         _isDue = true;
-        _lookedAt = Stopwatch.GetTimestamp();
-        _lastLook = TimeSpan.Zero;
+        _repliedAt = Stopwatch.GetTimestamp();
+        _lastDuration = TimeSpan.Zero;
         if (_attacher.Failure.Length > 0)
         {
             AttacherFailed(_attacher.Failure);
@@ -220,7 +220,7 @@ internal sealed partial class InterfaceWatch : IDisposable
         _firstAnswer.Set();
     }
 
-    /// <summary>Without an attacher the states are what this process sees for itself.</summary>
+    /// <summary>Without an attacher, this process observes the states.</summary>
     private void Observe()
     {
         if (_observer is null)
@@ -236,11 +236,11 @@ internal sealed partial class InterfaceWatch : IDisposable
             }
         }
 
-        _attacher.Observe(_observer.Look());
-        Finish();
+        _attacher.Observe(_observer.Poll());
+        OnReply();
     }
 
-    private bool Regain()
+    private bool TryReconnect()
     {
         if (_source is null || (_sourceDelay > TimeSpan.Zero && Stopwatch.GetElapsedTime(_sourceTriedAt) < _sourceDelay))
         {
@@ -271,9 +271,9 @@ internal sealed partial class InterfaceWatch : IDisposable
     private TimeSpan DueIn()
     {
         TimeSpan wait = _isDue
-            ? Bounded(_lastLook * 4, ShortestPause, LongestPause)
-            : Bounded(_lastLook * PeriodFactor, Period, TimeSpan.FromMinutes(1));
-        return _lookedAt == 0 ? TimeSpan.Zero : wait - Stopwatch.GetElapsedTime(_lookedAt);
+            ? Bounded(_lastDuration * 4, ShortestPause, LongestPause)
+            : Bounded(_lastDuration * PeriodFactor, Period, TimeSpan.FromMinutes(1));
+        return _repliedAt == 0 ? TimeSpan.Zero : wait - Stopwatch.GetElapsedTime(_repliedAt);
     }
 
     private int Timeout()
@@ -288,17 +288,17 @@ internal sealed partial class InterfaceWatch : IDisposable
         Message = "the attacher process has ended: what is filtered stays filtered, but interfaces that change are not attached again ({Hint})")]
     private partial void AttacherLost(string hint);
 
-    [LoggerMessage(EventName = "attacher_back", Level = LogLevel.Information, Message = "another attacher process looks after the interfaces")]
+    [LoggerMessage(EventName = "attacher_back", Level = LogLevel.Information, Message = "another attacher process manages the interfaces")]
     private partial void AttacherBack();
 
-    [LoggerMessage(EventName = "attacher_failed", Level = LogLevel.Error, Message = "the attacher process does not work: {Cause}")]
+    [LoggerMessage(EventName = "attacher_failed", Level = LogLevel.Error, Message = "the attacher process failed: {Cause}")]
     private partial void AttacherFailed(string cause);
 
     [LoggerMessage(EventName = "attacher_late", Level = LogLevel.Error,
-        Message = "the attacher process has not answered for {Seconds} s (a driver that hangs, or a stopped process); it is waited for")]
+        Message = "the attacher process has not answered for {Seconds} s (a driver that hangs, or a stopped process); still waiting")]
     private partial void AttacherLate(int seconds);
 
     [LoggerMessage(EventName = "no_interface_notices", Level = LogLevel.Warning,
-        Message = "the kernel sends no notices of interfaces: {Cause} (they are looked at each second)")]
+        Message = "the kernel sends no notices of interfaces: {Cause} (they are checked every second)")]
     private partial void NoNotices(string cause);
 }

@@ -13,20 +13,19 @@ using Couic.Store;
 namespace Couic.Daemon;
 
 /// <summary>
-/// What peers send and what the operator asks about them. It stands here because the API and peering do not know each
-/// other.
+/// The routes of peers, and the operator's queries about them. They are here because the API and peering do not depend on each other.
 /// </summary>
 internal sealed class PeerEndpoints(PeeringService peering)
 {
-    /// <summary>Bodies beyond it are worked on outside the event loop.</summary>
+    /// <summary>Larger bodies are processed outside the event loop.</summary>
     private const int SmallBody = 16 * 1024;
 
-    /// <summary>For which a batch is applied at a time.</summary>
-    private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(5);
+    /// <summary>How long a batch is applied without a pause.</summary>
+    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(5);
 
     private readonly Comparisons _comparisons = new();
 
-    /// <summary>Differences that are listed; whoever has more has another problem.</summary>
+    /// <summary>Differences that are listed.</summary>
     private const int MaxDifferences = 1_000;
 
     public void Register(ApiRouter router)
@@ -88,13 +87,13 @@ internal sealed class PeerEndpoints(PeeringService peering)
     }
 
     /// <summary>
-    /// Small batches are applied on the event loop for as long as that delays no other client; what is left, and large
-    /// batches, off it, with pauses for others that wait to compute.
+    /// Applies a small batch on the event loop as long as that delays no other client, and the rest, or a large batch, off the loop, with
+    /// pauses for other waiting work.
     /// </summary>
-    /// <returns>False: answered already.</returns>
+    /// <returns>False when the request has been answered.</returns>
     private static async ValueTask<bool> ApplyAsync(Exchange exchange, BatchRun run)
     {
-        while (!run.Run(Turn))
+        while (!run.Run(Slice))
         {
             exchange.ReleaseWorker();
             if (!await exchange.OffloadAsync(WorkClass.Long))
@@ -102,13 +101,13 @@ internal sealed class PeerEndpoints(PeeringService peering)
                 return false;
             }
 
-            await Exchange.YieldAsync(); // a thread that waits for the store gets it between two turns
+            await Exchange.YieldAsync(); // lets a thread that waits for the store run between two slices
         }
 
         return true;
     }
 
-    /// <summary>RFC 7240: who asks for nothing gets nothing; older nodes parse the echo.</summary>
+    /// <summary>RFC 7240: a client may ask for no body; older nodes parse the echo.</summary>
     private static void Confirm(Exchange exchange, IncomingBatch batch)
     {
         if (exchange.TryGetHeader("prefer"u8, out ReadOnlySpan<byte> preference)
@@ -149,7 +148,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
         switch (peering.ServeSync(policy, exchange.Body, exchange.Answer(200, AnswerType.Binary), exchange.ClientName))
         {
             case SyncOutcome.Malformed:
-                exchange.Fail(400, ErrorCode.BadRequest, "the body is no message of a peer");
+                exchange.Fail(400, ErrorCode.BadRequest, "the body is not a message of a peer");
                 break;
             case SyncOutcome.Forbidden:
                 exchange.FailForbidden();
@@ -162,7 +161,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
         }
     }
 
-    /// <summary>A leaked token of a peer must not be able to allow-list anybody, unless the configuration says so.</summary>
+    /// <summary>A leaked peer token must not be able to allow-list addresses, unless the configuration permits it.</summary>
     private bool MayUse(Exchange exchange, out Policy policy)
     {
         policy = PathReader.Policy(exchange, 0);
@@ -182,7 +181,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
 
     private async ValueTask ListAsync(Exchange exchange)
     {
-        if (!await exchange.OffloadAsync(WorkClass.Blocking)) // a link that is applying many rules keeps its status to itself meanwhile
+        if (!await exchange.OffloadAsync(WorkClass.Blocking)) // a session that applies many rules blocks readers of its status
         {
             return;
         }
@@ -213,9 +212,9 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        // Begun only now: a request that is not admitted costs the peer nothing.
+        // Started after the admission: a rejected request costs the peer nothing.
         Task<PeerDifferences>? comparison = peering.CompareAsync(host, MaxDifferences);
-        exchange.ReleaseWorker(); // the peer may take its time
+        exchange.ReleaseWorker(); // the peer may be slow
         PeerDifferences differences = comparison is null ? new PeerDifferences([], false, "it was taken out of the configuration") : await comparison;
         if (differences.Fault is { } fault)
         {
@@ -252,7 +251,7 @@ internal sealed class PeerEndpoints(PeeringService peering)
     private static ulong? Seconds(DateTimeOffset? time) => time is { } at ? (ulong)at.ToUnixTimeSeconds() : null;
 }
 
-/// <summary>Counts the comparisons with peers that run, so that no client can start any number at once. Thread-safe.</summary>
+/// <summary>Limits the comparisons with peers that run at once, per client and in total. Thread-safe.</summary>
 internal sealed class Comparisons
 {
     public const int MaxPerClient = 2;
@@ -262,7 +261,7 @@ internal sealed class Comparisons
     private readonly Dictionary<string, int> _running = [];
     private int _total;
 
-    /// <summary>Null when the client, or all together, have as many as they may. To be disposed of at the end.</summary>
+    /// <summary>Null at the limit. The result is disposed when the comparison ends.</summary>
     public Place? TryEnter(string client)
     {
         lock (_gate)

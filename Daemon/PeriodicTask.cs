@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Daemon;
 
 /// <summary>
-/// Runs something again and again on the thread pool. The next run is timed at the end of one, so that runs never overlap: one that is slow
-/// takes one thread of the pool, and no more.
+/// Runs an action periodically on the thread pool. The period starts at the end of a run, so runs never overlap and a slow one occupies
+/// one pool thread.
 /// </summary>
 internal sealed class PeriodicTask : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class PeriodicTask : IDisposable
     private readonly Func<TimeSpan> _period;
     private readonly Timer _timer;
 
-    /// <param name="place">What it is called in metrics and log lines.</param>
+    /// <param name="place">Its name in metrics and log lines.</param>
     /// <param name="period">From the end of a run to the next one.</param>
     public PeriodicTask(Place place, ILogger log, TimeSpan period, Action run)
         : this(place, log, () => period, run)
@@ -50,14 +50,14 @@ internal sealed class PeriodicTask : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // It was ended while it ran.
+            // Disposed during a run.
         }
     }
 }
 
 /// <summary>
-/// Runs something when it is asked for. What is asked for during a run is one more run after it, however often that is, so that one
-/// thread at most is busy with it: that of the first who asked. Thread-safe.
+/// Runs an action on request. All requests during a run are answered by one more run after it, on the thread of the first request, so at
+/// most one thread is busy. Thread-safe.
 /// </summary>
 /// <param name="run">Must not throw.</param>
 internal sealed class CoalescedRuns(Action run)
@@ -83,10 +83,10 @@ internal sealed class CoalescedRuns(Action run)
         {
             run();
         }
-        while (GoesOn());
+        while (IsRequestedAgain());
     }
 
-    private bool GoesOn()
+    private bool IsRequestedAgain()
     {
         lock (_gate)
         {

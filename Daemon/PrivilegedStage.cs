@@ -9,17 +9,16 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The first part of the start, the only one with privileges: makes the kernel's objects, the folders and the socket, splits off
-/// the attacher, and replaces itself with the daemon proper, which has none of the privileges and inherits the descriptors.
-/// Whatever fails here leaves nothing attached, as nothing is attached yet.
+/// The first stage of the start, the only one with privileges: creates the kernel objects, the folders and the socket, spawns the
+/// attacher, and replaces itself by the unprivileged daemon, which inherits the descriptors. Nothing is attached in this stage.
 /// </summary>
 internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 {
-    /// <summary>What must not be closed by the collector before the daemon inherits it.</summary>
+    /// <summary>Keeps the collector from closing descriptors before the daemon inherits them.</summary>
     private static readonly List<object> Kept = [];
 
-    /// <summary>Does not return unless something is wrong.</summary>
-    /// <exception cref="StartException">What is wrong, and what to do.</exception>
+    /// <summary>Does not return after success.</summary>
+    /// <exception cref="StartException">The start failed.</exception>
     public void Run(string[] commandLine)
     {
         FileOwner owner = Owner();
@@ -31,20 +30,20 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         Socket bound = ApiSocket.Bind(settings.Socket, owner, out SafeFileHandle name);
         (int socket, int nameClaim) = ((int)bound.Handle, (int)name.DangerousGetHandle());
         Kept.AddRange([bound, name]);
-        Become(owner);
+        SwitchUser(owner);
         int[] programs = [];
-        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SplitOff(plane, out ours);
+        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SpawnAttacher(plane, out ours);
         bool keptBpf = Privileges.DropAll();
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
         int channel = (int)ours.Handle.DangerousGetHandle();
         Array.ForEach([socket, channel, config, claim, nameClaim, .. programs], descriptor => Descriptors.SetInherited(descriptor, true));
         maps.SetInherited(true);
-        ReplaceBy(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs));
+        ReExec(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs));
     }
 
-    /// <summary>Becomes the daemon's user, whoever attaches: what runs from here on is not root unless the configuration says so.</summary>
-    private static void Become(FileOwner owner)
+    /// <summary>Switches to the daemon's user. From here nothing runs as root unless the configuration asks for it.</summary>
+    private static void SwitchUser(FileOwner owner)
     {
         Privileges.ReduceToAttaching(owner);
         if (FileOwner.Current.Uid == 0 && owner.Uid != 0)
@@ -53,11 +52,17 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         }
     }
 
-    /// <summary>Leaves what goes on needing privilege to a process of its own.</summary>
-    private PlaneMaps SplitOff(LoadedPlane plane, out MessageChannel ours)
+    /// <summary>Starts the process that keeps the privilege to attach.</summary>
+    private PlaneMaps SpawnAttacher(LoadedPlane plane, out MessageChannel ours)
     {
         (ours, MessageChannel theirs) = MessageChannel.Pair();
-        SplitOffAttacher(plane, theirs);
+        int channel = (int)theirs.Handle.DangerousGetHandle();
+        plane.Programs.SetInherited(true);
+        Descriptors.SetInherited(channel, true);
+        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, AttacherTask.Of(settings, isService: false, isResumed: false));
+        Exec.Spawn(Exec.OwnPath(), arguments, Exec.Environ([]));
+        plane.Programs.Dispose();
+        theirs.Dispose();
         return plane.Maps;
     }
 
@@ -76,7 +81,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         return owner!.Value;
     }
 
-    /// <summary>Two daemons in one folder would undo each other's files; the claim ends with the process.</summary>
+    /// <summary>Locks the folder: two daemons would overwrite each other's files. The lock ends with the process.</summary>
     private static int Claim(string folder, FileOwner owner)
     {
         string fault = string.Empty;
@@ -113,18 +118,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         }
     }
 
-    private void SplitOffAttacher(LoadedPlane plane, MessageChannel theirs)
-    {
-        int channel = (int)theirs.Handle.DangerousGetHandle();
-        plane.Programs.SetInherited(true);
-        Descriptors.SetInherited(channel, true);
-        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, AttacherTask.Of(settings, isService: false, isResumed: false));
-        Exec.Spawn(Exec.OwnPath(), arguments, Exec.Environ([]));
-        plane.Programs.Dispose();
-        theirs.Dispose();
-    }
-
-    private static void ReplaceBy(string[] commandLine, Handover handover)
+    private static void ReExec(string[] commandLine, Handover handover)
     {
         string[] environment = Exec.Environ([$"{Handover.Variable}={handover.Format()}"], Handover.Variable);
         int errno = Exec.Replace(Exec.OwnPath(), commandLine, environment);
@@ -145,16 +139,15 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 }
 
 /// <summary>
-/// Giving up privileges in two steps. Capabilities belong to threads and the runtime has several before Main runs, so each
-/// step ends in a program that is executed by the one thread whose privileges were changed: the attacher with two capabilities,
-/// then the daemon itself with none.
+/// Drops privileges in two steps. Capabilities belong to threads, and the runtime has several before Main runs. So each step is followed
+/// by an execve of the one thread whose privileges were changed: the attacher with two capabilities, then the daemon with none.
 /// </summary>
 internal static class Privileges
 {
     private static readonly ulong Attaching = Capabilities.Mask(Capabilities.Bpf) | Capabilities.Mask(Capabilities.NetAdmin);
 
-    /// <summary>Becomes the daemon's user; what is executed now gets CAP_BPF and CAP_NET_ADMIN, as far as this process has them.</summary>
-    /// <exception cref="StartException">The change of user is not allowed.</exception>
+    /// <summary>Switches to the daemon's user; a program executed next gets CAP_BPF and CAP_NET_ADMIN, as far as this process has them.</summary>
+    /// <exception cref="StartException">The change of user is not permitted.</exception>
     public static void ReduceToAttaching(FileOwner owner)
     {
         ulong setPcap = Capabilities.Mask(Capabilities.SetPcap);
@@ -177,8 +170,8 @@ internal static class Privileges
     }
 
     /// <summary>
-    /// Drops the rest. On Linux below 5.19, where changing a map through its descriptor takes CAP_BPF while unprivileged bpf is
-    /// disabled, that one is kept.
+    /// Drops the rest. Before Linux 5.19, changing a map through its descriptor needs CAP_BPF if unprivileged bpf is disabled: then that
+    /// one is kept.
     /// </summary>
     /// <returns>Whether CAP_BPF was kept.</returns>
     public static bool DropAll()
@@ -187,7 +180,7 @@ internal static class Privileges
         ulong keep = keepBpf ? Capabilities.Permitted() & Capabilities.Mask(Capabilities.Bpf) : 0;
         Prctl.ClearAmbient();
 
-        // CAP_SETPCAP is still effective here; without it the bounding set stays, which NoNewPrivs makes harmless.
+        // Needs CAP_SETPCAP, which is still effective; without it the bounding set stays, which NoNewPrivs makes harmless.
         Capabilities.ReduceBounding(keep);
         Capabilities.Set(keep, inheritable: keep);
         Capabilities.SetAmbient(keep);
@@ -209,12 +202,11 @@ internal static class Privileges
 }
 
 /// <summary>
-/// <c>couic run</c>. The process goes through here twice: first with privileges, which it uses and hands over, then as the
-/// daemon without any.
+/// <c>couic run</c>. The process executes this twice: first as the privileged stage, then as the unprivileged daemon.
 /// </summary>
 internal static class DaemonCommand
 {
-    /// <returns>The exit status: 0 after a stop, 1 when it could not start.</returns>
+    /// <returns>The exit status: 0 after a stop, 1 after a failed start.</returns>
     public static int Run(string? config, string[] commandLine)
     {
         try
@@ -242,5 +234,5 @@ internal static class DaemonCommand
     }
 }
 
-/// <summary>Why the daemon does not start, in one line that says what to do.</summary>
+/// <summary>A failed start; the message is one line with cause and remedy.</summary>
 internal sealed class StartException(string message, Exception? inner = null) : Exception(message, inner);

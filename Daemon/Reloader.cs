@@ -14,8 +14,8 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Daemon;
 
 /// <summary>
-/// SIGHUP and <c>couicctl reload</c>: reads the configuration and the sets again and brings into force what can change without a
-/// restart. A configuration with a fault changes nothing. Thread-safe.
+/// SIGHUP and <c>couicctl reload</c>: reads configuration and sets again and applies what can change without a restart. A configuration
+/// with a fault changes nothing. Thread-safe.
 /// </summary>
 internal sealed partial class Reloader
 {
@@ -97,8 +97,8 @@ internal sealed partial class Reloader
         return faults;
     }
 
-    /// <param name="actor">Who asked for it, for the log: a client's name, or a signal's.</param>
-    /// <param name="stance">What becomes of sets that may lock somebody out.</param>
+    /// <param name="actor">The requester, for the log: a client's name, or a signal's.</param>
+    /// <param name="stance">How to treat sets that may lock out a protected address.</param>
     /// <param name="requester">Addresses that the requester needs.</param>
     public ReloadResult Reload(string actor, LockoutStance stance, IReadOnlyList<ProtectedAddress> requester)
     {
@@ -120,7 +120,7 @@ internal sealed partial class Reloader
     {
         lock (_gate)
         {
-            // Whatever comes of the rest: a token whose file was removed must not go on for a typing error elsewhere.
+            // Before the rest, which may fail: a token whose file was removed must not stay valid because of a typing error elsewhere.
             IReadOnlyList<Fault> clients = ReloadClients(actor);
             Volatile.Write(ref _clientFaults, [.. clients.Select(fault => $"client left out: {fault} (mend that, then: couicctl reload)")]);
             var faults = new List<string>();

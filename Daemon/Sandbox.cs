@@ -5,19 +5,19 @@ using static Couic.Native.SeccompRule;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The system calls that the two processes may use once they have started; every thread is held to them by the kernel. A call that is
-/// not listed answers EPERM and leaves a line in the kernel's log: nothing that is refused here ends the process, because without it
-/// there is no filter of packets either. The units have the same lists (a test compares them).
+/// The system calls that the two processes may use after their start; the kernel enforces it for every thread. Another call fails with
+/// EPERM and a line in the kernel's log; it does not end the process, because that would end the packet filter. The units have the same
+/// lists (a test compares them).
 /// </summary>
 internal static class Sandbox
 {
     /// <summary>
-    /// What the units allow besides, as their filter is there from the beginning: executing itself, the shell that reloads, making sure
-    /// that there is no capability, and installing the filter.
+    /// Calls that the units allow in addition, because their filter applies from the beginning: executing itself, the shell of a reload,
+    /// dropping capabilities, and installing the filter.
     /// </summary>
     public static readonly string[] Start = Words("execve wait4 arch_prctl capget capset memfd_create seccomp chown");
 
-    /// <summary>The runtime's and the C library's own: memory, threads, clocks, files that are read, and descriptors.</summary>
+    /// <summary>Calls of the runtime and the C library: memory, threads, clocks, reading files, and descriptors.</summary>
     private static readonly string[] Common = Words("""
         read write readv writev pread64 pwrite64 openat close fcntl fstat newfstatat statx stat lstat lseek access faccessat faccessat2
         readlink readlinkat getdents64 statfs fstatfs getcwd
@@ -30,7 +30,7 @@ internal static class Sandbox
         getsockname getpeername getsockopt setsockopt sendto recvfrom sendmsg recvmsg
         """);
 
-    /// <summary>The daemon's besides: connections, and files of its own.</summary>
+    /// <summary>Additional calls of the daemon: connections, and writing files.</summary>
     private static readonly string[] Serving = Words("""
         accept accept4 bind connect listen shutdown sendmmsg recvmmsg preadv pwritev
         mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat chmod fchmod fchmodat fchown fchownat lchown
@@ -43,7 +43,7 @@ internal static class Sandbox
     private const uint PR_SET_NAME = 15, PR_SET_VMA = 0x5356_4d41;
     private const uint TCGETS = 0x5401, TIOCGWINSZ = 0x5413, FIONREAD = 0x541b, FIONBIO = 0x5421, SIOCGIFNAME = 0x8910, SIOCGIFINDEX = 0x8933;
 
-    // Commands of bpf(2): of those that make or load something the daemon has none.
+    // Commands of bpf(2). The daemon may not create maps or load programs.
     private const uint MapLookup = 1, MapUpdate = 2, MapDelete = 3, MapNextKey = 4, ProgramById = 13, ObjectInfo = 15;
     private const uint MapLookupBatch = 24, MapUpdateBatch = 26, MapDeleteBatch = 27, LinkCreate = 28;
 
@@ -56,7 +56,7 @@ internal static class Sandbox
         .. Serving.Select(Always),
     ];
 
-    /// <summary>The attacher: its channel, netlink, and of bpf(2) what finds out and attaches.</summary>
+    /// <summary>The attacher: its channel, netlink, and the commands of bpf(2) that query and attach.</summary>
     public static SeccompRule[] Attacher(int ownPid) =>
     [
         OneOf("bpf", 0, LinkCreate, ProgramById, ObjectInfo),
@@ -65,14 +65,14 @@ internal static class Sandbox
         .. Words("bind").Select(Always),
     ];
 
-    /// <summary>Puts every thread of this process under the rules, for good.</summary>
-    /// <returns>None, or why the kernel did not take them; the process is as before then.</returns>
+    /// <summary>Applies the rules permanently to every thread of this process.</summary>
+    /// <returns>None, or why the kernel rejected them; then no rule applies.</returns>
     public static Errno Enter(Func<int, SeccompRule[]> rules)
     {
         Architecture architecture = RuntimeInformation.ProcessArchitecture;
 
-        // The flags of clone3(2) lie in memory that a filter cannot read. Without it the C library takes clone(2), whose flags it can.
-        // It tries for each thread: a filter of its own, that logs nothing.
+        // A filter cannot read the flags of clone3(2), which are in memory, but those of clone(2), the C library's fallback. The C library
+        // tries clone3 for each thread, so this separate filter does not log.
         Errno error = SeccompFilter.Install(SeccompFilter.BuildAbsent("clone3", architecture), log: false);
         return error == Errno.None
             ? SeccompFilter.Install(SeccompFilter.Build(rules(Environment.ProcessId), architecture), log: true)

@@ -10,17 +10,17 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Daemon;
 
 /// <summary>
-/// The addresses that the system's own files name. A file that is absent names none; one that cannot be read is reported once, and
-/// again when it changes. Only regular files are read, and only up to a limit. Not thread-safe but for <see cref="Unreadable"/>.
+/// Reads addresses from the system's files. An absent file has none; an unreadable one is reported once per cause. Only regular files are
+/// read, up to a limit. Not thread-safe, except <see cref="Unreadable"/>.
 /// </summary>
 /// <param name="log">Null logs nothing.</param>
-/// <param name="root">Precedes every path; empty except in tests.</param>
+/// <param name="root">A prefix of every path; empty except in tests.</param>
 internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
 {
-    /// <summary>Bytes of one file; a longer one is read up to here, and reported.</summary>
+    /// <summary>Bytes read of one file; a longer one is reported.</summary>
     private const int MaxBytes = 1 << 20;
 
-    /// <summary>Sessions that are looked at.</summary>
+    /// <summary>Sessions that are read.</summary>
     private const int MaxSessions = 4096;
 
     /// <summary>Routes to an eighth of a family or more serve as default routes (0.0.0.0/1 with 128.0.0.0/1, 2000::/3).</summary>
@@ -35,10 +35,10 @@ internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
     private readonly SortedDictionary<string, string> _causes = new(StringComparer.Ordinal);
     private volatile KeyValuePair<string, string>[] _unreadable = [];
 
-    /// <summary>The sources that could not be read at the last look, with the cause. Thread-safe.</summary>
+    /// <summary>The files that could not be read last time, with the cause. Thread-safe.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Unreadable => _unreadable;
 
-    /// <summary>Where the users who are logged in come from: utmp(5), and logind's files. A mere connection is not a session.</summary>
+    /// <summary>The source addresses of logged-in users: utmp(5), and logind's files. A mere connection is not a session.</summary>
     public List<Cidr> Sessions()
     {
         var hosts = new List<Cidr>();
@@ -107,7 +107,7 @@ internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
         string? cause = null;
         foreach (string name in List(Folder, ref cause))
         {
-            // Besides each session lies a pipe of that name with ".ref", which must not be opened.
+            // Beside each session's file is a pipe with the suffix ".ref", which must not be opened.
             if (Read($"{Folder}/{name}", follow: false, out byte[] text, onlyRegular: true) is { } fault)
             {
                 cause ??= $"{name}: {fault}";
@@ -135,7 +135,7 @@ internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
         ? Plain(Cidr.FromV6(bytes))
         : Plain(Cidr.FromV4(BinaryPrimitives.ReadUInt32BigEndian(bytes)));
 
-    /// <summary>IPv4 where it is that; null for no address and for this machine's own.</summary>
+    /// <summary>Unmaps IPv4; null for an unspecified or loopback address.</summary>
     private static Cidr? Plain(Cidr host)
     {
         host = host.IsV4Mapped ? Cidr.FromV4((uint)host.Low) : host;
@@ -170,16 +170,16 @@ internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
         return names;
     }
 
-    /// <summary>Reads a file as far as the limit. What is not there is empty.</summary>
+    /// <summary>Reads a file up to the limit. An absent file is empty.</summary>
     /// <param name="follow">Whether the name may be a link.</param>
-    /// <param name="onlyRegular">Whether anything but a regular file is as good as absent.</param>
-    /// <returns>Null, or why it could not be read or not to its end.</returns>
+    /// <param name="onlyRegular">Whether other kinds of files count as absent.</param>
+    /// <returns>Null, or why it could not be read completely.</returns>
     private string? Read(string path, bool follow, out byte[] content, bool onlyRegular = false)
     {
         content = [];
         path = root + path;
 
-        // Looked at before it is opened: opening a device or a pipe can have effects of its own.
+        // Checked before it is opened: opening a device or a pipe can have side effects.
         Errno error = follow ? Files.TryStatTarget(path, out FileState state) : Files.TryStat(path, out state);
         if (error == Errno.None && state.Kind != FileKind.Regular)
         {
@@ -211,17 +211,17 @@ internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
                     break;
                 }
 
-                Array.Resize(ref buffer, Math.Min(buffer.Length * 2, MaxBytes + 1)); // files of /proc say nothing of their size
+                Array.Resize(ref buffer, Math.Min(buffer.Length * 2, MaxBytes + 1)); // files of /proc report no size
             }
 
             content = buffer.AsSpan(0, Math.Min(length, MaxBytes)).ToArray();
             return error is Errno.None or Errno.ENOENT
-                ? (length > MaxBytes ? $"more than {MaxBytes} bytes; what follows is not looked at" : null)
+                ? (length > MaxBytes ? $"more than {MaxBytes} bytes; the rest is not read" : null)
                 : error.Text();
         }
     }
 
-    /// <summary>Remembers how reading a source ended, and logs what is new.</summary>
+    /// <summary>Records the outcome of reading a file, and logs a change.</summary>
     private void Note(string source, string? cause)
     {
         if (_causes.GetValueOrDefault(source) == cause)

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
 
-/// <summary>What systemd is told (sd_notify(3)): a datagram to the socket named by NOTIFY_SOCKET. Silent without it.</summary>
+/// <summary>Notifies systemd (sd_notify(3)) through the socket of NOTIFY_SOCKET; does nothing without it.</summary>
 internal sealed class SystemdNotify : IDisposable
 {
     private readonly Socket? _socket;
@@ -27,7 +27,7 @@ internal sealed class SystemdNotify : IDisposable
         }
     }
 
-    /// <summary>How long systemd waits for a sign of life; null when it does not.</summary>
+    /// <summary>The watchdog's timeout; null without a watchdog.</summary>
     public TimeSpan? WatchdogPeriod { get; }
 
     public void Ready(string status) => Send($"READY=1\nSTATUS={status}\nMAINPID={Environment.ProcessId}");
@@ -52,25 +52,25 @@ internal sealed class SystemdNotify : IDisposable
         }
         catch (SocketException)
         {
-            // A manager that went away is no reason to stop filtering.
+            // Filtering continues without a service manager.
         }
     }
 }
 
 /// <summary>
-/// Tells systemd that the daemon lives, as long as its loops go round: the expiry thread has run and the API's loop answers.
-/// A loop that is stuck ends the signs of life, and systemd restarts the daemon.
+/// Notifies systemd's watchdog as long as the expiry thread and the API's loop run. If one is stuck, the notifications end and systemd
+/// restarts the daemon.
 /// </summary>
 internal sealed class Watchdog : IDisposable
 {
-    /// <summary>A loop that has stood still for so long is stuck.</summary>
+    /// <summary>A loop that has not run for so long is stuck.</summary>
     private static readonly TimeSpan Stuck = TimeSpan.FromSeconds(5);
 
     private readonly SystemdNotify _systemd;
     private readonly Func<TimeSpan>[] _sinceLastRun;
     private readonly PeriodicTask? _task;
 
-    /// <param name="sinceLastRun">For each loop, how long ago it was last seen going round.</param>
+    /// <param name="sinceLastRun">The time since the last run of each loop.</param>
     public Watchdog(SystemdNotify systemd, ILogger log, params Func<TimeSpan>[] sinceLastRun)
     {
         _systemd = systemd;
@@ -78,14 +78,14 @@ internal sealed class Watchdog : IDisposable
         if (systemd.WatchdogPeriod is { } period)
         {
             // Half of the period, as sd_watchdog_enabled(3) recommends.
-            _task = new PeriodicTask(Place.Watchdog, log, period / 2, Look);
+            _task = new PeriodicTask(Place.Watchdog, log, period / 2, Poll);
             _task.Start(TimeSpan.Zero);
         }
     }
 
     public void Dispose() => _task?.Dispose();
 
-    private void Look()
+    private void Poll()
     {
         if (Array.TrueForAll(_sinceLastRun, loop => loop() < Stuck))
         {

@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Logging;
 
 /// <summary>
-/// The log file being written. A full disk or a folder that is gone costs lines, which are counted; the file is tried again once a second.
-/// A file that was moved or deleted is made anew. For the writer's thread only.
+/// The current log file. A full disk or a missing folder costs lines, which are counted; the file is retried once per second. A file that
+/// was moved or deleted is created again. For the writer's thread only.
 /// </summary>
 internal sealed class LogFile(TimeProvider time) : IDisposable
 {
@@ -23,13 +23,13 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
     private bool _isBroken;
     private long? _failedAt;
 
-    /// <summary>Why the last lines could not be written; null while all is well.</summary>
+    /// <summary>Why the last lines could not be written; null after success.</summary>
     public string? Fault { get; private set; }
 
-    /// <summary>Writes whole lines to the file of that name. False when they are lost, as a whole or in part.</summary>
+    /// <summary>Writes whole lines to the file of that name. False when some or all of them are lost.</summary>
     /// <param name="keep">Days whose files are kept.</param>
-    /// <param name="maxBytes">A file that would grow beyond it gets a number, and another one is begun.</param>
-    /// <param name="maxTotalBytes">All files together.</param>
+    /// <param name="maxBytes">A file that would exceed it gets a number, and a new one is started.</param>
+    /// <param name="maxTotalBytes">The limit of all files.</param>
     public bool TryWrite(
         string folder, string name, int keep, ReadOnlySpan<byte> lines, long maxBytes = long.MaxValue, long maxTotalBytes = long.MaxValue)
     {
@@ -41,13 +41,13 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
         Errno error = Ready(folder, name, keep, maxBytes, maxTotalBytes);
         if (error == Errno.None && _size > 0 && _size + lines.Length > maxBytes)
         {
-            SetAside(folder, name);
+            Number(folder, name);
             error = Ready(folder, name, keep, maxBytes, maxTotalBytes);
         }
 
         if (error == Errno.None && _isBroken)
         {
-            error = Files.TryWrite(_file!, "\n"u8); // the last line before the failure may have no end
+            error = Files.TryWrite(_file!, "\n"u8); // the last line before the failure may be incomplete
         }
 
         int written = 0;
@@ -124,8 +124,8 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
         return state.Kind == FileKind.Regular ? Errno.None : Errno.EINVAL;
     }
 
-    /// <summary>Gives a full file its number. Where that fails it is written on: a line that is too much is better than one that is lost.</summary>
-    private void SetAside(string folder, string name)
+    /// <summary>Gives a full file its number. After a failure the file is used further: exceeding the limit is better than losing lines.</summary>
+    private void Number(string folder, string name)
     {
         try
         {
@@ -137,7 +137,7 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A folder that can be written but not listed keeps its file.
+            // A folder that can be written but not listed: no number can be chosen.
         }
     }
 
@@ -148,19 +148,19 @@ internal sealed class LogFile(TimeProvider time) : IDisposable
             IEnumerable<(string, long)> files = new DirectoryInfo(folder).EnumerateFiles().Select(file => (file.Name, file.Length));
             foreach (string surplus in LogFileNames.Surplus(files, name, keep, maxBytes).ToList())
             {
-                _ = Files.TryUnlink(Path.Combine(folder, surplus)); // what stays is tried again with the next file
+                _ = Files.TryUnlink(Path.Combine(folder, surplus)); // retried with the next file
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A folder that can be written but not listed keeps its old files.
+            // A folder that can be written but not listed: old files stay.
         }
     }
 }
 
 /// <summary>
-/// Names of log files: <c>couic.log</c>, or <c>couic.YYYY-MM-DD.log</c> with a day of UTC. A file that was full has a number as well,
-/// <c>couic.YYYY-MM-DD.3.log</c>, the higher the later.
+/// Names of log files: <c>couic.log</c>, or <c>couic.YYYY-MM-DD.log</c> with a UTC day. A full file has a number too,
+/// <c>couic.YYYY-MM-DD.3.log</c>; higher is later.
 /// </summary>
 internal static class LogFileNames
 {
@@ -168,7 +168,7 @@ internal static class LogFileNames
     private const string DayFormat = "yyyy-MM-dd";
     private const string Suffix = ".log";
 
-    /// <summary>The file for a line of that time; a week has the date of the Sunday that it starts with.</summary>
+    /// <summary>The file for a line of that time; a week has the date of its first day, a Sunday.</summary>
     public static string For(LogRotation rotation, DateTime utc) => rotation switch
     {
         LogRotation.Daily => Dated(utc.Date),
@@ -176,10 +176,10 @@ internal static class LogFileNames
         _ => Undated,
     };
 
-    /// <summary>Whether a file is one of ours; others in the folder are left alone.</summary>
+    /// <summary>Whether a file is a log file of couic; other files are left alone.</summary>
     public static bool IsOurs(string name) => TryParse(name, out _, out _);
 
-    /// <summary>The name that a file gets when it is full, after those that were full before it.</summary>
+    /// <summary>The name of a full file, with the next free number.</summary>
     public static string Next(IEnumerable<string> names, string current)
     {
         _ = TryParse(current, out DateTime day, out _);
@@ -188,8 +188,8 @@ internal static class LogFileNames
     }
 
     /// <summary>
-    /// What to remove so that files of so many days, and so many bytes besides the one being written, are left: the oldest, those without a
-    /// date before all others.
+    /// The files to remove, oldest first, so that the rest covers at most the given days and bytes, without the current file. Files without
+    /// a date count as oldest.
     /// </summary>
     public static IEnumerable<string> Surplus(IEnumerable<(string Name, long Bytes)> files, string current, int keep, long maxBytes)
     {
@@ -215,7 +215,7 @@ internal static class LogFileNames
 
     private static string Dated(DateTime day) => $"couic.{day.ToString(DayFormat, CultureInfo.InvariantCulture)}{Suffix}";
 
-    /// <param name="number">That of a full file; of the others the highest there is.</param>
+    /// <param name="number">The number of a full file; for others the maximum.</param>
     private static bool TryParse(string name, out DateTime day, out int number)
     {
         day = DateTime.MinValue;

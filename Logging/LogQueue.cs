@@ -85,7 +85,7 @@ internal sealed class LogQueue(LoggingSettings settings, OutputKind kind, int by
 
     public ValueTask DisposeAsync() => default;
 
-    /// <summary>Standard output gets text, and the configured format where there is no file. The file's line stays empty if it is the same.</summary>
+    /// <summary>Standard output gets text, or without a file the configured format. The file's line stays empty if it is the same.</summary>
     private void Format(IZLoggerEntry entry, LoggingSettings settings, LineBuffer output, LineBuffer file)
     {
         int start = 0;

@@ -117,7 +117,7 @@ internal sealed partial class LogWriter : IDisposable
         }
     }
 
-    /// <summary>True also where there is no file.</summary>
+    /// <summary>True also without a log file.</summary>
     private bool TryWriteFile(in LogSegment segment, ReadOnlySpan<byte> lines)
     {
         if (segment.Settings != _settings)

@@ -4,8 +4,8 @@ using System.Text;
 
 namespace Couic.Native;
 
-/// <summary>bpf(2). Every call is made here; callers see descriptors, spans and <see cref="Errno"/>.</summary>
-internal static unsafe partial class BpfSyscall
+/// <summary>bpf(2). Callers pass descriptors and spans, and get an <see cref="Errno"/>.</summary>
+internal static unsafe class BpfSyscall
 {
     public const uint BPF_MAP_TYPE_ARRAY = 2;
     public const uint BPF_MAP_TYPE_PERCPU_ARRAY = 6;
@@ -50,7 +50,7 @@ internal static unsafe partial class BpfSyscall
         var other => throw new PlatformNotSupportedException($"bpf(2) on {other}: unknown number"),
     };
 
-    /// <summary>Reads an element. For a per-CPU map the value holds one element a possible CPU, each rounded up to 8 bytes.</summary>
+    /// <summary>Reads an element. For a per-CPU map the value holds one element per possible CPU, each rounded up to 8 bytes.</summary>
     public static Errno Lookup(FileDescriptor map, ReadOnlySpan<byte> key, Span<byte> value)
     {
         fixed (byte* k = key, v = value)
@@ -79,7 +79,7 @@ internal static unsafe partial class BpfSyscall
         }
     }
 
-    /// <summary>The key behind <paramref name="key"/>, or the first for an empty one; ENOENT behind the last.</summary>
+    /// <summary>The key after <paramref name="key"/>, or the first for an empty one; ENOENT after the last.</summary>
     public static Errno NextKey(FileDescriptor map, ReadOnlySpan<byte> key, Span<byte> next)
     {
         fixed (byte* k = key, n = next)
@@ -90,8 +90,8 @@ internal static unsafe partial class BpfSyscall
     }
 
     /// <summary>
-    /// Reads elements from the first on, or from where <paramref name="cursor"/> (4 bytes or a key's length) stands.
-    /// ENOENT when they were the last ones; <paramref name="count"/> holds also then.
+    /// Reads elements from the first one, or from the <paramref name="cursor"/> (4 bytes or a key's length).
+    /// ENOENT when they were the last ones; <paramref name="count"/> is valid then too.
     /// </summary>
     public static Errno LookupBatch(FileDescriptor map, bool first, Span<byte> cursor, Span<byte> keys, Span<byte> values, ref uint count)
     {
@@ -112,7 +112,7 @@ internal static unsafe partial class BpfSyscall
         }
     }
 
-    /// <summary>Adds or replaces elements together (tries: Linux 5.13). After an error some of them may be there.</summary>
+    /// <summary>Adds or replaces a batch of elements (tries: Linux 5.13). After an error some of them may have been added.</summary>
     public static Errno UpdateBatch(FileDescriptor map, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values, int count)
     {
         fixed (byte* k = keys, v = values)
@@ -122,7 +122,7 @@ internal static unsafe partial class BpfSyscall
         }
     }
 
-    /// <summary>Removes elements together (tries: Linux 5.13). It ends at the first that is not there; those before it are gone.</summary>
+    /// <summary>Removes a batch of elements (tries: Linux 5.13). It stops at the first that is absent; those before it are removed.</summary>
     public static Errno DeleteBatch(FileDescriptor map, ReadOnlySpan<byte> keys, int count)
     {
         fixed (byte* k = keys)
@@ -132,7 +132,7 @@ internal static unsafe partial class BpfSyscall
         }
     }
 
-    /// <summary>Makes the map read-only for user space, so that the verifier may take its content for constants.</summary>
+    /// <summary>Makes the map read-only for user space, so that the verifier treats its content as constants.</summary>
     public static Errno Freeze(FileDescriptor map)
     {
         var attr = new bpf_map_elem_attr { map_fd = (uint)map.Number };
@@ -153,7 +153,7 @@ internal static unsafe partial class BpfSyscall
     }
 
     /// <summary>Runs an XDP program on a packet.</summary>
-    /// <param name="verdict">What it returned.</param>
+    /// <param name="verdict">The program's return value.</param>
     /// <param name="nanoseconds">The mean time of one run.</param>
     public static Errno TestRun(FileDescriptor program, ReadOnlySpan<byte> packet, uint repeat, out uint verdict, out uint nanoseconds)
     {
@@ -173,11 +173,11 @@ internal static unsafe partial class BpfSyscall
         }
     }
 
-    /// <summary>Lifts the limit of locked memory, which maps count against below Linux 5.11.</summary>
+    /// <summary>Lifts the limit of locked memory, which maps are charged to before Linux 5.11.</summary>
     public static void LiftMemoryLimit() =>
         _ = Libc.setrlimit(Libc.RLIMIT_MEMLOCK, new Libc.rlimit { rlim_cur = ulong.MaxValue, rlim_max = ulong.MaxValue });
 
-    /// <summary>The limit of locked memory in bytes; null where there is none.</summary>
+    /// <summary>The limit of locked memory in bytes; null for unlimited.</summary>
     public static ulong? LockedMemoryLimit() =>
         Libc.getrlimit(Libc.RLIMIT_MEMLOCK, out Libc.rlimit limit) == 0 && limit.rlim_cur != ulong.MaxValue ? limit.rlim_cur : null;
 
@@ -194,7 +194,7 @@ internal static unsafe partial class BpfSyscall
 
     private static int Call(int command, void* attr, int size)
     {
-        // The verifier answers EAGAIN to a signal (up to 5 times in libbpf), everything else EINTR.
+        // A signal interrupts the verifier with EAGAIN (libbpf tries 5 times), every other command with EINTR.
         for (int attempt = 0; ; attempt++)
         {
             int result = (int)Libc.syscall(Number, command, (nint)attr, size);
@@ -237,14 +237,14 @@ internal static unsafe partial class BpfSyscall
         }
     }
 
-    /// <param name="log">The verifier's whole log; empty when it took the program.</param>
+    /// <param name="log">The verifier's whole log; empty when it accepted the program.</param>
     public static Errno ProgramLoad(in ProgramRequest request, out FileDescriptor program, out string log)
     {
         log = "";
         Errno errno = ProgramLoad(request, default, out program);
         for (int size = 1 << 18; errno != Errno.None && errno != Errno.EPERM && size <= 1 << 24; size <<= 3)
         {
-            // Only a refused program is loaded again with a log, which makes the verifier several times slower.
+            // Only a rejected program is loaded again with a log, which slows the verifier down several times.
             byte[] buffer = new byte[size];
             program.Dispose();
             errno = ProgramLoad(request, buffer, out program);
@@ -258,7 +258,7 @@ internal static unsafe partial class BpfSyscall
         return errno;
     }
 
-    /// <summary>What kind of map a descriptor stands for.</summary>
+    /// <summary>The properties of a map.</summary>
     public static Errno MapInfo(FileDescriptor map, out MapDescription description)
     {
         bpf_map_info info = default;
@@ -267,7 +267,7 @@ internal static unsafe partial class BpfSyscall
         return errno;
     }
 
-    /// <summary>Name and id of the program that a descriptor stands for.</summary>
+    /// <summary>Name and id of a program.</summary>
     public static Errno ProgramInfo(FileDescriptor program, out string name, out uint id)
     {
         bpf_prog_info info = default;
@@ -335,7 +335,7 @@ internal readonly record struct MapRequest(
 internal readonly record struct ProgramRequest(
     string Name, ReadOnlyMemory<byte> Instructions, string License, FileDescriptor? Btf, ReadOnlyMemory<byte> Functions, ReadOnlyMemory<byte> Lines, uint Flags = 0);
 
-/// <summary>What the kernel says of a map. Sizes in bytes.</summary>
+/// <summary>The kernel's properties of a map. Sizes in bytes.</summary>
 internal readonly record struct MapDescription(string Name, uint Id, uint Type, uint KeySize, uint ValueSize, uint MaxEntries);
 
 // The parts of union bpf_attr (linux/bpf.h) that the commands used here read, by their kernel names. A test compares sizes and
@@ -454,7 +454,7 @@ internal struct bpf_link_create_attr
     public uint flags;
 }
 
-/// <summary>The head of what BPF_OBJ_GET_INFO_BY_FD says of a map.</summary>
+/// <summary>The first fields of BPF_OBJ_GET_INFO_BY_FD for a map.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct bpf_map_info
 {
@@ -467,7 +467,7 @@ internal struct bpf_map_info
     public bpf_obj_name name;
 }
 
-/// <summary>The head of what BPF_OBJ_GET_INFO_BY_FD says of a program.</summary>
+/// <summary>The first fields of BPF_OBJ_GET_INFO_BY_FD for a program.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct bpf_prog_info
 {
@@ -485,7 +485,7 @@ internal struct bpf_prog_info
     public bpf_obj_name name;
 }
 
-/// <summary>The kernel's 16 bytes for the name of a map or program, the last of them zero.</summary>
+/// <summary>The kernel's 16 bytes for the name of a map or program; the last is zero.</summary>
 [InlineArray(Size)]
 internal struct bpf_obj_name
 {
@@ -493,7 +493,7 @@ internal struct bpf_obj_name
 
     private byte _first;
 
-    /// <summary>As much of the name as the kernel keeps, with what it refuses replaced, as libbpf does.</summary>
+    /// <summary>The name cut to what the kernel keeps, with the characters replaced that it rejects, as in libbpf.</summary>
     public static bpf_obj_name From(string name)
     {
         bpf_obj_name result = default;

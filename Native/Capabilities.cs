@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Couic.Native;
 
 /// <summary>
-/// The capability sets of the calling thread (capabilities(7)). A set is a bit mask by capability number. They belong to
-/// threads: what is dropped here is dropped for the process only through an execve, which leaves this thread alone.
+/// The capability sets of the calling thread (capabilities(7)), as bit masks by capability number. Each thread has its own: the whole
+/// process loses a capability only when this thread calls execve, which ends the others.
 /// </summary>
 internal static partial class Capabilities
 {
@@ -46,7 +46,7 @@ internal static partial class Capabilities
         }
     }
 
-    /// <summary>Takes everything but <paramref name="keep"/> out of the bounding set. False when that is not allowed.</summary>
+    /// <summary>Removes everything but <paramref name="keep"/> from the bounding set. False when that is not permitted.</summary>
     public static bool ReduceBounding(ulong keep)
     {
         bool all = true;
@@ -61,7 +61,7 @@ internal static partial class Capabilities
         return all;
     }
 
-    /// <summary>Makes the ambient set exactly <paramref name="mask"/>, which must be permitted and inheritable.</summary>
+    /// <summary>Sets the ambient set to <paramref name="mask"/>, which must be permitted and inheritable.</summary>
     public static bool SetAmbient(ulong mask)
     {
         bool all = Prctl.ClearAmbient();
@@ -98,7 +98,7 @@ internal static partial class Capabilities
     }
 }
 
-/// <summary>prctl(2), as far as privileges and names of threads go. All of it concerns the calling thread alone.</summary>
+/// <summary>prctl(2) for privileges and thread names. It affects the calling thread only.</summary>
 internal static partial class Prctl
 {
     private const int PR_SET_KEEPCAPS = 8;
@@ -115,7 +115,7 @@ internal static partial class Prctl
 
     public static bool SetNoNewPrivileges() => prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 
-    /// <summary>Whether the bounding set has the capability; null when the kernel does not know it.</summary>
+    /// <summary>Whether the bounding set has the capability; null when the kernel does not know the capability.</summary>
     public static bool? BoundingHas(int capability) => prctl(PR_CAPBSET_READ, (nuint)capability, 0, 0, 0) switch
     {
         0 => false,
@@ -129,7 +129,7 @@ internal static partial class Prctl
 
     public static bool ClearAmbient() => prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
 
-    /// <summary>What <c>ps</c> shows of the calling thread: at most 15 bytes.</summary>
+    /// <summary>Sets the name that <c>ps</c> shows for the calling thread: at most 15 bytes.</summary>
     public static unsafe void SetThreadName(ReadOnlySpan<byte> name)
     {
         Span<byte> text = stackalloc byte[16];

@@ -3,15 +3,15 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// A file whose lock says that something is in use, held until the process and those that inherited the descriptor have ended. Only its
-/// owner can open it: a lock on a file or folder that others can open would be theirs to take.
+/// A lock file that marks a resource as in use until this process, and those that inherit the descriptor, have ended. Only its owner can
+/// open it: any user could take a lock on a file that all can open.
 /// </summary>
 internal static class ClaimFile
 {
     private const int Tries = 10;
 
-    /// <summary>Takes the lock of a file, which is made when it is missing.</summary>
-    /// <returns>None; EAGAIN when another process holds it; or why it cannot be used, which <paramref name="fault"/> explains.</returns>
+    /// <summary>Takes the lock of a file, which is created when it is missing.</summary>
+    /// <returns>None; EAGAIN when another process holds it; or an error that <paramref name="fault"/> explains.</returns>
     public static Errno TryTake(string path, FileOwner owner, out SafeFileHandle? claim, out string fault)
     {
         Errno error = Open(path, owner, out claim, out fault);
@@ -67,7 +67,7 @@ internal static class ClaimFile
 
             if (error != Errno.ENOENT)
             {
-                break; // else it has gone in between: once more
+                break; // ENOENT: another process removed it since, so try again
             }
         }
 

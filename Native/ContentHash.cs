@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace Couic.Native;
 
-/// <summary>Tells whether two contents of one file differ. Fast, and no protection against who makes two contents of one hash.</summary>
+/// <summary>A fast hash that detects whether a file's content has changed. It is not collision-resistant against an attacker.</summary>
 public static class ContentHash
 {
     private const ulong Multiplier = 0x9e3779b97f4a7c15;

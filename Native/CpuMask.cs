@@ -2,14 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Couic.Native;
 
-/// <summary>What the kernel says of CPUs without any file system mounted.</summary>
+/// <summary>The kernel's number of CPUs, which can be read without a mounted file system.</summary>
 internal static unsafe class CpuMask
 {
     /// <summary>
-    /// The size of the kernel's own CPU masks in bits: at least as many as there can be CPUs, rounded up to whole words. The
-    /// call itself returns it, not the C library's function of that name (sched_setaffinity(2)).
+    /// The size of the kernel's CPU masks in bits: the number of possible CPUs, rounded up to whole words. The system call returns it,
+    /// but the C library's wrapper does not (sched_setaffinity(2)).
     /// </summary>
-    /// <returns>0 when the kernel does not tell.</returns>
+    /// <returns>0 when the kernel does not return it.</returns>
     public static int Bits()
     {
         nint number = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 123 : 204;

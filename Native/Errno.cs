@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Couic.Native;
 
-/// <summary>What a system call answered: 0, or the number of its failure under its native name (asm-generic/errno.h).</summary>
+/// <summary>The error of a system call by its native name (asm-generic/errno.h), or 0.</summary>
 public enum Errno
 {
     None = 0,
@@ -32,7 +32,7 @@ public enum Errno
     ENETDOWN = 100,
 }
 
-/// <summary>Words for <see cref="Errno"/>.</summary>
+/// <summary>Texts of <see cref="Errno"/>.</summary>
 public static class Errnos
 {
     /// <summary>The C library's text, starting in lower case: <c>permission denied</c>.</summary>
@@ -43,7 +43,7 @@ public static class Errnos
     }
 }
 
-/// <summary>Words for the exceptions of the framework's file calls, whose own texts are trimmed away in the shipped executable.</summary>
+/// <summary>Texts for the exceptions of the framework's file calls, whose own messages are trimmed away in the shipped executable.</summary>
 public static class IoErrors
 {
     /// <summary>The system's cause in lower case: <c>no such file or directory</c>.</summary>

@@ -3,12 +3,12 @@ using System.Text;
 
 namespace Couic.Native;
 
-/// <summary>Starting programs with descriptors passed on: execve(2) and posix_spawn(3).</summary>
+/// <summary>Starts programs that inherit descriptors: execve(2) and posix_spawn(3).</summary>
 internal static partial class Exec
 {
     private const nuint AT_EXECFN = 31;
 
-    /// <summary>The running executable. Found without /proc too, as in an empty chroot.</summary>
+    /// <summary>The path of the running executable, also where /proc is not mounted, as in an empty chroot.</summary>
     public static unsafe string OwnPath()
     {
         string? path = Environment.ProcessPath;
@@ -17,12 +17,12 @@ internal static partial class Exec
             return path;
         }
 
-        // A binary that was replaced while it runs, or whose folder is closed to this user, is still there as /proc/self/exe.
+        // /proc/self/exe still leads to a binary that was replaced while it runs, or whose folder this user may not enter.
         const string Self = "/proc/self/exe";
         return File.Exists(Self) ? Self : Marshal.PtrToStringUTF8((nint)getauxval(AT_EXECFN)) ?? "couic";
     }
 
-    /// <summary>Replaces the process. Returns only when that failed, with the error number.</summary>
+    /// <summary>Replaces this process. Returns only after a failure, with the error number.</summary>
     public static unsafe int Replace(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment)
     {
         byte** argv = ToVector(arguments);
@@ -33,7 +33,7 @@ internal static partial class Exec
     }
 
     /// <summary>Starts a process that inherits every descriptor without the close-on-exec flag. Returns its id.</summary>
-    /// <exception cref="IOException">The kernel refused.</exception>
+    /// <exception cref="IOException">The call failed.</exception>
     public static unsafe int Spawn(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment)
     {
         int pid;
@@ -59,7 +59,7 @@ internal static partial class Exec
         return [.. all];
     }
 
-    // Never freed: the process is replaced, or the few bytes are those of its start.
+    // Never freed: the process is replaced, or it is a few bytes once per start.
     private static unsafe byte** ToVector(ReadOnlySpan<string> strings)
     {
         var vector = (byte**)NativeMemory.Alloc((nuint)(strings.Length + 1), (nuint)sizeof(byte*));
@@ -91,7 +91,7 @@ internal static partial class Exec
     private static partial nuint getauxval(nuint type);
 }
 
-/// <summary>Sending signals, of which the framework knows only the one that kills, and being deaf to them.</summary>
+/// <summary>Sends and ignores signals; the framework can only send SIGKILL.</summary>
 internal static class Signals
 {
     public const int SIGHUP = 1;
@@ -100,9 +100,9 @@ internal static class Signals
 
     private const nint SIG_IGN = 1;
 
-    /// <summary>False when there is no such process, or none that may be sent signals to.</summary>
+    /// <summary>False when the process does not exist, or this user may not send it signals.</summary>
     public static bool Send(int process, int signal) => Libc.kill(process, signal) == 0;
 
-    /// <summary>The signal does nothing to this process any more.</summary>
+    /// <summary>This process ignores the signal from now on.</summary>
     public static void Ignore(int signal) => _ = Libc.signal(signal, SIG_IGN);
 }

@@ -24,12 +24,12 @@ public sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
 }
 
-/// <summary>File descriptors that live through an execve, and files in memory.</summary>
+/// <summary>Inheritance and number of file descriptors, and files in memory.</summary>
 internal static partial class Descriptors
 {
     private const uint MFD_CLOEXEC = 1;
 
-    /// <summary>Whether a program that this process executes inherits the descriptor.</summary>
+    /// <summary>Sets whether a program that this process executes inherits the descriptor.</summary>
     public static void SetInherited(int descriptor, bool inherited)
     {
         if (Libc.fcntl(descriptor, Libc.F_SETFD, inherited ? 0 : Libc.FD_CLOEXEC) < 0)
@@ -39,8 +39,8 @@ internal static partial class Descriptors
     }
 
     /// <summary>
-    /// Makes room in the process's table for so many descriptors, as far as its limit allows. Else the table is doubled when it is full, and
-    /// where there are threads the kernel then waits for all processors (expand_fdtable in fs/file.c): 10 to 20 ms for who opened one more.
+    /// Grows the process's descriptor table to this size, as far as its limit allows. Otherwise the kernel doubles a full table, and in a
+    /// process with threads waits for all processors (expand_fdtable in fs/file.c), which stalls an open for 10 to 20 ms.
     /// </summary>
     /// <param name="any">An open descriptor.</param>
     public static void Reserve(SafeHandle any, int count)
@@ -55,7 +55,7 @@ internal static partial class Descriptors
         }
     }
 
-    /// <summary>A file without a name that holds these bytes.</summary>
+    /// <summary>An unnamed file with this content.</summary>
     public static unsafe SafeFileHandle MemoryFile(string name, ReadOnlySpan<byte> content)
     {
         Span<byte> utf8 = stackalloc byte[64];
@@ -66,7 +66,7 @@ internal static partial class Descriptors
             var file = new SafeFileHandle(memfd_create(pointer, MFD_CLOEXEC), ownsHandle: true);
             if (file.IsInvalid)
             {
-                throw new IOException($"make memory file \"{name}\": {Marshal.GetLastPInvokeErrorMessage()}");
+                throw new IOException($"create memory file \"{name}\": {Marshal.GetLastPInvokeErrorMessage()}");
             }
 
             RandomAccess.Write(file, content, 0);

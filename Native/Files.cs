@@ -4,79 +4,65 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// The file calls that the framework does not have: no link is followed in the last part of a name, owners are numbers, folders
-/// are opened, synced and used as the base of further names. All of it is thread-safe and answers an <see cref="Errno"/>.
+/// File calls that the framework lacks: links are not followed in the last part of a name, owners are numbers, folders are opened,
+/// synced and used as the base of other names. All calls are thread-safe and return an <see cref="Errno"/>.
 /// </summary>
 public static partial class Files
 {
     public static FileOwner CurrentOwner => new(geteuid(), getegid());
 
-    /// <summary>Looks at the name itself: a link is reported as a link.</summary>
-    public static Errno TryStat(string path, out FileState state) => Stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, out state);
+    /// <summary>The state of the name itself: a link is reported as a link.</summary>
+    public static Errno TryStat(string path, out FileState state) =>
+        Stat(statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, out Statx raw), raw, out state);
 
-    /// <summary>Looks at what the name leads to.</summary>
-    public static Errno TryStatTarget(string path, out FileState state) => Stat(AT_FDCWD, path, 0, out state);
+    /// <summary>The state of the link's target.</summary>
+    public static Errno TryStatTarget(string path, out FileState state) =>
+        Stat(statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, out Statx raw), raw, out state);
 
-    public static Errno TryStat(SafeFileHandle file, out FileState state)
-    {
-        using var use = new HandleUse(file);
-        return Stat(use.Fd, string.Empty, AT_EMPTY_PATH, out state);
-    }
+    public static Errno TryStat(SafeFileHandle file, out FileState state) =>
+        Stat(statx(file, string.Empty, AT_EMPTY_PATH, STATX_BASIC_STATS, out Statx raw), raw, out state);
 
     /// <summary>Opens for reading; a link is refused (ELOOP) and a pipe without a writer does not block.</summary>
     public static Errno TryOpenRead(string path, out SafeFileHandle? file) =>
-        Open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, out file);
+        Open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, out file);
 
-    /// <summary>Opens for reading what the name leads to, through links; a pipe without a writer does not block.</summary>
+    /// <summary>Opens for reading, following links; a pipe without a writer does not block.</summary>
     public static Errno TryOpenTarget(string path, out SafeFileHandle? file) =>
-        Open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, out file);
+        Open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, out file);
 
-    /// <summary>Makes a new file for writing; whatever is there already, a dangling link included, is EEXIST.</summary>
+    /// <summary>Creates a file for writing; EEXIST when the name is taken, also by a dangling link.</summary>
     public static Errno TryCreate(string path, int mode, out SafeFileHandle? file) =>
-        Open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, (uint)mode, out file);
+        Open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, (uint)mode, out file);
 
-    /// <summary>Opens for writing behind the end, and makes the file when it is missing; a link is refused.</summary>
+    /// <summary>Opens for appending, and creates the file when it is missing; a link is refused.</summary>
     public static Errno TryOpenAppend(string path, int mode, out SafeFileHandle? file) =>
-        Open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, (uint)mode, out file);
+        Open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, (uint)mode, out file);
 
     /// <summary>Opens a folder, following links: for the start of a path that the administrator wrote.</summary>
     public static Errno TryOpenFolder(string path, out SafeFileHandle? folder) =>
-        Open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, out folder);
+        Open(path, O_RDONLY | O_DIRECTORY, 0, out folder);
 
     /// <summary>Opens a folder inside another one; a link is refused (ENOTDIR or ELOOP).</summary>
     public static Errno TryOpenFolder(SafeFileHandle parent, string name, out SafeFileHandle? folder)
     {
-        using var use = new HandleUse(parent);
-        return Open(use.Fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, out folder);
+        folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+        return folder.IsInvalid ? Libc.LastError : Errno.None;
     }
 
-    /// <summary>Makes a folder inside another one; the process's umask applies.</summary>
-    public static Errno TryMakeFolder(SafeFileHandle parent, string name, int mode)
-    {
-        using var use = new HandleUse(parent);
-        return Result(mkdirat(use.Fd, name, (uint)mode));
-    }
+    /// <summary>Creates a folder inside another one; the process's umask applies.</summary>
+    public static Errno TryMakeFolder(SafeFileHandle parent, string name, int mode) => Result(mkdirat(parent, name, (uint)mode));
 
-    public static Errno TryChown(SafeFileHandle file, FileOwner owner)
-    {
-        using var use = new HandleUse(file);
-        return Result(fchown(use.Fd, owner.Uid, owner.Gid));
-    }
+    public static Errno TryChown(SafeFileHandle file, FileOwner owner) => Result(fchown(file, owner.Uid, owner.Gid));
 
-    public static Errno TryChmod(SafeFileHandle file, int mode)
-    {
-        using var use = new HandleUse(file);
-        return Result(fchmod(use.Fd, (uint)mode));
-    }
+    public static Errno TryChmod(SafeFileHandle file, int mode) => Result(fchmod(file, (uint)mode));
 
     /// <summary>Waits until the file's content, or the folder's names, are on the disk.</summary>
     public static Errno TrySync(SafeFileHandle file)
     {
-        using var use = new HandleUse(file);
         Errno error;
         do
         {
-            error = Result(fsync(use.Fd));
+            error = Result(fsync(file));
         }
         while (error == Errno.EINTR);
         return error;
@@ -93,10 +79,10 @@ public static partial class Files
         }
     }
 
-    /// <summary>Moves a file over another one, in one step.</summary>
+    /// <summary>Replaces a file by another one atomically.</summary>
     public static Errno TryRename(string from, string to) => Result(rename(from, to));
 
-    /// <summary>A second name for a file; EEXIST when the name is taken. With unlink of the first: a rename that replaces nothing.</summary>
+    /// <summary>A second name for a file; EEXIST when the name is taken. Followed by unlink of the first, it is a rename that replaces nothing.</summary>
     public static Errno TryLink(string from, string to) => Result(link(from, to));
 
     public static Errno TryUnlink(string path) => Result(unlink(path));
@@ -104,24 +90,23 @@ public static partial class Files
     /// <summary>Writes all of it.</summary>
     public static Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data) => TryWrite(file, data, out _);
 
-    /// <summary>Writes all of it, or says how much was written before the failure.</summary>
+    /// <summary>Writes all of it, or returns how much was written before the failure.</summary>
     public static unsafe Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data, out int written)
     {
-        using var use = new HandleUse(file);
         written = 0;
         while (written < data.Length)
         {
             nint count;
             fixed (byte* start = data[written..])
             {
-                count = write(use.Fd, start, (nuint)(data.Length - written));
+                count = write(file, start, (nuint)(data.Length - written));
             }
 
             if (count >= 0)
             {
                 written += (int)count;
             }
-            else if (LastError() is var error && error != Errno.EINTR)
+            else if (Libc.LastError is var error && error != Errno.EINTR)
             {
                 return error;
             }
@@ -130,17 +115,16 @@ public static partial class Files
         return Errno.None;
     }
 
-    /// <summary>Reads from where the file stands until the buffer is full or the file ends.</summary>
+    /// <summary>Reads from the file's position until the buffer is full or the file ends.</summary>
     public static unsafe Errno TryRead(SafeFileHandle file, Span<byte> buffer, out int count)
     {
-        using var use = new HandleUse(file);
         count = 0;
         while (count < buffer.Length)
         {
             nint got;
             fixed (byte* start = buffer[count..])
             {
-                got = read(use.Fd, start, (nuint)(buffer.Length - count));
+                got = read(file, start, (nuint)(buffer.Length - count));
             }
 
             if (got == 0)
@@ -152,7 +136,7 @@ public static partial class Files
             {
                 count += (int)got;
             }
-            else if (LastError() is var error && error != Errno.EINTR)
+            else if (Libc.LastError is var error && error != Errno.EINTR)
             {
                 return error;
             }
@@ -161,26 +145,26 @@ public static partial class Files
         return Errno.None;
     }
 
-    private static Errno Open(int parent, string path, int flags, uint mode, out SafeFileHandle? file)
+    private static Errno Open(string path, int flags, uint mode, out SafeFileHandle? file)
     {
         int fd;
         do
         {
-            fd = openat(parent, path, flags | O_CLOEXEC, mode);
+            fd = openat(AT_FDCWD, path, flags | O_CLOEXEC, mode);
         }
-        while (fd < 0 && LastError() == Errno.EINTR);
+        while (fd < 0 && Libc.LastError == Errno.EINTR);
         file = fd < 0 ? null : new SafeFileHandle(fd, ownsHandle: true);
-        return fd < 0 ? LastError() : Errno.None;
+        return fd < 0 ? Libc.LastError : Errno.None;
     }
 
     private const long NanosecondsPerSecond = 1_000_000_000;
 
-    private static Errno Stat(int parent, string path, int flags, out FileState state)
+    private static Errno Stat(int result, in Statx raw, out FileState state)
     {
         state = default;
-        if (statx(parent, path, flags, STATX_BASIC_STATS, out Statx raw) != 0)
+        if (result != 0)
         {
-            return LastError();
+            return Libc.LastError;
         }
 
         FileKind kind = (raw.Mode & S_IFMT) switch
@@ -200,34 +184,15 @@ public static partial class Files
         return Errno.None;
     }
 
-    private static Errno Result(int answer) => answer == 0 ? Errno.None : LastError();
-
-    private static Errno LastError() => (Errno)Marshal.GetLastPInvokeError();
-
-    /// <summary>Keeps a handle open while its number is in use.</summary>
-    private readonly ref struct HandleUse
-    {
-        private readonly SafeFileHandle _handle;
-
-        public HandleUse(SafeFileHandle handle)
-        {
-            bool added = false;
-            handle.DangerousAddRef(ref added);
-            _handle = handle;
-        }
-
-        public int Fd => (int)_handle.DangerousGetHandle();
-
-        public void Dispose() => _handle.DangerousRelease();
-    }
+    private static Errno Result(int answer) => answer == 0 ? Errno.None : Libc.LastError;
 
     private const int LOCK_EX = 2;
     private const int LOCK_NB = 4;
 
-    /// <summary>Changes the owner of the name itself, be it a socket, which cannot be opened, or a link.</summary>
+    /// <summary>Changes the owner of the name itself, such as a socket, which cannot be opened, or a link.</summary>
     public static Errno TryChownName(string path, FileOwner owner) => Result(lchown(path, owner.Uid, owner.Gid));
 
-    /// <summary>Runs with a umask, which is the whole process's: only while no other thread makes files.</summary>
+    /// <summary>Runs an action with another umask. It applies to the whole process, so no other thread may create files at that time.</summary>
     public static void WithUmask(uint mask, Action action)
     {
         uint before = umask(mask);
@@ -241,16 +206,12 @@ public static partial class Files
         }
     }
 
-    /// <summary>Opens a file for its lock, or makes it; for reading, as one open for writing keeps its file system from being remounted read-only.</summary>
+    /// <summary>Opens or creates a lock file. Read-only, because a file open for writing prevents a read-only remount of its file system.</summary>
     public static Errno TryOpenClaim(string path, bool create, int mode, out SafeFileHandle? file) =>
-        Open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT | O_EXCL : 0), (uint)mode, out file);
+        Open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT | O_EXCL : 0), (uint)mode, out file);
 
-    /// <summary>Claims a file for this process and whom it hands the descriptor to (flock(2)); EAGAIN when it is claimed.</summary>
-    public static Errno TryLock(SafeFileHandle file)
-    {
-        using var use = new HandleUse(file);
-        return Result(flock(use.Fd, LOCK_EX | LOCK_NB));
-    }
+    /// <summary>Locks a file for this process and those that inherit the descriptor (flock(2)); EAGAIN when it is locked.</summary>
+    public static Errno TryLock(SafeFileHandle file) => Result(flock(file, LOCK_EX | LOCK_NB));
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, uint uid, uint gid);
@@ -259,7 +220,7 @@ public static partial class Files
     private static partial uint umask(uint mask);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int flock(int fd, int operation);
+    private static partial int flock(SafeFileHandle file, int operation);
 
     private const int AT_FDCWD = -100;
     private const int AT_SYMLINK_NOFOLLOW = 0x100;
@@ -276,7 +237,7 @@ public static partial class Files
     private const int O_NONBLOCK = 0x800;
     private const int O_CLOEXEC = 0x80000;
 
-    // The only two of these flags whose numbers differ between the architectures (asm/fcntl.h).
+    // The values of these two flags differ between the architectures (asm/fcntl.h).
     private static readonly bool Arm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
     private static readonly int O_DIRECTORY = Arm ? 0x4000 : 0x10000;
     private static readonly int O_NOFOLLOW = Arm ? 0x8000 : 0x20000;
@@ -289,10 +250,16 @@ public static partial class Files
     private static partial int openat(int parent, string path, int flags, uint mode);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial SafeFileHandle openat(SafeFileHandle parent, string path, int flags, uint mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(int parent, string path, int flags, uint mask, out Statx state);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int mkdirat(int parent, string path, uint mode);
+    private static partial int statx(SafeFileHandle file, string path, int flags, uint mask, out Statx state);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mkdirat(SafeFileHandle parent, string path, uint mode);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string from, string to);
@@ -304,19 +271,19 @@ public static partial class Files
     private static partial int unlink(string path);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int fchown(int fd, uint uid, uint gid);
+    private static partial int fchown(SafeFileHandle file, uint uid, uint gid);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int fchmod(int fd, uint mode);
+    private static partial int fchmod(SafeFileHandle file, uint mode);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int fsync(int fd);
+    private static partial int fsync(SafeFileHandle file);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial nint read(int fd, byte* buffer, nuint count);
+    private static unsafe partial nint read(SafeFileHandle file, byte* buffer, nuint count);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial nint write(int fd, byte* buffer, nuint count);
+    private static unsafe partial nint write(SafeFileHandle file, byte* buffer, nuint count);
 
     [LibraryImport("libc")]
     private static partial uint geteuid();
@@ -357,7 +324,7 @@ public static partial class Files
     }
 }
 
-/// <summary>Who owns a file: numbers, as the kernel compares them.</summary>
+/// <summary>The owner of a file, by number.</summary>
 public readonly record struct FileOwner(uint Uid, uint Gid)
 {
     /// <summary>The effective user and group of this process.</summary>
@@ -373,18 +340,18 @@ public enum FileKind
     Socket,
 }
 
-/// <summary>What the kernel says about a file.</summary>
-/// <param name="Mode">The permission bits, set-id and sticky bits included (07777).</param>
+/// <summary>The kernel's attributes of a file.</summary>
+/// <param name="Mode">The permission bits, including set-id and sticky bits (07777).</param>
 /// <param name="Size">Bytes.</param>
 public readonly record struct FileState(FileKind Kind, FileOwner Owner, int Mode, long Size)
 {
-    /// <summary>Number of the file in its file system: the same name with another number is another file.</summary>
+    /// <summary>The file's number in its file system: the same name with another number is another file.</summary>
     public ulong Inode { get; init; }
 
-    /// <summary>When the content last changed, in nanoseconds since 1970.</summary>
+    /// <summary>Time of the last change of the content, in nanoseconds since 1970.</summary>
     public long Modified { get; init; }
 
-    /// <summary>When anything about it last changed, in nanoseconds since 1970; nobody can set it back.</summary>
+    /// <summary>Time of the last change of content or attributes, in nanoseconds since 1970; no call can set it back.</summary>
     public long Changed { get; init; }
 
     /// <summary>Three or four octal digits, as in <c>chmod</c>.</summary>

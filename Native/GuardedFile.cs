@@ -3,37 +3,37 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Native;
 
-/// <summary>How an operation on a guarded file ended.</summary>
+/// <summary>The outcome of an operation on a guarded file.</summary>
 public enum GuardStatus
 {
     Ok,
 
-    /// <summary>Reading, deleting, replacing: there is no such file.</summary>
+    /// <summary>Reading, deleting, replacing: the file does not exist.</summary>
     Absent,
 
     /// <summary>Creating: the name is taken.</summary>
     Exists,
 
-    /// <summary>Reading: a link, a folder, a pipe… under that name.</summary>
+    /// <summary>Reading: the name is a link, a folder, a pipe…</summary>
     NotRegular,
 
     WrongOwner,
     WrongMode,
     TooLarge,
 
-    /// <summary>The system refused; <see cref="GuardResult.Message"/> says what and why.</summary>
+    /// <summary>A system call failed; <see cref="GuardResult.Message"/> has the operation and the cause.</summary>
     Failed,
 }
 
-/// <param name="Message">Empty when all is well, else what is wrong and what helps: <c>mode is 644 (chmod 600 PATH)</c>.</param>
+/// <param name="Message">Empty after success, otherwise cause and remedy: <c>mode is 644 (chmod 600 PATH)</c>.</param>
 public readonly record struct GuardResult(GuardStatus Status, string Message = "", Errno Error = Errno.None)
 {
     public bool IsOk => Status == GuardStatus.Ok;
 }
 
 /// <summary>
-/// Files that hold secrets or rules (clients, sets): mode 600, one owner, never a link, and on the disk either as they were or as
-/// they are to be, whatever fails in between. Thread-safe; two writers of one name each leave a whole file.
+/// Files that hold secrets or rules (clients, sets): mode 600, one owner, never a link. Writes are atomic and durable: whatever fails, the
+/// disk has the old or the new content. Thread-safe; of two writers of one name, each leaves a whole file.
 /// </summary>
 public static class GuardedFile
 {
@@ -43,7 +43,7 @@ public static class GuardedFile
     private const string TemporarySuffix = ".tmp";
     private const int RandomDigits = 16;
 
-    /// <summary>Reads a file of at most <paramref name="maxBytes"/>. With <paramref name="owner"/> null its owner and mode are not looked at.</summary>
+    /// <summary>Reads a file of at most <paramref name="maxBytes"/>. With <paramref name="owner"/> null, owner and mode are not checked.</summary>
     public static GuardResult Read(string path, int maxBytes, FileOwner? owner, out byte[] content)
     {
         content = [];
@@ -56,8 +56,8 @@ public static class GuardedFile
         }
     }
 
-    /// <summary>The same into a buffer of the caller's, for many files one after the other.</summary>
-    /// <param name="buffer">One byte longer than the longest file that is taken.</param>
+    /// <summary>Reads into the caller's buffer, which can be reused for many files.</summary>
+    /// <param name="buffer">One byte longer than the longest accepted file.</param>
     public static GuardResult Read(string path, FileOwner? owner, Span<byte> buffer, out int length)
     {
         length = 0;
@@ -78,16 +78,16 @@ public static class GuardedFile
         }
     }
 
-    /// <summary>Makes a file that was not there; <see cref="GuardStatus.Exists"/> when the name is taken, also by a concurrent creation.</summary>
+    /// <summary>Creates a file; <see cref="GuardStatus.Exists"/> when the name is taken, also by a concurrent creation.</summary>
     public static GuardResult Create(string path, ReadOnlySpan<byte> content, FileOwner owner) => Write(path, content, owner, create: true);
 
-    /// <summary>Puts new content in place of a file's in one step. Says <see cref="GuardStatus.Absent"/> when there is none.</summary>
+    /// <summary>Replaces a file's content atomically; <see cref="GuardStatus.Absent"/> when the file does not exist.</summary>
     public static GuardResult Replace(string path, ReadOnlySpan<byte> content, FileOwner owner) =>
         Files.TryStat(path, out _) == Errno.ENOENT
             ? new(GuardStatus.Absent, "no such file", Errno.ENOENT)
             : Write(path, content, owner, create: false);
 
-    /// <summary>Removes a file for good: the folder is on the disk without it before this returns.</summary>
+    /// <summary>Removes a file durably: the folder is synced before this returns.</summary>
     public static GuardResult Delete(string path)
     {
         Errno error = Files.TryUnlink(path);
@@ -101,8 +101,8 @@ public static class GuardedFile
     }
 
     /// <summary>
-    /// Removes what writes that broke off have left in a folder. For a start, when no other process writes there. What cannot be
-    /// removed stays: it is read by none.
+    /// Removes the temporary files of interrupted writes from a folder. For the start, when no other process writes there. Files that
+    /// cannot be removed are harmless: no code reads them.
     /// </summary>
     public static void RemoveLeftovers(string folder)
     {
@@ -115,17 +115,17 @@ public static class GuardedFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A folder that cannot be listed is reported by who needs its content.
+            // The code that needs the folder's content reports the cause.
         }
     }
 
-    /// <summary>Whether a name is one that <see cref="Write"/> makes for a moment.</summary>
+    /// <summary>Whether a name is that of a temporary file of <see cref="Write"/>.</summary>
     private static bool IsTemporary(ReadOnlySpan<char> name) =>
         name.StartsWith('.') && name.EndsWith(TemporarySuffix, StringComparison.Ordinal)
         && name[..^TemporarySuffix.Length] is var start && start.LastIndexOf('.') == start.Length - RandomDigits - 1
         && start[^RandomDigits..].IndexOfAnyExceptInRange('0', 'f') < 0;
 
-    /// <summary>Looks at kind, owner and mode of the name itself.</summary>
+    /// <summary>Checks kind, owner and mode of the name itself.</summary>
     internal static GuardResult CheckName(string path, FileOwner owner)
     {
         Errno error = Files.TryStat(path, out FileState state);
@@ -135,12 +135,12 @@ public static class GuardedFile
             : Judge(state, path, owner);
     }
 
-    /// <summary>The same of a file that is open.</summary>
+    /// <summary>Checks an open file.</summary>
     internal static GuardResult CheckOpen(SafeFileHandle file, string path, FileOwner owner) => Check(file, path, int.MaxValue, owner, out _);
 
     private static GuardResult Open(string path, FileOwner? owner, out SafeFileHandle? file)
     {
-        // Merely opening a device may do something (a watchdog begins to count), so the name is looked at first.
+        // Opening a device can have side effects (a watchdog starts to count), so the name is checked first.
         file = null;
         if (Files.TryStat(path, out FileState named) == Errno.None && named.Kind is not (FileKind.Regular or FileKind.Link))
         {
@@ -176,7 +176,7 @@ public static class GuardedFile
         return judgement.IsOk && size > maxBytes ? new(GuardStatus.TooLarge, $"{size} bytes (at most {maxBytes})") : judgement;
     }
 
-    /// <summary>Owner and mode, which can be told also of a file that may not be opened because of them.</summary>
+    /// <summary>Checks owner and mode, which explain why a file cannot be opened.</summary>
     private static GuardResult Judge(in FileState state, string path, FileOwner? owner)
     {
         if (owner is { } wanted && state.Owner != wanted)
@@ -191,7 +191,7 @@ public static class GuardedFile
 
     private static GuardResult ReadAll(SafeFileHandle file, string path, int maxBytes, long size, out byte[] content)
     {
-        // One byte more than the file had when it was looked at: a file that grows meanwhile is read again, not cut off.
+        // One byte more than the file's size: a file that has grown since then is not cut off.
         byte[] buffer = new byte[size + 1];
         int length = 0;
         while (true)
@@ -234,7 +234,7 @@ public static class GuardedFile
 
         if (create || error != Errno.None)
         {
-            _ = Files.TryUnlink(temporary); // a leftover is harmless and swept at the next start
+            _ = Files.TryUnlink(temporary); // RemoveLeftovers deletes it otherwise
         }
 
         if (error != Errno.None)
@@ -250,7 +250,7 @@ public static class GuardedFile
 
         if (create)
         {
-            _ = Files.TryUnlink(path); // what is not certain to be there tomorrow must not be there today
+            _ = Files.TryUnlink(path); // a file that may not survive a crash must not be visible
         }
 
         return Failed("sync the folder of", path, error);
@@ -272,7 +272,7 @@ public static class GuardedFile
                 error = Files.TryChown(file!, owner);
             }
 
-            // The umask may have taken bits away; chown clears nothing of 600.
+            // The umask may have removed bits; chown clears none of 600.
             error = error == Errno.None ? Files.TryChmod(file!, Mode) : error;
             error = error == Errno.None ? Files.TryWrite(file!, content) : error;
             return error == Errno.None ? Files.TrySync(file!) : error;

@@ -6,7 +6,7 @@ namespace Couic.Native;
 /// <summary>User and group of the calling thread.</summary>
 internal static class Identity
 {
-    // Numbers of the 64-bit calls: glibc's own functions would change every thread, and with them the runtime's, half-way.
+    // Raw system calls: glibc's functions would change every thread, including those of the runtime.
     private static readonly bool Arm64 = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
     private static readonly nint SYS_setresuid = Arm64 ? 147 : 117;
     private static readonly nint SYS_setresgid = Arm64 ? 149 : 119;
@@ -14,13 +14,13 @@ internal static class Identity
     private static readonly nint SYS_setfsuid = Arm64 ? 151 : 122;
     private static readonly nint SYS_setfsgid = Arm64 ? 152 : 123;
 
-    /// <summary>Makes the calling thread that user and group, with no further groups. Throws when it is not allowed.</summary>
+    /// <summary>Switches the calling thread to a user and group, without supplementary groups. Throws when that is not permitted.</summary>
     public static unsafe void Become(FileOwner owner)
     {
         uint user = owner.Uid, group = owner.Gid;
         if (owner == Files.CurrentOwner && user != 0)
         {
-            return; // an ordinary user may not call setgroups, and has nothing to give up
+            return; // an unprivileged user may not call setgroups, and has no privilege to drop
         }
 
         Check(Libc.syscall(SYS_setgroups, 1, (nint)(&group), 0), "setgroups");
@@ -29,8 +29,8 @@ internal static class Identity
     }
 
     /// <summary>
-    /// Does something in a folder: as root only where none but root can change its names, else as that owner. So whoever owns the
-    /// folder cannot have root change a file by putting another one, or a link, under the name in between.
+    /// Runs an action on files of a folder: as root only if root alone can change the folder's names, otherwise as the owner. So the
+    /// folder's owner cannot swap in another file, or a link, for root to change.
     /// </summary>
     /// <param name="action">Runs on the calling thread, once.</param>
     public static T ActIn<T>(in FileState folder, FileOwner owner, Func<T> action)
@@ -40,7 +40,7 @@ internal static class Identity
         return Files.CurrentOwner.Uid != 0 || owner.Uid == 0 || isRoots ? action() : ActAs(owner, action);
     }
 
-    /// <summary>With the file system's user and group alone, which are the thread's own (setfsuid(2)): the capabilities over files go with it.</summary>
+    /// <summary>Switches only the thread's file system user and group (setfsuid(2)), which drops the capabilities over files.</summary>
     private static T ActAs<T>(FileOwner owner, Func<T> action)
     {
         (uint before, uint groupBefore) = (SetFileUser(SYS_setfsuid, uint.MaxValue), SetFileUser(SYS_setfsgid, uint.MaxValue));
@@ -57,7 +57,7 @@ internal static class Identity
         }
     }
 
-    /// <summary>The one before; a number that does not exist changes nothing.</summary>
+    /// <summary>Returns the previous id; an invalid id changes nothing.</summary>
     private static uint SetFileUser(nint call, uint id) => (uint)Libc.syscall(call, (nint)id, 0, 0);
 
     private static void Check(nint result, string call)

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Couic.Native;
 
-/// <summary>The C library's functions, by its names. Each signature is written here once.</summary>
+/// <summary>The C library's functions that several classes use, by their native names.</summary>
 internal static unsafe partial class Libc
 {
     public const int F_SETFD = 2;
@@ -29,7 +29,7 @@ internal static unsafe partial class Libc
 
     private const string Name = "libc";
 
-    /// <summary>What the last call of this thread has left; meaningful only after a failed one.</summary>
+    /// <summary>The error of this thread's last call; valid only after a failure.</summary>
     public static Errno LastError => (Errno)Marshal.GetLastPInvokeError();
 
     [LibraryImport(Name)]
@@ -50,7 +50,7 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int getrlimit(int resource, out rlimit limit);
 
-    /// <summary>syscall(2) with three arguments, as bpf(2) has.</summary>
+    /// <summary>syscall(2) with three arguments.</summary>
     [LibraryImport(Name, SetLastError = true)]
     public static partial nint syscall(nint number, nint a, nint b, nint c);
 

@@ -4,13 +4,13 @@ using System.Runtime.InteropServices;
 namespace Couic.Native;
 
 /// <summary>
-/// The content of a map, mapped into this process: loads and stores reach the kernel's program at once. The kernel counts every
-/// page that it maps as resident, used or not, so pieces are mapped when they are first written; what was not is read as zeros,
-/// which it is, as long as this process alone writes what was never written. Thread-safe.
+/// The content of a BPF map, mapped into this process: loads and stores reach the kernel's program at once. The kernel counts every
+/// mapped page as resident, so pieces are mapped on their first write. An unmapped piece reads as zeros, which is its content as long
+/// as only this process writes to the map. Thread-safe.
 /// </summary>
 internal sealed unsafe class MappedMemory : SafeBuffer
 {
-    /// <summary>A piece: few enough of them for the kernel's bound on mappings (65,530), small enough for scattered hosts.</summary>
+    /// <summary>Pieces of 64 KiB: few enough for the kernel's limit on mappings (65,530), small enough for scattered hosts.</summary>
     private const int PieceBits = 16;
 
     private const long PieceSize = 1L << PieceBits;
@@ -30,7 +30,7 @@ internal sealed unsafe class MappedMemory : SafeBuffer
         Initialize(length);
     }
 
-    /// <summary>Reserves room for the first bytes of a map made with BPF_F_MMAPABLE (Linux 5.5) that nobody has written yet.</summary>
+    /// <summary>Reserves addresses for the first bytes of an empty map with BPF_F_MMAPABLE (Linux 5.5).</summary>
     /// <param name="map">Has to stay open while the memory is in use.</param>
     public static Errno TryMap(FileDescriptor map, long length, out MappedMemory? memory)
     {
@@ -77,7 +77,7 @@ internal sealed unsafe class MappedMemory : SafeBuffer
     {
         lock (_gate)
         {
-            // Behind the end the addresses are somebody else's, and the kernel would put the piece there all the same.
+            // After the release other code may own the addresses, and MAP_FIXED would overwrite its mapping.
             ObjectDisposedException.ThrowIf(IsClosed, this);
             if (_isMapped[piece])
             {
@@ -100,12 +100,12 @@ internal sealed unsafe class MappedMemory : SafeBuffer
 }
 
 /// <summary>
-/// Zeroed memory for a while, beside the collector's: only pages that are written to are resident, and all go back to the system when it
-/// is disposed, whereas a large array stays until the collector next looks at everything.
+/// Zeroed temporary memory outside the managed heap: only written pages are resident, and all return to the system on disposal,
+/// whereas a large array stays until the next full collection.
 /// </summary>
 internal sealed unsafe class ScratchMemory : SafeBuffer
 {
-    /// <exception cref="IOException">The system has no room for it.</exception>
+    /// <exception cref="IOException">Out of memory.</exception>
     public ScratchMemory(int length)
         : base(ownsHandle: true)
     {

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// One end of a pair of connected sockets between two processes of ours: messages with boundaries (SOCK_SEQPACKET), each of
-/// which may carry descriptors (unix(7), SCM_RIGHTS). An end that was closed reads as a message of no bytes.
+/// One end of a socket pair between daemon and attacher: messages with boundaries (SOCK_SEQPACKET), each of which may carry
+/// descriptors (unix(7), SCM_RIGHTS). After the other end is closed, an empty message is received.
 /// </summary>
 internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDisposable
 {
@@ -31,10 +31,10 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
         int* ends = stackalloc int[2];
         return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0
             ? (new MessageChannel(new SafeFileHandle(ends[0], true)), new MessageChannel(new SafeFileHandle(ends[1], true)))
-            : throw new IOException($"make a socket pair: {Marshal.GetLastPInvokeErrorMessage()}");
+            : throw new IOException($"create a socket pair: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
-    /// <summary>Sends a message. False when the other end is gone.</summary>
+    /// <summary>Sends a message. False when the other end is closed.</summary>
     public bool Send(ReadOnlySpan<byte> message, ReadOnlySpan<int> descriptors = default)
     {
         byte* control = stackalloc byte[ControlHeader + (MaxDescriptors * sizeof(int)) + 8];
@@ -62,8 +62,8 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
         }
     }
 
-    /// <summary>Waits for a message. Returns its length, 0 when the other end was closed.</summary>
-    /// <param name="descriptors">Those that came with it; the receiver owns them. Not passed on to executed programs.</param>
+    /// <summary>Waits for a message. Returns its length, 0 when the other end is closed.</summary>
+    /// <param name="descriptors">The descriptors of the message are added; the receiver owns them. Executed programs do not inherit them.</param>
     public int Receive(Span<byte> message, List<SafeFileHandle> descriptors)
     {
         int controlSize = ControlHeader + (MaxDescriptors * sizeof(int)) + 8;
@@ -91,10 +91,10 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
         }
     }
 
-    /// <summary>Tells the other end that nothing more will come; it can still answer.</summary>
+    /// <summary>Ends this direction: the other end receives the end of the stream and can still send.</summary>
     public void EndSending() => _ = shutdown((int)handle.DangerousGetHandle(), SHUT_WR);
 
-    /// <summary>Whether a message, or the end, comes within that time.</summary>
+    /// <summary>Whether a message, or the end, arrives within the limit.</summary>
     public bool WaitReadable(TimeSpan limit)
     {
         long start = System.Diagnostics.Stopwatch.GetTimestamp();
@@ -110,7 +110,7 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
         return false;
     }
 
-    /// <summary>Reads until the other end has closed, for so long at most.</summary>
+    /// <summary>Discards messages until the other end is closed, at most for the limit.</summary>
     public void WaitForEnd(TimeSpan limit)
     {
         long start = System.Diagnostics.Stopwatch.GetTimestamp();
@@ -158,11 +158,11 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
         public int Flags;
     }
 
-    private const int PathOffset = 2; // of sun_path in struct sockaddr_un, behind the family
+    private const int PathOffset = 2; // of sun_path in struct sockaddr_un, after the family
     private const int MaxPath = 107; // bytes, and the NUL: unix(7)
 
-    /// <summary>A channel to the process that listens at a path (SOCK_SEQPACKET).</summary>
-    /// <exception cref="IOException">Nobody listens there, or this user may not connect.</exception>
+    /// <summary>Connects to the process that listens at a path (SOCK_SEQPACKET).</summary>
+    /// <exception cref="IOException">No process listens there, or this user may not connect.</exception>
     public static MessageChannel Connect(string path)
     {
         byte* address = stackalloc byte[PathOffset + MaxPath + 1];
@@ -176,7 +176,7 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
         var handle = new SafeFileHandle(Libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ownsHandle: true);
         if (handle.IsInvalid)
         {
-            throw new IOException($"make a socket: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw new IOException($"create a socket: {Marshal.GetLastPInvokeErrorMessage()}");
         }
 
         while (connect((int)handle.DangerousGetHandle(), address, (uint)(PathOffset + length + 1)) != 0)

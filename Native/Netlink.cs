@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Couic.Native;
 
-/// <summary>Layouts of rtnetlink messages (linux/netlink.h, linux/rtnetlink.h, linux/if_link.h), read without trust in lengths.</summary>
+/// <summary>Layouts of rtnetlink messages (linux/netlink.h, linux/rtnetlink.h, linux/if_link.h). Their lengths are not trusted.</summary>
 internal static class Netlink
 {
     public const int HeaderSize = 16;
@@ -48,7 +48,7 @@ internal static class Netlink
 
     private const int AttributeHeaderSize = 4;
 
-    /// <summary>Takes the next message off a datagram; false at its end or where its length makes no sense.</summary>
+    /// <summary>Reads the next message of a datagram; false at its end or when the length is invalid.</summary>
     public static bool TryReadMessage(ref ReadOnlySpan<byte> datagram, out NetlinkMessage message)
     {
         message = default;
@@ -72,7 +72,7 @@ internal static class Netlink
         return true;
     }
 
-    /// <summary>Takes the next attribute off a list; false at its end or where its length makes no sense.</summary>
+    /// <summary>Reads the next attribute of a list; false at its end or when the length is invalid.</summary>
     public static bool TryReadAttribute(ref ReadOnlySpan<byte> list, out ushort type, out ReadOnlySpan<byte> value)
     {
         type = 0;
@@ -94,7 +94,7 @@ internal static class Netlink
         return true;
     }
 
-    /// <summary>Reads what RTM_NEWLINK says of an interface; false where it says too little.</summary>
+    /// <summary>Reads the interface of an RTM_NEWLINK; false when name or index is missing.</summary>
     public static bool TryReadLink(ReadOnlySpan<byte> payload, out NetworkInterface link)
     {
         const uint IFF_UP = 1;
@@ -155,7 +155,7 @@ internal static class Netlink
             return Errno.EINVAL;
         }
 
-        // The request's header follows, with its body unless NLM_F_CAPPED, and the attributes behind it.
+        // The request's header follows, with its body unless NLM_F_CAPPED, and then the attributes.
         uint request = BinaryPrimitives.ReadUInt32LittleEndian(message.Payload[ErrorSize..]);
         int skip = (message.Flags & NLM_F_CAPPED) != 0 ? HeaderSize : Align((int)Math.Min(request, 1 << 16));
         ReadOnlySpan<byte> list = message.Payload[Math.Min(ErrorSize + skip, message.Payload.Length)..];
@@ -214,7 +214,7 @@ internal readonly ref struct NetlinkMessage(ushort type, ushort flags, uint sequ
     public ReadOnlySpan<byte> Payload { get; } = payload;
 }
 
-/// <summary>An interface of this network namespace.</summary>
+/// <summary>A network interface.</summary>
 /// <param name="HardwareType">ARPHRD_* of linux/if_arp.h: 1 Ethernet, 772 loopback, 65534 none (tun, WireGuard).</param>
 /// <param name="XdpAttached">XDP_ATTACHED_* of linux/if_link.h: 0 none, 1 native, 2 generic, 3 offloaded, 4 several.</param>
 /// <param name="XdpProgram">Id of the XDP program; 0 for none, or for several.</param>
@@ -241,21 +241,21 @@ public readonly record struct NetworkInterface(string Name, int Index, ushort Ha
     private readonly string[]? _alternativeNames;
     private readonly uint[]? _programs;
 
-    /// <summary>Further names of it (Linux 5.5).</summary>
+    /// <summary>Alternative names (Linux 5.5).</summary>
     public IReadOnlyList<string> AlternativeNames
     {
         get => _alternativeNames ?? [];
         init => _alternativeNames = value.Count == 0 ? null : [.. value];
     }
 
-    /// <summary>Ids of its XDP programs where it has several: native, generic, offloaded.</summary>
+    /// <summary>Ids of the XDP programs of an interface with several: native, generic, offloaded.</summary>
     internal IReadOnlyList<uint> Programs
     {
         get => _programs ?? [];
         init => _programs = value.Count < 2 ? null : [.. value];
     }
 
-    /// <summary>Whether this XDP program is attached to it.</summary>
+    /// <summary>Whether this XDP program is attached to the interface.</summary>
     public bool Carries(uint program) => program != 0 && (XdpProgram == program || _programs?.Contains(program) == true);
 
     /// <summary>Whether its frames begin with an Ethernet header.</summary>

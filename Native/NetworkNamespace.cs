@@ -5,9 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// A fresh network namespace without a name (network_namespaces(7)). One thread lives in it: sockets that are opened and
-/// processes that are started on it belong to the namespace. It ends with its last thread, socket, process and descriptor,
-/// so nothing of it can be left behind.
+/// A new, unnamed network namespace (network_namespaces(7)) with one thread: sockets opened and processes started on that thread
+/// belong to the namespace. It ends with its last thread, socket, process and descriptor, so it cannot leak.
 /// </summary>
 internal sealed class NetworkNamespace : IDisposable
 {
@@ -15,11 +14,11 @@ internal sealed class NetworkNamespace : IDisposable
     private readonly Thread _thread;
 
     /// <exception cref="UnauthorizedAccessException">CAP_SYS_ADMIN is missing.</exception>
-    /// <exception cref="IOException">The kernel refuses for another reason.</exception>
+    /// <exception cref="IOException">The call fails for another reason.</exception>
     public NetworkNamespace()
     {
-        // Namespaces belong to threads, and a thread of the pool would carry this one into other work.
-        _thread = new Thread(Live) { IsBackground = true, Name = "namespace" };
+        // A namespace belongs to a thread, and a pool thread would carry it into other work.
+        _thread = new Thread(RunActions) { IsBackground = true, Name = "namespace" };
         _thread.Start();
         try
         {
@@ -32,7 +31,7 @@ internal sealed class NetworkNamespace : IDisposable
         }
     }
 
-    /// <summary>Refers to the namespace, for messages that move an interface there.</summary>
+    /// <summary>The namespace's descriptor, for requests that move an interface there.</summary>
     public SafeFileHandle? Handle { get; }
 
     /// <inheritdoc cref="Run{T}"/>
@@ -42,7 +41,7 @@ internal sealed class NetworkNamespace : IDisposable
         return 0;
     });
 
-    /// <summary>Runs something inside and hands back its result or its exception.</summary>
+    /// <summary>Runs an action in the namespace and returns its result or rethrows its exception.</summary>
     public T Run<T>(Func<T> action)
     {
         using var done = new ManualResetEventSlim();
@@ -82,11 +81,11 @@ internal sealed class NetworkNamespace : IDisposable
         }
 
         Errno errno = Libc.LastError;
-        string message = $"make network namespace: {errno.Text()}";
+        string message = $"create network namespace: {errno.Text()}";
         throw errno == Errno.EPERM ? new UnauthorizedAccessException(message) : new IOException(message);
     }
 
-    private void Live()
+    private void RunActions()
     {
         foreach (Action action in _work.GetConsumingEnumerable())
         {

@@ -17,12 +17,12 @@ internal enum PollEvents : uint
 }
 
 /// <summary>
-/// epoll(7) with an eventfd to wake the waiting thread. <see cref="Wait"/> is for one thread, the rest for all. Event
-/// records are read by offset because their layout is packed on x86-64 alone (uapi/linux/eventpoll.h).
+/// epoll(7) with an eventfd that wakes the waiting thread. One thread calls <see cref="Wait"/>; the other methods are thread-safe. Event
+/// records are read by offset because their layout is packed on x86-64 only (uapi/linux/eventpoll.h).
 /// </summary>
 internal sealed unsafe partial class Poller : IDisposable
 {
-    /// <summary>Events that one wait tells at most.</summary>
+    /// <summary>The most events that one wait returns.</summary>
     public const int MaxEvents = 256;
 
     private const int EPOLL_CLOEXEC = 0x80000;
@@ -51,10 +51,10 @@ internal sealed unsafe partial class Poller : IDisposable
     /// <summary>Watches a descriptor until it is closed.</summary>
     public void Add(SafeHandle handle, PollEvents events, ulong key) => Control(EPOLL_CTL_ADD, handle, events, key);
 
-    /// <summary>Changes what is watched for.</summary>
+    /// <summary>Changes the watched events.</summary>
     public void Modify(SafeHandle handle, PollEvents events, ulong key) => Control(EPOLL_CTL_MOD, handle, events, key);
 
-    /// <summary>Waits for events; a negative time-out waits for ever. Returns how many can be read by <see cref="Event"/>.</summary>
+    /// <summary>Waits for events; a negative timeout waits forever. Returns how many <see cref="Event"/> can read.</summary>
     public int Wait(int timeoutMilliseconds)
     {
         int n = epoll_wait(_epoll, _records, MaxEvents, timeoutMilliseconds);
@@ -67,7 +67,7 @@ internal sealed unsafe partial class Poller : IDisposable
         return n;
     }
 
-    /// <summary>One event of the last wait; false for the poller's own wake-up.</summary>
+    /// <summary>One event of the last wait; false for the wake-up of <see cref="Wake"/>.</summary>
     public bool Event(int index, out PollEvents events, out ulong key)
     {
         byte* record = _records + (index * RecordSize);
@@ -76,7 +76,7 @@ internal sealed unsafe partial class Poller : IDisposable
         return key != WakeKey;
     }
 
-    /// <summary>Makes a wait that is going on, or the next one, return.</summary>
+    /// <summary>Makes the present wait, or the next one, return.</summary>
     public void Wake()
     {
         ulong one = 1;

@@ -1,6 +1,6 @@
 namespace Couic.Native;
 
-/// <summary>A packet(7) socket on one interface: whole Ethernet frames, out and in. What XDP drops never reaches it.</summary>
+/// <summary>A packet(7) socket on one interface: sends and receives whole Ethernet frames. Frames that XDP drops do not reach it.</summary>
 internal sealed unsafe class RawSocket : IDisposable
 {
     /// <summary>ETH_P_ALL in network byte order.</summary>
@@ -9,7 +9,7 @@ internal sealed unsafe class RawSocket : IDisposable
     private readonly FileDescriptor _socket;
 
     /// <summary>Opens the socket in the namespace of the calling thread.</summary>
-    /// <exception cref="IOException">No such interface, or CAP_NET_RAW is missing.</exception>
+    /// <exception cref="IOException">The interface does not exist, or CAP_NET_RAW is missing.</exception>
     public RawSocket(string device)
     {
         _socket = new FileDescriptor(Libc.socket(Libc.AF_PACKET, Libc.SOCK_RAW | Libc.SOCK_CLOEXEC, EveryProtocol));
@@ -43,7 +43,7 @@ internal sealed unsafe class RawSocket : IDisposable
         }
     }
 
-    /// <summary>Waits for a frame and reads it, cut to the buffer. False when none came in time.</summary>
+    /// <summary>Waits for a frame and reads it, cut to the buffer. False after a timeout.</summary>
     /// <exception cref="IOException">The interface is down or gone.</exception>
     public bool TryReceive(Span<byte> buffer, TimeSpan patience, out int length)
     {

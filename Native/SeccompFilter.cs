@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Couic.Native;
 
 /// <summary>
-/// A seccomp filter (seccomp(2)): a program of classic BPF that the kernel runs for each system call of every thread. What no rule
-/// lets through is answered with an error, never with a signal: a refused call must not end a firewall.
+/// A seccomp filter (seccomp(2)): a classic BPF program that the kernel runs for each system call of every thread. A call that no rule
+/// allows fails with an error, never with a signal: a refused call must not end a firewall.
 /// </summary>
 internal static unsafe class SeccompFilter
 {
@@ -14,7 +14,7 @@ internal static unsafe class SeccompFilter
     private const uint Absent = 0x0005_0000 | (uint)Errno.ENOSYS;
     private const int SetModeFilter = 1;
 
-    // TSYNC: every thread of the process. SPEC_ALLOW: Linux before 5.16 would else make each thread pay for mitigations against speculation.
+    // TSYNC: every thread of the process. SPEC_ALLOW: before Linux 5.16 each thread would otherwise pay for speculation mitigations.
     private const int Flags = 1 | 4;
     private const int FlagLog = 2;
 
@@ -30,8 +30,8 @@ internal static unsafe class SeccompFilter
     private const ushort Return = 0x06;
 
     /// <summary>
-    /// The program: EPERM for what no rule lets through and for calls of another architecture, and ENOSYS, as on an older kernel, for
-    /// calls that Linux got later than <see cref="SystemCalls"/> was written, so that a C library that tries them does without.
+    /// EPERM for calls that no rule allows and for calls of another architecture; ENOSYS, as on an older kernel, for calls that are newer
+    /// than <see cref="SystemCalls"/>, so that a C library that tries them uses its fallback.
     /// </summary>
     public static sock_filter[] Build(IEnumerable<SeccompRule> rules, Architecture architecture)
     {
@@ -52,7 +52,7 @@ internal static unsafe class SeccompFilter
         return [.. program];
     }
 
-    /// <summary>A program that makes one call look as if the kernel did not have it, and lets all others through.</summary>
+    /// <summary>A filter that makes one call fail as if the kernel lacked it, and allows all others.</summary>
     public static sock_filter[] BuildAbsent(string call, Architecture architecture)
     {
         List<sock_filter> program = Start(architecture, Allow);
@@ -63,8 +63,8 @@ internal static unsafe class SeccompFilter
     }
 
     /// <summary>
-    /// Installs it for every thread, for good, also for programs executed later. Needs no-new-privs in every thread.
-    /// With <paramref name="log"/> the kernel's log gets a line for each refused call (audit, type 1326), at a bounded rate.
+    /// Installs a filter permanently for every thread and for programs executed later. Needs no-new-privs in every thread.
+    /// With <paramref name="log"/> the kernel logs each refused call (audit, type 1326) at a bounded rate.
     /// </summary>
     /// <returns>EINVAL or ENOSYS where the kernel has no seccomp filters.</returns>
     public static Errno Install(ReadOnlySpan<sock_filter> program, bool log)
@@ -75,7 +75,7 @@ internal static unsafe class SeccompFilter
             int number = SystemCalls.Number("seccomp", RuntimeInformation.ProcessArchitecture)!.Value;
             nint result = Libc.syscall(number, SetModeFilter, log ? Flags | FlagLog : Flags, (nint)(&filter));
 
-            // Above 0 it is the id of a thread that has another filter.
+            // A positive result is the id of a thread that has another filter.
             return result == 0 ? Errno.None : result > 0 ? Errno.EBUSY : Libc.LastError;
         }
     }
@@ -88,7 +88,7 @@ internal static unsafe class SeccompFilter
         new(Load, 0, 0, NumberOffset),
     ];
 
-    // What is reached when the number is that of the rule: it always returns.
+    // Runs when the call's number is the rule's; it always returns.
     private static List<sock_filter> Body(SeccompRule rule)
     {
         if (rule.Test == SeccompTest.None)
@@ -143,8 +143,8 @@ internal struct sock_fprog
 #pragma warning restore CS8981
 
 /// <summary>
-/// A system call that a <see cref="SeccompFilter"/> lets through: always, or when the lower 32 bits of one of its arguments pass a
-/// test (which is all that the kernel reads of the arguments tested here).
+/// A system call that a <see cref="SeccompFilter"/> allows: always, or when the lower 32 bits of one argument pass a test (the kernel
+/// reads no more of the arguments tested here).
 /// </summary>
 internal sealed record SeccompRule(string Call, SeccompTest Test, int Argument, uint[] Values)
 {
@@ -160,7 +160,7 @@ internal sealed record SeccompRule(string Call, SeccompTest Test, int Argument, 
     public static SeccompRule Without(string call, int argument, uint bits) => new(call, SeccompTest.Without, argument, [bits]);
 }
 
-/// <summary>What a <see cref="SeccompRule"/> asks of an argument.</summary>
+/// <summary>How a <see cref="SeccompRule"/> tests an argument.</summary>
 internal enum SeccompTest
 {
     None,

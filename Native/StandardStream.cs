@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Couic.Native;
 
 /// <summary>
-/// One of the three descriptors that a process starts with, read and written as they are. The framework's console streams
-/// send a terminal escape sequences of their own before the first byte, and hide EPIPE; its file streams write where they
-/// think the descriptor stands, not where it does. A failure is an <see cref="IOException"/> with the errno as its HResult.
+/// Descriptor 0, 1 or 2, read and written directly. The framework's console streams send escape sequences to a terminal before the
+/// first byte and hide EPIPE; its file streams write at an offset that they track themselves. A failure is an
+/// <see cref="IOException"/> with the errno as its HResult.
 /// </summary>
 public sealed unsafe partial class StandardStream : Stream
 {
@@ -35,7 +35,7 @@ public sealed unsafe partial class StandardStream : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Columns of the terminal; null where it is none, or does not know.</summary>
+    /// <summary>Columns of the terminal; null if the descriptor is not a terminal, or the width is unknown.</summary>
     public int? Columns
     {
         get
@@ -93,7 +93,7 @@ public sealed unsafe partial class StandardStream : Stream
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    /// <summary>After a failed call: returns when it is to be tried again. The descriptor may be non-blocking; another process may have made it so.</summary>
+    /// <summary>After a failed call: returns when the call can be retried. Another process may have made the descriptor non-blocking.</summary>
     private void WaitOrThrow(short events)
     {
         Errno error = Libc.LastError;

@@ -4,18 +4,18 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// A connected stream socket that never blocks and never raises SIGPIPE. Calls return a count, or a negative errno. Who disposes it is
-/// who reads and writes: a call does not keep the descriptor open.
+/// A connected stream socket that never blocks and never raises SIGPIPE. Calls return a count, or a negative errno. One thread at a time
+/// may use and dispose it: a call does not keep the descriptor open.
 /// </summary>
 internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
 {
-    /// <summary>Try again when the poller says so: EAGAIN, negated.</summary>
+    /// <summary>EAGAIN, negated: retry after the poller's next event.</summary>
     public const int WouldBlock = -11;
 
-    /// <summary>EMFILE and ENFILE, negated: there are no descriptors left.</summary>
+    /// <summary>EMFILE and ENFILE, negated: out of descriptors.</summary>
     public const int ProcessFull = -24, SystemFull = -23;
 
-    /// <summary>ECONNABORTED and EINTR, negated: of this connection alone, the next one may be there.</summary>
+    /// <summary>ECONNABORTED and EINTR, negated: they concern one connection, and the next accept may succeed.</summary>
     public const int Aborted = -103, Interrupted = -EINTR;
 
     private const int EINTR = 4;
@@ -31,7 +31,7 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     private StreamSocket(int descriptor)
         : base(ownsHandle: true) => SetHandle(descriptor);
 
-    /// <summary>Takes one waiting connection.</summary>
+    /// <summary>Accepts one connection.</summary>
     /// <returns>0, or a negative errno and no socket.</returns>
     public static int Accept(SafeHandle listener, out StreamSocket? accepted)
     {
@@ -40,7 +40,7 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         return descriptor < 0 ? -Marshal.GetLastPInvokeError() : 0;
     }
 
-    /// <summary>The process that connected, by the number it has where we are; 0 where that cannot be told.</summary>
+    /// <summary>The id of the client's process in our PID namespace; 0 if unknown.</summary>
     public int PeerProcess()
     {
         int* credentials = stackalloc int[3]; // struct ucred: process, user, group
@@ -48,13 +48,13 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         return getsockopt(this, SOL_SOCKET, SO_PEERCRED, credentials, &length) == 0 ? credentials[0] : 0;
     }
 
-    /// <summary>Reads what is there; 0 at the end of the stream.</summary>
+    /// <summary>Reads the available bytes; 0 at the end of the stream.</summary>
     public int Receive(Span<byte> destination)
     {
         fixed (byte* pointer = destination)
         {
             nint n = syscall(ReceiveNumber, (int)handle, pointer, destination.Length, 0, 0, 0);
-            while (n < 0 && (n = OrError(recv((int)handle, pointer, destination.Length, 0))) == -EINTR)
+            while (n < 0 && (n = OrError(Libc.recv((int)handle, pointer, (nuint)destination.Length, 0))) == -EINTR)
             {
             }
 
@@ -62,13 +62,13 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         }
     }
 
-    /// <summary>Writes as much as there is room for.</summary>
+    /// <summary>Writes as much as the socket's buffer takes.</summary>
     public int Send(ReadOnlySpan<byte> source)
     {
         fixed (byte* pointer = source)
         {
             nint n = syscall(SendNumber, (int)handle, pointer, source.Length, MSG_NOSIGNAL, 0, 0);
-            while (n < 0 && (n = OrError(send((int)handle, pointer, source.Length, MSG_NOSIGNAL))) == -EINTR)
+            while (n < 0 && (n = OrError(Libc.send((int)handle, pointer, (nuint)source.Length, MSG_NOSIGNAL))) == -EINTR)
             {
             }
 
@@ -76,26 +76,20 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         }
     }
 
-    /// <summary>Says that nothing more will be sent, and goes on reading.</summary>
+    /// <summary>Ends sending; receiving continues.</summary>
     public void ShutdownSend() => _ = shutdown(this, SHUT_WR);
 
-    protected override bool ReleaseHandle() => close((int)handle) == 0;
+    protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int accept4(SafeHandle listener, void* address, void* length, int flags);
 
-    // Two calls a request. They never block, so the collector can wait for them, and nothing has to be noted before and after; the C library's
-    // own functions note for each whether the thread may be cancelled. As errno is lost in this way, a call that fails is made again: it did
-    // nothing, and a connection that was reset is at its end the second time.
+    // Two calls per request. They never block, so the garbage collector can wait for them and no transition is needed; raw calls also avoid
+    // the C library's cancellation points. This loses errno, so a failed call is repeated in the usual way: it had no effect, and a
+    // connection that was reset then reads as ended.
     [LibraryImport("libc")]
     [SuppressGCTransition]
     private static partial nint syscall(nint number, nint socket, byte* buffer, nint length, nint flags, nint address, nint addressLength);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint recv(int socket, byte* buffer, nint length, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint send(int socket, byte* buffer, nint length, int flags);
 
     private static nint OrError(nint result) => result < 0 ? -Marshal.GetLastPInvokeError() : result;
 
@@ -104,7 +98,4 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int shutdown(SafeHandle socket, int how);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int close(int descriptor);
 }

@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace Couic.Native;
 
-/// <summary>Numbers of system calls (asm/unistd.h; a test compares them), by their names.</summary>
+/// <summary>Numbers of system calls by name (asm/unistd.h; a test compares them).</summary>
 internal static class SystemCalls
 {
-    /// <summary>Calls from here on were added to Linux after this list was written: both architectures number them alike since 424.</summary>
+    /// <summary>Numbers from here are newer than this list. From 424 they are the same on both architectures.</summary>
     public const int FirstUnknown = 463;
 
-    // -1: the architecture has none of that name.
+    // -1: the architecture does not have the call.
     private static readonly (string Name, int X64, int Arm64)[] Table =
     [
         ("read", 0, 63), ("write", 1, 64), ("close", 3, 57), ("stat", 4, -1), ("fstat", 5, 80), ("lstat", 6, -1), ("poll", 7, -1),
@@ -41,7 +41,7 @@ internal static class SystemCalls
     /// <summary>Every name in the table.</summary>
     public static IEnumerable<string> Names => Table.Select(call => call.Name);
 
-    /// <summary>Null where the architecture has no such call.</summary>
+    /// <summary>Null if the architecture does not have the call.</summary>
     /// <exception cref="ArgumentException">The name is not in the table.</exception>
     public static int? Number(string name, Architecture architecture)
     {

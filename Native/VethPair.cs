@@ -4,13 +4,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Native;
 
-/// <summary>Makes pairs of virtual Ethernet interfaces (veth(4)) through rtnetlink(7), in the calling thread's namespace.</summary>
+/// <summary>Creates pairs of virtual Ethernet interfaces (veth(4)) through rtnetlink(7), in the calling thread's namespace.</summary>
 internal static class VethPair
 {
     private const uint IFF_UP = 1;
 
-    /// <summary>Makes <paramref name="name"/> here and its peer in another namespace, with one queue each.</summary>
-    /// <exception cref="IOException">The kernel refuses, or has no veth.</exception>
+    /// <summary>Creates <paramref name="name"/> here and its peer in another namespace, with one queue each.</summary>
+    /// <exception cref="IOException">The request fails, or the kernel lacks veth.</exception>
     public static void Create(string name, string peer, SafeFileHandle peerNamespace)
     {
         List<byte> message = BeginRequest(index: 0, flags: 0);
@@ -27,11 +27,11 @@ internal static class VethPair
         EndNest(message, peerNest);
         EndNest(message, data);
         EndNest(message, linkInfo);
-        Execute(message, Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL, $"make veth pair \"{name}\" and \"{peer}\"");
+        Execute(message, Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL, $"create veth pair \"{name}\" and \"{peer}\"");
     }
 
     /// <summary>Sets an interface of this namespace up.</summary>
-    /// <exception cref="IOException">No such interface, or the kernel refuses.</exception>
+    /// <exception cref="IOException">The interface does not exist, or the request fails.</exception>
     public static void SetUp(string name) =>
         Execute(BeginRequest(Libc.if_nametoindex(name), IFF_UP), 0, $"set \"{name}\" up");
 
@@ -43,7 +43,7 @@ internal static class VethPair
         return message;
     }
 
-    /// <summary>struct ifinfomsg: which interface, and of its flags those to set.</summary>
+    /// <summary>struct ifinfomsg: the interface, and the flags to set.</summary>
     private static void AddLinkHeader(List<byte> message, uint index, uint flags)
     {
         Span<byte> link = stackalloc byte[Netlink.LinkHeaderSize];
@@ -54,7 +54,7 @@ internal static class VethPair
         message.AddRange(link);
     }
 
-    // One queue keeps packets in the order in which they were sent.
+    // A single queue keeps packets in order.
     private static void AddQueues(List<byte> message)
     {
         AddNumber(message, Netlink.IFLA_NUM_TX_QUEUES, 1);
@@ -88,7 +88,7 @@ internal static class VethPair
         return start;
     }
 
-    /// <summary>Writes the attribute's length, which does not count the padding behind it to four bytes.</summary>
+    /// <summary>Writes the attribute's length, which does not include the padding to four bytes.</summary>
     private static void EndNest(List<byte> message, int start)
     {
         MemoryMarshal.Write(CollectionsMarshal.AsSpan(message)[start..], (ushort)(message.Count - start));

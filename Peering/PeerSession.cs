@@ -1,4 +1,5 @@
 using System.Buffers;
+using Couic.Names;
 using Couic.Store;
 
 namespace Couic.Peering;
@@ -13,6 +14,7 @@ internal sealed partial class PeerSession
     private const int MaxBatch = 1_000;
 
     private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(250), LastRetry = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
     private readonly PeeringEngine _engine;
@@ -52,7 +54,7 @@ internal sealed partial class PeerSession
     {
         _engine = engine;
         _transport = transport;
-        _backoff = new Backoff(engine.Jitter);
+        _backoff = new Backoff(FirstRetry, LastRetry, engine.Jitter);
         Settings = settings;
         Number = number;
     }
@@ -248,7 +250,7 @@ internal sealed partial class PeerSession
         }
 
         NoteFailure(cause);
-        TimeSpan pause = _backoff.Fail();
+        TimeSpan pause = _backoff.Next();
         if (failure == PeerFailure.Unreachable)
         {
             BecomeUnreachable(_backoff.Failures > 2 ? pause : TimeSpan.Zero);

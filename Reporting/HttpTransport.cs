@@ -8,8 +8,8 @@ using Couic.Names;
 namespace Couic.Reporting;
 
 /// <summary>
-/// Posts JSON over HTTP or HTTPS: keep-alive, certificates verified, no redirects (they would carry the secret path
-/// elsewhere), answers thrown away. Thread-safe.
+/// Posts JSON over HTTP or HTTPS with keep-alive and certificate verification. It follows no redirects, which would disclose the secret
+/// path, and discards response bodies. Thread-safe.
 /// </summary>
 internal sealed class HttpTransport : IReportTransport, IDisposable
 {
@@ -18,8 +18,8 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
     private readonly HttpClient _client;
 
     /// <param name="product">The <c>User-Agent</c>, such as <c>couic/2.0.0</c>.</param>
-    /// <param name="timeout">For all of one post.</param>
-    /// <param name="names">Finds the addresses of web servers.</param>
+    /// <param name="timeout">The limit of a whole post.</param>
+    /// <param name="names">Resolves the names of web servers.</param>
     public HttpTransport(string product, TimeSpan timeout, HostResolver names)
     {
         var handler = new SocketsHttpHandler
@@ -30,12 +30,12 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
             ConnectTimeout = timeout,
             ConnectCallback = async (context, cancel) =>
             {
-                // Less than the whole time, so that a name that cannot be resolved is told from a server that does not answer.
+                // Less than the whole time, so that a name that cannot be resolved is distinguished from a server that does not respond.
                 IReadOnlyList<IPAddress> addresses = await names.ResolveAsync(context.DnsEndPoint.Host, timeout * 0.75, cancel).ConfigureAwait(false);
                 Socket socket = await HostConnector.ConnectAsync(addresses, context.DnsEndPoint.Port, timeout, cancel).ConfigureAwait(false);
                 return new NetworkStream(socket, ownsSocket: true);
             },
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a name may come to mean another address
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5), // the name's address may change
             MaxConnectionsPerServer = 1,
             MaxResponseDrainSize = MaxAnswerBytes,
             ResponseDrainTimeout = TimeSpan.FromSeconds(1),
@@ -76,7 +76,7 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
         answer.Headers.RetryAfter is not { } after ? null
         : after.Delta ?? (after.Date is { } date && answer.Headers.Date is { } now ? date - now : null);
 
-    /// <summary>The innermost reason, in our own words where there is a code for it: framework texts may be mere keys.</summary>
+    /// <summary>The innermost cause, in our words if it has a code: the framework's texts may be mere keys.</summary>
     private static string Cause(Exception e)
     {
         for (Exception? inner = e; inner is not null; inner = inner.InnerException)
@@ -97,7 +97,7 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
         }
 
         return e is HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded } ? "the connection ended before the answer"
-            : e is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } ? "the answer is no HTTP"
+            : e is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } ? "the answer is not HTTP"
             : "the connection failed";
     }
 
@@ -112,16 +112,16 @@ internal sealed class HttpTransport : IReportTransport, IDisposable
     };
 }
 
-/// <summary>Brings a body to where it is to go.</summary>
+/// <summary>Posts bodies.</summary>
 internal interface IReportTransport
 {
-    /// <summary>Posts once. Never throws for what the other side or the network does.</summary>
+    /// <summary>Posts once. Failures of the server or the network do not throw.</summary>
     ValueTask<PostAnswer> PostAsync(Uri target, ReadOnlyMemory<byte> json, CancellationToken cancel);
 }
 
-/// <param name="Status">The HTTP status; 0 when there was no answer.</param>
-/// <param name="Cause">Why there was none, or the status in words; nothing of the target's path.</param>
-/// <param name="RetryAfter">What the other side asked for (RFC 9110 §10.2.3); null when it did not.</param>
+/// <param name="Status">The HTTP status; 0 without a response.</param>
+/// <param name="Cause">Why there was no response, or the status in words; without the target's path.</param>
+/// <param name="RetryAfter">The server's Retry-After (RFC 9110 §10.2.3); null without one.</param>
 internal readonly record struct PostAnswer(int Status, string Cause, TimeSpan? RetryAfter = null)
 {
     public bool IsSuccess => Status is >= 200 and < 300;

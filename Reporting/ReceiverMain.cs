@@ -13,7 +13,7 @@ internal static class ReceiverMain
     /// <summary>Bytes; a receiver's file has a few hundred.</summary>
     private const int MaxConfigBytes = 1024 * 1024;
 
-    /// <param name="arguments">Behind the program's name or the word <c>report</c>.</param>
+    /// <param name="arguments">Those after the program's name or the word <c>report</c>.</param>
     /// <param name="version">Of this program.</param>
     /// <returns>The exit status.</returns>
     public static int Run(string[] arguments, string version)
@@ -99,7 +99,7 @@ internal static class ReceiverMain
         {
             string cause = e switch
             {
-                FileNotFoundException or DirectoryNotFoundException => "no such file (make it, or give another with -c)",
+                FileNotFoundException or DirectoryNotFoundException => "no such file (create it, or give another with -c)",
                 UnauthorizedAccessException => "permission denied, or a folder",
                 _ => "input or output error",
             };

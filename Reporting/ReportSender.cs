@@ -10,21 +10,21 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Reporting;
 
 /// <summary>
-/// Posts the changes of rules to a webhook, every 500 ms when there are any, in slices, oldest first. What fails is tried
-/// again, within a bounded queue. The store's side (<see cref="OnChange"/>) copies one struct and never waits for the network.
+/// Posts changes of rules to a webhook, every 500 ms if there are any, in slices, oldest first. Failed posts are retried within a bounded
+/// queue. The store's thread (<see cref="OnChange"/>) copies one struct and never waits for the network.
 /// </summary>
 public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
 {
     /// <summary>Reports in one post.</summary>
     public const int MaxSlice = 500;
 
-    /// <summary>How often it looks for reports.</summary>
+    /// <summary>How often it checks for reports.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromMilliseconds(500);
 
     private static readonly TimeSpan PostTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan WarningInterval = TimeSpan.FromMinutes(1);
 
-    /// <summary>What a slice's text may keep of memory between two posts.</summary>
+    /// <summary>Memory of a slice's text that is kept between posts.</summary>
     private const int KeptBytes = 256 * 1024;
 
     private readonly ReportQueue _queue = new();
@@ -48,7 +48,7 @@ public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
     private long? _lastFailureWarning;
 
     /// <param name="version">Of this program, for the <c>User-Agent</c>.</param>
-    /// <param name="names">Finds the addresses of the webhook.</param>
+    /// <param name="names">Resolves the webhook's name.</param>
     public ReportSender(string version, TimeProvider time, ILogger log, HostResolver names)
         : this(new HttpTransport($"couic/{version}", PostTimeout, names), time, log, Random.Shared)
     {
@@ -63,22 +63,22 @@ public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
         _backoff = new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), random);
     }
 
-    /// <summary>Reports that wait.</summary>
+    /// <summary>Waiting reports.</summary>
     public int Queued => _queue.Count;
 
-    /// <summary>Reports that the webhook took, since the start.</summary>
+    /// <summary>Reports that the webhook accepted, since the start.</summary>
     public long Sent => Interlocked.Read(ref _sent);
 
-    /// <summary>Reports that were lost, since the start: the queue was full, or the webhook did not want them.</summary>
+    /// <summary>Reports lost since the start: the queue was full, or the webhook rejected them.</summary>
     public long Dropped => _queue.Dropped;
 
-    /// <summary>Posts that failed, since the start.</summary>
+    /// <summary>Failed posts since the start.</summary>
     public long Failures => Interlocked.Read(ref _failures);
 
-    /// <summary>Whether there is a webhook.</summary>
+    /// <summary>Whether a webhook is configured.</summary>
     public bool IsEnabled => Volatile.Read(ref _webhook) is not null;
 
-    /// <summary>Sets where reports go, also while it runs; null turns reporting off and forgets what waits.</summary>
+    /// <summary>Sets the webhook, also while it runs; null turns reporting off and discards waiting reports.</summary>
     public void Configure(Uri? webhook)
     {
         Volatile.Write(ref _webhook, webhook);
@@ -96,10 +96,10 @@ public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
         }
     }
 
-    /// <summary>Starts to send, on pool threads.</summary>
+    /// <summary>Starts sending, on pool threads.</summary>
     public void Start() => _loop ??= Task.Run(RunAsync);
 
-    /// <summary>Stops the timer and sends what waits as long as the webhook takes it, for at most <paramref name="limit"/>.</summary>
+    /// <summary>Stops the timer and sends waiting reports while the webhook accepts them, for at most <paramref name="limit"/>.</summary>
     public async Task StopAsync(TimeSpan limit)
     {
         _abort.CancelAfter(limit);
@@ -134,7 +134,7 @@ public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
         _abort.Dispose();
     }
 
-    /// <summary>Sends one slice if there is any.</summary>
+    /// <summary>Sends one slice, if reports wait.</summary>
     /// <returns>How long to wait before the next step; zero when there may be more to send.</returns>
     internal async ValueTask<TimeSpan> StepAsync(CancellationToken cancel)
     {
@@ -210,7 +210,7 @@ public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
             LogRecovered(_log, WebhookName.Of(webhook), _queue.Count);
         }
 
-        // What came in during the post is sent at the next turn of the timer, unless it fills a slice already.
+        // Reports that arrived during the post wait for the timer, unless they fill a slice.
         return _queue.Count >= _sliceSize || count == MaxSlice ? TimeSpan.Zero : Period;
     }
 
@@ -275,8 +275,8 @@ public sealed partial class ReportSender : IChangeListener, IAsyncDisposable
 }
 
 /// <summary>
-/// The reports that wait, oldest first, in a ring of fixed size: when it is full, or its metadata take too much memory, the
-/// oldest go and are counted. Adding allocates nothing and waits for nobody but a copy of one slice. Thread-safe.
+/// Waiting reports, oldest first, in a ring buffer. When it is full, or its metadata take too much memory, the oldest are dropped and
+/// counted. Adding allocates nothing and waits at most for a copy of one slice. Thread-safe.
 /// </summary>
 internal sealed class ReportQueue
 {
@@ -293,7 +293,7 @@ internal sealed class ReportQueue
     private long _metadataBytes;
     private long _dropped;
 
-    /// <summary>How many wait.</summary>
+    /// <summary>Waiting reports.</summary>
     public int Count
     {
         get
@@ -305,7 +305,7 @@ internal sealed class ReportQueue
         }
     }
 
-    /// <summary>How many were lost since the start.</summary>
+    /// <summary>Reports lost since the start.</summary>
     public long Dropped
     {
         get
@@ -351,13 +351,13 @@ internal sealed class ReportQueue
         }
     }
 
-    /// <summary>Takes a slice out that was sent, or that nobody wants.</summary>
+    /// <summary>Removes a slice that was sent or rejected.</summary>
     /// <param name="lost">Whether its reports count as dropped.</param>
     public void Confirm(long first, int count, bool lost = false)
     {
         lock (_gate)
         {
-            // Some may have made room meanwhile; they were sent all the same.
+            // Reports that were dropped since then were sent nevertheless.
             long gone = Math.Min(Math.Max(_head - first, 0), count);
             _dropped += lost ? count - gone : -gone;
             while (_head < first + count)
@@ -386,7 +386,7 @@ internal sealed class ReportQueue
     }
 }
 
-/// <summary>One change as it is reported.</summary>
+/// <summary>One reported change.</summary>
 /// <param name="IsRemoval">Else an addition or an update.</param>
 /// <param name="Metadata">The request's <c>metadata</c> as JSON; null for none.</param>
 internal readonly record struct Report(bool IsRemoval, Policy Policy, Entry Entry, byte[]? Metadata)
@@ -394,8 +394,8 @@ internal readonly record struct Report(bool IsRemoval, Policy Policy, Entry Entr
     private static readonly byte[] Expired = "{\"kind\":\"expired\",\"detail\":\"\",\"extra\":null}"u8.ToArray();
 
     /// <summary>
-    /// Whether a change is reported: those made through the API of this node, and that what came in there has expired. What
-    /// sets and peers did is told by those who have it.
+    /// Whether a change is reported: changes through this node's API, and the expiry of entries from there. Other nodes report their own
+    /// changes, and changes by sets are not reported.
     /// </summary>
     public static bool TryFrom(in RuleEvent change, out Report report)
     {

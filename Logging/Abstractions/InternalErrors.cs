@@ -3,35 +3,35 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Logging.Abstractions;
 
 /// <summary>
-/// The top-level handler of every <see cref="Place"/>: an exception there is logged and counted, and the place goes on with its next turn.
-/// An unhandled exception would end the process, and the filter with it. Thread-safe.
+/// The top-level exception handler of every <see cref="Place"/>: an exception is logged and counted, and the place continues with its next
+/// run. Unhandled, it would end the process and with it the filter. Thread-safe.
 /// </summary>
 public static partial class InternalErrors
 {
-    /// <summary>Between two log lines of one place, which may fail thousands of times a second.</summary>
+    /// <summary>Between two log lines of one place, which may fail thousands of times per second.</summary>
     private const long LogMilliseconds = 1_000;
 
     private static readonly int Places = Enum.GetValues<Place>().Length;
     private static readonly long[] Counts = new long[Places];
     private static readonly long[] NextLog = new long[Places];
-    private static readonly long[] Unsaid = new long[Places];
+    private static readonly long[] Suppressed = new long[Places];
 
-    /// <summary>Called at the beginning of each turn of a place; tests set it, and throw. Null in the product.</summary>
+    /// <summary>Called at the beginning of each run of a place, so that tests can throw. Null in the product.</summary>
     internal static Action<Place>? Entered { get; set; }
 
-    /// <summary>Exceptions of a place since the start.</summary>
+    /// <summary>A place's exceptions since the start.</summary>
     public static long Count(Place place) => Interlocked.Read(ref Counts[(int)place]);
 
-    /// <summary>The beginning of a turn, inside whatever catches its exceptions.</summary>
+    /// <summary>Marks the beginning of a run; its exceptions must already be caught.</summary>
     public static void Enter(Place place) => Entered?.Invoke(place);
 
-    /// <summary>Runs one turn. False when it threw.</summary>
-    public static bool Run(Place place, ILogger log, Action turn)
+    /// <summary>Runs an action. False when it threw.</summary>
+    public static bool Run(Place place, ILogger log, Action action)
     {
         try
         {
             Enter(place);
-            turn();
+            action();
             return true;
         }
         catch (Exception e)
@@ -49,17 +49,17 @@ public static partial class InternalErrors
         long next = Interlocked.Read(ref NextLog[(int)place]);
         if (now < next || Interlocked.CompareExchange(ref NextLog[(int)place], now + LogMilliseconds, next) != next)
         {
-            Interlocked.Increment(ref Unsaid[(int)place]);
+            Interlocked.Increment(ref Suppressed[(int)place]);
             return;
         }
 
         try
         {
-            Failed(log, place.Name(), Interlocked.Exchange(ref Unsaid[(int)place], 0), fault);
+            Failed(log, place.Name(), Interlocked.Exchange(ref Suppressed[(int)place], 0), fault);
         }
         catch (Exception)
         {
-            // Out of memory while it is said: it is counted.
+            // Logging failed too, such as out of memory: the exception is counted.
         }
     }
 
@@ -67,11 +67,11 @@ public static partial class InternalErrors
     public static void Caught(Place place) => Interlocked.Increment(ref Counts[(int)place]);
 
     [LoggerMessage(EventName = "internal_error", Level = LogLevel.Error,
-        Message = "internal error in {Where}: caught, and the program goes on ({Suppressed} more not logged)")]
+        Message = "internal error in {Where}: caught, and the program continues ({Suppressed} more not logged)")]
     private static partial void Failed(ILogger log, string where, long suppressed, Exception fault);
 }
 
-/// <summary>Where code runs that has no caller who could catch its exceptions: the turns of loops and timers, signal handlers, callbacks.</summary>
+/// <summary>Code without a caller that could catch its exceptions: loops, timers, signal handlers, callbacks.</summary>
 public enum Place : byte
 {
     ApiLoop,
@@ -82,7 +82,7 @@ public enum Place : byte
     Drift,
     Guard,
     Interfaces,
-    MemoryTrimmer,
+    HeapCompactor,
     Watchdog,
     PeeringTick,
     PeerRequest,
@@ -99,7 +99,7 @@ public enum Place : byte
 
 public static class PlaceNames
 {
-    /// <summary>As metrics and log lines have it. Stable.</summary>
+    /// <summary>The stable name in metrics and log lines.</summary>
     public static string Name(this Place place) => place switch
     {
         Place.ApiLoop => "api_loop",
@@ -110,7 +110,7 @@ public static class PlaceNames
         Place.Drift => "drift",
         Place.Guard => "guard",
         Place.Interfaces => "interfaces",
-        Place.MemoryTrimmer => "memory_trimmer",
+        Place.HeapCompactor => "memory_trimmer",
         Place.Watchdog => "watchdog",
         Place.PeeringTick => "peering_tick",
         Place.PeerRequest => "peer_request",

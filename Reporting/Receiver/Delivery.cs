@@ -1,18 +1,19 @@
 using System.Buffers;
+using Couic.Names;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Reporting.Receiver;
 
 /// <summary>
-/// Brings summaries to one notifier, in order, each until it was taken: a notifier that is away delays its own summaries,
-/// nobody else's, and loses none as long as fewer than <see cref="MaxWaiting"/> wait.
+/// Delivers summaries to one notifier, in order, and retries each until it is accepted. An unreachable notifier delays only its own
+/// summaries, and loses none while fewer than <see cref="MaxWaiting"/> wait.
 /// </summary>
 internal sealed partial class Delivery(INotifier notifier, IReportTransport transport, TimeProvider time, ILogger log, Random random)
 {
     /// <summary>A day of intervals at the default length.</summary>
     public const int MaxWaiting = 96;
 
-    /// <summary>Longest wait that a service may ask for.</summary>
+    /// <summary>The longest Retry-After that is followed.</summary>
     private static readonly TimeSpan MaxRetryAfter = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(500);
@@ -22,7 +23,7 @@ internal sealed partial class Delivery(INotifier notifier, IReportTransport tran
     private readonly Backoff _backoff = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), random);
     private bool _failing;
 
-    /// <summary>Summaries that wait.</summary>
+    /// <summary>Waiting summaries.</summary>
     public int Waiting
     {
         get
@@ -47,7 +48,7 @@ internal sealed partial class Delivery(INotifier notifier, IReportTransport tran
         }
     }
 
-    /// <summary>Sends until told to stop.</summary>
+    /// <summary>Sends until it is stopped.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
@@ -57,7 +58,7 @@ internal sealed partial class Delivery(INotifier notifier, IReportTransport tran
         }
     }
 
-    /// <summary>Sends the oldest summary, if there is any.</summary>
+    /// <summary>Sends the oldest summary, if one waits.</summary>
     /// <returns>How long to wait before the next step.</returns>
     internal async ValueTask<TimeSpan> StepAsync(CancellationToken stop)
     {
@@ -115,7 +116,7 @@ internal sealed partial class Delivery(INotifier notifier, IReportTransport tran
     private static partial void LogSent(ILogger log, string notifier, long reports);
 
     [LoggerMessage(EventName = "summary_failed", Level = LogLevel.Warning,
-        Message = "summary to {notifier} at {target} failed: {cause}; it is tried again until it is taken")]
+        Message = "summary to {notifier} at {target} failed: {cause}; retrying until it is accepted")]
     private static partial void LogFailed(ILogger log, string notifier, string target, string cause);
 
     [LoggerMessage(EventName = "summary_lost", Level = LogLevel.Error,

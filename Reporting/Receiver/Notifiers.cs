@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Couic.Reporting.Receiver;
 
-/// <summary>A kind of chat or service that summaries go to.</summary>
+/// <summary>A chat or service that receives summaries.</summary>
 internal interface INotifier
 {
-    /// <summary>The word for it in the log.</summary>
+    /// <summary>Its name in the log.</summary>
     string Name { get; }
 
-    /// <summary>Where it is posted to; secret but for <see cref="WebhookName"/>.</summary>
+    /// <summary>The URL of the post; secret, except <see cref="WebhookName"/>.</summary>
     Uri Target { get; }
 
     /// <summary>Writes the body of the post, as JSON.</summary>
@@ -29,7 +29,7 @@ internal sealed class DiscordNotifier(Uri webhook) : INotifier
         json.WriteStartObject();
         json.WriteString("username", "couic");
 
-        // Names and tags come from outside: they must not be able to call @everyone.
+        // Names and tags come from outside: they must not mention @everyone.
         json.WriteStartObject("allowed_mentions");
         json.WriteStartArray("parse");
         json.WriteEndArray();
@@ -89,14 +89,14 @@ internal sealed class SlackNotifier(Uri webhook) : INotifier
         json.WriteEndObject();
     }
 
-    /// <summary>Slack's own three control characters, which would make links and mentions.</summary>
+    /// <summary>Slack's three control characters, which would create links and mentions.</summary>
     private static string Escape(string text) => text
         .Replace("&", "&amp;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal)
         .Replace(">", "&gt;", StringComparison.Ordinal);
 }
 
-/// <summary>The summary as plain JSON, for anything else.</summary>
+/// <summary>The summary as plain JSON, for other services.</summary>
 internal sealed class WebhookNotifier(Uri url) : INotifier
 {
     public string Name => "webhook";

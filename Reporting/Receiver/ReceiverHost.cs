@@ -6,12 +6,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Reporting.Receiver;
 
-/// <summary>The receiver: listens, sums up, and hands each interval's summary to every notifier.</summary>
+/// <summary>The receiver: listens, aggregates reports, and passes each interval's summary to every notifier.</summary>
 internal sealed partial class ReceiverHost : IAsyncDisposable
 {
     private const int Backlog = 128;
 
-    /// <summary>A few nodes post here, each over one connection.</summary>
+    /// <summary>A few nodes post, each over one connection.</summary>
     private const int MaxConnections = 256;
 
     private static readonly TimeSpan NotifyTimeout = TimeSpan.FromSeconds(10);
@@ -19,7 +19,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
     private readonly ReceiverSettings _settings;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly Tally _tally;
+    private readonly SummaryWindow _window;
     private readonly HostResolver _names;
     private readonly HttpTransport _transport;
     private readonly List<Delivery> _deliveries = [];
@@ -33,7 +33,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
         _settings = settings;
         _time = time;
         _log = logs.CreateLogger("report");
-        _tally = new Tally(settings.Name, settings.Thresholds, time);
+        _window = new SummaryWindow(settings.Name, settings.Thresholds, time);
         _names = new HostResolver(time, _log);
         _transport = new HttpTransport($"couic-report/{version}", NotifyTimeout, _names);
         foreach (INotifier notifier in Notifiers(settings))
@@ -42,11 +42,11 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
         }
 
         var router = new Router();
-        new ReportsEndpoint(settings.Secret, _tally).Register(router);
+        new ReportsEndpoint(settings.Secret, _window).Register(router);
         _server = new HttpServer(HttpLimits.Default with { MaxConnections = MaxConnections }, router, time, logs.CreateLogger("http"));
     }
 
-    /// <summary>Where it listens; with port 0 asked for, the port that the kernel gave.</summary>
+    /// <summary>The address that it listens on; for port 0 with the kernel's port.</summary>
     public IPEndPoint? Address { get; private set; }
 
     /// <exception cref="IOException">The address is taken.</exception>
@@ -75,13 +75,13 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
 
         if (_deliveries.Count == 0)
         {
-            LogNobody(_log);
+            LogNoNotifier(_log);
         }
 
         LogStarted(_log, Address.ToString(), _settings.Interval.TotalSeconds);
     }
 
-    /// <summary>Ends the interval early and tries for at most <paramref name="limit"/> to deliver what waits.</summary>
+    /// <summary>Ends the interval early and delivers waiting summaries for at most <paramref name="limit"/>.</summary>
     public async Task StopAsync(TimeSpan limit)
     {
         long start = _time.GetTimestamp();
@@ -133,7 +133,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
 
     private void EndInterval(bool isLast)
     {
-        Summary summary = _tally.Take();
+        Summary summary = _window.Take();
         if (summary.Colour < _settings.Thresholds.Min || (isLast && summary.Reports == 0))
         {
             return;
@@ -168,7 +168,7 @@ internal sealed partial class ReceiverHost : IAsyncDisposable
 
     [LoggerMessage(EventName = "no_notifier", Level = LogLevel.Warning,
         Message = "no notifier is configured ([discord], [slack] or [webhook]): summaries go nowhere")]
-    private static partial void LogNobody(ILogger log);
+    private static partial void LogNoNotifier(ILogger log);
 
     [LoggerMessage(EventName = "summaries_left", Level = LogLevel.Warning, Message = "{count} summaries could not be delivered before the end")]
     private static partial void LogLeft(ILogger log, int count);

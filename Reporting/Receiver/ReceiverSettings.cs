@@ -5,13 +5,13 @@ using Couic.Config;
 
 namespace Couic.Reporting.Receiver;
 
-/// <summary>All of couic-report.toml, checked; <see cref="ReceiverSettingsReader"/> makes it.</summary>
+/// <summary>The checked content of couic-report.toml; <see cref="ReceiverSettingsReader"/> creates it.</summary>
 internal sealed record ReceiverSettings
 {
-    /// <summary>Time that one summary is about.</summary>
+    /// <summary>The time that one summary covers.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(900);
 
-    /// <summary>What summaries call the node.</summary>
+    /// <summary>The node's name in summaries.</summary>
     public required string Name { get; init; }
 
     /// <summary>A loopback address.</summary>
@@ -19,7 +19,7 @@ internal sealed record ReceiverSettings
 
     public int Port { get; init; } = 8000;
 
-    /// <summary>Last segment of the path that reports are posted to.</summary>
+    /// <summary>The last segment of the path for posts.</summary>
     public required Token Secret { get; init; }
 
     public Thresholds Thresholds { get; init; } = new();
@@ -39,9 +39,9 @@ internal enum Colour
     Red,
 }
 
-/// <param name="Orange">Reports in one interval from which on it is orange.</param>
-/// <param name="Red">Reports from which on it is red; more than <paramref name="Orange"/>.</param>
-/// <param name="Min">The mildest colour that is told; green also tells of intervals without reports.</param>
+/// <param name="Orange">The fewest reports of an orange interval.</param>
+/// <param name="Red">The fewest reports of a red interval; more than <paramref name="Orange"/>.</param>
+/// <param name="Min">The mildest colour that is sent; green includes intervals without reports.</param>
 internal sealed record Thresholds(int Orange = 10, int Red = 100, Colour Min = Colour.Green)
 {
     public Colour Of(long reports) => reports >= Red ? Colour.Red : reports >= Orange ? Colour.Orange : Colour.Green;

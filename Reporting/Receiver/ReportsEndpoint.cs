@@ -10,7 +10,7 @@ using Couic.Store;
 namespace Couic.Reporting.Receiver;
 
 /// <summary><c>POST /v1/reports/{secret}</c>: takes a batch as a whole or not at all.</summary>
-internal sealed class ReportsEndpoint(Token secret, Tally tally)
+internal sealed class ReportsEndpoint(Token secret, SummaryWindow window)
 {
     /// <summary>Faults that one answer names.</summary>
     private const int MaxFaults = 100;
@@ -42,7 +42,7 @@ internal sealed class ReportsEndpoint(Token secret, Tally tally)
 
             if (!exchange.FailIfFaults(422, ErrorCode.Invalid))
             {
-                tally.Add(reports);
+                window.Add(reports);
                 System.Buffers.IBufferWriter<byte> answer = exchange.Answer(200);
                 answer.Raw("{\"received\":"u8);
                 answer.Number((long)reports.Count);

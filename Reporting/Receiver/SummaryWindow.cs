@@ -3,17 +3,17 @@ using Couic.Store;
 
 namespace Couic.Reporting.Receiver;
 
-/// <summary>One report as it came in.</summary>
+/// <summary>One received report.</summary>
 /// <param name="Tag">Empty for none.</param>
 internal readonly record struct ReceivedReport(bool IsRemoval, Cidr Cidr, string Tag);
 
-/// <summary>Sums reports up until an interval ends. Bounded in memory. Thread-safe.</summary>
-internal sealed class Tally
+/// <summary>Aggregates reports until an interval ends, in bounded memory. Thread-safe.</summary>
+internal sealed class SummaryWindow
 {
-    /// <summary>Distinct networks that are told apart: 40 MiB of them. Those beyond are not counted.</summary>
+    /// <summary>Distinct networks that are counted: 40 MiB.</summary>
     public const int MaxCidrs = 1_000_000;
 
-    /// <summary>Tags that are told apart.</summary>
+    /// <summary>Distinct tags that are counted.</summary>
     public const int MaxTags = 10_000;
 
     private readonly Lock _gate = new();
@@ -26,7 +26,7 @@ internal sealed class Tally
     private long _additions;
     private long _removals;
 
-    public Tally(string server, Thresholds thresholds, TimeProvider time)
+    public SummaryWindow(string server, Thresholds thresholds, TimeProvider time)
     {
         _server = server;
         _thresholds = thresholds;
@@ -55,7 +55,7 @@ internal sealed class Tally
         }
     }
 
-    /// <summary>Ends the interval and begins the next.</summary>
+    /// <summary>Ends the interval and starts the next.</summary>
     public Summary Take()
     {
         lock (_gate)
@@ -74,10 +74,10 @@ internal sealed class Tally
     }
 }
 
-/// <summary>What happened in one interval.</summary>
+/// <summary>The reports of one interval.</summary>
 /// <param name="From">UTC.</param>
 /// <param name="To">UTC.</param>
-/// <param name="Cidrs">Distinct networks; exact up to <see cref="Tally.MaxCidrs"/>.</param>
+/// <param name="Cidrs">Distinct networks; exact up to <see cref="SummaryWindow.MaxCidrs"/>.</param>
 /// <param name="TopTag">The most frequent tag; null when no report had one.</param>
 internal sealed record Summary(
     string Server,

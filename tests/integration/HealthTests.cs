@@ -131,7 +131,7 @@ public sealed class HealthTests : IDisposable
         daemon.Api.Add("drop", "198.51.100.7/32");
         KernelTables.Delete(daemon, "couic_ipv4_drop", "198.51.100.7/32");
         daemon.Signal(Libc.SIGHUP);
-        AssertFault(daemon, "drift", "rules in the kernel differed and were put right");
+        AssertFault(daemon, "drift", "rules in the kernel differed and were repaired");
         daemon.Signal(Libc.SIGHUP);
         AssertWell(daemon);
     }

@@ -72,8 +72,8 @@ public sealed class AttacherChannelTests : IDisposable
         Answer([Attached(1)], 1);
         _theirs.Send("more\n"u8);
         _theirs.Dispose();
-        Assert.Equal(AttacherNews.Part, _channel.Receive());
-        Assert.Equal(AttacherNews.Lost, _channel.Receive());
+        Assert.Equal(AttacherEvent.Part, _channel.Receive());
+        Assert.Equal(AttacherEvent.Lost, _channel.Receive());
         Assert.Equal((true, 1, 1), (_channel.IsLost, _channel.States.Count, _channel.LinkCount));
         Assert.False(_channel.Ask());
     }
@@ -82,7 +82,7 @@ public sealed class AttacherChannelTests : IDisposable
     public void AnAttacherThatSaysWhyItEnds_IsLostWithThatCause()
     {
         _theirs.Send("!load xdp program: no"u8);
-        Assert.Equal(AttacherNews.Lost, _channel.Receive());
+        Assert.Equal(AttacherEvent.Lost, _channel.Receive());
         Assert.Equal("load xdp program: no", _channel.Failure);
     }
 
@@ -106,12 +106,12 @@ public sealed class AttacherChannelTests : IDisposable
             });
         });
         sending.Start();
-        AttacherNews news;
-        while ((news = _channel.Receive()) == AttacherNews.Part)
+        AttacherEvent news;
+        while ((news = _channel.Receive()) == AttacherEvent.Part)
         {
         }
 
         sending.Join();
-        Assert.Equal(AttacherNews.Answer, news);
+        Assert.Equal(AttacherEvent.Reply, news);
     }
 }

@@ -46,7 +46,7 @@ public class InterfaceStateTests
             InterfaceState.Attached("eth0", "old0", 2, XdpMode.Native),
             new("wg0", "wg0", 0, "", AttachState.Missing, "no such interface"),
         ];
-        Assert.Equal(["eth0", "old0", "wg0"], InterfaceMetrics.Labels(states).Select(l => l.Label));
+        Assert.Equal(["eth0", "old0", "wg0"], DaemonMetrics.InterfaceLabels(states).Select(l => l.Label));
     }
 
     [Theory]

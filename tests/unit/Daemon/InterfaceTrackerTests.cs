@@ -19,9 +19,9 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("wg0", "eth0");
-        Assert.Equal(["wg0 wg0 Missing", "eth0 eth0 Attached"], Look(tracker));
+        Assert.Equal(["wg0 wg0 Missing", "eth0 eth0 Attached"], Poll(tracker));
         _machine.Add("wg0", 9);
-        Assert.Equal(["wg0 wg0 Attached", "eth0 eth0 Attached"], Look(tracker));
+        Assert.Equal(["wg0 wg0 Attached", "eth0 eth0 Attached"], Poll(tracker));
         Assert.Equal([2, 9], _machine.Attached);
     }
 
@@ -30,7 +30,7 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0", "wg0");
-        Assert.Equal(["eth0 eth0 Attached", "wg0 wg0 Missing"], Show(tracker.LookAllOrNone()));
+        Assert.Equal(["eth0 eth0 Attached", "wg0 wg0 Missing"], Show(tracker.PollAllOrNone()));
         Assert.Empty(_machine.Attached);
     }
 
@@ -39,15 +39,15 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0");
-        Look(tracker);
+        Poll(tracker);
         _machine.Rename(2, "foo");
-        Assert.Equal(["eth0 foo Attached"], Look(tracker));
+        Assert.Equal(["eth0 foo Attached"], Poll(tracker));
         Assert.Equal(1, _machine.Attempts);
         _machine.Add("eth0", 5);
-        Assert.Equal(["eth0 eth0 Attached", "eth0 foo Attached"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached", "eth0 foo Attached"], Poll(tracker));
         Assert.Equal([2, 5], _machine.Attached);
         _machine.Remove(2);
-        Assert.Equal(["eth0 eth0 Attached"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached"], Poll(tracker));
     }
 
     [Fact]
@@ -56,11 +56,11 @@ public sealed class InterfaceTrackerTests
         _machine.Add("eth0", 2);
         _machine.Add("eth1", 3);
         using InterfaceTracker tracker = Track("eth0", "eth1");
-        Look(tracker);
+        Poll(tracker);
         _machine.Rename(2, "tmp");
         _machine.Rename(3, "eth0");
         _machine.Rename(2, "eth1");
-        Assert.Equal([("eth0", 3), ("eth1", 2)], tracker.Look().Select(s => (s.Configured, s.Index)));
+        Assert.Equal([("eth0", 3), ("eth1", 2)], tracker.Poll().Select(s => (s.Configured, s.Index)));
         Assert.Equal(2, _machine.Attempts);
     }
 
@@ -69,7 +69,7 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2, "uplink-with-a-long-name");
         using InterfaceTracker tracker = Track("uplink-with-a-long-name", "eth0");
-        Assert.Equal(["uplink-with-a-long-name eth0 Attached", "eth0 eth0 Attached"], Look(tracker));
+        Assert.Equal(["uplink-with-a-long-name eth0 Attached", "eth0 eth0 Attached"], Poll(tracker));
         Assert.Equal(1, _machine.Attempts);
     }
 
@@ -78,12 +78,12 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0");
-        Look(tracker);
+        Poll(tracker);
         foreach (int index in (int[])[7, 7, 2])
         {
             _machine.Remove(_machine.IndexOf("eth0"));
             _machine.Add("eth0", index);
-            Assert.Equal(["eth0 eth0 Attached"], Look(tracker));
+            Assert.Equal(["eth0 eth0 Attached"], Poll(tracker));
             Assert.Equal([index], _machine.Attached);
         }
     }
@@ -93,10 +93,10 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0");
-        uint first = tracker.Look()[0].Attachment;
-        Assert.Equal(first, tracker.Look()[0].Attachment);
+        uint first = tracker.Poll()[0].Attachment;
+        Assert.Equal(first, tracker.Poll()[0].Attachment);
         _machine.Carry(2, 0);
-        Assert.NotEqual(first, tracker.Look()[0].Attachment);
+        Assert.NotEqual(first, tracker.Poll()[0].Attachment);
         Assert.Equal([2], _machine.Attached);
     }
 
@@ -106,9 +106,9 @@ public sealed class InterfaceTrackerTests
         _machine.Add("eth0", 2);
         _machine.Carry(2, 5);
         using InterfaceTracker tracker = Track("eth0");
-        Assert.Equal(["eth0 eth0 Taken"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Taken"], Poll(tracker));
         _machine.Carry(2, 0);
-        Assert.Equal(["eth0 eth0 Attached"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached"], Poll(tracker));
     }
 
     [Fact]
@@ -119,14 +119,14 @@ public sealed class InterfaceTrackerTests
         using InterfaceTracker tracker = Track("eth0");
         for (int second = 0; second < 3600; second++)
         {
-            Assert.Equal(["eth0 eth0 Failed"], Look(tracker));
+            Assert.Equal(["eth0 eth0 Failed"], Poll(tracker));
             _time.Advance(TimeSpan.FromSeconds(1));
         }
 
         Assert.InRange(_machine.Attempts, 60, 70); // 1, 2, 4 ... 64, then once a minute
         _machine.SetUp(2);
         _machine.Refusal = Errno.None;
-        Assert.Equal(["eth0 eth0 Attached"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached"], Poll(tracker));
     }
 
     [Theory]
@@ -137,12 +137,12 @@ public sealed class InterfaceTrackerTests
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0", "wg0");
-        Look(tracker);
+        Poll(tracker);
         _machine.Trouble = trouble;
-        Assert.Equal(["eth0 eth0 Attached", "wg0 wg0 Failed"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached", "wg0 wg0 Failed"], Poll(tracker));
         Assert.Equal([2], _machine.Attached);
         _machine.Trouble = Errno.None;
-        Assert.Equal(["eth0 eth0 Attached", "wg0 wg0 Missing"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached", "wg0 wg0 Missing"], Poll(tracker));
         Assert.Equal(1, _machine.Attempts);
     }
 
@@ -153,11 +153,11 @@ public sealed class InterfaceTrackerTests
         for (int i = 1; i <= InterfaceTracker.MaxRenamed + 10; i++)
         {
             _machine.Add("eth0", i);
-            Look(tracker);
+            Poll(tracker);
             _machine.Rename(i, $"c{i}");
         }
 
-        IReadOnlyList<InterfaceState> states = tracker.Look();
+        IReadOnlyList<InterfaceState> states = tracker.Poll();
         Assert.Equal(InterfaceTracker.MaxRenamed, states.Count);
         Assert.Equal(states.Select(s => s.Index).Order(), _machine.Attached);
         Assert.Equal(11, _machine.Attached.Min());
@@ -172,13 +172,13 @@ public sealed class InterfaceTrackerTests
         _machine.Carry(3, Ours);
         using InterfaceTracker tracker = Track("eth0");
         tracker.Adopt("renamed", _machine.Get(3));
-        Assert.Equal(["eth0 eth0 Attached", "renamed renamed Attached"], Look(tracker));
+        Assert.Equal(["eth0 eth0 Attached", "renamed renamed Attached"], Poll(tracker));
         Assert.Equal(0, _machine.Attempts);
     }
 
     private InterfaceTracker Track(params string[] names) => new(_machine, names, _time);
 
-    private static IEnumerable<string> Look(InterfaceTracker tracker) => Show(tracker.Look());
+    private static IEnumerable<string> Poll(InterfaceTracker tracker) => Show(tracker.Poll());
 
     private static IEnumerable<string> Show(IEnumerable<InterfaceState> states) => [.. states.Select(s => $"{s.Configured} {s.Name} {s.State}")];
 

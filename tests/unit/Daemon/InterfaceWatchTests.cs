@@ -69,7 +69,7 @@ public sealed class InterfaceWatchTests : IDisposable
         _attacher = source.Given!;
         Answer(Lo);
         Eventually(() => !_channel.IsLost && _channel.States.SequenceEqual([Lo]));
-        Eventually(() => _log.Lines.Any(line => line.Contains("another attacher process looks after", StringComparison.Ordinal)));
+        Eventually(() => _log.Lines.Any(line => line.Contains("another attacher process manages", StringComparison.Ordinal)));
         Assert.Single(_log.Lines, line => line.Contains("the attacher process has ended: what is filtered", StringComparison.Ordinal));
     }
 

@@ -30,10 +30,10 @@ public class PeriodicTaskTests
     [Fact]
     public void ARunThatThrows_IsCountedAndFollowedByTheNext()
     {
-        long before = InternalErrors.Count(Place.MemoryTrimmer);
+        long before = InternalErrors.Count(Place.HeapCompactor);
         int runs = 0;
         using var done = new ManualResetEventSlim();
-        using var task = new PeriodicTask(Place.MemoryTrimmer, NullLogger.Instance, TimeSpan.FromMilliseconds(1), () =>
+        using var task = new PeriodicTask(Place.HeapCompactor, NullLogger.Instance, TimeSpan.FromMilliseconds(1), () =>
         {
             if (++runs == 3)
             {
@@ -44,7 +44,7 @@ public class PeriodicTaskTests
         });
         task.Start(TimeSpan.Zero);
         Assert.True(done.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
-        Assert.True(InternalErrors.Count(Place.MemoryTrimmer) >= before + 2);
+        Assert.True(InternalErrors.Count(Place.HeapCompactor) >= before + 2);
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class DemoNetworkTests
         using var network = new DemoNetwork();
         IOException error = Assert.Throws<IOException>(() => network.Outside.Run(
             () => VethPair.Create(DemoNetwork.OuterInterface, "other", network.Inside.Handle!)));
-        Assert.Equal("make veth pair \"outer\" and \"other\": file exists", error.Message);
+        Assert.Equal("create veth pair \"outer\" and \"other\": file exists", error.Message);
     }
 
     [Fact]

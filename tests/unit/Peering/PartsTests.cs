@@ -42,20 +42,6 @@ public class PartsTests
     }
 
     [Fact]
-    public void ABackOffDoublesWithJitterFromAQuarterToHalfAMinute()
-    {
-        var backoff = new Backoff(new Random(1));
-        for (int i = 0; i < 40; i++)
-        {
-            double whole = Math.Min(30_000, 250 * Math.Pow(2, i));
-            Assert.InRange(backoff.Fail().TotalMilliseconds, Math.Max(250, whole / 2), whole);
-        }
-
-        backoff.Reset();
-        Assert.Equal(TimeSpan.FromMilliseconds(250), backoff.Fail());
-    }
-
-    [Fact]
     public void TheShortestRoundTripTellsTheClock()
     {
         var offset = new ClockOffset();

@@ -25,7 +25,7 @@ public class ReceiverTests
     [Fact]
     public void AnIntervalIsSummedUpAndTheNextBeginsEmpty()
     {
-        var tally = new Tally("web1", new Thresholds(3, 5), _clock);
+        var tally = new SummaryWindow("web1", new Thresholds(3, 5), _clock);
         DateTimeOffset start = _clock.GetUtcNow();
         tally.Add([Report("10.0.0.1/32", "b"), Report("10.0.0.1/32", "a"), Report("10.0.0.2/31", "a", remove: true), Report("10.0.0.3/31")]);
         _clock.AdvanceSeconds(60);
@@ -82,7 +82,7 @@ public class ReceiverTests
         Assert.Equal(0, delivery.Waiting);
         Assert.Equal([1, 1, 1, 2], hook.Bodies.Select(b => System.Text.Json.JsonDocument.Parse(b).RootElement.GetProperty("reports").GetInt32()));
         Assert.Equal(
-            ["Warning: summary to webhook at https://x/… failed: status 500; it is tried again until it is taken",
+            ["Warning: summary to webhook at https://x/… failed: status 500; retrying until it is accepted",
                 "Information: summary of 1 reports sent to webhook", "Information: summary of 2 reports sent to webhook"],
             log.Lines);
     }

@@ -10,18 +10,17 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Daemon;
 
 /// <summary>
-/// Tells the guard every few seconds which addresses the operator needs: those from which somebody is logged in, default gateways,
-/// resolvers, peers, this machine itself. Reports each of them that is dropped, however that came about: time ends an entry of ignore
-/// without asking. Thread-safe.
+/// Updates the guard's list of addresses that the operator needs: sources of open sessions, default gateways, resolvers, peers and this
+/// machine. Reports each of them that is dropped, also after an entry of ignore has expired. Thread-safe.
 /// </summary>
-internal sealed partial class ProtectedSources : IChangeListener, IDisposable
+internal sealed partial class ProtectedAddresses : IChangeListener, IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
-    /// <summary>Between two looks while the name of a peer has not been resolved yet.</summary>
+    /// <summary>The period while a peer's name is not resolved yet.</summary>
     private static readonly TimeSpan ShortPeriod = TimeSpan.FromSeconds(1);
 
-    /// <summary>From the removal of an entry of ignore to the look at what it protected; many may go at once.</summary>
+    /// <summary>From the removal of an entry of ignore to the refresh; many may be removed at once.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private static readonly Cidr[] Loopback = [Cidr.FromV4(0x7f000001), new(IpFamily.V6, 0, 1, 128)];
@@ -37,17 +36,17 @@ internal sealed partial class ProtectedSources : IChangeListener, IDisposable
     private volatile bool _isUnresolved;
     private int _isSoon;
 
-    /// <param name="settings">Those in force, for the peers and the interfaces.</param>
-    /// <param name="names">Knows the addresses of peers that are named by a name.</param>
-    /// <param name="root">Precedes every path that is read; empty except in tests.</param>
-    public ProtectedSources(RuleStore store, Func<Settings> settings, HostResolver names, ILogger log, string root = "")
+    /// <param name="settings">The settings in force, for the peers and the interfaces.</param>
+    /// <param name="names">Resolves the names of peers.</param>
+    /// <param name="root">A prefix of every path; empty except in tests.</param>
+    public ProtectedAddresses(RuleStore store, Func<Settings> settings, HostResolver names, ILogger log, string root = "")
     {
         _store = store;
         _settings = settings;
         _log = log;
         _files = new SystemFiles(log, root);
         _names = names;
-        _task = new PeriodicTask(Place.Guard, log, () => _isUnresolved ? ShortPeriod : Period, Look);
+        _task = new PeriodicTask(Place.Guard, log, () => _isUnresolved ? ShortPeriod : Period, Refresh);
         store.Subscribe(this);
     }
 
@@ -59,15 +58,15 @@ internal sealed partial class ProtectedSources : IChangeListener, IDisposable
         [.. _store.Guard.Withheld.Texts],
         [.. _files.Unreadable.Select(source => new UnreadableStatus(source.Key, source.Value))]);
 
-    /// <summary>Looks now, and from now on every few seconds.</summary>
+    /// <summary>Refreshes now, and then periodically.</summary>
     public void Start()
     {
-        Look();
+        Refresh();
         _task.Start(_isUnresolved ? ShortPeriod : Period);
     }
 
-    /// <summary>Looks before the period is over.</summary>
-    public void LookSoon()
+    /// <summary>Refreshes before the period ends.</summary>
+    public void RefreshSoon()
     {
         if (Interlocked.Exchange(ref _isSoon, 1) == 0)
         {
@@ -79,14 +78,14 @@ internal sealed partial class ProtectedSources : IChangeListener, IDisposable
     {
         if (change is { Policy: Policy.Ignore, Kind: RuleEventKind.Deleted or RuleEventKind.Expired })
         {
-            LookSoon();
+            RefreshSoon();
         }
     }
 
     public void Dispose() => _task.Dispose();
 
-    /// <summary>Looks once. Never waits for name servers: of a name its last good addresses count, however old they are.</summary>
-    public void Look()
+    /// <summary>Refreshes once. It never waits for name servers: a name's last known addresses count, however old they are.</summary>
+    public void Refresh()
     {
         lock (_one)
         {
@@ -106,7 +105,7 @@ internal sealed partial class ProtectedSources : IChangeListener, IDisposable
 
             if (settings.Ifaces.Contains("lo"))
             {
-                // Elsewhere a packet from there is forged, and lists of bogons drop it rightly.
+                // On other interfaces such a source is forged, and bogon lists rightly drop it.
                 found.AddRange(Loopback.Select(host => new ProtectedAddress(host, "this machine itself")));
             }
 
@@ -116,7 +115,7 @@ internal sealed partial class ProtectedSources : IChangeListener, IDisposable
         }
     }
 
-    /// <summary>Logs what has changed of who is locked out.</summary>
+    /// <summary>Logs the changes of the locked-out addresses.</summary>
     private void Report()
     {
         Lockout[] now = [.. _store.Guard.FindLockouts()];

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Couic.Tests.Daemon;
 
-public sealed class ProtectedSourcesTests : IDisposable
+public sealed class ProtectedAddressesTests : IDisposable
 {
     private readonly TempFolder _root = new();
 
@@ -160,13 +160,13 @@ public sealed class ProtectedSourcesTests : IDisposable
         Settings settings = NewSettings(GuardMode.Warn);
         var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
         using var names = new HostResolver(TimeProvider.System, NullLogger.Instance);
-        using var sources = new ProtectedSources(store, () => settings, names, new ListLogger(), _root.Path);
-        sources.Look();
+        using var sources = new ProtectedAddresses(store, () => settings, names, new ListLogger(), _root.Path);
+        sources.Refresh();
         Assert.Equal(
             ["127.0.0.1 this machine itself", "192.0.2.53 a resolver", "198.51.100.7 a peer", "::1 this machine itself"],
             store.Guard.Protected.Select(address => $"{address.Host.AddressText()} {address.Role}"));
         settings = settings with { Ifaces = ["eth0"] };
-        sources.Look();
+        sources.Refresh();
         Assert.Equal(2, store.Guard.Protected.Count);
     }
 
@@ -178,20 +178,20 @@ public sealed class ProtectedSourcesTests : IDisposable
         var log = new ListLogger();
         var store = new RuleStore(new ModelPlane(), StoreLimits.Default, TimeProvider.System);
         using var names = new HostResolver(TimeProvider.System, NullLogger.Instance);
-        using var sources = new ProtectedSources(store, () => settings, names, log, _root.Path);
+        using var sources = new ProtectedAddresses(store, () => settings, names, log, _root.Path);
         Write("proc/self/net/route", "Iface\n"u8.ToArray());
         var context = new ChangeContext(ChangeOrigin.Api, "x"u8);
         store.Add(Policy.Ignore, Parse("192.0.2.53/32"), default, 0, ConflictMode.Refuse, context, out _);
         store.Add(Policy.Drop, Parse("192.0.2.0/24"), default, 0, ConflictMode.Refuse, context, out _);
-        sources.Look();
+        sources.Refresh();
         Assert.Empty(sources.Status.Lockout);
         store.Remove(Policy.Ignore, Parse("192.0.2.53/32"), context, out _);
-        sources.Look();
-        sources.Look();
+        sources.Refresh();
+        sources.Refresh();
         Assert.Equal(("192.0.2.53", "a resolver", "192.0.2.0/24"), sources.Status.Lockout.Select(l => (l.Address, l.Role, l.Cidr)).Single());
         Assert.StartsWith("Error: 192.0.2.53 (a resolver) is dropped", Assert.Single(log.Lines), StringComparison.Ordinal);
         store.Add(Policy.Ignore, Parse("192.0.2.53/32"), default, 0, ConflictMode.Refuse, context, out _);
-        sources.Look();
+        sources.Refresh();
         Assert.Empty(sources.Status.Lockout);
         Assert.Equal(2, log.Lines.Count);
     }
