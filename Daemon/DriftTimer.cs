@@ -41,7 +41,7 @@ internal sealed partial class DriftTimer : IDisposable
     public void Start()
     {
         _thread.Start();
-        _timer = _time.CreateTimer(_ => LookNow(), null, Period, Period);
+        _timer = _time.CreateTimer(_ => RunNow(), null, Period, Period);
     }
 
     /// <summary>Starts a comparison at once.</summary>
