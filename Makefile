@@ -10,8 +10,8 @@ DESTDIR ?=
 RID     ?= linux-x64
 
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
-FOLDERS := Native Bpf Store Http Peering Access Reporting Config Logging Cli Daemon Sets Demo
-SOURCES := Program.cs couic.csproj Directory.Build.props $(shell find $(FOLDERS) -type f 2>/dev/null | LC_ALL=C sort)
+FOLDERS := Native Bpf Store Http Api Peering Names Reporting Config Logging Cli Daemon Sets Demo
+SOURCES := Program.cs couic.csproj Directory.Build.props tools/trimming.xml $(shell find $(FOLDERS) -type f 2>/dev/null | LC_ALL=C sort)
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
