@@ -30,7 +30,7 @@ public sealed class AttacherChannelTests : IDisposable
     [InlineData(253)]
     [InlineData(254)]
     [InlineData(1500)]
-    public void AnAnswer_ArrivesWhole_WithALinkForEachInterface(int count)
+    public void Reply_ArrivesWhole_WithALinkForEachInterface(int count)
     {
         InterfaceState[] states = [.. Enumerable.Range(1, count).Select(Attached)];
         Answer(states, count);
@@ -39,7 +39,7 @@ public sealed class AttacherChannelTests : IDisposable
     }
 
     [Fact]
-    public void LongNamesAndErrors_DoNotCutAnAnswer()
+    public void LongNamesAndErrors_DoNotTruncateAReply()
     {
         InterfaceState[] states = [.. Enumerable.Range(0, 1024).Select(i =>
             new InterfaceState($"{i:d4}{new string('n', 123)}", "e", 0, "", AttachState.Failed, new string('€', 250)))];
@@ -60,14 +60,14 @@ public sealed class AttacherChannelTests : IDisposable
     }
 
     [Fact]
-    public void TwoNamesOfOneInterface_ComeWithOneLink()
+    public void TwoNamesOfOneInterface_ShareOneLink()
     {
         Answer([Attached(1), Attached(1) with { Configured = "alias" }], 1);
         Assert.Equal((2, 1), (_channel.States.Count, _channel.LinkCount));
     }
 
     [Fact]
-    public void AnAttacherThatEnds_LeavesStatesAndLinks()
+    public void AttacherThatEnds_LeavesStatesAndLinks()
     {
         Answer([Attached(1)], 1);
         _theirs.Send("more\n"u8);
@@ -79,7 +79,7 @@ public sealed class AttacherChannelTests : IDisposable
     }
 
     [Fact]
-    public void AnAttacherThatSaysWhyItEnds_IsLostWithThatCause()
+    public void AttacherThatReportsACause_IsLostWithThatCause()
     {
         _theirs.Send("!load xdp program: no"u8);
         Assert.Equal(AttacherEvent.Lost, _channel.Receive());

@@ -13,7 +13,7 @@ public sealed class CheckCommandTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void AGoodConfigurationIsSaidToBeGoodAndNothingIsMade()
+    public void ValidConfiguration_IsReported_AndNothingIsCreated()
     {
         string config = WriteConfig();
         Assert.Equal((0, $"{config}: good, 0 client files and 0 set files too\n", string.Empty), Check(config));
@@ -21,7 +21,7 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
-    public void EveryFaultOfEveryFileIsPrinted()
+    public void EveryFaultOfEveryFile_IsPrinted()
     {
         WorkingFolder.Prepare(_folder.Path, FileOwner.Current);
         _folder.Write("sets/drop/good.couic", "192.0.2.0/24\n");
@@ -37,7 +37,7 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
-    public void FaultsOfTheConfigurationComeFirst()
+    public void FaultsOfTheConfiguration_ComeFirst()
     {
         (int status, _, string errors) = Check(_folder.Write("couic.toml", "ifaces = 1\n"));
         Assert.Equal(1, status);
@@ -46,7 +46,7 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
-    public void WhatTheMachineLacksIsAWarning_AndTheConfigurationStaysGood()
+    public void MissingPartsOfTheMachine_AreWarnings_AndTheConfigurationStaysValid()
     {
         string config = _folder.Write("couic.toml", $$"""
             ifaces = ["absent7", "lo"]
@@ -71,7 +71,7 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
-    public void AMissingInterfaceThatIsRequired_IsAFault()
+    public void MissingInterface_ThatIsRequired_IsAFault()
     {
         string config = WriteConfig();
         File.WriteAllText(config, "require_ifaces = true\n" + File.ReadAllText(config).Replace("\"lo\"", "\"absent7\"", StringComparison.Ordinal));
@@ -85,20 +85,20 @@ public sealed class CheckCommandTests : IDisposable
     [InlineData("check -c /etc/a.toml", "/etc/a.toml", null)]
     [InlineData("check a b", null, "unexpected argument \"b\" (see couic --help)")]
     [InlineData("run a", null, "unexpected argument \"a\" (see couic --help)")]
-    public void CheckTakesTheFileWithAndWithoutTheOption(string words, string? config, string? error)
+    public void Check_TakesTheFileWithAndWithoutTheOption(string words, string? config, string? error)
     {
         CommandLine line = CommandLine.Parse(words.Split(' '));
         Assert.Equal((config, error), (line.Config, line.Error));
     }
 
     [Fact]
-    public void AFolderInPlaceOfTheFile_IsSaidToBeOne() =>
+    public void FolderInPlaceOfTheFile_IsReportedAsFolder() =>
         Assert.Equal(
             (1, string.Empty, $"couic: read configuration \"{_folder.Path}\": it is a folder (name the file: \"{_folder["couic.toml"]}\")\n"),
             Check(_folder.Path));
 
     [Fact]
-    public void AMissingFileIsOneLine()
+    public void MissingFile_IsOneLine()
     {
         Assert.Equal((1, string.Empty, $"couic: read configuration \"{_folder["no"]}\": no such file or directory\n"), Check(_folder["no"]));
     }

@@ -18,14 +18,14 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void GrowthIsWorthItAtAThreshold()
+    public void Growth_AtTheThreshold_IsCompacted()
     {
         Assert.False(_rule.IsDue(Rest + CompactionPolicy.WorthBytes - 1, 1, 1));
         Assert.True(_rule.IsDue(Rest + CompactionPolicy.WorthBytes, 1, 1));
     }
 
     [Fact]
-    public void GrowthCountsFromTheLeastThatWasResident()
+    public void Growth_CountsFromTheMinimum()
     {
         Assert.False(_rule.IsDue(Rest / 2, 1, 1));
         Assert.True(_rule.IsDue((Rest / 2) + CompactionPolicy.WorthBytes, 1, 1));
@@ -35,7 +35,7 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void ConnectionsThatWentAreWorthItOnce()
+    public void ClosedConnections_AreCompactedOnce()
     {
         Assert.False(_rule.IsDue(Rest, CompactionPolicy.WorthConnections + 1, 1));
         Assert.False(_rule.IsDue(Rest, 2, 1));
@@ -46,7 +46,7 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void ALittleGrowthIsWorthItOnceAMinute()
+    public void SmallGrowth_IsCompactedOncePerMinute()
     {
         const long grown = Rest + CompactionPolicy.WorthLeisureBytes;
         _clock.Advance(CompactionPolicy.Leisure - TimeSpan.FromSeconds(1));
@@ -63,7 +63,7 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void ALongPauseAtLeisureIsRarer()
+    public void LongPause_ForSmallGrowth_IsRarer()
     {
         _rule.Done(Rest, TimeSpan.FromMilliseconds(100));
         _clock.AdvanceSeconds(199);
@@ -73,7 +73,7 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void WhileManyAreOpenMuchIsWorthItAndWhenTheyHaveGoneOnlyBehindACalm()
+    public void ManyConnections_NeedMoreGrowth_AndACalmAfterTheyClose()
     {
         Assert.False(_rule.IsDue(Rest + CompactionPolicy.WorthBurstBytes - 1, Many, Many));
         Assert.True(_rule.IsDue(Rest + CompactionPolicy.WorthBurstBytes, Many, Many));
@@ -87,7 +87,7 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void InABurstWhatHelpedTooLittleIsNotDoneAgainAtOnce()
+    public void Burst_IsNotCompactedAgainAtOnce_AfterLittleWasFreed()
     {
         Assert.True(_rule.IsDue(Rest + CompactionPolicy.WorthBurstBytes, Many, Many));
         _rule.Done(Rest + CompactionPolicy.WorthBurstBytes - 1, TimeSpan.Zero);
@@ -96,7 +96,7 @@ public sealed class CompactionPolicyTests
     }
 
     [Fact]
-    public void ThoseThatComeAndGoAtOnceAreManyAsWell()
+    public void ShortConnections_CountAsMany()
     {
         Assert.False(_rule.IsDue(Rest, 1, 1));
         Assert.False(_rule.IsDue(Rest + CompactionPolicy.WorthBytes, 1, 1 + Many));

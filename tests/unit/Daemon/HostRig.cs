@@ -82,12 +82,12 @@ internal sealed class HostRig : IDisposable
 
     public DaemonHost Host { get; }
 
-    /// <summary>Whether the daemon wants to end: false when it ends by itself.</summary>
+    /// <summary>Whether the daemon was stopped; false when it ended because of a fault.</summary>
     public Task<bool> Ended => _waiting;
 
     private string Socket => _folder["s"];
 
-    /// <summary>One request on a connection of its own. Null when it is not answered.</summary>
+    /// <summary>One request on a new connection. Null without a response.</summary>
     public string? Get(string path)
     {
         try

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Couic.Tests.Daemon;
 
-/// <summary>The log of the interfaces: each change once, and never more lines than somebody reads.</summary>
+/// <summary>The log of the interfaces: each change once, in a bounded number of lines.</summary>
 public sealed class InterfaceReportTests
 {
     private readonly ListLogger _log = new();
@@ -15,7 +15,7 @@ public sealed class InterfaceReportTests
     public InterfaceReportTests() => _report = new InterfaceReport(_log, _time);
 
     [Fact]
-    public void AMissingInterface_IsLoggedOnce_HoweverOftenOthersComeAndGo()
+    public void MissingInterface_IsLoggedOnce_HoweverOftenOthersChange()
     {
         Assert.True(_report.Compare([Missing("wg0")]));
         for (int i = 0; i < 100; i++)
@@ -42,7 +42,7 @@ public sealed class InterfaceReportTests
     }
 
     [Fact]
-    public void Hundreds_AreAFewLines_AndACount()
+    public void HundredsOfChanges_AreAFewLinesAndACount()
     {
         InterfaceState[] all = [.. Enumerable.Range(0, 900).Select(i => Missing($"e{i}"))];
         _report.Compare([Attached("eth0", 2), .. all]);

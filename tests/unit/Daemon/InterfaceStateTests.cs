@@ -8,7 +8,7 @@ namespace Couic.Tests.Daemon;
 public class InterfaceStateTests
 {
     [Fact]
-    public void ALine_ReadBack_IsTheSameState()
+    public void Line_ReadBack_IsTheSameState()
     {
         InterfaceState attached = InterfaceState.Attached("lan", "eth0", 2, XdpMode.Native) with { Program = 4_000_000_000, Attachment = 7 };
         Assert.Equal(attached, InterfaceState.FromLine(attached.ToLine()));
@@ -17,14 +17,14 @@ public class InterfaceStateTests
     }
 
     [Fact]
-    public void ALine_IsShort_HoweverLongTheErrorIs()
+    public void Line_IsShort_HoweverLongTheErrorIs()
     {
         InterfaceState state = new(new string('ä', 63), new string('b', 15), 1, "", AttachState.Failed, new string('€', 5000));
         Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(state.ToLine()), 500, 1200);
     }
 
     [Fact]
-    public void ALineOfAnotherVersion_IsRefused() => Assert.Throws<FormatException>(() => InterfaceState.FromLine("eth0\teth0\t2"));
+    public void LineOfAnotherVersion_IsRefused() => Assert.Throws<FormatException>(() => InterfaceState.FromLine("eth0\teth0\t2"));
 
     [Theory]
     [InlineData(Errno.ENODEV, AttachState.Missing)]

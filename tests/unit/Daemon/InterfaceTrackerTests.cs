@@ -15,7 +15,7 @@ public sealed class InterfaceTrackerTests
     private readonly ManualClock _time = new();
 
     [Fact]
-    public void AMissingInterface_KeepsNoOtherFromBeingAttached()
+    public void MissingInterface_DoesNotPreventTheOthersFromBeingAttached()
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("wg0", "eth0");
@@ -35,7 +35,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void ARenamedInterface_StaysAttached_UnderBothNames()
+    public void RenamedInterface_StaysAttached_UnderBothNames()
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0");
@@ -65,7 +65,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void AnAlternativeName_LeadsToTheInterface()
+    public void AlternativeName_LeadsToTheInterface()
     {
         _machine.Add("eth0", 2, "uplink-with-a-long-name");
         using InterfaceTracker tracker = Track("uplink-with-a-long-name", "eth0");
@@ -74,7 +74,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void AnInterfaceMadeAgain_IsAttachedAgain_AlsoUnderTheSameIndex()
+    public void RecreatedInterface_IsAttachedAgain_AlsoUnderTheSameIndex()
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0");
@@ -89,7 +89,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void AStrippedInterface_IsAttachedAgain_AndCountedSo()
+    public void DetachedProgram_IsAttachedAgain_AndCounted()
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0");
@@ -101,7 +101,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void AnotherProgram_IsLeftAlone_AndTheInterfaceTakenWhenItIsFree()
+    public void AnotherProgram_IsLeftAlone_AndTheInterfaceAttachedWhenItIsFree()
     {
         _machine.Add("eth0", 2);
         _machine.Carry(2, 5);
@@ -112,7 +112,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void ARefusal_IsTriedAgainLaterAndLater_AndAtOnceWhenTheInterfaceHasChanged()
+    public void FailedAttachment_IsRetriedWithGrowingIntervals_AndAtOnceWhenTheInterfaceChanges()
     {
         _machine.Add("eth0", 2);
         _machine.Refusal = Errno.EOPNOTSUPP;
@@ -133,7 +133,7 @@ public sealed class InterfaceTrackerTests
     [InlineData(Errno.ENOMEM)]
     [InlineData(Errno.EAGAIN)]
     [InlineData(Errno.EPERM)]
-    public void AnErrorOfTheKernel_SaysNothingAboutTheInterface(Errno trouble)
+    public void KernelError_DoesNotCountAsAMissingInterface(Errno trouble)
     {
         _machine.Add("eth0", 2);
         using InterfaceTracker tracker = Track("eth0", "wg0");
@@ -164,7 +164,7 @@ public sealed class InterfaceTrackerTests
     }
 
     [Fact]
-    public void WhatAnotherProcessHasAttached_IsTakenOver_WithoutAttachingAgain()
+    public void AttachmentOfAnotherProcess_IsTakenOver_WithoutAttachingAgain()
     {
         _machine.Add("eth0", 2);
         _machine.Add("renamed", 3);

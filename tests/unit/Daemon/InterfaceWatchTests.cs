@@ -32,7 +32,7 @@ public sealed class InterfaceWatchTests : IDisposable
     }
 
     [Fact]
-    public void AnAttacherThatDoesNotAnswer_HoldsUpNeitherStartNorStop()
+    public void AttacherThatDoesNotReply_DelaysNeitherStartNorStop()
     {
         _watch = Watch(null);
         Assert.False(_watch.Start(TimeSpan.FromMilliseconds(200)));
@@ -43,7 +43,7 @@ public sealed class InterfaceWatchTests : IDisposable
     }
 
     [Fact]
-    public void TheLossOfTheAttacher_IsLoggedOnce_AndShown()
+    public void LossOfTheAttacher_IsLoggedOnce_AndShown()
     {
         _watch = Watch(null);
         Thread answering = Answering(Lo);
@@ -52,12 +52,12 @@ public sealed class InterfaceWatchTests : IDisposable
         _attacher.Dispose();
         Eventually(() => _channel.IsLost);
         Eventually(() => _channel.States is [{ IsAttached: false }]); // lo of this machine does not carry program 1
-        Thread.Sleep(1500); // another look of its own
+        Thread.Sleep(1500); // the next periodic poll
         Assert.Single(_log.Lines, line => line.Contains("the attacher process has ended: what is filtered", StringComparison.Ordinal));
     }
 
     [Fact]
-    public void ALostAttacher_IsReplaced_WhereThereIsAnother()
+    public void LostAttacher_IsReplaced_IfAnotherIsReachable()
     {
         var source = new Source();
         _watch = Watch(source);
@@ -74,7 +74,7 @@ public sealed class InterfaceWatchTests : IDisposable
     }
 
     [Fact]
-    public void ALookThatFails_IsCounted_AndFollowedByOthers()
+    public void PollThatThrows_IsCounted_AndFollowedByOthers()
     {
         int calls = 0;
         long before = InternalErrors.Count(Place.Interfaces);

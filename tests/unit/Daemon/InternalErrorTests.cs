@@ -12,7 +12,7 @@ public sealed class InternalErrorTests : IDisposable
 {
     private const int SigHup = 1;
 
-    /// <summary>Places that are not turns of anything; each has a test of its own below, but for the one after which the process ends.</summary>
+    /// <summary>Places that do not run periodically; each has its own test below, except the one after which the process ends.</summary>
     private static readonly Place[] NotTurns = [Place.Stop, Place.UnobservedTask, Place.Unhandled];
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -23,7 +23,7 @@ public sealed class InternalErrorTests : IDisposable
     public void Dispose() => InternalErrors.Entered = null;
 
     [Fact]
-    public void EveryPlaceHasANameOfItsOwn()
+    public void EveryPlace_HasADistinctName()
     {
         Place[] places = Enum.GetValues<Place>();
         Assert.Equal(places.Length, places.Select(place => place.Name()).Distinct().Count());
@@ -31,7 +31,7 @@ public sealed class InternalErrorTests : IDisposable
     }
 
     [Fact]
-    public void AnExceptionAtAnyPlace_IsCountedAndThePlaceGoesOn()
+    public void ExceptionAtAnyPlace_IsCounted_AndThePlaceContinues()
     {
         using HostRig rig = StartWatched();
 
@@ -47,7 +47,7 @@ public sealed class InternalErrorTests : IDisposable
                     throw new InvalidOperationException($"the test threw at {place}");
                 }
             };
-            Await(() => Volatile.Read(ref visits) >= 2, $"{place} goes on", rig);
+            Await(() => Volatile.Read(ref visits) >= 2, $"{place} continues", rig);
             InternalErrors.Entered = null;
             Assert.True(InternalErrors.Count(place) > before, $"{place} is counted");
             Await(() => rig.Get("/v1/ready")?.StartsWith("HTTP/1.1 ", StringComparison.Ordinal) == true, $"the API answers after {place}", rig);
@@ -56,7 +56,7 @@ public sealed class InternalErrorTests : IDisposable
     }
 
     [Fact]
-    public async Task ALoopOfTheApiThatCannotGoOn_EndsTheDaemonWithAFailure()
+    public async Task ApiLoopThatCannotContinue_EndsTheDaemonWithAFailure()
     {
         using HostRig rig = StartWatched();
         InternalErrors.Entered = static entered =>
@@ -70,7 +70,7 @@ public sealed class InternalErrorTests : IDisposable
     }
 
     [Fact]
-    public void AnExceptionInEveryStepOfTheEnd_DoesNotKeepItFromEnding()
+    public void ExceptionInEveryStopStep_DoesNotPreventTheEnd()
     {
         HostRig rig = StartWatched();
         long before = InternalErrors.Count(Place.Stop);
@@ -86,7 +86,7 @@ public sealed class InternalErrorTests : IDisposable
     }
 
     [Fact]
-    public void AnExceptionThatNobodyAwaits_IsCounted()
+    public void UnobservedException_IsCounted()
     {
         using HostRig rig = StartWatched();
         long before = InternalErrors.Count(Place.UnobservedTask);
@@ -133,7 +133,7 @@ public sealed class InternalErrorTests : IDisposable
         }
     }
 
-    /// <summary>Meanwhile the daemon has requests to answer, and is told to reload.</summary>
+    /// <summary>Keeps the daemon busy with requests and reloads.</summary>
     private static void Await(Func<bool> isTrue, string what, HostRig rig)
     {
         long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds;

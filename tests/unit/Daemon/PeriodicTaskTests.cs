@@ -8,7 +8,7 @@ namespace Couic.Tests.Daemon;
 public class PeriodicTaskTests
 {
     [Fact]
-    public void ARunThatTakesLongerThanThePeriod_IsNotOverlappedByTheNext()
+    public void RunLongerThanThePeriod_IsNotOverlappedByTheNext()
     {
         int running = 0, overlaps = 0, runs = 0;
         using var done = new ManualResetEventSlim();
@@ -28,7 +28,7 @@ public class PeriodicTaskTests
     }
 
     [Fact]
-    public void ARunThatThrows_IsCountedAndFollowedByTheNext()
+    public void RunThatThrows_IsCounted_AndFollowedByTheNext()
     {
         long before = InternalErrors.Count(Place.HeapCompactor);
         int runs = 0;
@@ -48,7 +48,7 @@ public class PeriodicTaskTests
     }
 
     [Fact]
-    public async Task WhatIsAskedForDuringARun_IsOneMoreRunAfterIt()
+    public async Task RequestsDuringARun_AreOneMoreRunAfterIt()
     {
         int runs = 0, running = 0, overlaps = 0;
         using var goOn = new ManualResetEventSlim();

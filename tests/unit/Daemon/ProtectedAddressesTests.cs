@@ -19,12 +19,12 @@ public sealed class ProtectedAddressesTests : IDisposable
     public void Dispose() => _root.Dispose();
 
     [Fact]
-    public void SessionsAreThoseOfUsersAndNotMereConnections()
+    public void Sessions_AreThoseOfUsersAndNotMereConnections()
     {
         int size = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 400 : 384;
         var utmp = new byte[5 * size];
         Put(utmp.AsSpan(0, size), 7, "192.0.2.1/32");
-        Put(utmp.AsSpan(size, size), 6, "192.0.2.2/32"); // LOGIN_PROCESS: nobody yet
+        Put(utmp.AsSpan(size, size), 6, "192.0.2.2/32"); // LOGIN_PROCESS: not logged in yet
         Put(utmp.AsSpan(2 * size, size), 7, "2001:db8::7/128");
         Put(utmp.AsSpan(3 * size, size), 7, "::ffff:192.0.2.3/128");
         Put(utmp.AsSpan(4 * size, size), 7, "0.0.0.0/32"); // on the console
@@ -59,7 +59,7 @@ public sealed class ProtectedAddressesTests : IDisposable
     }
 
     [Fact]
-    public void GatewaysAndResolversAreRead()
+    public void GatewaysAndResolvers_AreRead()
     {
         Write("proc/self/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"u8.ToArray());
         Write("proc/self/net/ipv6_route", "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\nfe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001 eth0\n"u8.ToArray());
@@ -70,7 +70,7 @@ public sealed class ProtectedAddressesTests : IDisposable
     }
 
     [Fact]
-    public void FilesThatAreMissingOrNonsenseSayNothing()
+    public void MissingOrMalformedFiles_YieldNothing()
     {
         var files = new SystemFiles(root: _root.Path);
         Assert.Empty(files.Sessions().Concat(files.Gateways()).Concat(files.Resolvers()));
@@ -109,7 +109,7 @@ public sealed class ProtectedAddressesTests : IDisposable
     [InlineData("run/systemd/sessions/5")]
     [InlineData("proc/self/net/route")]
     [InlineData("etc/resolv.conf")]
-    public async Task APipe_InPlaceOfASource_IsNotOpened(string path)
+    public async Task PipeInPlaceOfASource_IsNotOpened(string path)
     {
         Write(path, []);
         File.Delete(_root[path]);
@@ -123,7 +123,7 @@ public sealed class ProtectedAddressesTests : IDisposable
     }
 
     [Fact]
-    public void ASource_ThatCannotBeReadToItsEnd_IsReportedOnceAndOnceMoreWhenItChanges()
+    public void SourceThatCannotBeReadCompletely_IsReportedOncePerCause()
     {
         var log = new ListLogger();
         var files = new SystemFiles(log, _root.Path);
@@ -154,7 +154,7 @@ public sealed class ProtectedAddressesTests : IDisposable
     }
 
     [Fact]
-    public void TheGuard_KnowsWhatTheFilesAndTheSettingsName()
+    public void Guard_KnowsTheAddressesOfFilesAndSettings()
     {
         Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
         Settings settings = NewSettings(GuardMode.Warn);
@@ -171,7 +171,7 @@ public sealed class ProtectedAddressesTests : IDisposable
     }
 
     [Fact]
-    public void AProtectedAddress_ThatIsDropped_IsReportedOnceAndShownUntilItIsNot()
+    public void DroppedProtectedAddress_IsReportedOnce_AndShownUntilItIsNotDropped()
     {
         Write("etc/resolv.conf", "nameserver 192.0.2.53\n"u8.ToArray());
         Settings settings = NewSettings(GuardMode.Warn);

@@ -12,7 +12,7 @@ public class StopTests
 
     /// <summary>The server gives up on handlers after its grace; a table that was unmapped under one would end the process by a signal.</summary>
     [Fact]
-    public async Task ChangesThatAreUnderWayAtTheEnd_FindTheirTablesOpen()
+    public async Task ChangesDuringTheStop_FindTheirTablesOpen()
     {
         using var rig = new HostRig();
         RuleStore store = rig.Host.Store;

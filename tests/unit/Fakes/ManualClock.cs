@@ -1,15 +1,18 @@
 namespace Couic.Tests.Fakes;
 
 /// <summary>
-/// A clock that stands still until it is told to move. Wall clock and monotonic clock move together by
+/// A clock that stands still until a test moves it. Wall clock and monotonic clock move together by
 /// <see cref="Advance"/>; <see cref="StepWallClock"/> moves the wall clock alone, as an operator or NTP would.
 /// </summary>
 public sealed class ManualClock : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
-    private DateTimeOffset _utc = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    private DateTimeOffset _utc;
     private long _ticks = 5_000_000_000;
+
+    /// <param name="utc">The first time of day; null for noon of a day in 2026.</param>
+    public ManualClock(DateTime? utc = null) => _utc = new(utc ?? new DateTime(2026, 3, 1, 12, 0, 0, DateTimeKind.Utc));
 
     /// <summary>Nanoseconds, as CLOCK_MONOTONIC has on Linux.</summary>
     public override long TimestampFrequency => 1_000_000_000;

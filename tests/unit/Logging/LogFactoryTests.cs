@@ -3,6 +3,7 @@ using System.Text.Json;
 using Couic.Config;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
+using Couic.Tests.Fakes;
 using Couic.Tests.Support;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -17,7 +18,7 @@ public sealed partial class LogFactoryTests : IDisposable
     /// <summary>Generous: a busy machine must not fail a test.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    private readonly TestClock _clock = new(new DateTime(2026, 1, 2, 3, 4, 5, 678, 901, DateTimeKind.Utc));
+    private readonly ManualClock _clock = new(new DateTime(2026, 1, 2, 3, 4, 5, 678, 901, DateTimeKind.Utc));
     private readonly MemoryOutput _output = new();
     private readonly TempFolder _folder = new();
 
@@ -298,7 +299,7 @@ public sealed partial class LogFactoryTests : IDisposable
         {
             ILogger log = logs.CreateLogger("a");
             Named(log, "first");
-            _clock.Move(TimeSpan.FromHours(21));
+            _clock.Advance(TimeSpan.FromHours(21));
             Named(log, "second");
         });
         Assert.Equal(
@@ -318,7 +319,7 @@ public sealed partial class LogFactoryTests : IDisposable
         Assert.True(SpinWait.SpinUntil(() => logs.Lost == 1 && _output.Lines.Count == 2, Patience));
         Assert.Contains($"event=log_file_failed cause=\"write \\\"{folder}/couic.log\\\": not a directory\"", _output.Lines[1], StringComparison.Ordinal);
         File.Delete(folder);
-        _clock.Move(TimeSpan.FromSeconds(2));
+        _clock.Advance(TimeSpan.FromSeconds(2));
         Named(log, "kept");
         Assert.True(SpinWait.SpinUntil(() => _output.Lines.Count == 4, Patience));
         logs.Dispose();

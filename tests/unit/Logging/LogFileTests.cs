@@ -1,5 +1,6 @@
 using System.Text;
 using Couic.Logging;
+using Couic.Tests.Fakes;
 using Couic.Tests.Support;
 using Xunit;
 
@@ -7,7 +8,7 @@ namespace Couic.Tests.Logging;
 
 public sealed class LogFileTests : IDisposable
 {
-    private readonly TestClock _clock = new(new DateTime(2026, 1, 2, 0, 0, 0, DateTimeKind.Utc));
+    private readonly ManualClock _clock = new(new DateTime(2026, 1, 2, 0, 0, 0, DateTimeKind.Utc));
     private readonly TempFolder _folder = new();
     private readonly LogFile _file;
 
@@ -20,7 +21,7 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void LinesAreAddedToWhatIsThere()
+    public void Lines_AreAppendedToAnExistingFile()
     {
         _folder.Write("couic.log", "old\n");
         Assert.True(Write("new\n"));
@@ -28,7 +29,7 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void AFileThatWasMovedOrDeletedIsMadeAnew()
+    public void MovedOrDeletedFile_IsCreatedAgain()
     {
         Write("1\n");
         File.Move(_folder["couic.log"], _folder["couic.log.1"]);
@@ -40,7 +41,7 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void AFolderThatIsGoneIsMadeAgain()
+    public void DeletedFolder_IsCreatedAgain()
     {
         string folder = _folder["a/b"];
         Assert.True(_file.TryWrite(folder, "couic.log", 1, "1\n"u8));
@@ -50,21 +51,21 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void AFolderThatCannotBeCostsLinesAndIsTriedAgainAfterASecond()
+    public void FolderThatCannotBeCreated_CostsLines_AndIsRetriedAfterASecond()
     {
         string folder = _folder.Write("file", string.Empty);
         Assert.False(_file.TryWrite(folder, "couic.log", 1, "1\n"u8));
         Assert.Equal($"write \"{folder}/couic.log\": not a directory", _file.Fault);
         File.Delete(folder);
         Assert.False(_file.TryWrite(folder, "couic.log", 1, "2\n"u8));
-        _clock.Move(TimeSpan.FromSeconds(1));
+        _clock.Advance(TimeSpan.FromSeconds(1));
         Assert.True(_file.TryWrite(folder, "couic.log", 1, "3\n"u8));
         Assert.Null(_file.Fault);
         Assert.Equal("3\n", File.ReadAllText(Path.Combine(folder, "couic.log")));
     }
 
     [Fact]
-    public void AFullDiskCostsLinesAndTheNextOneStartsOnALineOfItsOwn()
+    public void FullDisk_CostsLines_AndTheNextLineStartsOnANewLine()
     {
         using SmallDisk disk = new();
         byte[] lines = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(new string('x', 99) + "\n", 50)));
@@ -73,7 +74,7 @@ public sealed class LogFileTests : IDisposable
         Assert.False(_file.TryWrite(disk.Path, "couic.log", 1, lines));
         Assert.Equal($"write \"{disk["couic.log"]}\": no space left on device", _file.Fault);
         disk.Free();
-        _clock.Move(TimeSpan.FromSeconds(1));
+        _clock.Advance(TimeSpan.FromSeconds(1));
         Assert.True(_file.TryWrite(disk.Path, "couic.log", 1, "last\n"u8));
         string[] written = File.ReadAllLines(disk["couic.log"]);
         Assert.Equal(("first", "last"), (written[0], written[^1]));
@@ -81,11 +82,11 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsNotAPlainFileIsNoLog()
+    public void SpecialFilesAndLinks_AreNotWritten()
     {
         Assert.False(_file.TryWrite("/dev", "full", 100, "1\n"u8));
         File.CreateSymbolicLink(_folder["couic.log"], "/dev/null");
-        _clock.Move(TimeSpan.FromSeconds(2));
+        _clock.Advance(TimeSpan.FromSeconds(2));
         Assert.False(Write("1\n"));
     }
 

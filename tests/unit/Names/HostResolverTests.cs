@@ -66,7 +66,7 @@ public sealed class HostResolverTests : IDisposable
     }
 
     [Fact]
-    public async Task AFailedLookup_KeepsTheLastGoodAddressesAndTellsTheCause()
+    public async Task FailedLookup_KeepsTheLastGoodAddresses_AndReportsTheCause()
     {
         bool isDown = false;
         var time = new JumpingTime();

@@ -27,7 +27,7 @@ public class BpfAttributesTests
     ];
 
     [Fact]
-    public void MembersLieWhereTheKernelsHeaderHasThem()
+    public void Structs_HaveTheOffsetsOfTheKernelsHeader()
     {
         (Type Type, string Field, string C)[] members = [.. Structs.SelectMany(s => PublicFields(s.Type).Select(f => (s.Type, f, CName(s.Type, s.Prefix, f))))];
         long[] offsets = CompiledC.Evaluate(["<stddef.h>", "<linux/bpf.h>", "<sys/resource.h>"], [.. members.Select(m => $"offsetof({m.C})")]);
@@ -39,7 +39,7 @@ public class BpfAttributesTests
     }
 
     [Fact]
-    public void EveryStructForTheKernelIsCompared()
+    public void Structs_ForTheKernel_AreAllCompared()
     {
         IEnumerable<string> structs = typeof(BpfSyscall).Assembly.GetTypes()
             .Where(t => t.IsValueType && t.Name.StartsWith("bpf_", StringComparison.Ordinal) && t != typeof(bpf_obj_name))
@@ -54,7 +54,7 @@ public class BpfAttributesTests
     [InlineData("couic_ipv4_ignore", "couic_ipv4_igno")]
     [InlineData("a-b c", "a_b_c")]
     [InlineData("", "")]
-    public void NamesAreCutToWhatTheKernelKeeps(string name, string kept) => Assert.Equal(kept, bpf_obj_name.From(name).ToString());
+    public void Name_IsCutToWhatTheKernelKeeps(string name, string kept) => Assert.Equal(kept, bpf_obj_name.From(name).ToString());
 
     private static IEnumerable<string> PublicFields(Type type) => type.GetFields(BindingFlags.Public | BindingFlags.Instance).Select(f => f.Name);
 

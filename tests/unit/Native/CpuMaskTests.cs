@@ -6,7 +6,7 @@ namespace Couic.Tests.Native;
 public sealed class CpuMaskTests
 {
     [Fact]
-    public void BitsAreWholeWordsAndEnoughForEveryCpu()
+    public void Bits_AreWholeWordsAndCoverEveryCpu()
     {
         int bits = CpuMask.Bits();
         Assert.Equal(0, bits % 64);

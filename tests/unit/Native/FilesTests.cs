@@ -8,7 +8,7 @@ namespace Couic.Tests.Native;
 public class FilesTests
 {
     [Fact]
-    public void TheStructIsTheOneOfTheHeader()
+    public void Statx_HasTheOffsetsOfTheHeader()
     {
         (string Field, string C)[] fields =
         [
@@ -30,7 +30,7 @@ public class FilesTests
     }
 
     [Fact]
-    public void TheFlagsAreThoseOfTheHeaders()
+    public void Flags_EqualThoseOfTheHeaders()
     {
         Assert.Equal(
             CompiledC.Evaluate(

@@ -12,7 +12,7 @@ public sealed class GuardedFileTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void WhatIsWrittenIsReadAndOnlyItsOwnerMayReadIt()
+    public void WrittenFile_CanBeReadByItsOwnerOnly()
     {
         byte[] content = Encoding.ASCII.GetBytes("content");
         Assert.True(GuardedFile.Create(_folder["a"], content, FileOwner.Current).IsOk);
@@ -24,7 +24,7 @@ public sealed class GuardedFileTests : IDisposable
     }
 
     [Fact]
-    public void CreatingNeverReplacesAndReplacingNeverCreates()
+    public void Create_NeverReplaces_AndReplaceNeverCreates()
     {
         Assert.Equal(GuardStatus.Absent, GuardedFile.Replace(_folder["a"], "1"u8, FileOwner.Current).Status);
         Assert.True(GuardedFile.Create(_folder["a"], "1"u8, FileOwner.Current).IsOk);
@@ -36,7 +36,7 @@ public sealed class GuardedFileTests : IDisposable
     }
 
     [Fact]
-    public void ReplacingALinkPutsAFileInItsPlaceAndLeavesTheTarget()
+    public void Replace_OfALink_ReplacesTheLinkAndNotItsTarget()
     {
         string target = _folder.Write("target", "kept");
         File.CreateSymbolicLink(_folder["a"], target);
@@ -46,7 +46,7 @@ public sealed class GuardedFileTests : IDisposable
     }
 
     [Fact]
-    public void DeletingSaysWhetherThereWasAFile()
+    public void Delete_ReportsWhetherTheFileExisted()
     {
         _folder.Write("a", "x");
         Assert.True(GuardedFile.Delete(_folder["a"]).IsOk);
@@ -60,7 +60,7 @@ public sealed class GuardedFileTests : IDisposable
     [InlineData(1)]
     [InlineData(4095)]
     [InlineData(100_000)]
-    public void SizesUpToTheLimitAreReadWhole(int size)
+    public void Read_UpToTheLimit_ReturnsTheWholeFile(int size)
     {
         string path = _folder.Write("a", new string('x', size));
         Assert.True(GuardedFile.Read(path, size, FileOwner.Current, out byte[] content).IsOk);
@@ -74,7 +74,7 @@ public sealed class GuardedFileTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsNotARegularFileIsNotRead()
+    public void Read_RefusesEverythingButARegularFile()
     {
         File.CreateSymbolicLink(_folder["link"], _folder.Write("a", "x"));
         Assert.Equal(GuardStatus.NotRegular, GuardedFile.Read(_folder["link"], 10, null, out _).Status);
@@ -86,11 +86,11 @@ public sealed class GuardedFileTests : IDisposable
     }
 
     [Fact]
-    public void AnEndlessFileIsCutOffAtTheLimit() =>
+    public void Read_OfAnEndlessFile_StopsAtTheLimit() =>
         Assert.Equal(GuardStatus.NotRegular, GuardedFile.Read("/dev/zero", 1000, null, out _).Status);
 
     [Fact]
-    public void AFullDiskLeavesTheFileAsItWasAndNothingBeside()
+    public void Write_ToAFullDisk_LeavesTheOldFileAndNoTemporaryFile()
     {
         using SmallDisk disk = new();
         Assert.True(GuardedFile.Create(disk["a"], "old"u8, FileOwner.Current).IsOk);
@@ -105,7 +105,7 @@ public sealed class GuardedFileTests : IDisposable
     }
 
     [Fact]
-    public void RootWritesForTheUser()
+    public void Root_WritesFilesOfTheUser()
     {
         if (FileOwner.Current.Uid != 0)
         {

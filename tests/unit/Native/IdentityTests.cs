@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Couic.Tests.Native;
 
-/// <summary>What root does in a folder whose names somebody else can change must be no more than that user could do.</summary>
+/// <summary>In a folder whose names another user can change, root must do no more than that user could do.</summary>
 public sealed class IdentityTests : IDisposable
 {
     private static readonly FileOwner User = new(4242, 4242);

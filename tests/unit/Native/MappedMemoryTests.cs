@@ -8,7 +8,7 @@ namespace Couic.Tests.Native;
 public class MappedMemoryTests
 {
     [Fact]
-    public void NothingIsMappedBehindItsEnd()
+    public void Reach_AfterDispose_MapsNothing()
     {
         using var plane = new PlaneFixture();
         Assert.Equal(Errno.None, MappedMemory.TryMap(plane.Maps.Lines, 1 << 20, out MappedMemory? memory));

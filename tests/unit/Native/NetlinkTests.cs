@@ -14,7 +14,7 @@ public class NetlinkTests
         Attribute(Netlink.IFLA_XDP | Netlink.NLA_F_NESTED, [.. Attribute(Netlink.IFLA_XDP_ATTACHED, [2]), .. Attribute(Netlink.IFLA_XDP_PROG_ID, [7, 1, 0, 0])]));
 
     [Fact]
-    public void ALinkIsReadWithItsXdp()
+    public void Link_IsReadWithItsXdpProgram()
     {
         Assert.True(Netlink.TryReadLink(Eth0, out NetworkInterface link));
         Assert.Equal(new NetworkInterface("eth0", 2, 1, true, 2, 263, 1500), link);
@@ -22,7 +22,7 @@ public class NetlinkTests
     }
 
     [Fact]
-    public void ALink_HasAlternativeNames_AndSeveralPrograms()
+    public void Link_IsReadWithAlternativeNamesAndSeveralPrograms()
     {
         byte[] link = Link(1, 2, 1,
             Attribute(Netlink.IFLA_IFNAME, "eth0\0"u8.ToArray()),
@@ -40,14 +40,14 @@ public class NetlinkTests
     }
 
     [Fact]
-    public void ALinkWithoutNameOrIndexIsNone()
+    public void Link_WithoutNameOrIndex_IsRefused()
     {
         Assert.False(Netlink.TryReadLink(Link(1, 2, 1), out _));
         Assert.False(Netlink.TryReadLink(Link(1, 0, 1, Attribute(Netlink.IFLA_IFNAME, "x\0"u8.ToArray())), out _));
     }
 
     [Fact]
-    public void EveryTruncationOfALinkIsReadOrRefused()
+    public void TruncatedLink_IsReadOrRefused()
     {
         for (int length = 0; length < Eth0.Length; length++)
         {
@@ -58,7 +58,7 @@ public class NetlinkTests
     }
 
     [Fact]
-    public void EveryTruncationOfADatagramEndsAtAMessageBorder()
+    public void TruncatedDatagram_EndsAtAMessageBoundary()
     {
         byte[] one = Message(Netlink.RTM_NEWLINK, 5, Eth0);
         byte[] datagram = [.. one, .. Message(Netlink.NLMSG_DONE, 5, [0, 0, 0, 0])];
@@ -77,7 +77,7 @@ public class NetlinkTests
     }
 
     [Fact]
-    public void AnErrorIsReadWithItsText()
+    public void Error_IsReadWithItsText()
     {
         byte[] request = Message(Netlink.RTM_SETLINK, 9, new byte[20]);
         byte[] text = Attribute(Netlink.NLMSGERR_ATTR_MSG, "already there\0"u8.ToArray());
@@ -88,7 +88,7 @@ public class NetlinkTests
     }
 
     [Fact]
-    public void RandomBytesAreReadOrRefused()
+    public void RandomBytes_AreReadOrRefused()
     {
         var random = new Random(4);
         for (int round = 0; round < 20_000; round++)

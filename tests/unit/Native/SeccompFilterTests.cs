@@ -86,14 +86,14 @@ public class SeccompFilterTests
         """;
 
     [Fact]
-    public void NumbersAreThoseOfTheHeaders()
+    public void Numbers_EqualThoseOfTheHeaders()
     {
         Compare(["<asm/unistd.h>"], RuntimeInformation.ProcessArchitecture);
         Compare(GenericHeaders, Architecture.Arm64);
     }
 
     [Fact]
-    public void TheKernelRefusesWhatTheDaemonDoesNotNeed()
+    public void Kernel_RefusesCallsThatTheDaemonDoesNotNeed()
     {
         const int Eperm = 1, Enosys = 38, Ebadf = 9;
         string[] allowed = ["getpid", "socket-inet", "mmap", "thread-name"];
@@ -108,7 +108,7 @@ public class SeccompFilterTests
     }
 
     [Fact]
-    public void TheAttacherHasNoMapsAndNoFilesToWrite()
+    public void Attacher_MayNeitherChangeMapsNorWriteFiles()
     {
         const int Eperm = 1;
         string[] refused = ["bpf-lookup", "bpf-make", "bpf-load", "execve", "fork", "ptrace", "socket-packet", "mount"];
@@ -120,7 +120,7 @@ public class SeccompFilterTests
     }
 
     [Fact]
-    public void ACallThatIsMadeAbsentLooksAsOnAnOlderKernel()
+    public void AbsentCall_FailsAsOnAnOlderKernel()
     {
         const int Enosys = 38;
         Architecture own = RuntimeInformation.ProcessArchitecture;
@@ -136,7 +136,7 @@ public class SeccompFilterTests
     [Theory]
     [InlineData("couic.service", false)]
     [InlineData("pkg/couic-attacher@.service", true)]
-    public void TheUnitAllowsTheSameCalls(string unit, bool attacher)
+    public void Unit_AllowsTheSameCalls(string unit, bool attacher)
     {
         const string Key = "SystemCallFilter=";
         IEnumerable<string> inUnit = File.ReadLines(Path.Combine(CompiledC.Repository, unit))
@@ -148,7 +148,7 @@ public class SeccompFilterTests
     }
 
     [Fact]
-    public void EveryNumberThatIsKnownIsUsed() =>
+    public void EveryKnownNumber_IsUsed() =>
         Assert.Equal(Sandbox.Daemon(1).Concat(Sandbox.Attacher(1)).Select(r => r.Call).Concat(Sandbox.Start).Distinct().Order(), SystemCalls.Names.Order());
 
     private static void Compare(string[] headers, Architecture architecture)

@@ -22,7 +22,7 @@ public sealed class HttpTransportTests : IDisposable
     }
 
     [Fact]
-    public async Task APostCarriesTheTypeAndTheProgramsName()
+    public async Task Post_HasContentTypeAndUserAgent()
     {
         using var hook = new StubWebhook();
         Assert.Equal(200, (await PostAsync(hook.Url, "[1]")).Status);
@@ -37,7 +37,7 @@ public sealed class HttpTransportTests : IDisposable
     }
 
     [Fact]
-    public async Task StatusesComeBackAndRedirectsAreNotFollowed()
+    public async Task Statuses_AreReturned_AndRedirectsAreNotFollowed()
     {
         using var hook = new StubWebhook();
         hook.Answer = n => n == 0 ? StubWebhook.Status(307, $"Location: {hook.Url}\r\n") : StubWebhook.Status(503, "Retry-After: 7\r\n");
@@ -47,7 +47,7 @@ public sealed class HttpTransportTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatGoesWrongIsToldInWords()
+    public async Task Failures_AreExplainedInWords()
     {
         int port;
         using (var closed = new StubWebhook())
@@ -70,7 +70,7 @@ public sealed class HttpTransportTests : IDisposable
     }
 
     [Fact]
-    public async Task AnEndlessAnswerDoesNotHoldItUp()
+    public async Task EndlessResponse_DoesNotDelayThePost()
     {
         using var hook = new StubWebhook();
         hook.Answer = _ => $"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n{new string('x', 1_000_000)}";
@@ -80,7 +80,7 @@ public sealed class HttpTransportTests : IDisposable
     }
 
     [Fact]
-    public async Task ACertificateThatNobodySignedIsRefused()
+    public async Task UntrustedCertificate_IsRefused()
     {
         using var key = System.Security.Cryptography.RSA.Create(2048);
         var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(

@@ -27,7 +27,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _sender.DisposeAsync();
 
     [Fact]
-    public async Task AdditionsUpdatesRemovalsAndExpiriesBecomeReports()
+    public async Task AdditionsUpdatesRemovalsAndExpiries_AreReported()
     {
         ulong now = _rig.Clock.Seconds;
         _rig.Store.Add(
@@ -53,7 +53,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatSetsAndPeersDoIsNotReported()
+    public async Task ChangesBySetsAndPeers_AreNotReported()
     {
         var image = new SetImage(Policy.Drop);
         image.BeginSet("a.couic"u8);
@@ -69,7 +69,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task SlicesHoldFiveHundredAtMostOldestFirst()
+    public async Task Slices_HoldAtMostFiveHundred_OldestFirst()
     {
         Add(1_100);
         Assert.Equal(TimeSpan.Zero, await _sender.StepAsync(Cancel));
@@ -103,7 +103,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task FailuresAreLoggedOnceAMinuteWithoutTheSecret()
+    public async Task Failures_AreLoggedOncePerMinute_WithoutTheSecret()
     {
         Add(1);
         for (int i = 0; i < 150; i++)
@@ -121,7 +121,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFullQueueDropsTheOldestAndSaysSoOnceAMinute()
+    public async Task FullQueue_DropsTheOldest_AndReportsItOncePerMinute()
     {
         Add(ReportQueue.Capacity + 10);
         Assert.Equal((ReportQueue.Capacity, 10L), (_sender.Queued, _sender.Dropped));
@@ -137,7 +137,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public void LargeMetadataAreBoundedInBytes()
+    public void LargeMetadata_AreBoundedInBytes()
     {
         var metadata = new byte[1024 * 1024];
         for (int i = 0; i < 40; i++)
@@ -150,7 +150,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TooLargeHalvesTheSliceDownToOneThatIsGivenUp()
+    public async Task Status413_HalvesTheSlice_AndDropsASingleReport()
     {
         Add(8);
         _hook.Answer = body => StubTransport.Cidrs(body) is var cidrs && (cidrs.Count > 2 || cidrs.Contains(Host(3)))
@@ -167,7 +167,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     [Theory]
     [InlineData(400)]
     [InlineData(422)]
-    public async Task AWebhookThatDoesNotWantASliceIsNotAskedAgain(int status)
+    public async Task RejectedSlice_IsNotSentAgain(int status)
     {
         Add(501);
         _hook.Answers.Enqueue(status);
@@ -179,7 +179,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatMakesRoomDuringItsOwnPostIsCountedOnce()
+    public async Task ReportDroppedDuringItsPost_IsCountedOnce()
     {
         Add(ReportQueue.Capacity);
         _hook.Answer = _ =>
@@ -194,7 +194,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TurnedOffItKeepsNothing()
+    public async Task TurnedOff_KeepsNothing()
     {
         Add(3);
         _sender.Configure(null);
@@ -206,7 +206,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task StoppingSendsWhatWaits()
+    public async Task Stop_SendsWaitingReports()
     {
         _sender.Start();
         Add(1_200);
@@ -215,7 +215,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task StoppingDoesNotWaitForAWebhookThatIsAway()
+    public async Task Stop_DoesNotWaitForAnUnreachableWebhook()
     {
         _hook.Answer = _ => new PostAnswer(0, "connection refused");
         Add(1_200);
@@ -225,7 +225,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public void AddingAReportAllocatesNothing()
+    public void AddingAReport_AllocatesNothing()
     {
         Add(ReportQueue.Capacity);
         var change = new RuleEvent(RuleEventKind.Created, Policy.Drop, _rig.Get(Host(0)), ChangeOrigin.Api, null);
@@ -245,7 +245,7 @@ public sealed class ReportSenderTests : IAsyncDisposable
     [InlineData("https://host/secret", "https://host/…")]
     [InlineData("https://host", "https://host/")]
     [InlineData("https://host/?key=secret", "https://host/")]
-    public void AWebhookIsShownWithoutItsSecrets(string webhook, string shown) => Assert.Equal(shown, WebhookName.Of(new Uri(webhook)));
+    public void WebhookName_HasNoSecrets(string webhook, string shown) => Assert.Equal(shown, WebhookName.Of(new Uri(webhook)));
 
     private static string Host(int i) => Cidr.FromV4(0x0a000000u + (uint)i).ToString();
 

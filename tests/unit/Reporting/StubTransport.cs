@@ -9,7 +9,7 @@ internal sealed class StubTransport : IReportTransport
 {
     public List<string> Bodies { get; } = [];
 
-    /// <summary>Statuses to answer, in order; 200 when there are none left. 0 is no answer.</summary>
+    /// <summary>Statuses of the responses, in order; 200 when they are used up. 0 means no response.</summary>
     public Queue<int> Answers { get; } = new();
 
     /// <summary>Decides instead, when set.</summary>

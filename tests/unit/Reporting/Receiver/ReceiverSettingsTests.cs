@@ -11,7 +11,7 @@ public class ReceiverSettingsTests
     private const string Least = "[server]\nsecret = \"7f0c3b0e-5a0e-4f6e-9d53-0d1f1fd4a3c1\"\n";
 
     [Fact]
-    public void ASecretIsAllThatIsNeeded()
+    public void Secret_IsTheOnlyRequiredKey()
     {
         ReceiverSettings settings = Read(Least)!;
         Assert.Equal(TimeSpan.FromSeconds(900), settings.Interval);
@@ -22,7 +22,7 @@ public class ReceiverSettingsTests
     }
 
     [Fact]
-    public void EveryKeyIsRead()
+    public void EveryKey_IsRead()
     {
         ReceiverSettings settings = Read(
             "batch_interval_secs = 60\n[server]\nname = \"web1\"\naddr = \"::1\"\nport = 8001\nsecret = \"7F0C3B0E-5a0e-4f6e-9d53-0d1f1fd4a3c1\"\n"
@@ -46,7 +46,7 @@ public class ReceiverSettingsTests
     [InlineData(Least + "[discord]\nwebhook_url = \"discord.com/secret\"", "f:4:15: webhook_url is not a URL that starts with https:// or http://")]
     [InlineData(Least + "[discord]\n", "f:3:2: key \"discord.webhook_url\" is missing")]
     [InlineData(Least + "[slack]\nurl = \"https://x/\"", "f:3:2: key \"slack.webhook_url\" is missing")]
-    public void FaultsAreToldWithTheirPlaceAndNoSecret(string text, string? first)
+    public void Faults_HaveTheirPlace_AndNoSecret(string text, string? first)
     {
         List<Fault> faults = [];
         ReceiverSettings? settings = ReceiverSettingsReader.Read("f", Encoding.UTF8.GetBytes(text), faults);

@@ -23,7 +23,7 @@ public class ReceiverTests
     private readonly ManualClock _clock = new();
 
     [Fact]
-    public void AnIntervalIsSummedUpAndTheNextBeginsEmpty()
+    public void Interval_IsAggregated_AndTheNextStartsEmpty()
     {
         var tally = new SummaryWindow("web1", new Thresholds(3, 5), _clock);
         DateTimeOffset start = _clock.GetUtcNow();
@@ -41,7 +41,7 @@ public class ReceiverTests
     internal void ThresholdsGiveTheColour(long reports, Colour colour) => Assert.Equal(colour, new Thresholds().Of(reports));
 
     [Fact]
-    public void BodiesOfAllKindsAreWhatTheServicesExpect()
+    public void Bodies_AreWhatEachServiceExpects()
     {
         var summary = new Summary(
             "<web1>", DateTimeOffset.FromUnixTimeSeconds(1_000), DateTimeOffset.FromUnixTimeSeconds(1_900), Colour.Red, 150, 20, 100, 50, "scan", 99);
@@ -66,7 +66,7 @@ public class ReceiverTests
     }
 
     [Fact]
-    public async Task ANotifierThatFailsIsTriedAgainAndLosesNothingOfTheNextInterval()
+    public async Task FailingNotifier_IsRetried_AndLosesNothingOfTheNextInterval()
     {
         var hook = new StubTransport();
         var log = new ListLogger();
@@ -88,7 +88,7 @@ public class ReceiverTests
     }
 
     [Fact]
-    public async Task AServiceMaySayWhenToComeAgain()
+    public async Task RetryAfter_IsFollowed()
     {
         var hook = new StubTransport { Answer = _ => new PostAnswer(429, "status 429", TimeSpan.FromSeconds(40)) };
         var delivery = new Delivery(new WebhookNotifier(new Uri("https://x/secret")), hook, _clock, new ListLogger(), new Random(1));
@@ -99,7 +99,7 @@ public class ReceiverTests
     }
 
     [Fact]
-    public void SummariesThatWaitAreBounded()
+    public void WaitingSummaries_AreBounded()
     {
         var log = new ListLogger();
         var delivery = new Delivery(new WebhookNotifier(new Uri("https://x/secret")), new StubTransport(), _clock, log, new Random(1));
@@ -127,7 +127,7 @@ public class ReceiverTests
     [InlineData("/v1/reports/" + Secret, "application/json", "[{\"action\":\"ad\",\"policy\":\"x\",\"entry\":{\"cidr\":\"::/0\"}}]", 422, "action must be")]
     [InlineData("/v1/reports/" + Secret, "application/json", "[{\"action\":\"add\",\"policy\":\"DROP\",\"entry\":{\"cidr\":\"::/0\"}}]", 422, "policy must be")]
     [InlineData("/v1/reports/" + Secret, "application/json", "[{\"action\":\"add\",\"policy\":\"drop\",\"entry\":{\"cidr\":\"::/0\",\"tag\":\"@everyone\"}}]", 422, "entry.tag")]
-    public async Task PostsAreAnsweredByTheRulesOfTheApi(string path, string type, string body, int status, string part)
+    public async Task Posts_AreAnsweredByTheRulesOfTheApi(string path, string type, string body, int status, string part)
     {
         await using ReceiverHost host = Host();
         using var client = new HttpClient();
@@ -138,7 +138,7 @@ public class ReceiverTests
     }
 
     [Fact]
-    public async Task OtherMethodsAreRefused()
+    public async Task OtherMethods_AreRefused()
     {
         await using ReceiverHost host = Host();
         using var client = new HttpClient();
@@ -147,7 +147,7 @@ public class ReceiverTests
     }
 
     [Fact]
-    public async Task WhatASenderPostsReachesTheChat()
+    public async Task ReportsOfASender_ReachTheChat()
     {
         using var chat = new StubWebhook();
         chat.Answer = n => StubWebhook.Status(n == 0 ? 500 : 200);
@@ -178,7 +178,7 @@ public class ReceiverTests
     }
 
     [Fact]
-    public async Task StoppingTellsOfTheIntervalThatWasCutShort()
+    public async Task Stop_SendsTheSummaryOfTheInterruptedInterval()
     {
         using var chat = new StubWebhook();
         await using (ReceiverHost host = Host(chat.Url))
