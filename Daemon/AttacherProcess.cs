@@ -42,7 +42,6 @@ internal sealed class AttacherProcess : IDisposable
     public static string[] Arguments(XdpPrograms programs, int channel, AttacherTask task) =>
         ["couic", Verb, programs.ToText(), channel.ToString(CultureInfo.InvariantCulture), .. task.ToArguments()];
 
-    /// <summary>Runs the process.</summary>
     public static int Run(ReadOnlySpan<string> arguments)
     {
         Prctl.SetThreadName("couic-attacher"u8);

@@ -119,7 +119,6 @@ internal sealed partial class DaemonHost : IDisposable
         _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters);
     }
 
-    /// <summary>Runs the daemon after the hand-over.</summary>
     /// <exception cref="StartException">The start failed; nothing is attached.</exception>
     public static int Run(Handover handover)
     {

@@ -28,7 +28,6 @@ internal sealed class Health(
     /// <summary>All kinds, in the order of the list.</summary>
     public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard];
 
-    /// <summary>The present faults.</summary>
     public IReadOnlyList<FaultStatus> Find() =>
     [
         .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),

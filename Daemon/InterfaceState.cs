@@ -29,7 +29,6 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
     /// <summary>Of an error text; the kernel's explanations have fewer than a hundred.</summary>
     private const int MaxErrorChars = 250;
 
-    /// <summary>The id of the attached program.</summary>
     public uint Program { get; init; }
 
     /// <summary>Counts attachments: another number at the same index means that the program had been detached. 0 if unknown.</summary>

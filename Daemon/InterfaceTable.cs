@@ -30,7 +30,7 @@ internal interface IInterfaceTable
 internal sealed record Attachment(XdpMode Mode, uint Program, FileDescriptor? Link, IDisposable? Hold);
 
 /// <summary>Reads single interfaces from the kernel; the socket is replaced after an error. Not thread-safe.</summary>
-internal sealed class InterfaceQuery : IDisposable
+internal class InterfaceQuery : IDisposable
 {
     private NetlinkSocket? _socket;
 
@@ -84,16 +84,11 @@ internal sealed class InterfaceQuery : IDisposable
 }
 
 /// <summary>The interfaces of this network namespace, and the programs to attach. Not thread-safe.</summary>
-internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : IInterfaceTable, IDisposable
+internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : InterfaceQuery, IInterfaceTable
 {
-    private readonly InterfaceQuery _query = new();
     private readonly uint[] _ids = [.. programs.Ids()];
 
-    public Errno Find(string name, out NetworkInterface found) => _query.Find(name, out found);
-
-    public Errno Find(int index, out NetworkInterface found) => _query.Find(index, out found);
-
-    public bool IsOurs(in NetworkInterface found) => InterfaceQuery.Carries(found, _ids);
+    public bool IsOurs(in NetworkInterface found) => Carries(found, _ids);
 
     public Attachment Attach(in NetworkInterface target)
     {
@@ -107,29 +102,18 @@ internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : IIn
         AttachedInterface adopted = XdpAttacher.Adopt(target);
         return new Attachment(adopted.Mode, adopted.Program, null, adopted);
     }
-
-    public void Dispose() => _query.Dispose();
 }
 
 /// <summary>The interfaces as seen by an unprivileged process, which can recognise attachments and cannot attach.</summary>
-internal sealed class ObservedInterfaces : IInterfaceTable, IDisposable
+internal sealed class ObservedInterfaces : InterfaceQuery, IInterfaceTable
 {
-    private readonly InterfaceQuery _query = new();
-
     /// <summary>Ids of our programs, as the attacher reported them.</summary>
     public uint[] Programs { get; set; } = [];
 
-    public Errno Find(string name, out NetworkInterface found) => _query.Find(name, out found);
-
-    public Errno Find(int index, out NetworkInterface found) => _query.Find(index, out found);
-
-    public bool IsOurs(in NetworkInterface found) => InterfaceQuery.Carries(found, Programs);
+    public bool IsOurs(in NetworkInterface found) => Carries(found, Programs);
 
     public Attachment Attach(in NetworkInterface target) =>
         throw new BpfException("the attacher process has ended (restart couic)", Errno.EPERM);
 
-    public Attachment Adopt(in NetworkInterface target) => new(
-        XdpAttacher.ModeOf(target), target.XdpProgram, null, null);
-
-    public void Dispose() => _query.Dispose();
+    public Attachment Adopt(in NetworkInterface target) => new(XdpAttacher.ModeOf(target), target.XdpProgram, null, null);
 }

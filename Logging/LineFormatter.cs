@@ -126,6 +126,60 @@ internal abstract class LineFormatter : IZLoggerFormatter
     protected static SearchValues<byte> Ascii(string without) => SearchValues.Create(
         [.. Enumerable.Range(' ', 0x7f - ' ').Where(c => !without.Contains((char)c, StringComparison.Ordinal)).Select(c => (byte)c)]);
 
+    /// <summary>Appends text, and escapes what is not in the set of safe bytes.</summary>
+    protected static void AppendEscaped(LineBuffer line, ReadOnlySpan<byte> text, SearchValues<byte> safe, Escapes escapes)
+    {
+        int length;
+        while ((length = text.IndexOfAnyExcept(safe)) >= 0)
+        {
+            line.Append(text[..length]);
+            text = text[length..];
+            Rune.DecodeFromUtf8(text, out Rune rune, out length); // U+FFFD for invalid UTF-8
+            text = text[length..];
+            bool isUnsafe = escapes == Escapes.Json ? Rune.IsControl(rune) || rune.Value is 0x2028 or 0x2029 : IsUnsafe(rune);
+            if (escapes != Escapes.Text && rune.Value is '"' or '\\')
+            {
+                line.Append((byte)'\\');
+                line.Append((byte)rune.Value);
+            }
+            else if (rune.Value == '\n')
+            {
+                line.Append("\\n"u8);
+            }
+            else if (!isUnsafe)
+            {
+                line.Append(rune);
+            }
+            else if (escapes == Escapes.Json)
+            {
+                line.Append("\\u"u8);
+                line.Append(rune.Value, "x4");
+            }
+            else
+            {
+                line.Append("\\u{"u8);
+                line.Append(rune.Value, "x");
+                line.Append((byte)'}');
+            }
+        }
+
+        line.Append(text);
+    }
+
+    /// <summary>Control characters, marks that change the writing direction, and line separators.</summary>
+    private static bool IsUnsafe(Rune rune) =>
+        rune.IsAscii
+            ? rune.Value is < ' ' or 0x7f
+            : Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+
+    protected enum Escapes
+    {
+        Text,
+        QuotedText,
+        Json,
+    }
+
     protected enum FieldKind
     {
         Text,
@@ -154,7 +208,7 @@ internal sealed class TextFormatter(bool omitFieldsInMessage) : LineFormatter
         line.Append(Levels.Upper(info.LogLevel));
         line.Append(info.Category.Utf8Span);
         line.Append((byte)' ');
-        AppendEscaped(line, message, Safe, isQuoted: false);
+        AppendEscaped(line, message, Safe, Escapes.Text);
         if (!eventName.IsEmpty)
         {
             line.Append(" event="u8);
@@ -230,49 +284,9 @@ internal sealed class TextFormatter(bool omitFieldsInMessage) : LineFormatter
         }
 
         line.Append((byte)'"');
-        AppendEscaped(line, value, SafeInQuotes, isQuoted: true);
+        AppendEscaped(line, value, SafeInQuotes, Escapes.QuotedText);
         line.Append((byte)'"');
     }
-
-    private static void AppendEscaped(LineBuffer line, ReadOnlySpan<byte> text, SearchValues<byte> safe, bool isQuoted)
-    {
-        int length;
-        while ((length = text.IndexOfAnyExcept(safe)) >= 0)
-        {
-            line.Append(text[..length]);
-            text = text[length..];
-            Rune.DecodeFromUtf8(text, out Rune rune, out length); // U+FFFD for invalid UTF-8
-            text = text[length..];
-            if (isQuoted && rune.Value is '"' or '\\')
-            {
-                line.Append((byte)'\\');
-                line.Append((byte)rune.Value);
-            }
-            else if (rune.Value == '\n')
-            {
-                line.Append("\\n"u8);
-            }
-            else if (IsUnsafe(rune))
-            {
-                line.Append("\\u{"u8);
-                line.Append(rune.Value, "x");
-                line.Append((byte)'}');
-            }
-            else
-            {
-                line.Append(rune);
-            }
-        }
-
-        line.Append(text);
-    }
-
-    /// <summary>Control characters, marks that change the writing direction, and line separators.</summary>
-    private static bool IsUnsafe(Rune rune) =>
-        rune.IsAscii
-            ? rune.Value is < ' ' or 0x7f
-            : Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
-                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 }
 
 /// <summary>For machines: one object per line, with <c>timestamp</c>, <c>level</c>, <c>area</c>, <c>message</c>, <c>event</c> and the fields.</summary>
@@ -338,34 +352,7 @@ internal sealed class JsonFormatter : LineFormatter
     private static void AppendString(LineBuffer line, ReadOnlySpan<byte> text)
     {
         line.Append((byte)'"');
-        int length;
-        while ((length = text.IndexOfAnyExcept(Safe)) >= 0)
-        {
-            line.Append(text[..length]);
-            text = text[length..];
-            Rune.DecodeFromUtf8(text, out Rune rune, out length); // U+FFFD for invalid UTF-8
-            text = text[length..];
-            if (rune.Value is '"' or '\\')
-            {
-                line.Append((byte)'\\');
-                line.Append((byte)rune.Value);
-            }
-            else if (rune.Value == '\n')
-            {
-                line.Append("\\n"u8);
-            }
-            else if (Rune.IsControl(rune) || rune.Value is 0x2028 or 0x2029)
-            {
-                line.Append("\\u"u8);
-                line.Append(rune.Value, "x4");
-            }
-            else
-            {
-                line.Append(rune);
-            }
-        }
-
-        line.Append(text);
+        AppendEscaped(line, text, Safe, Escapes.Json);
         line.Append((byte)'"');
     }
 }

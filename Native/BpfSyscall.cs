@@ -51,43 +51,14 @@ internal static unsafe class BpfSyscall
     };
 
     /// <summary>Reads an element. For a per-CPU map the value holds one element per possible CPU, each rounded up to 8 bytes.</summary>
-    public static Errno Lookup(FileDescriptor map, ReadOnlySpan<byte> key, Span<byte> value)
-    {
-        fixed (byte* k = key, v = value)
-        {
-            var attr = new bpf_map_elem_attr { map_fd = (uint)map.Number, key = (ulong)k, value = (ulong)v };
-            return Try(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(bpf_map_elem_attr));
-        }
-    }
+    public static Errno Lookup(FileDescriptor map, ReadOnlySpan<byte> key, Span<byte> value) => Element(BPF_MAP_LOOKUP_ELEM, map, key, value);
 
-    /// <summary>Adds or replaces an element.</summary>
-    public static Errno Update(FileDescriptor map, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
-    {
-        fixed (byte* k = key, v = value)
-        {
-            var attr = new bpf_map_elem_attr { map_fd = (uint)map.Number, key = (ulong)k, value = (ulong)v };
-            return Try(BPF_MAP_UPDATE_ELEM, &attr, sizeof(bpf_map_elem_attr));
-        }
-    }
+    public static Errno Update(FileDescriptor map, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => Element(BPF_MAP_UPDATE_ELEM, map, key, value);
 
-    public static Errno Delete(FileDescriptor map, ReadOnlySpan<byte> key)
-    {
-        fixed (byte* k = key)
-        {
-            var attr = new bpf_map_elem_attr { map_fd = (uint)map.Number, key = (ulong)k };
-            return Try(BPF_MAP_DELETE_ELEM, &attr, sizeof(bpf_map_elem_attr));
-        }
-    }
+    public static Errno Delete(FileDescriptor map, ReadOnlySpan<byte> key) => Element(BPF_MAP_DELETE_ELEM, map, key, default);
 
     /// <summary>The key after <paramref name="key"/>, or the first for an empty one; ENOENT after the last.</summary>
-    public static Errno NextKey(FileDescriptor map, ReadOnlySpan<byte> key, Span<byte> next)
-    {
-        fixed (byte* k = key, n = next)
-        {
-            var attr = new bpf_map_elem_attr { map_fd = (uint)map.Number, key = (ulong)k, value = (ulong)n };
-            return Try(BPF_MAP_GET_NEXT_KEY, &attr, sizeof(bpf_map_elem_attr));
-        }
-    }
+    public static Errno NextKey(FileDescriptor map, ReadOnlySpan<byte> key, Span<byte> next) => Element(BPF_MAP_GET_NEXT_KEY, map, key, next);
 
     /// <summary>
     /// Reads elements from the first one, or from the <paramref name="cursor"/> (4 bytes or a key's length).
@@ -113,24 +84,11 @@ internal static unsafe class BpfSyscall
     }
 
     /// <summary>Adds or replaces a batch of elements (tries: Linux 5.13). After an error some of them may have been added.</summary>
-    public static Errno UpdateBatch(FileDescriptor map, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values, int count)
-    {
-        fixed (byte* k = keys, v = values)
-        {
-            var attr = new bpf_map_batch_attr { keys = (ulong)k, values = (ulong)v, count = (uint)count, map_fd = (uint)map.Number };
-            return Try(BPF_MAP_UPDATE_BATCH, &attr, sizeof(bpf_map_batch_attr));
-        }
-    }
+    public static Errno UpdateBatch(FileDescriptor map, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values, int count) =>
+        Batch(BPF_MAP_UPDATE_BATCH, map, keys, values, count);
 
     /// <summary>Removes a batch of elements (tries: Linux 5.13). It stops at the first that is absent; those before it are removed.</summary>
-    public static Errno DeleteBatch(FileDescriptor map, ReadOnlySpan<byte> keys, int count)
-    {
-        fixed (byte* k = keys)
-        {
-            var attr = new bpf_map_batch_attr { keys = (ulong)k, count = (uint)count, map_fd = (uint)map.Number };
-            return Try(BPF_MAP_DELETE_BATCH, &attr, sizeof(bpf_map_batch_attr));
-        }
-    }
+    public static Errno DeleteBatch(FileDescriptor map, ReadOnlySpan<byte> keys, int count) => Batch(BPF_MAP_DELETE_BATCH, map, keys, default, count);
 
     /// <summary>Makes the map read-only for user space, so that the verifier treats its content as constants.</summary>
     public static Errno Freeze(FileDescriptor map)
@@ -180,6 +138,24 @@ internal static unsafe class BpfSyscall
     /// <summary>The limit of locked memory in bytes; null for unlimited.</summary>
     public static ulong? LockedMemoryLimit() =>
         Libc.getrlimit(Libc.RLIMIT_MEMLOCK, out Libc.rlimit limit) == 0 && limit.rlim_cur != ulong.MaxValue ? limit.rlim_cur : null;
+
+    private static Errno Element(int command, FileDescriptor map, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* k = key, v = value)
+        {
+            var attr = new bpf_map_elem_attr { map_fd = (uint)map.Number, key = (ulong)k, value = (ulong)v };
+            return Try(command, &attr, sizeof(bpf_map_elem_attr));
+        }
+    }
+
+    private static Errno Batch(int command, FileDescriptor map, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values, int count)
+    {
+        fixed (byte* k = keys, v = values)
+        {
+            var attr = new bpf_map_batch_attr { keys = (ulong)k, values = (ulong)v, count = (uint)count, map_fd = (uint)map.Number };
+            return Try(command, &attr, sizeof(bpf_map_batch_attr));
+        }
+    }
 
     private static Errno Try(int command, void* attr, int size) =>
         Call(command, attr, size) < 0 ? Libc.LastError : Errno.None;
@@ -258,7 +234,6 @@ internal static unsafe class BpfSyscall
         return errno;
     }
 
-    /// <summary>The properties of a map.</summary>
     public static Errno MapInfo(FileDescriptor map, out MapDescription description)
     {
         bpf_map_info info = default;
@@ -267,7 +242,6 @@ internal static unsafe class BpfSyscall
         return errno;
     }
 
-    /// <summary>Name and id of a program.</summary>
     public static Errno ProgramInfo(FileDescriptor program, out string name, out uint id)
     {
         bpf_prog_info info = default;

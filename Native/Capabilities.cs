@@ -17,10 +17,8 @@ internal static partial class Capabilities
     private const uint Version3 = 0x20080522;
     private const int Highest = 63;
 
-    /// <summary>The mask of one capability.</summary>
     public static ulong Mask(int capability) => 1UL << capability;
 
-    /// <summary>The permitted set of the calling thread.</summary>
     public static unsafe ulong Permitted()
     {
         var header = new Header { Version = Version3 };

@@ -103,6 +103,5 @@ internal static class Signals
     /// <summary>False when the process does not exist, or this user may not send it signals.</summary>
     public static bool Send(int process, int signal) => Libc.kill(process, signal) == 0;
 
-    /// <summary>This process ignores the signal from now on.</summary>
     public static void Ignore(int signal) => _ = Libc.signal(signal, SIG_IGN);
 }

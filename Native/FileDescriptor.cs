@@ -55,7 +55,6 @@ internal static partial class Descriptors
         }
     }
 
-    /// <summary>An unnamed file with this content.</summary>
     public static unsafe SafeFileHandle MemoryFile(string name, ReadOnlySpan<byte> content)
     {
         Span<byte> utf8 = stackalloc byte[64];

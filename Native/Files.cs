@@ -87,7 +87,6 @@ public static partial class Files
 
     public static Errno TryUnlink(string path) => Result(unlink(path));
 
-    /// <summary>Writes all of it.</summary>
     public static Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data) => TryWrite(file, data, out _);
 
     /// <summary>Writes all of it, or returns how much was written before the failure.</summary>
@@ -327,7 +326,6 @@ public static partial class Files
 /// <summary>The owner of a file, by number.</summary>
 public readonly record struct FileOwner(uint Uid, uint Gid)
 {
-    /// <summary>The effective user and group of this process.</summary>
     public static FileOwner Current => Files.CurrentOwner;
 }
 

@@ -50,7 +50,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int getrlimit(int resource, out rlimit limit);
 
-    /// <summary>syscall(2) with three arguments.</summary>
     [LibraryImport(Name, SetLastError = true)]
     public static partial nint syscall(nint number, nint a, nint b, nint c);
 

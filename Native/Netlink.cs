@@ -214,7 +214,6 @@ internal readonly ref struct NetlinkMessage(ushort type, ushort flags, uint sequ
     public ReadOnlySpan<byte> Payload { get; } = payload;
 }
 
-/// <summary>A network interface.</summary>
 /// <param name="HardwareType">ARPHRD_* of linux/if_arp.h: 1 Ethernet, 772 loopback, 65534 none (tun, WireGuard).</param>
 /// <param name="XdpAttached">XDP_ATTACHED_* of linux/if_link.h: 0 none, 1 native, 2 generic, 3 offloaded, 4 several.</param>
 /// <param name="XdpProgram">Id of the XDP program; 0 for none, or for several.</param>

@@ -51,7 +51,6 @@ internal sealed unsafe partial class Poller : IDisposable
     /// <summary>Watches a descriptor until it is closed.</summary>
     public void Add(SafeHandle handle, PollEvents events, ulong key) => Control(EPOLL_CTL_ADD, handle, events, key);
 
-    /// <summary>Changes the watched events.</summary>
     public void Modify(SafeHandle handle, PollEvents events, ulong key) => Control(EPOLL_CTL_MOD, handle, events, key);
 
     /// <summary>Waits for events; a negative timeout waits forever. Returns how many <see cref="Event"/> can read.</summary>

@@ -31,7 +31,6 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     private StreamSocket(int descriptor)
         : base(ownsHandle: true) => SetHandle(descriptor);
 
-    /// <summary>Accepts one connection.</summary>
     /// <returns>0, or a negative errno and no socket.</returns>
     public static int Accept(SafeHandle listener, out StreamSocket? accepted)
     {

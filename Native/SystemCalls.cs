@@ -38,7 +38,6 @@ internal static class SystemCalls
         ("clone3", 435, 435), ("faccessat2", 439, 439),
     ];
 
-    /// <summary>Every name in the table.</summary>
     public static IEnumerable<string> Names => Table.Select(call => call.Name);
 
     /// <summary>Null if the architecture does not have the call.</summary>
