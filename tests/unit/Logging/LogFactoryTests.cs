@@ -199,7 +199,7 @@ public sealed partial class LogFactoryTests : IDisposable
         using var logs = new LogFactory(ToOutput, _output, TimeProvider.System, LogQueue.DefaultBytes, Patience);
         ILogger log = logs.CreateLogger("audit");
         long used = long.MaxValue;
-        for (int round = 0; round < 100 && used > 0; round++)
+        for (int round = 0; round < 600 && used > 0; round++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             for (int i = 0; i < 100; i++)
