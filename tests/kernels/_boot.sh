@@ -3,8 +3,8 @@
 # archive FOLDER: as the kernel unpacks it. Several after one another are one.
 archive() { (cd "$1" && find . | cpio --quiet -o -H newc -R 0:0); }
 
-# emulate FOLDER NAME INITRD SECONDS OPTION...: boots FOLDER/vmlinuz. What the guest writes to its second serial line is FOLDER/NAME.log, its
-# console FOLDER/NAME.console, and that of an earlier boot that broke FOLDER/NAME.broken.N.
+# emulate FOLDER NAME INITRD SECONDS OPTION...: boots FOLDER/vmlinuz. The guest's second serial line goes to
+# FOLDER/NAME.log, its console to FOLDER/NAME.console, and both of an earlier, broken boot to FOLDER/NAME.broken.N.
 # The processor is a Nehalem, which has what the binary needs and no more: with newer instructions the emulator gets flags wrong and the
 # guest panics. So it does with cmpxchg16b, which the binary wants and the kernel must not use (clearcpuid=141, X86_FEATURE_CX16).
 emulate() {

@@ -1,4 +1,4 @@
-"""What goes wrong around the daemon, one after the other, each mended again."""
+"""Injects faults around the daemon, one after the other, and removes each again."""
 import contextlib
 import json
 import os

@@ -1,6 +1,6 @@
 """
-The load: each actor is a thread with addresses of its own, at a rate that it keeps to. What was acknowledged is entered in the
-ledger, which at the end is compared with the kernel's tables.
+The load: each actor is a thread with a fixed rate and its own range of addresses. Acknowledged changes go to the ledger, which is compared
+with the kernel's tables at the end.
 """
 import ipaddress
 import json
@@ -35,7 +35,7 @@ class Ledger:
             self.surprises.append(text)
 
     def expected(self, now):
-        """What must be there, and what may be there."""
+        """The entries that must exist, and those that may."""
         with self.lock:
             must = {key for key, end in self.entries.items() if (not end or end > now + 2) and key not in self.unsure}
             may = must | self.unsure | {key for key, end in self.entries.items() if end and end > now - 2}
@@ -46,7 +46,7 @@ class Ledger:
 
 
 class Actor(threading.Thread):
-    """Does something so many times a second until it is told to stop."""
+    """Acts at a fixed rate until the run ends."""
 
     rate = 1.0
 
@@ -106,7 +106,7 @@ def touch(daemon):
 
 
 class Churn(Actor):
-    """Adds, changes of tag, removals, entries that expire: about as many come as go."""
+    """Adds, changes tags, removes, lets entries expire, and keeps their number about constant."""
 
     rate, place, policy, level = 60.0, 1, "drop", 4000
 
@@ -165,7 +165,7 @@ class IgnoreChurn(Churn):
 
 
 class Bulk(Actor):
-    """Thousands at once, in and out again."""
+    """Adds thousands of entries at once, and removes them."""
 
     rate, size, place = 0.1, 3000, 3
 
@@ -190,7 +190,7 @@ class Bulk(Actor):
 
 
 class Reader(Actor):
-    """Lists, counts and looks."""
+    """Reads lists, statistics and status."""
 
     rate = 10.0
     targets = ("/v1/stats", "/v1/metrics", "/v1/metrics?format=prometheus", "/v1/stats/tags/drop", "/v1/status", "/v1/peers", "/v1/client",
@@ -201,7 +201,7 @@ class Reader(Actor):
 
 
 class Lister(Actor):
-    """The whole table, now and then."""
+    """Fetches the whole table from time to time."""
 
     rate = 0.1
 
@@ -234,7 +234,7 @@ class Sets(Actor):
 
 
 class Clients(Actor):
-    """A client is made, used and removed."""
+    """Creates, uses and removes a client."""
 
     rate = 0.2
 
@@ -250,7 +250,7 @@ class Clients(Actor):
 
 
 class Hostile(Actor):
-    """Idle connections, half requests, garbage, slow readers: some hundred open at any time."""
+    """Keeps some hundred bad connections open: idle, half a request, garbage, slow readers."""
 
     rate, level = 8.0, 300
 
@@ -277,7 +277,7 @@ class Hostile(Actor):
 
 
 class Killed(Actor):
-    """couicctl is killed in the middle of what it does."""
+    """Kills couicctl in the middle of a command."""
 
     rate = 0.05
 

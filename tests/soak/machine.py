@@ -115,7 +115,7 @@ def serial_of(received):
 
 
 class Probe:
-    """Sends frames from outside and receives inside, behind the filter."""
+    """Sends frames from outside and receives inside, after the filter."""
 
     def __init__(self, machine):
         self.sender = machine.outside.packet_socket(DEVICE["outside"])
@@ -148,7 +148,7 @@ class Probe:
 
 
 class Daemon:
-    """The shipped program, with a folder of its own."""
+    """The built program with a private folder."""
 
     def __init__(self, binary, folder, space):
         self.binary, self.home, self.space = binary, pathlib.Path(folder), space
@@ -216,7 +216,7 @@ dir = "{self.home}/log"
         return None
 
     def stop(self):
-        """Asks it to end; returns its exit status."""
+        """Sends SIGTERM and returns the exit status."""
         if self.process is None:
             return None
         self.process.send_signal(signal.SIGTERM)
@@ -227,7 +227,7 @@ dir = "{self.home}/log"
             return self.process.wait()
 
     def remove(self):
-        """For good: a fault that is under way does not start it again."""
+        """Ends it for good: a fault in progress does not start it again."""
         self.is_over = True
         self.kill()
 
@@ -255,7 +255,7 @@ class Relay(threading.Thread):
             except OSError:
                 outer.close()
                 continue
-            # A cable that was pulled out leaves connections that nobody ends.
+            # A link that goes down leaves connections that neither end closes.
             outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
             outer.settimeout(30)
             inner.settimeout(30)

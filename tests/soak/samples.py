@@ -1,4 +1,4 @@
-"""Looks at the daemon from outside, and asks it something all the time."""
+"""Observes the daemon from outside and sends it requests all the time."""
 import os
 import statistics
 import threading
@@ -11,7 +11,7 @@ PROBED = "/v1/drop/198.51.100.7/32"
 
 
 class Prober:
-    """A process of its own, so that the load does not delay it: 25 requests a second, each on its own clock."""
+    """A separate process, which the load does not delay: 25 requests per second, each timed."""
 
     def __init__(self, daemon, file):
         self.file, self.read = file, 0
@@ -55,13 +55,13 @@ def look(pid):
 
 
 def own(pid):
-    """Of the resident MB, those that are not the kernel's tables nor the program."""
+    """Resident MB without the kernel's tables and the program."""
     with open(f"/proc/{pid}/status") as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith("RssAnon"))
 
 
 class Sampler(threading.Thread):
-    """A row every few seconds: time, MB, descriptors, threads, p50, p99 and slowest answer in ms, answers that were not 200, MB of its own."""
+    """A row every few seconds: time, MB, descriptors, threads, p50, p99 and slowest answer in ms, answers that were not 200, anonymous MB."""
 
     columns = "second,mb,descriptors,threads,p50_ms,p99_ms,slowest_ms,wrong,own_mb"
 

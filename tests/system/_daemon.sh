@@ -1,4 +1,4 @@
-# Sourced after _tap.sh: a daemon of the test's own in a network namespace of its own, with its files below $WORK.
+# Sourced after _tap.sh: starts a daemon in a private network namespace, with its files below $WORK.
 #   prepare_daemon [NAME [EXTRA_TOML]] makes namespace, folders and $DIR/couic.toml; sets NETNS, DIR, SOCKET
 #   start_daemon [NAME [EXTRA_TOML]]   prepares and starts; sets NETNS, DIR, SOCKET, TOKEN, DAEMON, CTL_CONFIG
 #   inside COMMAND...                  runs in the daemon's namespace
@@ -37,7 +37,7 @@ mode = "local"
 socket = "$SOCKET"
 client_file = "$DIR/lib/rbac/clients/couicctl.toml"
 TOML
-  # What a page of the documentation calls couicctl.
+  # Pages of the documentation call this couicctl.
   printf '#!/bin/sh\nexec "%s/out/couicctl" -c "%s" "$@"\n' "$ROOT" "$CTL_CONFIG" >"$DIR/bin/couicctl"
   chmod +x "$DIR/bin/couicctl"
   start_inside "$DIR/log" "$COUIC" -c "$DIR/couic.toml"
@@ -56,7 +56,7 @@ answers() { curl -s -o /dev/null --unix-socket "$SOCKET" http://couic/v1/drop; }
 inside() { nsenter --net="/run/netns/$NETNS" "$@"; }
 
 # start_inside LOG COMMAND...: in the background, until the test ends; its number is in STARTED. (A function in the background
-# would be a shell of its own, and killing that leaves the command.)
+# would be a separate shell, and killing that leaves the command.)
 start_inside() {
   local log=$1
   shift
@@ -65,7 +65,7 @@ start_inside() {
   on_exit stop "$STARTED"
 }
 
-# stop PID: asks it to end, and makes it end after five seconds.
+# stop PID: sends SIGTERM, and SIGKILL after five seconds.
 stop() {
   kill "$1" 2>/dev/null || return 0
   wait_for 5 gone "$1" || kill -KILL "$1"

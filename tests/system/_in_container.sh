@@ -11,7 +11,7 @@ expect 'a source gets through' pings 127.0.0.9
 expect 'a rule is added' couicctl drop add 127.0.0.9 -t tour -e 10m
 expect_not 'and drops the source' pings 127.0.0.9
 
-# The pages that a newcomer follows, in their order, each with empty tables.
+# The pages for newcomers, in their order, each with empty tables.
 for page in install policies clients sets; do
   systemctl reset-failed couic
   systemctl restart couic
@@ -29,7 +29,7 @@ expect 'every thread has no-new-privs' same '' "$(grep '^NoNewPrivs:' <<<"$statu
 expect 'every thread is held to its system calls' same '' "$(grep '^Seccomp:' <<<"$status" | grep -v '2$')"
 expect 'the user is couic' same couic "$(stat -c %U /proc/"$(main_pid)")"
 
-# The guard knows the gateway although the unit hides most of /proc, and is asked behind every way in.
+# The guard knows the gateway although the unit hides most of /proc, and checks every kind of change.
 ip link add dum0 type veth peer name dum1 && ip link set dum1 up && ip address add 10.99.0.2/24 dev dum0 && ip link set dum0 up && ip route add default via 10.99.0.1
 systemctl restart couic
 expect 'the guard can read all that it looks at' same '' "$(journalctl -u couic --no-pager | grep guard_source_unreadable)"
@@ -50,20 +50,20 @@ systemctl restart couic
 couicctl drop add 127.0.0.9 -t tour -e 10m >/dev/null
 
 couicctl sets create drop static 127.0.0.77 >/dev/null
-expect 'the timer is well' systemctl start couic-sets-reload.timer
+expect 'the timer starts' systemctl start couic-sets-reload.timer
 expect 'its service reloads the sets' systemctl start couic-sets-reload.service
 expect_not 'and the set drops' pings 127.0.0.77
-expect 'a reload is taken' systemctl reload couic
-expect 'all is well' couicctl status --check
+expect 'a reload succeeds' systemctl reload couic
+expect 'status --check succeeds' couicctl status --check
 cp -p /etc/couic/couic.toml /root/couic.toml
 echo 'nonsense = 1' >>/etc/couic/couic.toml
 expect_not 'a reload of a bad configuration fails' systemctl reload couic
 expect 'and its reason is in the journal' sh -c 'journalctl -u couic -n 20 | grep -q "couicctl: .*nonsense"'
 expect 'the service is active all the same' systemctl is-active couic
-expect 'and the status says so' sh -c 'couicctl status --check | grep -q "last reload of the configuration failed"'
+expect 'and the status reports it' sh -c 'couicctl status --check | grep -q "last reload of the configuration failed"'
 cp -p /root/couic.toml /etc/couic/couic.toml
-expect 'a reload of the mended one is taken' systemctl reload couic
-expect 'and all is well again' couicctl status --check
+expect 'a reload of the corrected one succeeds' systemctl reload couic
+expect 'and status --check succeeds again' couicctl status --check
 expect 'and loses no rule' same 127.0.0.9/32 "$(couicctl drop list -q -t tour)"
 
 cat >/etc/couic/couic-report.toml <<'TOML'
@@ -80,7 +80,7 @@ report() {
 }
 expect 'the report receiver starts' systemctl start couic-report
 expect 'and takes a report' same '{"received":1}' "$(report)"
-expect 'as a user of its own' test "$(stat -c %U /proc/"$(systemctl show -P MainPID couic-report)")" != root
+expect 'as an unprivileged user' test "$(stat -c %U /proc/"$(systemctl show -P MainPID couic-report)")" != root
 
 echo '# changed by the administrator' >>/etc/couic/couic.toml
 old=$(main_pid)

@@ -1,4 +1,4 @@
-"""What _on_machine.sh needs beside the shell: a name server, a debugger that stops one thread, large sets, and the kernel's tables."""
+"""Tools of _on_machine.sh: a name server, a debugger that stops one thread, large sets, and the kernel's tables."""
 import ctypes
 import ipaddress
 import json

@@ -154,7 +154,7 @@ expect 'and another one' peer west 2902 to-lan "$token_west"
 token_east=$(token_for /etc/couic/east-ctl.toml main)
 token_west=$(token_for /etc/couic/west-ctl.toml main)
 
-# The shipped configuration with other interfaces, the two peers by name, and fourteen whose names nobody knows.
+# The shipped configuration with other interfaces, the two peers by name, and fourteen with unknown names.
 peers() {
   printf '[peering]\nenabled = true\n'
   printf '[[peering.peers]]\nhost = "%s.example.net"\nport = %s\ntoken = "%s"\n' east 2901 "$token_east" west 2902 "$token_west"
@@ -307,7 +307,7 @@ expect 'sources that fail to log in are dropped' within 15 both_drop 69
 expect 'a rule reaches the peer at its new address' within 60 lists west 192.0.2.4/32
 expect 'the limits were not met' limits
 
-# The daemon is killed while name servers do not answer. What it gets from files and from fail2ban comes back without help.
+# The daemon is killed while name servers do not answer. Its sets and the bans of fail2ban come back without help.
 rm /names
 kill -KILL "$(main_pid)"
 expect 'a killed daemon is started again, and its sets drop' within 20 both_drop 67

@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: says "ok" or "not ok" for each sentence, and exits non-zero when one failed.
+# Sourced by the scripts beside it: prints "ok" or "not ok" for each sentence, and exits non-zero when one failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 ROOT=$PWD
@@ -34,7 +34,7 @@ fail() {
   [ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/#   /'
 }
 
-# skip SENTENCE REASON: it could not run here; tests/run counts and prints it.
+# skip SENTENCE REASON: the check cannot run here; tests/run counts and prints it.
 skip() {
   tap_count=$((tap_count + 1))
   echo "ok $tap_count - $1 # skip $1: $2"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The daemon without any capability: a service of its own loads and attaches (couic-attacher@.service), here started for the
+# The daemon without any capability: a separate service loads and attaches (couic-attacher@.service), here started for the
 # connection by systemd-socket-activate in place of the service manager.
 source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
@@ -47,7 +47,7 @@ status_says() { api http://couic/v1/status | jq -e "$1" >/dev/null; }
 start "$DIR/log.none"
 wait "$STARTED"
 equal 'without the service it does not start' 1 $?
-matches 'and says what to do' "$(cat "$DIR/log.none")" 'couic: connect to ".*attacher.sock": .*couic-attacher.socket'
+matches 'and names the solution' "$(cat "$DIR/log.none")" 'couic: connect to ".*attacher.sock": .*couic-attacher.socket'
 
 start_inside "$DIR/attacher.log" systemd-socket-activate -l "$DIR/attacher.sock" --seqpacket --accept --inetd \
   "$COUIC" attacher-service -c "$DIR/couic.toml"
@@ -81,13 +81,13 @@ for signal in KILL TERM; do
   check "an attacher that gets SIG$signal ends" wait_for 5 gone "$before"
   refute 'and the filter stays' pings_from 127.0.0.9
   check 'another one takes its place' wait_for 10 another_than "$before"
-  check 'which the status says' wait_for 10 status_says '.attacher == "running" and .interfaces[0].state == "attached"'
+  check 'as the status reports' wait_for 10 status_says '.attacher == "running" and .interfaces[0].state == "attached"'
   refute 'and still the filter is there' pings_from 127.0.0.9
   inside ip link add late0 type veth peer name late1
   check 'the new one attaches what comes' wait_for 5 filtered late0
   inside ip link delete late0
 done
-matches 'the log tells of the loss' "$(cat "$DIR/log")" 'event=attacher_lost|the attacher process has ended'
+matches 'the log reports the loss' "$(cat "$DIR/log")" 'event=attacher_lost|the attacher process has ended'
 
 kill -KILL "$daemon"
 check 'when the daemon is killed the filter is gone' wait_for 5 pings_from 127.0.0.9
@@ -95,11 +95,11 @@ check 'and so is the attacher' wait_for 5 ended
 
 start "$DIR/log.again"
 daemon=$STARTED
-check 'the next start has an attacher of its own' wait_for 10 answers
+check 'the next start gets another attacher' wait_for 10 answers
 stop "$daemon"
 check 'a stop leaves nothing attached' test -z "$(inside ip -j link show lo | jq -r '.[0].xdp // empty')"
 
-# Started by root with the service, it is no more root than without.
+# Started by root, it changes to the configured user with the service, too.
 start_inside "$DIR/log.root" env COUIC_ATTACHER="$DIR/attacher.sock" "$COUIC" -c "$DIR/couic.toml"
 daemon=$STARTED
 check 'started by root it starts' wait_for 10 answers

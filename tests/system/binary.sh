@@ -27,4 +27,4 @@ empty=$WORK/empty
 mkdir "$empty"
 cp "$COUIC" "$empty/couic"
 version=$(sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
-equal 'it runs in an empty chroot and says its version' "Couic $version" "$(chroot "$empty" /couic --version 2>&1)"
+equal 'it runs in an empty chroot and prints its version' "Couic $version" "$(chroot "$empty" /couic --version 2>&1)"

@@ -32,7 +32,7 @@ refute 'no text of an earlier run is left' test -e "$tree/out/licenses/some.comp
 
 : >"$WORK/linked"
 refute 'a list without a file is an error' licenses
-matches 'the error says which list' "$(licenses)" 'licenses: read ".*/linked"'
+matches 'the error names the list' "$(licenses)" 'licenses: read ".*/linked"'
 
 # A rebuild is decided by content.
 up_to_date() { make -C "$tree" -q out/couic "$@"; }

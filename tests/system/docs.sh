@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every console block of the documentation prints what the page says, each page with a daemon of its own.
+# Every console block of the documentation prints what the page shows. Each page gets a fresh daemon.
 source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
 

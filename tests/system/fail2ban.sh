@@ -59,7 +59,7 @@ check 'and drops' wait_for 5 banned 127.0.0.10
 check 'an unban works' client set test unbanip 127.0.0.10
 check 'and lets through' wait_for 5 pings_from 127.0.0.10
 ctl drop delete 127.0.0.9
-check 'an unban of what is gone already is no error' client set test unbanip 127.0.0.9
+check 'an unban of an absent entry is not an error' client set test unbanip 127.0.0.9
 
 # Two jails and one address: the longer ban decides, whichever came first.
 client set sshd banip 127.0.0.20 >/dev/null
@@ -113,7 +113,7 @@ for name in "$odd" "${odd//./ }" "$long" "é"; do
   check "a jail may be called ${name:0:20}" wait_for 5 banned "127.0.0.$number"
   number=$((number + 1))
 done
-equal 'each has a tag of its own' 4 "$(for n in 50 51 52 53; do tag_of "127.0.0.$n"; done | sort -u | grep -cE '^fail2ban-[A-Za-z0-9_-]{1,55}$')"
+equal 'each has a distinct tag' 4 "$(for n in 50 51 52 53; do tag_of "127.0.0.$n"; done | sort -u | grep -cE '^fail2ban-[A-Za-z0-9_-]{1,55}$')"
 client set "$odd" unbanip 127.0.0.50 >/dev/null
 check 'its unban works' wait_for 5 unlisted 127.0.0.50
 check 'and leaves its neighbour' banned 127.0.0.51
@@ -159,7 +159,7 @@ client set test banip 2001:db8::70 >/dev/null
 wait_for 5 ctl drop inspect 2001:db8::70
 client unban --all >/dev/null
 check 'and a second time' wait_for 5 unlisted 127.0.0.70
-equal 'fail2ban has logged no error to its end' '' "$(errors)"
+equal 'fail2ban logged no error until its end' '' "$(errors)"
 state=/run/fail2ban-couic/$(cat "$DIR/f2b.pid")
 stop "$FAIL2BAN"
 ended() { [ ! -e "$state" ]; }

@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 C
 clang -O1 -o "$DIR/without" "$DIR/without.c"
 
-# start COMMAND_OF_BPF ERRNO: what the daemon says, on one line or more, and its status in $?.
+# start COMMAND_OF_BPF ERRNO: prints the daemon's output; its exit status is in $?.
 start() { inside timeout 20 "$DIR/without" "$BPF" "$1" "$2" "$COUIC" -c "$DIR/couic.toml" 2>&1; }
 attached() { inside ip link show lo | grep -c prog/xdp; }
 
@@ -51,7 +51,7 @@ BPF_LINK_CREATE=28
 said=$(start -1 $ENOSYS)
 equal 'a kernel without bpf(2) fails the start' 1 $?
 equal 'in one line' 1 "$(wc -l <<<"$said")"
-matches 'that says what the kernel lacks' "$said" 'couic: .*not implemented'
+matches 'that names the missing feature' "$said" 'couic: .*not implemented'
 equal 'and leaves no socket' no "$([ -e "$SOCKET" ] && echo yes || echo no)"
 
 said=$(start $BPF_MAP_CREATE $EINVAL)
@@ -65,10 +65,10 @@ equal 'no memory for a map fails the start' 1 $?
 matches 'in a line that names the map and the cause' "$said" 'couic: .*couic_.*memory'
 equal 'and nothing is attached then' 0 "$(attached)"
 
-# Without links for XDP (Linux below 5.9) it attaches by netlink, and detaches by itself.
+# Without links for XDP (Linux below 5.9) it attaches by netlink, and detaches at its end.
 start_inside "$DIR/log" "$DIR/without" "$BPF" $BPF_LINK_CREATE $EINVAL "$COUIC" -c "$DIR/couic.toml"
 daemon=$STARTED
-check 'a kernel without links is no obstacle' wait_for 10 answers
+check 'it starts on a kernel without links' wait_for 10 answers
 equal 'the program is attached' 1 "$(attached)"
 stop "$daemon"
 equal 'and detached at the end' 0 "$(attached)"
@@ -76,8 +76,8 @@ equal 'and detached at the end' 0 "$(attached)"
 # Without seccomp filters (CONFIG_SECCOMP_FILTER) the system calls are not limited, and that is all.
 start_inside "$DIR/log.unlimited" "$DIR/without" "$(number seccomp)" -1 $ENOSYS "$COUIC" -c "$DIR/couic.toml"
 daemon=$STARTED
-check 'a kernel without seccomp is no obstacle' wait_for 10 answers
-matches 'the log says so' "$(cat "$DIR/log.unlimited")" 'WARN .*seccomp filter: .*event=not_sandboxed'
+check 'it starts on a kernel without seccomp' wait_for 10 answers
+matches 'the log reports it' "$(cat "$DIR/log.unlimited")" 'WARN .*seccomp filter: .*event=not_sandboxed'
 matches 'also of the attacher' "$(cat "$DIR/log.unlimited")" '^couic-attacher: .*seccomp filter'
 equal 'and the program is attached' 1 "$(attached)"
 stop "$daemon"
@@ -92,7 +92,7 @@ chown nobody:nogroup "$DIR/lib" "$DIR/run"
 sed -i 's/^user = .*/user = "nobody"/; s/^group = .*/group = "nogroup"/' "$DIR/couic.toml"
 start_inside "$DIR/log.closed" "$DIR/closed/couic" -c "$DIR/couic.toml"
 daemon=$STARTED
-check 'a folder that is closed to its user is no obstacle' wait_for 10 answers
+check 'it starts from a folder that is closed to its user' wait_for 10 answers
 equal 'and its name is as ever' couic "$(cat /proc/"$daemon"/comm)"
 equal 'with the filter attached' 1 "$(attached)"
 stop "$daemon"

@@ -22,7 +22,7 @@ tools/install "$root" /usr >/dev/null
 equal 'a second installation keeps a configuration that was changed' changed "$(cat "$root/etc/couic/couic.toml")"
 
 tools/uninstall "$root" /usr
-equal 'what is left is the configuration' "$root/etc/couic/couic.toml $root/etc/couic/couicctl.toml" "$(find "$root" -type f -o -type l | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
+equal 'only the configuration is left' "$root/etc/couic/couic.toml $root/etc/couic/couicctl.toml" "$(find "$root" -type f -o -type l | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
 
 tools/install "$root" /usr/local >/dev/null
 check 'another prefix works' test -x "$root/usr/local/bin/couic"

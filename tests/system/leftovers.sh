@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A daemon that is killed while it writes the file of a set or of a client: the next start removes what is left, and nothing is half written.
+# A daemon is killed while it writes the file of a set or of a client. The next start removes the temporary file, and no file is incomplete.
 source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
 

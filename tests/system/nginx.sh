@@ -23,7 +23,7 @@ equal 'a body of a megabyte comes through' 200 "$(
   remote -o "$DIR/answer" -w '%{http_code}' $base/v1/drop/bulk --data-binary @"$DIR/body")"
 equal 'all of it' 20000 "$(jq .created "$DIR/answer")"
 equal 'a long list comes back' 20001 "$(remote $base/v1/drop | jq length)"
-refute 'nobody gets in without TLS' inside curl -sf -o /dev/null http://127.0.0.1:2900/v1/drop
+refute 'a connection without TLS is refused' inside curl -sf -o /dev/null http://127.0.0.1:2900/v1/drop
 
 echo "token = \"$TOKEN\"
 mode = \"remote\"
@@ -37,4 +37,4 @@ check 'couicctl in remote mode deletes' couicctl drop delete 127.0.0.9
 check 'and the source gets through again' pings_from 127.0.0.9
 
 sed -i '/^ca_file/d' "$DIR/remote.toml"
-matches 'a certificate that nobody vouches for is refused, and said so' "$(couicctl drop list -q 2>&1)" 'couicctl: .*certificate'
+matches 'an untrusted certificate is refused with its cause' "$(couicctl drop list -q 2>&1)" 'couicctl: .*certificate'

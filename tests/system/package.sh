@@ -29,7 +29,7 @@ after=$(cd "$root" && find etc usr/bin usr/lib usr/share var/lib var/log lib | g
 equal 'nothing is left of it' '' "$(diff <(echo "$before") <(echo "$after") | grep '^[<>]' | grep -vE 'etc/(passwd|shadow|group|gshadow|subuid|subgid)-$')"
 refute 'not even its user' chroot "$root" getent passwd couic
 
-# With systemd as the first process, in a container with a network namespace of its own.
+# With systemd as the first process, in a container with a private network.
 root=$WORK/booted
 overlay "$root"
 cp "$package" "$root/couic.deb"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make run: starts the daemon on its embedded default, and the three commands that it prints do what it says.
+# make run: starts the daemon on its embedded default, and the three commands that it prints work.
 source "$(dirname "$0")/_tap.sh"
 source tests/system/_daemon.sh
 
@@ -7,7 +7,7 @@ NETNS=system-$$-run
 ip netns add "$NETNS"
 on_exit ip netns delete "$NETNS"
 inside ip link set lo up
-# A daemon that somebody runs in this folder keeps its files.
+# Another daemon that runs in this folder keeps its files.
 export XDG_RUNTIME_DIR=$WORK/runtime
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 start_inside "$WORK/log" make -s run
@@ -31,7 +31,7 @@ check "the second is taken: ${commands[1]}" inside ${commands[1]}
 # shellcheck disable=SC2086
 refute "the third is not answered: ${commands[2]}" inside ${commands[2]}
 
-# A shell starts what is in the background with SIGINT ignored, so the end is asked for as a service manager does.
+# A shell starts background commands with SIGINT ignored, so the test sends SIGTERM.
 daemon=$(pgrep -P "$make")
 kill -TERM "$daemon"
 check 'it ends when it is asked to' wait_for 10 gone "$daemon"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The systemd units: well-formed, and as closed as the daemon's work allows.
+# The systemd units: well-formed, and as restricted as the daemon's work allows.
 source "$(dirname "$0")/_tap.sh"
 
-# verify wants the programs that the units start; a copy of the units points at what was built.
+# verify requires the programs that the units start, so a copy of the units points at the build.
 mkdir "$WORK/units"
 for unit in couic.service pkg/*.service pkg/*.socket pkg/*.timer; do
   sed "s:/usr/bin/couic:$ROOT/out/couic:" "$unit" >"$WORK/units/$(basename "$unit")"
@@ -21,7 +21,7 @@ for unit in couic.service "pkg/couic-attacher@.service" pkg/couic-report.service
   equal "$(basename "$unit") is exposed by 1.5 or less (it is: $exposure)" 0 $status
 done
 
-# What systemd-analyze does not look at.
+# Lines that systemd-analyze does not rate.
 for line in Type=notify WatchdogSec=30 Restart=on-failure RestartSec=1 TimeoutStartSec=10min StartLimitIntervalSec=0 MemoryMax=512M TasksMax=64 LimitNOFILE=16384 LimitCORE=0 \
   UMask=0077 SystemCallErrorNumber=EPERM Requires=couic-attacher.socket; do
   check "couic.service has $line" grep -qxF "$line" couic.service
