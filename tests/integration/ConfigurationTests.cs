@@ -46,7 +46,7 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Equal(
             [
                 $"couic: {config}:1:10: ifaces must be an array, is an integer (1)",
-                $"couic: {config}:2:8: \"o\" where a value should start (strings need quotes)",
+                $"couic: {config}:2:8: \"oops\" is not a value (strings need quotes)",
                 $"couic: {config}:3:18: operation_mode = \"nativ\" is not allowed (one of: generic, native, offloaded, auto; did you mean \"native\"?)",
                 $"couic: {config}:5:1: unknown key \"logging.dirr\" (did you mean \"dir\"?)",
             ],

@@ -92,7 +92,7 @@ public sealed class HealthTests : IDisposable
         AssertWell(daemon);
         File.WriteAllText(file, "nonsense\n");
         AssertFault(daemon, "set", $"set file \"{file}\" has changed since sets were loaded");
-        Assert.Equal(1, daemon.Ctl("sets", "reload").ExitCode);
+        Assert.Equal(4, daemon.Ctl("sets", "reload").ExitCode);
         AssertFault(daemon, "set", "the last reload of sets failed, nothing has changed: ");
         daemon.End();
         using Daemon next = Daemon.Start(_lab);
