@@ -3,15 +3,16 @@ using Couic.Store;
 namespace Couic.Tests.Peering.Simulator;
 
 /// <summary>
-/// The story of a seed: many changes on random nodes while connections are cut and restored, nodes crash and start again, data planes
-/// refuse changes, segments get lost and requests are doubled; then everything heals, and within a second all nodes must agree. In one
-/// story of three data planes refuse; its nodes have three seconds, as a comparison has to find what was refused.
+/// The story of a seed: many changes on random nodes while connections are cut and restored, nodes crash and start again, wall clocks
+/// step, data planes refuse changes, segments get lost and requests are doubled; then everything heals, and within a second all nodes
+/// must agree. In one story of three data planes refuse; its nodes have three seconds, as a comparison has to find what was refused.
 /// </summary>
 internal sealed class SimScenario
 {
     private readonly SimCluster _cluster;
     private readonly SimWorld _world;
     private readonly Cidr[] _pool;
+    private readonly HashSet<int> _stepped = [];
     private readonly bool _refuses;
     private string? _fault;
 
@@ -85,14 +86,14 @@ internal sealed class SimScenario
 
         ulong now = (ulong)node.Clock.GetUtcNow().ToUnixTimeSeconds();
         ulong expiration = _world.Chance(0.5) ? 0 : now + (ulong)_world.Random.Next(1, _world.Chance(0.5) ? 10 : 300);
-        node.Add(cidr, _world.Chance(0.5) ? string.Empty : $"tag{_world.Random.Next(5)}", expiration, update: _world.Chance(0.5));
+        node.Add(cidr, _world.Chance(0.5) ? string.Empty : $"tag{_world.Random.Next(7)}", expiration, update: _world.Chance(0.5));
     }
 
     private void BreakSomething()
     {
         double lasting = Math.Pow(10, _world.Uniform(-1, 2));
         int a = _world.Random.Next(_cluster.Nodes.Count), b = _world.Random.Next(_cluster.Nodes.Count);
-        switch (_world.Random.Next(5))
+        switch (_world.Random.Next(7))
         {
             case 0:
                 Crash(_cluster.Nodes[a], lasting);
@@ -101,6 +102,9 @@ internal sealed class SimScenario
                 Refuse(_cluster.Nodes[a], lasting);
                 break;
             case 2:
+                StepClock(_cluster.Nodes[a], lasting);
+                break;
+            case 3:
                 Split(lasting);
                 break;
             default:
@@ -108,6 +112,23 @@ internal sealed class SimScenario
                 _world.After(lasting, () => _cluster.Network.Mend(a, b));
                 break;
         }
+    }
+
+    /// <summary>Hours back or ahead, one step at a time for each node. All clocks stay within the twelve hours that a node follows.</summary>
+    private void StepClock(SimNode node, double lasting)
+    {
+        if (!_stepped.Add(node.Number))
+        {
+            return;
+        }
+
+        var step = TimeSpan.FromHours(_world.Uniform(-5, 5));
+        node.Clock.Step(step);
+        _world.After(lasting, () =>
+        {
+            node.Clock.Step(-step);
+            _stepped.Remove(node.Number);
+        });
     }
 
     private void Refuse(SimNode node, double lasting)
