@@ -12,6 +12,7 @@ namespace Couic.Api.Contracts;
 public sealed record StatusRecord(
     string Version,
     ulong UptimeSecs,
+    ulong StartedAt,
     string[]? Match,
     InterfaceStatus[]? Interfaces,
     string? Attacher,
@@ -20,10 +21,10 @@ public sealed record StatusRecord(
     ulong? KernelMemoryBytes,
     ulong? ResidentMemoryBytes,
     PeersStatus? Peers,
-    ReloadStatus? LastReload,
+    LastReload? LastReload,
+    ReloadsStatus? Reloads,
     ConsistencyStatus? Consistency,
     GuardStatus? Guard,
-    ReloadsStatus? Reloads,
     string? Health,
     FaultStatus[]? Faults);
 
@@ -48,6 +49,9 @@ public sealed record PeersStatus(ulong Configured, ulong Up, ulong InSync, ulong
 /// <param name="Message">What went wrong; null when it went well.</param>
 /// <param name="AtStart">Whether it was the start of the daemon, not a reload.</param>
 public sealed record ReloadStatus(ulong At, bool Ok, string? Message, bool AtStart = false);
+
+/// <summary>The last reload, of either kind.</summary>
+public sealed record LastReload(ulong At, bool Ok, string? Message);
 
 /// <summary>The last time that each was loaded, or tried to be.</summary>
 public sealed record ReloadsStatus(ReloadStatus? Configuration, ReloadStatus? Sets);
