@@ -30,10 +30,10 @@ public sealed partial class BpfDataPlane
         ArrayPool<Counter>.Shared.Return(counters);
     }
 
-    /// <summary>Packets and bytes of frames that were too short for what they announce; they passed to the kernel.</summary>
+    /// <summary>Packets and bytes of frames that were too short for what their headers say; they passed to the kernel.</summary>
     public Counter ReadMalformed() => ReadCounter(Layout.CounterMalformed);
 
-    /// <summary>Packets and bytes of frames that were dropped for more VLAN tags than the program looks behind.</summary>
+    /// <summary>Packets and bytes of frames that were dropped because they have more VLAN tags than the program parses.</summary>
     public Counter ReadTooManyTags() => ReadCounter(Layout.CounterTooManyTags);
 
     public void ReadTags(Policy policy, Span<Counter> counters) => ReadCounters(_maps.CounterOf(policy, 0), counters);
@@ -85,7 +85,7 @@ public sealed partial class BpfDataPlane
         Span<byte> cursor = stackalloc byte[sizeof(int)];
         for (int i = 0; i < counters.Length;)
         {
-            // A batch begins behind its cursor. Kernels before 5.13 know none of this kind of map and are asked for each.
+            // A batch begins after its cursor. Kernels before 5.13 have no batches for this kind of map and are asked for each element.
             uint count = (uint)Math.Min(CounterBatch, counters.Length - i);
             MemoryMarshal.Write(cursor, first + i - 1);
             _ = BpfSyscall.LookupBatch(_maps.Counters, first + i == 0, cursor, keys, values, ref count);

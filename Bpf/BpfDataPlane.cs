@@ -6,15 +6,15 @@ using Couic.Store;
 namespace Couic.Bpf;
 
 /// <summary>
-/// The kernel's tables, kept as the store wants them. Needs no privilege: a process that has only inherited the maps'
-/// descriptors changes and reads them. A process has one of these for its maps, from when they are empty.
+/// Keeps the kernel's maps as the store decides. It needs no privilege: inherited descriptors are enough to change and read maps. A
+/// process has one instance for its maps, from the moment at which they are empty.
 /// </summary>
 public sealed partial class BpfDataPlane : IDataPlane, IDisposable
 {
     private readonly PlaneMaps _maps;
     private readonly TimeProvider _time;
     private readonly MappedMemory _lines;
-    private readonly RecordTable _records;
+    private readonly OverflowStats _overflowStats;
     private readonly Tables4[] _tables4 = new Tables4[2];
     private readonly Tables6[] _tables6 = new Tables6[2];
 
@@ -34,8 +34,8 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         _maps = maps;
         _time = time;
         var layout = new TableLayout(maps.Limits);
-        _records = new RecordTable(maps);
-        _lines = PlaneMaps.Map(maps.Lines, (long)layout.Lines * Layout.LineSize);
+        _overflowStats = new OverflowStats(maps);
+        _lines = PlaneMaps.Map(maps.Lines, (long)layout.Lines * Layout.CacheLineSize);
         foreach (Policy policy in Policies.All)
         {
             _tables4[(int)policy] = new Tables4(_lines, policy, layout.V4(policy));
@@ -43,10 +43,10 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         }
     }
 
-    /// <summary>The sizes that the tables were made for.</summary>
+    /// <summary>The sizes of the maps.</summary>
     public StoreLimits Limits => _maps.Limits;
 
-    /// <summary>Takes over the maps that another program has made and handed on; see <see cref="PlaneMaps.ToText"/>.</summary>
+    /// <summary>Takes over maps that another program created and passed on; see <see cref="PlaneMaps.ToText"/>.</summary>
     /// <exception cref="BpfException">They are not what the text says.</exception>
     public static BpfDataPlane FromDescriptors(string text, TimeProvider time) => new(PlaneMaps.FromText(text), time);
 
@@ -59,7 +59,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
 
         uint held = RuleIn(mutation);
         int counter = _maps.CounterOf(mutation.Policy, mutation.Counter);
-        mutation.IsWritten = held == counter || _records.IsRecord(held);
+        mutation.IsWritten = held == counter || _overflowStats.Owns(held);
         if (mutation.IsWritten)
         {
             mutation.Rule = held; // a record stays, and only the counter that it names changes
@@ -70,7 +70,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         mutation.Refusal = isNew ? EnsureMapped(mutation) : null;
         if (mutation.Refusal is null)
         {
-            mutation.Rule = isNew && !HasFreeSlot(mutation.Policy, mutation.Cidr) && _records.TryTake(counter, out uint record) ? record : (uint)counter;
+            mutation.Rule = isNew && !HasFreeSlot(mutation.Policy, mutation.Cidr) && _overflowStats.TryTake(counter, out uint record) ? record : (uint)counter;
         }
     }
 
@@ -101,9 +101,9 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         {
             RemoveFromTables(mutation, ref held);
         }
-        else if (_records.IsRecord(held))
+        else if (_overflowStats.Owns(held))
         {
-            _records.Assign(held, _maps.CounterOf(mutation.Policy, mutation.Counter));
+            _overflowStats.Assign(held, _maps.CounterOf(mutation.Policy, mutation.Counter));
         }
         else if (!mutation.IsWritten)
         {
@@ -135,9 +135,9 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         }
 
         ulong hit;
-        if (_records.IsRecord(rule))
+        if (_overflowStats.Owns(rule))
         {
-            hit = _records.ReadHit(rule);
+            hit = _overflowStats.ReadHit(rule);
         }
         else if (!TryReadHit(policy, cidr, out hit))
         {
@@ -148,9 +148,90 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
         return true;
     }
 
+    /// <summary>
+    /// Reads the next entries of a trie, in the kernel's order. Entries that are added or removed between two calls may be read twice
+    /// or not at all.
+    /// </summary>
+    /// <param name="last">The last key that was read; empty at the start.</param>
+    /// <returns>How many were read; 0 after the last.</returns>
+    internal int ReadTrie(Policy policy, IpFamily family, ref byte[] last, Span<(Cidr Cidr, uint Value)> entries)
+    {
+        FileDescriptor trie = _maps.Trie(policy, family);
+        Span<byte> key = stackalloc byte[TrieEntry.KeySize(family)];
+        Span<byte> value = stackalloc byte[sizeof(uint)];
+        int count = 0;
+        while (count < entries.Length)
+        {
+            Errno errno = BpfSyscall.NextKey(trie, last, key);
+            if (errno == Errno.ENOENT)
+            {
+                break;
+            }
+
+            Require(errno, "read", policy, family);
+            last = last.Length == 0 ? new byte[key.Length] : last;
+            key.CopyTo(last);
+            if (BpfSyscall.Lookup(trie, key, value) == Errno.None)
+            {
+                entries[count++] = (TrieEntry.Read(family, key), BinaryPrimitives.ReadUInt32LittleEndian(value));
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>What the trie should hold for an entry in a slot; 0 if there is none.</summary>
+    internal uint Expected(Policy policy, Cidr cidr, int slot)
+    {
+        uint rule = RuleIn(policy, cidr.Family, slot);
+        return rule == 0 ? 0 : TrieEntry.Value(cidr, rule);
+    }
+
+    /// <summary>Writes what the trie should hold for an entry. Under the store's lock.</summary>
+    /// <returns>Whether it held something else.</returns>
+    internal bool Restore(Policy policy, Cidr cidr, int slot)
+    {
+        Span<byte> key = stackalloc byte[Layout.Key6Size];
+        Span<byte> value = stackalloc byte[sizeof(uint)];
+        FileDescriptor trie = _maps.Trie(policy, cidr.Family);
+        key = key[..TrieEntry.Write(cidr, key)];
+        uint expected = Expected(policy, cidr, slot);
+        if (expected == 0 || (BpfSyscall.Lookup(trie, key, value) == Errno.None && BinaryPrimitives.ReadUInt32LittleEndian(value) == expected))
+        {
+            return false;
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(value, expected);
+        Require(BpfSyscall.Update(trie, key, value), $"restore {cidr} in", policy, cidr.Family);
+        return true;
+    }
+
+    /// <summary>Removes a key without an entry. Under the store's lock.</summary>
+    /// <returns>Whether it was there.</returns>
+    internal bool RemoveUnknown(Policy policy, Cidr cidr)
+    {
+        Span<byte> key = stackalloc byte[Layout.Key6Size];
+        Errno errno = BpfSyscall.Delete(_maps.Trie(policy, cidr.Family), key[..TrieEntry.Write(cidr, key)]);
+        if (errno != Errno.ENOENT)
+        {
+            Require(errno, $"remove {cidr} from", policy, cidr.Family);
+        }
+
+        return errno == Errno.None;
+    }
+
+    /// <summary>A comparison that cannot read or write has no result: that must not look like an agreement.</summary>
+    private static void Require(Errno errno, string action, Policy policy, IpFamily family)
+    {
+        if (errno != Errno.None)
+        {
+            throw new BpfException($"{action} map \"{PlaneMaps.Names[((int)policy * 2) + (int)family]}\": {errno.Text()}", errno);
+        }
+    }
+
     public void Dispose()
     {
-        _records.Dispose();
+        _overflowStats.Dispose();
         _lines.Dispose();
         _maps.Dispose();
     }
@@ -254,7 +335,7 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
     private uint Settle(in EntryMutation mutation)
     {
         uint rule = mutation.Rule;
-        if (_records.IsRecord(rule) || HasFreeSlot(mutation.Policy, mutation.Cidr) || !_records.TryTake((int)rule, out uint record))
+        if (_overflowStats.Owns(rule) || HasFreeSlot(mutation.Policy, mutation.Cidr) || !_overflowStats.TryTake((int)rule, out uint record))
         {
             return rule;
         }
@@ -308,9 +389,9 @@ public sealed partial class BpfDataPlane : IDataPlane, IDisposable
 
     private void Release(uint rule)
     {
-        if (_records.IsRecord(rule))
+        if (_overflowStats.Owns(rule))
         {
-            _records.Return(rule);
+            _overflowStats.Return(rule);
         }
     }
 

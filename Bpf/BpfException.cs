@@ -25,7 +25,7 @@ public sealed class BpfException : Exception
     /// <summary>The kernel's answer, if it was the kernel that refused.</summary>
     public Errno Errno { get; }
 
-    /// <summary>The message without the action and its object; null where it is not told apart.</summary>
+    /// <summary>The message without the action and its object; null where it is not known separately.</summary>
     public string? Cause { get; init; }
 
     /// <summary>All that the verifier wrote; null when it was not the verifier that refused.</summary>

@@ -3,7 +3,7 @@ using Couic.Native;
 
 namespace Couic.Bpf;
 
-/// <summary>Turns an <see cref="ObjectSpec"/> into descriptors. What nobody has taken is closed when disposed.</summary>
+/// <summary>Turns an <see cref="ObjectSpec"/> into descriptors. Descriptors that no caller has taken are closed on disposal.</summary>
 internal sealed class KernelObjects : IDisposable
 {
     private readonly Dictionary<string, FileDescriptor> _maps = [];
@@ -100,7 +100,7 @@ internal sealed class KernelObjects : IDisposable
 
     private void LoadTypes(ObjectSpec spec)
     {
-        // Types are for people who look with bpftool; a kernel that does not take them filters as well without.
+        // Types only serve bpftool: a kernel that refuses them filters all the same.
         if (BpfSyscall.BtfLoad(spec.Types.Data.Span, out FileDescriptor btf) != Errno.None)
         {
             btf.Dispose();
@@ -188,4 +188,31 @@ internal sealed class KernelObjects : IDisposable
         Errno.ENOSYS => " (this kernel has no bpf(2): Linux 5.11 or later with CONFIG_BPF_SYSCALL is needed)",
         _ => "",
     };
+}
+
+/// <summary>Finds in what the verifier wrote the one line that says why.</summary>
+internal static class VerifierLog
+{
+    /// <summary>The last line that is neither an instruction, a source line nor a statistic; empty if there is none.</summary>
+    public static string Summarize(string log)
+    {
+        string[] lines = log.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        for (int i = lines.Length - 1; i >= 0; i--)
+        {
+            if (!IsNoise(lines[i]))
+            {
+                return lines[i];
+            }
+        }
+
+        return "";
+    }
+
+    private static bool IsNoise(string line) =>
+        line[0] == ';'
+        || line.StartsWith("processed ", StringComparison.Ordinal)
+        || line.StartsWith("verification time", StringComparison.Ordinal)
+        || line.StartsWith("stack depth", StringComparison.Ordinal)
+        || line.StartsWith("from ", StringComparison.Ordinal)
+        || (char.IsAsciiDigit(line[0]) && line.Contains(": (", StringComparison.Ordinal));
 }

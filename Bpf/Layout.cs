@@ -20,7 +20,7 @@ internal static class Layout
     public const int CounterSize = 16;
 
     /// <summary>Bytes of struct couic_record: hit, counter.</summary>
-    public const int RecordSize = 16;
+    public const int OverflowStatsSize = 16;
 
     /// <summary>A hit has so many bits of packets, and its ticks above them.</summary>
     public const int HitShift = 40;
@@ -35,7 +35,7 @@ internal static class Layout
     public const int Key6Size = 20;
 
     /// <summary>Bytes of struct couic_line: 8 words or 16 halves.</summary>
-    public const int LineSize = 64;
+    public const int CacheLineSize = 64;
 
     public const int Slots = 4;
     public const int Probes = 3;
@@ -43,8 +43,8 @@ internal static class Layout
 
     public const long Key4 = 0x1_ffff_ffff;
     public const int Rule4Shift = 33;
-    public const int Elsewhere4Shift = 62;
-    public const int InTrie4Shift = 63;
+    public const int Displaced4Shift = 62;
+    public const int Overflow4Shift = 63;
 
     public const int Bucket6Lines = 2;
     public const int Bucket6State = 4;
@@ -53,20 +53,20 @@ internal static class Layout
     public const uint KindHost = 1;
     public const uint KindLong = 2;
     public const uint KindShort = 3;
-    public const uint Elsewhere6 = 0x4000_0000;
-    public const uint InTrie6 = 0x8000_0000;
+    public const uint Displaced6 = 0x4000_0000;
+    public const uint Overflow6 = 0x8000_0000;
 
     public const uint Rule = 0x00ff_ffff;
     public const int RuleLengthShift = 24;
 
-    public const int Summary4 = 0;
-    public const int Summary6 = 2;
+    public const int LengthSummary4 = 0;
+    public const int LengthSummary6 = 2;
 
-    public const int Bits4Wide = 16;
-    public const int Bits4Narrow = 22;
-    public const int Bits6Wide = 16;
-    public const int Bits6Narrow = 22;
-    public const int Bits6Short = 20;
+    public const int Bits4Coarse = 16;
+    public const int Bits4Fine = 22;
+    public const int Bits6Coarse = 16;
+    public const int Bits6Fine = 22;
+    public const int Bits6ShortPrefix = 20;
 
     /// <summary>Bytes of struct couic_tables4.</summary>
     public const int Tables4Size = 20;

@@ -58,7 +58,7 @@ public sealed class PlaneMaps : IDisposable
         {
             if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
             {
-                throw Unusable(text, $"\"{parts[i]}\" is no number");
+                throw Unusable(text, $"\"{parts[i]}\" is not a number");
             }
         }
 
@@ -69,7 +69,7 @@ public sealed class PlaneMaps : IDisposable
 
         for (int i = 0; i < Names.Length; i++)
         {
-            using var named = new FileDescriptor(numbers[5 + i], ownsHandle: false); // a number that is none of ours stays whose it is
+            using var named = new FileDescriptor(numbers[5 + i], ownsHandle: false); // a descriptor that is not ours keeps its owner
             Errno errno = BpfSyscall.MapInfo(named, out MapDescription map);
             if (errno != Errno.None || map.Name != bpf_obj_name.From(Names[i]).ToString())
             {

@@ -4,10 +4,10 @@ using Couic.Store;
 namespace Couic.Bpf;
 
 /// <summary>
-/// Compares the kernel's tries with the store and mends what differs, whoever made it differ. The store stays open to
-/// others: its lock is taken for one entry at a time. One comparison at a time.
+/// Compares the kernel's tries with the store and repairs differences, which other privileged processes can cause. It takes the store's
+/// lock for one entry at a time. One comparison at a time.
 /// </summary>
-/// <param name="pause">Called between batches, so that a full table is not read in one go.</param>
+/// <param name="pause">Called between batches, so that a full table is not read without a pause.</param>
 public sealed class Reconciler(RuleStore store, BpfDataPlane plane, Action pause)
 {
     /// <summary>Entries read without a pause: about a millisecond.</summary>
@@ -33,7 +33,7 @@ public sealed class Reconciler(RuleStore store, BpfDataPlane plane, Action pause
         int seenCount = 0;
         byte[] last = [];
 
-        // A trie begins again when the key it stood at has gone; that must not go on for ever.
+        // The kernel starts over when the key of the cursor has gone; the number of keys read is bounded.
         int left = 2 * Layout.Headroom * plane.Limits.Entries(policy);
         for (int count; left > 0 && (count = plane.ReadTrie(policy, family, ref last, _batch)) > 0; left -= count)
         {
@@ -98,7 +98,7 @@ public sealed class Reconciler(RuleStore store, BpfDataPlane plane, Action pause
 
     private DriftReport RemoveUnknown(Policy policy, Cidr cidr, DriftReport report)
     {
-        // One whose time has come is no stray.
+        // The key of an expired entry is not unknown.
         store.Expire();
         using (store.Hold())
         {
@@ -112,7 +112,7 @@ public sealed class Reconciler(RuleStore store, BpfDataPlane plane, Action pause
     }
 }
 
-/// <param name="Restored">Entries that the kernel had not, or with another value.</param>
+/// <param name="Restored">Entries that the kernel lacked, or had with another value.</param>
 /// <param name="Removed">Keys that the kernel had and the store had not.</param>
 public readonly record struct DriftReport(int Restored, int Removed)
 {

@@ -197,3 +197,77 @@ public static class XdpAttacher
     private static BpfException Failure(string name, string cause, Errno errno) =>
         new($"attach xdp program to \"{name}\": {cause}", errno) { Cause = cause };
 }
+
+/// <summary>
+/// An interface that the program runs on. Disposing detaches. With a link, so does the end of the process; without (Linux
+/// below 5.9) the program would stay.
+/// </summary>
+public sealed class AttachedInterface : IDisposable
+{
+    private readonly FileDescriptor? _link;
+    private readonly uint _flags;
+    private bool _detached;
+
+    internal AttachedInterface(string name, int index, XdpMode mode, uint program, FileDescriptor? link, uint flags)
+    {
+        Name = name;
+        Index = index;
+        Mode = mode;
+        Program = program;
+        _link = link;
+        _flags = flags;
+    }
+
+    public string Name { get; }
+
+    /// <summary>The kernel's number; an interface of the same name that was made again has another.</summary>
+    public int Index { get; }
+
+    /// <summary>The mode in effect: never <see cref="XdpMode.Auto"/>.</summary>
+    public XdpMode Mode { get; }
+
+    /// <summary>The id of the program in the kernel; 0 when the kernel did not tell.</summary>
+    public uint Program { get; }
+
+    /// <summary>The link, for a process that is to share it; null where the kernel has none.</summary>
+    internal FileDescriptor? Link => _link;
+
+    /// <summary>Whether the kernel detaches when the process ends.</summary>
+    public bool HasLink => _link is not null;
+
+    public void Dispose()
+    {
+        if (_detached)
+        {
+            return;
+        }
+
+        _detached = true;
+        if (_link is not null)
+        {
+            _link.Dispose();
+        }
+        else if (NetlinkSocket.TryOpen(out NetlinkSocket? netlink) == Errno.None)
+        {
+            // A refusal has no remedy: the interface is gone, or another process has replaced the program.
+            _ = netlink!.SetXdp(Index, -1, _flags, out _);
+            netlink.Dispose();
+        }
+    }
+}
+
+/// <summary>Where in the path of a frame the program runs.</summary>
+public enum XdpMode : byte
+{
+    /// <summary>In the kernel's receive path; every interface can.</summary>
+    Generic,
+
+    /// <summary>In the driver, before the kernel makes anything of the frame.</summary>
+    Native,
+
+    /// <summary>In the network card.</summary>
+    Offloaded,
+
+    /// <summary>Native where the driver can, else generic.</summary>
+    Auto,
+}

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
 using Couic.Bpf.Elf;
 using Couic.Bpf.Tables;
 using Couic.Native;
@@ -57,7 +58,7 @@ public static class XdpLoader
 
         var layout = new TableLayout(limits);
         spec.Map("couic_counters").MaxEntries = (uint)(Layout.CounterTags + (2 * limits.Counters));
-        spec.Map("couic_records").MaxEntries = RecordTable.Count(limits, options.PerEntryCounters);
+        spec.Map("couic_records").MaxEntries = OverflowStats.Count(limits, options.PerEntryCounters);
         spec.Map("couic_lines").MaxEntries = layout.Lines;
         spec.SetConstant("counters_end", BitConverter.GetBytes(spec.Map("couic_counters").MaxEntries));
         spec.SetConstant("tables4", layout.Constants4);
@@ -87,5 +88,78 @@ public static class XdpLoader
         spec.SetConstant("in_fragments", false);
         spec.SetConstant("has_ethernet", false);
         return new XdpPrograms(ethernet, fragments, objects.LoadVariant(spec, IpName));
+    }
+}
+
+/// <summary>What a data plane is made for.</summary>
+public sealed record PlaneOptions
+{
+    public static readonly PlaneOptions Default = new();
+
+    /// <summary>Sizes of all tables.</summary>
+    public StoreLimits Limits { get; init; } = StoreLimits.Default;
+
+    /// <summary>Whether source addresses are looked up.</summary>
+    public bool MatchSource { get; init; } = true;
+
+    /// <summary>Whether destination addresses are looked up; after the source's, where both are.</summary>
+    public bool MatchDestination { get; init; }
+
+    /// <summary>Whether each entry's packets and last hit are kept.</summary>
+    public bool PerEntryCounters { get; init; } = true;
+}
+
+/// <summary>What <see cref="XdpLoader"/> has made: the programs to attach, and the maps that they read.</summary>
+public sealed class LoadedPlane : IDisposable
+{
+    internal LoadedPlane(XdpPrograms programs, PlaneMaps maps)
+    {
+        Programs = programs;
+        Maps = maps;
+    }
+
+    /// <summary>For <see cref="XdpAttacher"/>.</summary>
+    public XdpPrograms Programs { get; }
+
+    /// <summary>For <see cref="BpfDataPlane"/>.</summary>
+    public PlaneMaps Maps { get; }
+
+    public void Dispose()
+    {
+        Programs.Dispose();
+        Maps.Dispose();
+    }
+}
+
+/// <summary>How many CPUs the kernel may ever have: it copies that many elements for one key of a per-CPU map.</summary>
+internal static class PossibleCpus
+{
+    private const ulong Pattern = 0xc0d1_f1ed_5eed_a5a5;
+    private const int ElementWords = Layout.CounterSize / sizeof(ulong);
+
+    /// <summary>More than any kernel is built for, for kernels that do not report the size of their CPU masks.</summary>
+    private const int Most = 65_536;
+
+    /// <summary>
+    /// Measured, because /sys may be missing or show a container's view, and the kernel writes past a buffer that is too small:
+    /// what it leaves of a pattern in a buffer that is large enough.
+    /// </summary>
+    /// <param name="counters">A new map of counters, all of them zero.</param>
+    /// <exception cref="BpfException">The kernel does not read the map.</exception>
+    public static int Count(FileDescriptor counters)
+    {
+        int bits = CpuMask.Bits();
+        ulong[] words = new ulong[((bits > 0 ? bits : Most) + 1) * ElementWords];
+        Array.Fill(words, Pattern);
+        Errno errno = BpfSyscall.Lookup(counters, [0, 0, 0, 0], MemoryMarshal.AsBytes(words.AsSpan()));
+        if (errno != Errno.None)
+        {
+            throw new BpfException($"count CPUs: read counters: {errno.Text()}", errno);
+        }
+
+        int written = words.AsSpan().IndexOf(Pattern);
+        return written > 0 && written % ElementWords == 0 && !words.AsSpan(written).ContainsAnyExcept(Pattern)
+            ? written / ElementWords
+            : throw new BpfException($"count CPUs: {written} words of a counter make no sense");
     }
 }

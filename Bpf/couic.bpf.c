@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * The XDP program: finds the IP header, asks `ignore`, then `drop`, and counts each packet once.
+ * The XDP program: finds the IP header, looks the address up in `ignore`, then in `drop`, and counts each packet once.
  *
- * Returns XDP_DROP for a listed packet and for a frame with more VLAN tags than it looks behind, which the kernel would still
- * take off. Returns XDP_PASS for every other, whatever is wrong with it: what is too short the kernel itself discards.
+ * It returns XDP_DROP for a listed packet, and for a frame with more VLAN tags than it parses, because the kernel would remove
+ * all of them. It returns XDP_PASS for every other frame, malformed ones included: the kernel discards those.
  *
- * For the verifier: every loop is bounded or unrolled, every access after a comparison with data_end, no helper that writes
- * to the packet. What the configuration leaves out is a constant in .rodata, so the verifier removes its code.
+ * For the verifier: every loop is bounded or unrolled, every access follows a comparison with data_end, and no helper writes
+ * to the packet. Features are constants in .rodata, so the verifier removes the code of those that are off.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -20,11 +20,11 @@
 
 static __always_inline int filter(struct xdp_md *ctx);
 
-/* The kernel enters a program at its first instruction, so this stands before the functions that it calls. */
+/* The kernel enters a program at its first instruction, so this function comes before those that it calls. */
 SEC("xdp")
 int couic_xdp(struct xdp_md *ctx)
 {
-#ifdef BEFORE_FILTER /* the bench gives each packet another source */
+#ifdef BEFORE_FILTER /* the benchmark gives each packet another source */
 	BEFORE_FILTER(ctx);
 #endif
 	return filter(ctx);
@@ -38,7 +38,7 @@ const volatile __u8 has_ethernet = 1;  /* 0: packets begin with the IP header */
 const volatile __u8 in_fragments = 0;  /* a frame may lie in several buffers (Linux 5.18); headers are in the first */
 const volatile __u32 counters_end = 0; /* number of elements of couic_counters */
 
-/* The verifier reads a global function once, for any arguments; an inlined one again on each path that leads to it. */
+/* The verifier checks a global function once, for any arguments, and an inlined one on each path that leads to it. */
 #define GLOBAL SEC("xdp") __attribute__((noinline)) __u64
 
 #include "frame.bpf.h"
@@ -87,7 +87,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct couic_record);
+	__type(value, struct couic_overflow_stats);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 } couic_records SEC(".maps");
@@ -100,13 +100,13 @@ GLOBAL search4_drop(__u32 address, __u64 lengths)
 {
 	return search4(COUIC_DROP, &couic_ipv4_drop, address, lengths);
 }
-GLOBAL search6_ignore(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief)
+GLOBAL search6_ignore(__u64 high, __u64 low, __u64 longer, __u64 shorter, int has_short_prefix)
 {
-	return search6(COUIC_IGNORE, &couic_ipv6_ignore, high, low, longer, shorter, brief);
+	return search6(COUIC_IGNORE, &couic_ipv6_ignore, high, low, longer, shorter, has_short_prefix);
 }
-GLOBAL search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief)
+GLOBAL search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int has_short_prefix)
 {
-	return search6(COUIC_DROP, &couic_ipv6_drop, high, low, longer, shorter, brief);
+	return search6(COUIC_DROP, &couic_ipv6_drop, high, low, longer, shorter, has_short_prefix);
 }
 
 static __always_inline int count(struct xdp_md *ctx, __u32 index, int verdict)
@@ -124,7 +124,7 @@ static __always_inline int count_rule(struct xdp_md *ctx, __u32 rule, int verdic
 {
 	if (rule >= counters_end) {
 		__u32 index = rule - counters_end;
-		struct couic_record *record = bpf_map_lookup_elem(&couic_records, &index);
+		struct couic_overflow_stats *record = bpf_map_lookup_elem(&couic_records, &index);
 
 		if (!record)
 			return verdict;
@@ -168,10 +168,11 @@ static __always_inline __u32 ignore6(const struct in6_addr *address)
 
 	if (!near6(COUIC_IGNORE, half(address, 0), &lengths))
 		return 0;
-	return search6_ignore(half(address, 0), half(address, 1), lengths.longer, lengths.shorter, lengths.brief);
+	return search6_ignore(half(address, 0), half(address, 1), lengths.longer, lengths.shorter, lengths.has_short_prefix);
 }
 
-/* What keeps the link alive is asked before the search, which counts a hit, and after what ends the usual packet. */
+/* The check for packets that keep the link alive precedes the search, which counts a hit, and follows the filters, where most
+ * lookups end. */
 static __always_inline __u32 drop6(struct xdp_md *ctx, struct ipv6hdr *ip, const struct in6_addr *address)
 {
 	struct lengths6 lengths;
@@ -180,7 +181,7 @@ static __always_inline __u32 drop6(struct xdp_md *ctx, struct ipv6hdr *ip, const
 		return 0;
 	if (may_keep_link(ip) && keeps_link(ctx, (void *)ip - (void *)(long)ctx->data))
 		return 0;
-	return search6_drop(half(address, 0), half(address, 1), lengths.longer, lengths.shorter, lengths.brief);
+	return search6_drop(half(address, 0), half(address, 1), lengths.longer, lengths.shorter, lengths.has_short_prefix);
 }
 
 static __always_inline int filter6(struct xdp_md *ctx, void *header, void *end)
@@ -232,10 +233,10 @@ static __always_inline int filter_ethernet(struct xdp_md *ctx)
 	if (at > end)
 		return count(ctx, COUIC_COUNTER_MALFORMED, XDP_PASS);
 
-	/* One load; struct ethhdr has an alignment of a byte, which makes it two. */
+	/* One load; by struct ethhdr, which is aligned to a byte, it would be two. */
 	__be16 protocol = *(__be16 *)(at - sizeof(protocol));
 
-	/* What is usual comes first. */
+	/* The common case comes first. */
 	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6)) {
 		if (is_vlan(protocol)) {
 			struct vlan_header *vlan = at;
@@ -269,5 +270,5 @@ static __always_inline int filter(struct xdp_md *ctx)
 	return has_ethernet ? filter_ethernet(ctx) : filter_ip(ctx);
 }
 
-/* bpf_ktime_get_coarse_ns() may only be called by programs under a licence that is compatible with the kernel's. */
+/* Only programs under a licence compatible with the kernel's may call bpf_ktime_get_coarse_ns(). */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

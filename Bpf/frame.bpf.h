@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * What stands between the Ethernet header and the IP header.
+ * The headers between the Ethernet header and the IP header.
  */
 #ifndef COUIC_FRAME_BPF_H
 #define COUIC_FRAME_BPF_H
 
 #define MAX_VLAN_TAGS 8
 
-/* A mask for where the IP header begins: eight tags and a PPPoE header are 54 bytes. */
+/* A mask for the offset of the IP header: eight tags and a PPPoE header are 54 bytes. */
 #define MAX_IP_OFFSET 63
 
 #define PPP_IP 0x0021
 #define PPP_IPV6 0x0057
 
-/* What inner_header() returns: the EtherType, and above it the offset of the IP header; or one of these. */
+/* inner_header() returns the EtherType and, above it, the offset of the IP header; or one of these. */
 #define INNER_OFFSET_SHIFT 16
 #define INNER_MALFORMED (~0ull)
 #define INNER_TOO_DEEP (~1ull)
@@ -37,9 +37,9 @@ static __always_inline int is_vlan(__be16 protocol)
 	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
 }
 
-/* For frames with more than one tag or with a PPPoE header; others are read inline. Linux by itself takes off any number of
- * tags with VLAN ID 0. It reads a PPPoE header whatever its version and code, and a PPP protocol of one byte (RFC 1661, 6.5)
- * whether that was agreed upon or not. */
+/* For frames with several tags or a PPPoE header; others are parsed inline. Linux removes any number of tags with VLAN ID 0. It
+ * reads a PPPoE header whatever its version and code, and a PPP protocol of one byte (RFC 1661, 6.5) even where that was not
+ * negotiated. */
 GLOBAL inner_header(struct xdp_md *ctx)
 {
 	void *end = (void *)(long)ctx->data_end;

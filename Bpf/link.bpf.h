@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * Which IPv6 packets keep the link itself alive: neighbour and router discovery (RFC 4861), multicast listener discovery
- * (RFC 2710, 3590, 3810) and DHCPv6 on the link (RFC 8415). No drop rule holds for them: a list with fe80::/10 or ::/0
- * would otherwise take the machine off the network.
+ * IPv6 packets that keep the link alive: neighbour and router discovery (RFC 4861), multicast listener discovery (RFC 2710,
+ * 3590, 3810) and DHCPv6 on the link (RFC 8415). Drop rules do not apply to them: a list with fe80::/10 or ::/0 would
+ * otherwise take the machine off the network.
  *
- * All of them have in common that no router forwards them: a hop limit of 255, or a source that is valid on the link alone.
- * What their RFC calls invalid is an ordinary packet here, so that nothing gets through by looking like one of them.
+ * No router forwards them: they have a hop limit of 255, or a source that is valid only on the link. A packet that its RFC
+ * calls invalid is treated as any other, so that resembling one of them does not let a packet through.
  */
 #ifndef COUIC_LINK_BPF_H
 #define COUIC_LINK_BPF_H
@@ -36,7 +36,7 @@ struct udp_header {
 	__be16 checksum;
 };
 
-/* Half of an IPv6 address: one load, which the member's alignment of a byte would make eight. */
+/* Half of an IPv6 address: one load; by the member, which is aligned to a byte, it would be eight. */
 static __always_inline __u64 half(const struct in6_addr *address, int which)
 {
 	return bpf_be64_to_cpu(((const __be64 *)address)[which]);
@@ -60,13 +60,13 @@ static __always_inline int may_keep_link(const struct ipv6hdr *ip)
 	return ip->hop_limit == 255 || is_link_local(high) || !(high | half(&ip->saddr, 1));
 }
 
-/* Of the ICMPv6 message, in octets. From 135 on the target has to be there. */
+/* The shortest valid ICMPv6 message, in octets. From type 135 on it includes the target. */
 static __always_inline __u32 shortest_discovery(__u8 type)
 {
 	return type == 133 ? 8 : type == 134 ? 16 : 24;
 }
 
-/* Options headers may stand before the message; in fragments it is invalid (RFC 6980). */
+/* Options headers may precede the message; a fragmented one is invalid (RFC 6980). */
 static __always_inline int is_discovery(struct ipv6hdr *ip, void *end)
 {
 	__u64 high = half(&ip->saddr, 0);
@@ -104,13 +104,13 @@ static __always_inline int is_discovery(struct ipv6hdr *ip, void *end)
 	if (high)
 		return 1;
 
-	/* The unspecified source, of who has no address yet: it may only ask, and only whom its address would belong to. */
+	/* A node without an address uses the unspecified source: it may only solicit, and only the owner of its future address. */
 	if (low || icmp->type == 136)
 		return 0;
 	return icmp->type == 133 || (half(&ip->daddr, 0) == 0xff02000000000000 && half(&ip->daddr, 1) >> 24 == 0x1ff);
 }
 
-/* A query, a report of either version, or a done. The router alert is the only option of its header, but for padding. */
+/* A query, a report of either version, or a done. Apart from padding, router alert is the only option of its header. */
 static __always_inline int is_listener_discovery(struct ipv6hdr *ip, void *end)
 {
 	struct option_header *option = (void *)(ip + 1);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  *
- * Which rule covers an address: the tables in front of a trie, in the order in which an address meets them, and the
- * trie.
+ * Which rule covers an address. A lookup goes through the length summary, the coarse and the fine filter, one exact match
+ * per prefix length, longest first, and the LPM trie.
  *
- * find4() and search6() return the rule of the longest prefix that covers an address, 0 for none, and count its hit if that
- * lies beside the prefix. Bits say whether a rule is near the address at all, a set says which lengths to look for, and
- * each length is one exact match, the longest first. Tables only ever shorten the way: a trie holds all rules of its policy
- * and family, and whatever a table cannot say is asked there. User space changes the tables while packets look into them.
- * Every word is stored and loaded whole; a rule is published in the trie, then in its bucket, then in the set and the bits
- * that lead there, and retracted in reverse.
+ * find4() and search6() return the rule of the longest prefix that covers an address, 0 for none, and count its hit where the
+ * statistics lie beside the prefix. The trie holds all rules of its policy and family; the tables before it only shorten the
+ * lookup, and whatever they cannot answer falls back to the trie. User space changes the tables while packets read them.
+ * Every word is stored and loaded whole; a rule is published in the trie, then in its bucket, then in the length set and the
+ * filters that lead there, and retracted in reverse order.
  */
 #ifndef COUIC_TABLES_BPF_H
 #define COUIC_TABLES_BPF_H
@@ -21,26 +20,26 @@ const volatile struct couic_tables6 tables6[COUIC_POLICIES];
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct couic_line);
+	__type(value, struct couic_cache_line);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 } couic_lines SEC(".maps");
 
 #define LOAD(place) (*(volatile typeof(place) *)&(place))
 
-static __always_inline struct couic_line *line_at(__u32 index)
+static __always_inline struct couic_cache_line *cache_line_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&couic_lines, &index);
 }
 
 static __always_inline int bit(__u32 table, __u32 index)
 {
-	struct couic_line *line = line_at(table + (index >> 9));
+	struct couic_cache_line *line = cache_line_at(table + (index >> 9));
 
 	return line && (LOAD(line->words[(index >> 6) & 7]) >> (index & 63)) & 1;
 }
 
-/* The bucket of a key's n-th choice: a fraction of the hash, so that any number of buckets will do. */
+/* The bucket of a key's n-th choice: the hash scaled to the number of buckets, which need not be a power of two. */
 static __always_inline __u32 bucket(__u64 key, int choice, __u32 buckets)
 {
 	key *= choice == 0 ? 0x9e3779b97f4a7c15 : choice == 1 ? 0xc2b2ae3d27d4eb4f : 0xff51afd7ed558ccd;
@@ -71,8 +70,8 @@ static __always_inline __u32 trie6(void *trie, __u64 high, __u64 low)
 	return value ? *value : 0;
 }
 
-/* What exact4() and exact6() return for a prefix that they have not: whether the trie may have it. */
-#define IN_TRIE (1ull << COUIC_RULE_LENGTH_SHIFT)
+/* exact4() and exact6() return it for a prefix that is in no bucket but may be in the trie. */
+#define OVERFLOW (1ull << COUIC_RULE_LENGTH_SHIFT)
 
 static __always_inline void count_hit(__u64 *hit)
 {
@@ -83,7 +82,7 @@ static __always_inline void count_hit(__u64 *hit)
 	}
 }
 
-/* Which of four equals, without branches: which it is cannot be foreseen, and to guess wrongly costs more than all of it. */
+/* Index of the one set bit of four, without branches: it is unpredictable, and a misprediction costs more than the formula. */
 #define SLOT_OF(equal) (((equal) >> 1) - ((equal) >> 3))
 
 GLOBAL exact4(__u64 key, __u32 rules, __u32 buckets)
@@ -93,7 +92,7 @@ GLOBAL exact4(__u64 key, __u32 rules, __u32 buckets)
 #pragma unroll
 	for (int choice = 0; choice < COUIC_PROBES; choice++) {
 		__u32 at = rules + bucket(key, choice, buckets);
-		struct couic_line *line = line_at(at);
+		struct couic_cache_line *line = cache_line_at(at);
 		__u64 equal = 0;
 
 		if (!line)
@@ -104,13 +103,13 @@ GLOBAL exact4(__u64 key, __u32 rules, __u32 buckets)
 		if (equal) {
 			__u64 slot = SLOT_OF(equal);
 
-			/* The compiler knows that it is below four and drops the mask; verifiers up to Linux 6.1 do not know. */
+			/* The compiler would drop the mask as redundant; verifiers up to Linux 6.1 need it. */
 			asm volatile("" : "+r"(slot));
 			slot &= COUIC_SLOTS - 1;
 
 			__u64 word = LOAD(line->words[2 * slot]);
 
-			/* It may have been removed since: then it is as if the packet had come a moment later. */
+			/* The rule was removed in between: the packet is treated as if it had arrived later. */
 			if ((word & COUIC_KEY4) != key)
 				return 0;
 			count_hit(&line->words[2 * slot + 1]);
@@ -118,14 +117,14 @@ GLOBAL exact4(__u64 key, __u32 rules, __u32 buckets)
 		}
 		if (choice == 0)
 			state = LOAD(line->words[0]);
-		if (!(state >> COUIC_ELSEWHERE4_SHIFT & 1))
+		if (!(state >> COUIC_DISPLACED4_SHIFT & 1))
 			break;
 	}
-	return state >> COUIC_IN_TRIE4_SHIFT ? IN_TRIE : 0;
+	return state >> COUIC_OVERFLOW4_SHIFT ? OVERFLOW : 0;
 }
 
-/* The size of the smallest block in a set of lengths. A branch for hosts and not one formula for all: so where hosts are
- * expected, the processor reads their bucket while the set is still on its way. */
+/* The size of the smallest block in a set of lengths. The branch for hosts lets the processor speculate: it reads their bucket
+ * while the set is still being loaded. */
 static __always_inline __u64 smallest(__u64 lengths)
 {
 	__u64 size = 1;
@@ -134,47 +133,47 @@ static __always_inline __u64 smallest(__u64 lengths)
 	return lengths & 1 ? size : lengths & -lengths;
 }
 
-/* The same after the first, which is never a host: without a branch, which the verifier would follow for each length. */
+/* As smallest(), for later lengths, which are never a host: without a branch, which the verifier would follow per length. */
 #define NEXT(lengths) ((lengths) & -(lengths))
 
-/* Where all rules have one length, nothing needs to be read to know it. */
+/* Whether all rules have one length: then the length set need not be read. */
 #define IS_SINGLE(lengths) (!((lengths) & ((lengths)-1)))
 
 /* search4() and search6() for each policy, defined where the tries are. */
 __u64 search4_drop(__u32 address, __u64 lengths);
 __u64 search4_ignore(__u32 address, __u64 lengths);
-__u64 search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief);
-__u64 search6_ignore(__u64 high, __u64 low, __u64 longer, __u64 shorter, int brief);
+__u64 search6_drop(__u64 high, __u64 low, __u64 longer, __u64 shorter, int has_short_prefix);
+__u64 search6_ignore(__u64 high, __u64 low, __u64 longer, __u64 shorter, int has_short_prefix);
 
 static __always_inline __u32 find4(enum couic_policy policy, __u32 address)
 {
 	const volatile struct couic_tables4 *tables = &tables4[policy];
-	struct couic_line *line = line_at(0);
-	__u64 lengths = line ? LOAD(line->words[COUIC_SUMMARY4 + policy]) : 0;
+	struct couic_cache_line *line = cache_line_at(0);
+	__u64 lengths = line ? LOAD(line->words[COUIC_LENGTH_SUMMARY4 + policy]) : 0;
 
 	if (!lengths)
 		return 0;
-	if (!bit(tables->wide, address >> (32 - COUIC_BITS4_WIDE)) || !bit(tables->narrow, address >> (32 - COUIC_BITS4_NARROW)))
+	if (!bit(tables->coarse_filter, address >> (32 - COUIC_BITS4_COARSE)) || !bit(tables->fine_filter, address >> (32 - COUIC_BITS4_FINE)))
 		return 0;
 
-	/* Only hosts, as in most lists: their bucket answers, with one call less, unless it has overflowed into the trie. */
+	/* Only hosts, as in most lists: their bucket answers without a further call, unless it has overflowed into the trie. */
 	if (lengths == 1) {
 		__u64 found = exact4((__u64)address << 1 | 1, tables->rules, tables->buckets);
 
-		if (found != IN_TRIE)
+		if (found != OVERFLOW)
 			return found & COUIC_RULE;
 	}
 	return policy == COUIC_DROP ? search4_drop(address, lengths) : search4_ignore(address, lengths);
 }
 
-/* What follows the bit tables: the lengths, longest first, and then the trie, for which there is one place after the loop. */
+/* The lookup after the filters: the lengths, longest first, and then the trie, which is called at one place. */
 static __always_inline __u64 search4(enum couic_policy policy, void *trie, __u32 address, __u64 lengths)
 {
 	const volatile struct couic_tables4 *tables = &tables4[policy];
-	struct couic_line *line;
+	struct couic_cache_line *line;
 
 	if (!IS_SINGLE(lengths)) {
-		line = line_at(tables->lengths + (address >> 19));
+		line = cache_line_at(tables->lengths + (address >> 19));
 		lengths = line ? LOAD(line->words[(address >> 16) & 7]) : 0;
 	}
 
@@ -189,14 +188,14 @@ static __always_inline __u64 search4(enum couic_policy policy, void *trie, __u32
 		if (found & COUIC_RULE)
 			return found & COUIC_RULE;
 		lengths ^= size;
-		if (found == IN_TRIE)
+		if (found == OVERFLOW)
 			break;
 	}
 
 	__u32 value = trie4(trie, address);
 	__u32 known = value & COUIC_RULE;
 
-	/* The longest of all; it is not counted in the trie if it has a place of its own. */
+	/* The longest match. If the prefix also has a slot, its hits are counted there. */
 	if (!known || known >= counters_end)
 		return known;
 
@@ -212,33 +211,32 @@ static __always_inline __u32 hash6(__u64 bits)
 	return bits >> 32;
 }
 
-/* Two bits, as in a Bloom filter, of one line: one in some seventy sources that are not listed gets past them when the table
- * is full. */
-static __always_inline int narrow6(__u32 table, __u32 hash)
+/* A Bloom filter with two bits in one cache line: with a full table, one in about seventy unlisted sources is a false positive. */
+static __always_inline int fine_filter6(__u32 table, __u32 hash)
 {
-	struct couic_line *line = line_at(table + (hash >> (32 - COUIC_BITS6_NARROW + 9)));
+	struct couic_cache_line *line = cache_line_at(table + (hash >> (32 - COUIC_BITS6_FINE + 9)));
 	__u32 other = hash * 0x85ebca6b;
 
 	if (!line)
 		return 0;
-	return LOAD(line->words[(hash >> (32 - COUIC_BITS6_NARROW + 6)) & 7]) >> ((hash >> (32 - COUIC_BITS6_NARROW)) & 63) &
+	return LOAD(line->words[(hash >> (32 - COUIC_BITS6_FINE + 6)) & 7]) >> ((hash >> (32 - COUIC_BITS6_FINE)) & 63) &
 	       LOAD(line->words[other >> 29]) >> ((other >> 23) & 63) & 1;
 }
 
-static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high, __u64 shorter, int *brief)
+static __always_inline int maybe6(const volatile struct couic_tables6 *tables, __u64 high, __u64 shorter, int *has_short_prefix)
 {
-	__u32 wide = hash6(high >> 32);
+	__u32 coarse = hash6(high >> 32);
 
-	*brief = (shorter & COUIC_SUMMARY6_BRIEF) && bit(tables->brief, high >> (64 - COUIC_BITS6_SHORT));
-	if (*brief)
+	*has_short_prefix = (shorter & COUIC_LENGTH_SUMMARY6_SHORT_PREFIX) && bit(tables->short_prefix_filter, high >> (64 - COUIC_BITS6_SHORT_PREFIX));
+	if (*has_short_prefix)
 		return 1;
-	if (!bit(tables->wide, wide >> (32 - COUIC_BITS6_WIDE)))
+	if (!bit(tables->coarse_filter, coarse >> (32 - COUIC_BITS6_COARSE)))
 		return 0;
-	return narrow6(tables->narrow, hash6(high >> 16)) ||
-	       ((shorter & COUIC_SUMMARY6_SPARSE) && narrow6(tables->narrow, ~wide));
+	return fine_filter6(tables->fine_filter, hash6(high >> 16)) ||
+	       ((shorter & COUIC_LENGTH_SUMMARY6_SPARSE) && fine_filter6(tables->fine_filter, ~coarse));
 }
 
-/* As exact4(). The kind is already shifted to where it stands. */
+/* As exact4(). The kind is already shifted into place. */
 GLOBAL exact6(__u64 high, __u64 low, __u32 kind, __u32 rules, __u32 buckets)
 {
 	__u64 key = high ^ (low * 0xff51afd7ed558ccd) ^ (low >> 29);
@@ -247,8 +245,8 @@ GLOBAL exact6(__u64 high, __u64 low, __u32 kind, __u32 rules, __u32 buckets)
 #pragma unroll
 	for (int choice = 0; choice < COUIC_PROBES; choice++) {
 		__u32 at = rules + COUIC_BUCKET6_LINES * bucket(key, choice, buckets);
-		struct couic_line *addresses = line_at(at);
-		struct couic_line *line = line_at(at + 1);
+		struct couic_cache_line *addresses = cache_line_at(at);
+		struct couic_cache_line *line = cache_line_at(at + 1);
 		__u64 equal = 0;
 
 		if (!addresses || !line)
@@ -271,19 +269,19 @@ GLOBAL exact6(__u64 high, __u64 low, __u32 kind, __u32 rules, __u32 buckets)
 
 			__u32 rule = LOAD(line->halves[slot]) & COUIC_RULE;
 
-			/* Three words are no atom: if the bucket has changed meanwhile, the trie knows. */
+			/* The three words are not read atomically: if the sequence number changed, fall back to the trie. */
 			if ((before & 1) || before != LOAD(line->halves[COUIC_BUCKET6_STATE]))
-				return IN_TRIE;
+				return OVERFLOW;
 			if (rule)
 				count_hit(&line->words[COUIC_BUCKET6_HITS + slot]);
 			return rule;
 		}
 		if (choice == 0)
 			state = before;
-		if (!(state & COUIC_ELSEWHERE6))
+		if (!(state & COUIC_DISPLACED6))
 			break;
 	}
-	return state & COUIC_IN_TRIE6 ? IN_TRIE : 0;
+	return state & COUIC_OVERFLOW6 ? OVERFLOW : 0;
 }
 
 static __always_inline __u64 probe6(const volatile struct couic_tables6 *tables, __u64 high, __u64 low, int is_longer, __u64 size)
@@ -299,30 +297,30 @@ static __always_inline __u64 probe6(const volatile struct couic_tables6 *tables,
 struct lengths6 {
 	__u64 longer;
 	__u64 shorter;
-	int brief;
+	int has_short_prefix;
 };
 
 /* Whether a rule of the policy may cover the address. */
 static __always_inline int near6(enum couic_policy policy, __u64 high, struct lengths6 *lengths)
 {
-	struct couic_line *line = line_at(0);
+	struct couic_cache_line *line = cache_line_at(0);
 
-	lengths->longer = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy]) : 0;
-	lengths->shorter = line ? LOAD(line->words[COUIC_SUMMARY6 + 2 * policy + 1]) : 0;
-	return (lengths->longer | lengths->shorter) && maybe6(&tables6[policy], high, lengths->shorter, &lengths->brief);
+	lengths->longer = line ? LOAD(line->words[COUIC_LENGTH_SUMMARY6 + 2 * policy]) : 0;
+	lengths->shorter = line ? LOAD(line->words[COUIC_LENGTH_SUMMARY6 + 2 * policy + 1]) : 0;
+	return (lengths->longer | lengths->shorter) && maybe6(&tables6[policy], high, lengths->shorter, &lengths->has_short_prefix);
 }
 
 static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 longer, __u64 shorter,
-				     int brief)
+				     int has_short_prefix)
 {
 	const volatile struct couic_tables6 *tables = &tables6[policy];
-	struct couic_line *line;
+	struct couic_cache_line *line;
 
 	if (shorter || !IS_SINGLE(longer)) {
-		/* Four pairs of words a line. */
-		__u32 block = hash6(high >> 32) >> (32 - COUIC_BITS6_WIDE);
+		/* Four pairs of words per line. */
+		__u32 block = hash6(high >> 32) >> (32 - COUIC_BITS6_COARSE);
 
-		line = line_at(tables->lengths + (block >> 2));
+		line = cache_line_at(tables->lengths + (block >> 2));
 		longer = line ? LOAD(line->words[(block & 3) * 2]) : 0;
 		shorter = line ? LOAD(line->words[(block & 3) * 2 + 1]) : 0;
 	}
@@ -330,7 +328,7 @@ static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= COUIC_MAX_LENGTHS; i++) {
 		if (!(longer | shorter))
-			return brief ? trie6(trie, high, low) & COUIC_RULE : 0;
+			return has_short_prefix ? trie6(trie, high, low) & COUIC_RULE : 0;
 
 		__u64 size = i ? NEXT(longer ? longer : shorter) : smallest(longer ? longer : shorter);
 		__u64 found = probe6(tables, high, low, longer != 0, size);
@@ -341,7 +339,7 @@ static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64
 			longer ^= size;
 		else
 			shorter ^= size;
-		if (found == IN_TRIE)
+		if (found == OVERFLOW)
 			break;
 	}
 

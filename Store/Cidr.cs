@@ -235,7 +235,7 @@ public readonly struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
         return n;
     }
 
-    /// <param name="destination">At least four bytes: what stands behind the digits may change.</param>
+    /// <param name="destination">At least four bytes; those after the digits may change.</param>
     private static int WriteDecimal(byte value, Span<byte> destination)
     {
         uint text = Decimals[value];
@@ -497,7 +497,7 @@ public readonly struct Cidr : IEquatable<Cidr>, IComparable<Cidr>
     }
 }
 
-/// <summary>Why a text is no CIDR; <see cref="CidrFaults.Explain"/> has the words.</summary>
+/// <summary>Why a text is not a CIDR.</summary>
 public enum CidrFault : byte
 {
     None,

@@ -81,7 +81,7 @@ public struct EntryMutation
     /// <summary>Why the data plane refused it; null otherwise.</summary>
     public PlaneRefusal? Refusal;
 
-    /// <summary>Whether there is no entry before.</summary>
+    /// <summary>Whether the network has no entry yet.</summary>
     internal bool IsNew;
 
     /// <summary>Whether it ends a set's entry early that a replacement is about to remove, and starts a client's entry in its slot.</summary>

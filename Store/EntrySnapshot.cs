@@ -5,19 +5,19 @@ using System.Runtime.CompilerServices;
 namespace Couic.Store;
 
 /// <summary>
-/// Entries that were copied for an answer, in an array that the next listing uses again: megabytes that would else be left to
-/// the collector each time. To be disposed by who asked for it, and not used after that. Not thread-safe.
+/// A copy of entries for a response, in an array that the next snapshot reuses: otherwise each would leave megabytes of garbage. The
+/// caller disposes it and does not use it afterwards. Not thread-safe.
 /// </summary>
 public sealed class EntrySnapshot : IDisposable
 {
-    /// <summary>Not ArrayPool's: that keeps them for each thread. The collector takes them when nobody listed for a while.</summary>
+    /// <summary>Not ArrayPool's, which keeps arrays per thread. The collector takes them when none was used for a while.</summary>
     private static readonly WeakReference<ListedEntry[]?>[] Spares = [.. Enumerable.Range(0, MaxSpares).Select(_ => new WeakReference<ListedEntry[]?>(null))];
     private static readonly Lock Gate = new();
 
-    /// <summary>Up to so many are ArrayPool's. More are taken in steps of so many: the next listing, of some entries more, shall find the array large enough.</summary>
+    /// <summary>Arrays up to this size come from ArrayPool. Larger ones are multiples of it, so that the array fits the next snapshot, of a few more entries.</summary>
     private const int LargeRows = 16_384;
 
-    /// <summary>As many as are listed at a time by default.</summary>
+    /// <summary>Snapshots that exist at a time by default.</summary>
     private const int MaxSpares = 2;
 
     private readonly List<byte[]> _tags = [];
@@ -25,12 +25,12 @@ public sealed class EntrySnapshot : IDisposable
     private ListedEntry[] _rows;
     private int _count;
 
-    /// <param name="capacity">Entries that are expected; it grows when there are more.</param>
+    /// <param name="capacity">Expected entries; it grows if there are more.</param>
     internal EntrySnapshot(int capacity) => _rows = Take(capacity);
 
     public int Count => _count;
 
-    /// <summary>Memory that it takes.</summary>
+    /// <summary>Memory of the array.</summary>
     public int Bytes => _rows.Length * Unsafe.SizeOf<ListedEntry>();
 
     public Memory<ListedEntry> Rows => _rows.AsMemory(0, _count);
@@ -45,16 +45,16 @@ public sealed class EntrySnapshot : IDisposable
         _count = 0;
     }
 
-    /// <summary>What a row holds for a tag.</summary>
+    /// <summary>The number by which a row refers to a tag.</summary>
     internal int Place(byte[] tag)
     {
         _tags.Add(tag);
         return _tags.Count - 1;
     }
 
-    /// <summary>What a row holds for a tag of the store's, once for all rows that have it.</summary>
-    /// <param name="tag">As the store gives it.</param>
-    /// <param name="number">The store's number of it, which may be another one's when the store has changed.</param>
+    /// <summary>As <see cref="Place(byte[])"/>, once for all rows with a tag of the store.</summary>
+    /// <param name="tag">The store's array.</param>
+    /// <param name="number">The store's number of it, which may belong to another tag once the store has changed.</param>
     internal int Place(byte[] tag, int number)
     {
         if (number >= _placeOfName.Length)
@@ -86,7 +86,7 @@ public sealed class EntrySnapshot : IDisposable
         _rows[_count++] = row;
     }
 
-    /// <summary>By network; of equal ones, which an entry that was removed and added again can be, one is kept.</summary>
+    /// <summary>Sorts by network. Of equal networks, which result from an entry that was removed and added again, one is kept.</summary>
     internal void Sort()
     {
         Span<ListedEntry> rows = Rows.Span;
@@ -140,10 +140,9 @@ public sealed class EntrySnapshot : IDisposable
 }
 
 /// <summary>
-/// One entry of a listing, in as little memory as it takes: 40 bytes. It refers to nothing: the collector would go through 262,144 of them
-/// each time it looks, for 10 ms.
+/// One entry of a snapshot, in 40 bytes. It has no references: with them, the collector would take 10 ms to trace 262,144 entries.
 /// </summary>
-/// <param name="tag">What <see cref="EntrySnapshot.Tag"/> knows it by.</param>
+/// <param name="tag">The number for <see cref="EntrySnapshot.Tag"/>.</param>
 public readonly struct ListedEntry(Cidr cidr, ulong creation, ulong expiration, int tag)
 {
     /// <summary>By network.</summary>

@@ -1,8 +1,8 @@
 namespace Couic.Store;
 
 /// <summary>
-/// The one check against locking the operator out. Every way in asks it: single changes, bulk, sets, peers, removals of what protects.
-/// It decides nothing by itself: it names the objection and whether the change is to be refused. Thread-safe.
+/// The check against locking the operator out, for single and bulk changes, sets, peers, and the removal of protecting entries. It names
+/// the objection and whether the change is to be refused; the caller acts on that. Thread-safe.
 /// </summary>
 public sealed class LockoutGuard(RuleStore store, TimeProvider time)
 {
@@ -12,7 +12,7 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
     private const string AddressAdvice = "add that to ignore first, or say ?force=true";
     private const string BroadAdvice = "?force=true if that is meant";
 
-    /// <summary>All addresses that are routed in the internet; the other seven eighths of IPv6 are reserved, and common in lists.</summary>
+    /// <summary>All addresses that are routed on the internet; the other seven eighths of IPv6 are reserved, and common in lists.</summary>
     private static readonly Cidr GlobalUnicast = new(IpFamily.V6, 0x2000_0000_0000_0000, 0, 3);
 
     /// <summary>The broad networks, for looking them up.</summary>
@@ -35,10 +35,10 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
     /// <summary>The protected addresses in order.</summary>
     public IReadOnlyList<ProtectedAddress> Protected => _protected;
 
-    /// <summary>What was not put into force because of an objection.</summary>
+    /// <summary>Changes that are not in force because of an objection.</summary>
     public WithheldChanges Withheld { get; } = new(time);
 
-    /// <summary>Replaces the protected addresses. The first role of an address is the one that is named.</summary>
+    /// <summary>Replaces the protected addresses. Of several roles of an address, the first is named.</summary>
     public void Protect(IEnumerable<ProtectedAddress> addresses) =>
         _protected = [.. addresses.DistinctBy(address => address.Host).OrderBy(address => address.Host)];
 
@@ -50,7 +50,7 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
         _ => objection.IsWhole || Mode == LockoutMode.Refuse,
     };
 
-    /// <summary>What speaks against dropping a network; null for nothing. Addresses in ignore are in no danger.</summary>
+    /// <summary>The objection to dropping a network; null for none. Addresses in ignore are safe.</summary>
     /// <param name="alsoIgnored">Entries of ignore that are about to be in force, sorted; null for none.</param>
     public LockoutObjection? ObjectionToDrop(Cidr network, SetImage? alsoIgnored = null)
     {
@@ -76,7 +76,7 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
         return IsBroad(network) ? new LockoutObjection($"covers {Share(network)}", BroadAdvice) : null;
     }
 
-    /// <summary>What speaks against taking an entry out of ignore; null for nothing.</summary>
+    /// <summary>The objection to removing an entry from ignore; null for none.</summary>
     /// <param name="alsoGone">Other entries of ignore that go with it.</param>
     public LockoutObjection? ObjectionToUnignore(Cidr network, IReadOnlySet<Cidr>? alsoGone = null)
     {
@@ -102,7 +102,7 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
         return null;
     }
 
-    /// <summary>Whether a network holds a protected address: whether its removal from ignore has to be asked about.</summary>
+    /// <summary>Whether a network contains a protected address, so that its removal from ignore has to be checked.</summary>
     public bool Protects(Cidr network)
     {
         ProtectedAddress[] all = _protected;
@@ -129,8 +129,8 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
         return $"{covering} is in ignore and wins; {what} still passes";
     }
 
-    /// <summary>What speaks against the entries of all sets as they are to be, both policies together.</summary>
-    /// <param name="requester">Addresses that the requester needs besides.</param>
+    /// <summary>The objections to the entries of all sets as they are to be, of both policies.</summary>
+    /// <param name="requester">Further addresses, which the requester needs.</param>
     public List<SetObjection> ObjectionsToSets(SetImage ignore, SetImage drop, IReadOnlyList<ProtectedAddress> requester)
     {
         var found = new List<SetObjection>();
@@ -213,7 +213,7 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
         }
     }
 
-    /// <summary>Index of the first address that is not before the network: the first in it, if any is.</summary>
+    /// <summary>Index of the first address that is not before the network: the first one in it, if there is one.</summary>
     private static int FirstIn(ProtectedAddress[] all, Cidr network)
     {
         int low = 0, high = all.Length;
@@ -227,9 +227,9 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
     }
 }
 
-/// <summary>What speaks against the entries of all sets.</summary>
+/// <summary>An objection to the entries of all sets.</summary>
 /// <param name="Network">The set's entry that is the cause; null where an entry of ignore goes.</param>
-/// <param name="IsNew">Whether the change brings it about; else it is so already.</param>
+/// <param name="IsNew">Whether the change causes it; otherwise it is so already.</param>
 public sealed record SetObjection(LockoutObjection Objection, Cidr? Network, bool IsNew);
 
 /// <summary>An address that the operator needs.</summary>
@@ -257,7 +257,7 @@ public enum LockoutStance : byte
     Force,
 }
 
-/// <summary>Why a change may lock somebody out.</summary>
+/// <summary>Why a change may lock the operator out.</summary>
 /// <param name="Reason">Such as <c>covers 192.0.2.1 (the default gateway)</c>; ASCII, without quotes.</param>
 /// <param name="Advice">What to do about it.</param>
 /// <param name="IsWhole">The change drops a whole family; that is refused in every mode but off.</param>
@@ -271,7 +271,7 @@ public sealed record LockoutObjection(string Reason, string Advice, bool IsWhole
 /// <param name="Cidr">The entry of drop that decides.</param>
 public readonly record struct Lockout(ProtectedAddress Address, Cidr Cidr);
 
-/// <summary>Changes that an objection of the guard keeps out of force, for the status. Bounded; thread-safe.</summary>
+/// <summary>Changes that an objection of the guard keeps from being made, for the status. Bounded; thread-safe.</summary>
 public sealed class WithheldChanges(TimeProvider time)
 {
     private const int MaxHeld = 1000;
@@ -302,7 +302,7 @@ public sealed class WithheldChanges(TimeProvider time)
         }
     }
 
-    /// <summary>Notes a peer's change; false when it is known already or there are too many to keep.</summary>
+    /// <summary>Records a peer's change; false when it is known already or the limit is reached.</summary>
     /// <param name="expiration">Seconds since 1970 after which it is not wanted any more; 0 for never.</param>
     public bool Add(Cidr network, string text, ulong expiration)
     {
@@ -312,7 +312,7 @@ public sealed class WithheldChanges(TimeProvider time)
         }
     }
 
-    /// <summary>A peer's change is in force, or was taken back.</summary>
+    /// <summary>A peer's change is in force, or was withdrawn.</summary>
     public void Remove(Cidr network)
     {
         lock (_gate)

@@ -1,13 +1,13 @@
 namespace Couic.Store;
 
 /// <summary>
-/// The slots of a table by their networks, as they were at one moment, and which of them were taken or left since. So that a page of a
-/// long list costs what is on it, and a change of the table next to nothing. Not thread-safe.
+/// The slots of a table ordered by network at one moment, and the slots that changed since. So the cost of a page of a long list is that
+/// of its entries, and a change of the table costs next to nothing. Not thread-safe.
 /// </summary>
 /// <param name="limit">Slots that the table may have.</param>
 internal sealed class OrderedIndex(int limit)
 {
-    /// <summary>With more changes than this it is of no use any more: each page looks at all of them.</summary>
+    /// <summary>With more changes than this it is dropped: each page reads all of them.</summary>
     private const int MaxChanged = 4096;
 
     private readonly int[] _changed = new int[MaxChanged];
@@ -15,13 +15,13 @@ internal sealed class OrderedIndex(int limit)
     private int _changedCount;
     private int[]? _slots;
 
-    /// <summary>Whether the order is there; changes are noted before that.</summary>
+    /// <summary>Whether the order is complete; changes are recorded earlier.</summary>
     public bool IsReady => _slots is not null;
 
-    /// <param name="slots">In order, those that have changed meanwhile included.</param>
+    /// <param name="slots">In order, including those that have changed in between.</param>
     public void Begin(int[] slots) => _slots = slots;
 
-    /// <summary>A slot is taken or left. False: these were too many.</summary>
+    /// <summary>Records that a slot was taken or freed. False when there are too many changes.</summary>
     public bool TryNote(int slot)
     {
         if (IsChanged(slot))
@@ -39,11 +39,11 @@ internal sealed class OrderedIndex(int limit)
         return true;
     }
 
-    /// <summary>The first slots in use whose networks come behind one, or from the beginning, up to <paramref name="count"/> of them.</summary>
+    /// <summary>The next slots in use after a network, or from the beginning, up to <paramref name="count"/> of them.</summary>
     public void Read(SlotTable<EntrySlot> entries, Cidr? after, int count, List<int> found)
     {
         found.Clear();
-        int place = after is { } from ? FirstBehind(entries, from) : 0;
+        int place = after is { } from ? FirstAfter(entries, from) : 0;
         for (; found.Count < count && place < _slots!.Length; place++)
         {
             if (!IsChanged(_slots[place]))
@@ -73,8 +73,8 @@ internal sealed class OrderedIndex(int limit)
 
     private bool IsChanged(int slot) => (_isChanged[slot >> 6] & (1UL << (slot & 63))) != 0;
 
-    /// <summary>The place of the first unchanged slot behind a network. What has changed is passed over: its network is another one now.</summary>
-    private int FirstBehind(SlotTable<EntrySlot> entries, Cidr network)
+    /// <summary>The position of the first unchanged slot after a network. Changed slots are skipped: they hold another network now.</summary>
+    private int FirstAfter(SlotTable<EntrySlot> entries, Cidr network)
     {
         int low = 0;
         int high = _slots!.Length;

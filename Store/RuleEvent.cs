@@ -1,6 +1,6 @@
 namespace Couic.Store;
 
-/// <summary>Which way a change came in; decides who is told about it.</summary>
+/// <summary>Where a change came from; it decides which listeners report it.</summary>
 public enum ChangeOrigin : byte
 {
     Api,
@@ -28,18 +28,18 @@ public readonly record struct RuleEvent(
     byte[]? Metadata);
 
 /// <summary>
-/// Told of each change in the order in which they took effect. Called under the store's lock: it must be quick, must not
-/// throw and must not call the store.
+/// Hears of each change after the commit, in the order in which changes took effect. Called under the store's lock: it must be quick, must
+/// not throw and must not call the store.
 /// </summary>
 public interface IChangeListener
 {
     void OnChange(in RuleEvent change);
 }
 
-/// <summary>Who asks for a change, and what goes with it into reports.</summary>
+/// <summary>The origin of a change, and what goes with it into reports.</summary>
 /// <param name="Creator">Name of the client, set file or peer, UTF-8.</param>
 /// <param name="Left">
-/// The exact time left of an entry that expires, where somebody else's clock has set it; null goes by the expiration.
+/// The exact time left of an entry that expires, if it was set by another node's clock; null to use the expiration.
 /// </param>
 public readonly ref struct ChangeContext(
     ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null, TimeSpan? left = null)

@@ -2,7 +2,15 @@ namespace Couic.Store;
 
 public sealed partial class RuleStore
 {
-    /// <summary>The entry of exactly this network (host bits are cleared), unless its time has come.</summary>
+    /// <summary>Slots that are copied under the lock at a time, so that a listing of a full table delays no change for long.</summary>
+    private const int ListingSlice = 2048;
+
+    /// <summary>Slots that are read under the lock at a time: random reads, of a tenth of a microsecond each.</summary>
+    private const int PageSlice = 256;
+
+    private readonly Lock _sorting = new();
+
+    /// <summary>The entry of exactly this network (host bits are cleared), unless it has expired.</summary>
     public bool TryGet(Policy policy, Cidr cidr, out Entry entry)
     {
         using (Enter())
@@ -59,7 +67,7 @@ public sealed partial class RuleStore
         return false;
     }
 
-    /// <summary>Entries of one policy and family, those about to expire included.</summary>
+    /// <summary>Entries of one policy and family, including expired ones that the timer has not removed.</summary>
     public int Count(Policy policy, IpFamily family)
     {
         using (Enter())
@@ -72,11 +80,10 @@ public sealed partial class RuleStore
     public int Count(Policy policy) => Count(policy, IpFamily.V4) + Count(policy, IpFamily.V6);
 
     /// <summary>
-    /// The networks of one policy in order (IPv4 first, by address, then length), behind <paramref name="after"/> if one
-    /// is given. A listing looks each of them up again when it gets to it, in batches, so that no lock is held for long
-    /// and the memory is that of the keys alone.
+    /// The networks of one policy in order: IPv4 first, by address, then length. A caller reads their entries in batches, so that no lock is
+    /// held for long and only the keys take memory.
     /// </summary>
-    public Cidr[] SortedNetworks(Policy policy, Cidr? after = null)
+    public Cidr[] SortedNetworks(Policy policy)
     {
         Cidr[] networks;
         using (Enter())
@@ -87,17 +94,11 @@ public sealed partial class RuleStore
             CopyNetworks(v6, networks.AsSpan(v4.Entries.Count));
         }
 
-        Array.Sort(networks); // outside the lock: it takes the longest
-        if (after is not { } last)
-        {
-            return networks;
-        }
-
-        int index = Array.BinarySearch(networks, last.Network);
-        return networks[(index < 0 ? ~index : index + 1)..];
+        Array.Sort(networks); // without the lock: it takes the longest
+        return networks;
     }
 
-    /// <summary>Reads the entries of these networks that are still there. Returns how many.</summary>
+    /// <summary>Reads those entries of these networks that still exist. Returns how many.</summary>
     public int Read(Policy policy, ReadOnlySpan<Cidr> networks, Span<Entry> entries)
     {
         int n = 0;
@@ -124,7 +125,7 @@ public sealed partial class RuleStore
     public List<TagUse> Tags(Policy policy) => Tags(policy, out _);
 
     /// <inheritdoc cref="Tags(Policy)"/>
-    /// <param name="evicted">What tags without entries had counted whose index went to another one.</param>
+    /// <param name="evicted">The counts of tags whose index was given to another tag.</param>
     public List<TagUse> Tags(Policy policy, out Counter evicted)
     {
         var uses = new List<TagUse>();
@@ -158,33 +159,16 @@ public sealed partial class RuleStore
                 found.AddRange(table.Claims.SlotsUnder(tag).Select(slot => table.Entries[slot].Cidr));
             }
 
-            int slot = 0;
-            while (CopySliceUnder(table, ref slot, tag, found))
+            VisitSlots(table, (in EntrySlot held, int _) =>
             {
-                YieldToWaiters();
-            }
-        }
-
-        return found;
-    }
-
-    private bool CopySliceUnder(RuleTable table, ref int slot, byte[] tag, List<Cidr> found)
-    {
-        using (Enter())
-        {
-            int id = Tables.Tags(table.Policy).Find(tag);
-            int end = Math.Min(slot + ListingSlice, table.Entries.Used);
-            for (; slot < end; slot++)
-            {
-                ref EntrySlot held = ref table.Entries[slot];
-                if (held.InUse && held.Tag == id && held.Origin != ChangeOrigin.Set)
+                if (held.Origin != ChangeOrigin.Set && Tables.Tags(policy)[held.Tag].AsSpan().SequenceEqual(tag))
                 {
                     found.Add(held.Cidr);
                 }
-            }
-
-            return slot < table.Entries.Used;
+            });
         }
+
+        return found;
     }
 
     /// <summary>When the next entry is due; null when none expires.</summary>
@@ -196,6 +180,31 @@ public sealed partial class RuleStore
             return next == long.MaxValue
                 ? null
                 : TimeSpan.FromSeconds(Math.Max(0, (next - _time.GetTimestamp()) / (double)_time.TimestampFrequency));
+        }
+    }
+
+    private delegate void SlotVisitor(in EntrySlot held, int slot);
+
+    /// <summary>Visits the slots in use, in slices between which the lock is free.</summary>
+    private void VisitSlots(RuleTable table, SlotVisitor visit)
+    {
+        int used = 1;
+        for (int slot = 0; slot < used;)
+        {
+            using (Enter())
+            {
+                used = table.Entries.Used;
+                for (int end = Math.Min(slot + ListingSlice, used); slot < end; slot++)
+                {
+                    ref readonly EntrySlot held = ref table.Entries[slot];
+                    if (held.InUse)
+                    {
+                        visit(held, slot);
+                    }
+                }
+            }
+
+            YieldToWaiters();
         }
     }
 
@@ -212,23 +221,23 @@ public sealed partial class RuleStore
         }
     }
 
-    /// <summary>Slots that are copied under the lock at a time, so that a listing of a full table holds up no change for long.</summary>
-    private const int ListingSlice = 2048;
-
     /// <summary>
-    /// The live entries of one policy, in order: IPv4 first, by address, then length. An entry that is there all the time is
-    /// in it once; one that comes or goes meanwhile may be.
+    /// The live entries of one policy, in order: IPv4 first, by address, then length. An entry that exists throughout is in it once; one that
+    /// is added or removed during the copy may be.
     /// </summary>
     public EntrySnapshot List(Policy policy)
     {
         var listing = new EntrySnapshot(Count(policy));
+        NameTable tags = Tables.Tags(policy);
         foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
         {
-            int slot = 0;
-            while (CopySlice(Tables[policy, family], ref slot, listing))
+            VisitSlots(Tables[policy, family], (in EntrySlot held, int _) =>
             {
-                YieldToWaiters();
-            }
+                if (!Tables.IsExpired(held))
+                {
+                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag)));
+                }
+            });
         }
 
         listing.Sort();
@@ -248,33 +257,9 @@ public sealed partial class RuleStore
         return listing;
     }
 
-    private bool CopySlice(RuleTable table, ref int slot, EntrySnapshot listing)
-    {
-        using (Enter())
-        {
-            NameTable tags = Tables.Tags(table.Policy);
-            int end = Math.Min(slot + ListingSlice, table.Entries.Used);
-            for (; slot < end; slot++)
-            {
-                ref EntrySlot held = ref table.Entries[slot];
-                if (held.InUse && !Tables.IsExpired(held))
-                {
-                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag)));
-                }
-            }
-
-            return slot < table.Entries.Used;
-        }
-    }
-
-    /// <summary>Slots that are read under the lock at a time: random reads, of a tenth of a microsecond each.</summary>
-    private const int PageSlice = 256;
-
-    private readonly Lock _sorting = new();
-
     /// <summary>
     /// The next live entries of one policy in the order of <see cref="List"/>, at the cost of what is listed. Null when so much is changing
-    /// that the whole list is to be had more cheaply.
+    /// that the whole list is cheaper.
     /// </summary>
     /// <param name="after">The last network seen; null to begin with.</param>
     /// <param name="limit">Entries at most.</param>
@@ -340,7 +325,7 @@ public sealed partial class RuleStore
         }
     }
 
-    /// <summary>Puts a table's slots in order, most of it without the lock. False when too many of them changed meanwhile.</summary>
+    /// <summary>Orders a table's slots, mostly without the lock. False when too many of them changed in between.</summary>
     private bool TrySort(RuleTable table)
     {
         lock (_sorting)
@@ -357,7 +342,8 @@ public sealed partial class RuleStore
                 table.Index = sorted; // notes changes from here on
             }
 
-            List<(Cidr Network, int Slot)> found = CopyNetworks(entries);
+            var found = new List<(Cidr Network, int Slot)>(entries.Count);
+            VisitSlots(table, (in EntrySlot held, int slot) => found.Add((held.Cidr, slot)));
             found.Sort(static (a, b) => a.Network.CompareTo(b.Network));
             int[] slots = [.. found.Select(one => one.Slot)];
             using (Enter())
@@ -367,37 +353,10 @@ public sealed partial class RuleStore
             }
         }
     }
-
-    private List<(Cidr Network, int Slot)> CopyNetworks(SlotTable<EntrySlot> entries)
-    {
-        var found = new List<(Cidr, int)>(entries.Count);
-        int slot = 0;
-        while (true)
-        {
-            using (Enter())
-            {
-                int end = Math.Min(slot + ListingSlice, entries.Used);
-                for (; slot < end; slot++)
-                {
-                    if (entries[slot].InUse)
-                    {
-                        found.Add((entries[slot].Cidr, slot));
-                    }
-                }
-
-                if (slot >= entries.Used)
-                {
-                    return found;
-                }
-            }
-
-            YieldToWaiters();
-        }
-    }
 }
 
 /// <param name="Tag">Empty for untagged.</param>
 /// <param name="Counter">Index for <see cref="IDataPlane.ReadTags"/>.</param>
 /// <param name="Entries">How many entries carry it now.</param>
-/// <param name="Past">What the counter had counted for other tags before.</param>
+/// <param name="Past">What the counter had counted for earlier tags.</param>
 public readonly record struct TagUse(string Tag, int Counter, int Entries, Counter Past = default);

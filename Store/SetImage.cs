@@ -3,9 +3,8 @@ using System.Runtime.InteropServices;
 namespace Couic.Store;
 
 /// <summary>
-/// What the sets of one policy want: each network once, sorted, with the set that gives it its tag. Built outside the
-/// store's lock, so that the lock is held for looking up and changing alone. Its memory follows the limit, however many
-/// networks are offered. Not thread-safe while it is built.
+/// The networks of all sets of one policy: each once, sorted, with the set that gives it its tag. It is built without the store's lock.
+/// Its memory is bounded by the limit, however many networks are offered. Not thread-safe while it is built.
 /// </summary>
 /// <param name="maxPerFamily">Distinct networks of each address family that it takes.</param>
 public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
@@ -21,13 +20,13 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
     /// <summary>The networks of a family by address and length; the number of each is that of its set. Only when sorted.</summary>
     internal SetRuleList Rules(IpFamily family) => Networks(family).Rules;
 
-    /// <summary>The sets by their tags, each with the number of its lines, those that other sets have too included.</summary>
+    /// <summary>The tags of the sets, each with the number of its lines, including networks that other sets have too.</summary>
     public IEnumerable<(string Tag, int Lines)> Sets => _tags.Select((tag, i) => (System.Text.Encoding.UTF8.GetString(tag), _lines[i]));
 
     /// <summary>The tag of a set by its number, UTF-8.</summary>
     internal byte[] Tag(int set) => _tags[set];
 
-    /// <summary>The networks that follow belong to this set. Sets come in the order of their names: of a network in several, the first gives the tag.</summary>
+    /// <summary>Begins a set, to which the networks that follow belong. Sets come in the order of their names: the first one with a network gives the tag.</summary>
     /// <param name="tag">The file's name with its extension, UTF-8.</param>
     public void BeginSet(ReadOnlySpan<byte> tag)
     {
@@ -42,7 +41,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
         _v6.BeginSet();
     }
 
-    /// <summary>One line of the present set; host bits are cleared. False when its family is full: the set then has to be dropped.</summary>
+    /// <summary>Adds a line of the current set; host bits are cleared. False when its family is full: the set then has to be dropped.</summary>
     public bool Add(Cidr cidr)
     {
         _lines[^1]++;
@@ -50,7 +49,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
         return Networks(cidr.Family).TryAdd(cidr.Network, _tags.Count - 1);
     }
 
-    /// <summary>Takes the present set out again, as if it had never begun.</summary>
+    /// <summary>Removes the current set, as if it had never begun.</summary>
     public void DropSet()
     {
         _tags.RemoveAt(_tags.Count - 1);
@@ -59,10 +58,10 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
         _v6.DropSet();
     }
 
-    /// <summary>Takes a network out. Only when sorted.</summary>
+    /// <summary>Removes a network. Only when sorted.</summary>
     public bool Remove(Cidr network) => Rules(network.Family).Remove(network);
 
-    /// <summary>Whether exactly this network is there, and the tag of its set. Only when sorted.</summary>
+    /// <summary>Finds exactly this network, and the tag of its set. Only when sorted.</summary>
     public bool TryFind(Cidr network, out string tag)
     {
         SetRuleList rules = Rules(network.Family);
@@ -90,7 +89,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
         return false;
     }
 
-    /// <summary>Sorts and takes duplicates out.</summary>
+    /// <summary>Sorts and removes duplicates.</summary>
     public void Sort()
     {
         if (_sorted)
@@ -111,8 +110,8 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 }
 
 /// <summary>
-/// The networks of one address family in a <see cref="SetImage"/>. Lines are taken as they come while they fit even without a
-/// duplicate among them; from there on each is looked up first, so that duplicates take no room. Not thread-safe.
+/// The networks of one address family in a <see cref="SetImage"/>. Up to the limit lines are appended, duplicates included; after that each
+/// is looked up first, so that duplicates take no memory. Not thread-safe.
 /// </summary>
 internal sealed class SetNetworks(IpFamily family, int max)
 {
@@ -123,7 +122,7 @@ internal sealed class SetNetworks(IpFamily family, int max)
 
     public void BeginSet() => _setStart = Rules.Count;
 
-    /// <summary>False when there is no room for a further network.</summary>
+    /// <summary>False when the limit is reached.</summary>
     public bool TryAdd(Cidr network, int set)
     {
         if (_distinct is null && Rules.Count >= max)
@@ -150,7 +149,7 @@ internal sealed class SetNetworks(IpFamily family, int max)
         return true;
     }
 
-    /// <summary>Takes out what was added since the present set began.</summary>
+    /// <summary>Removes what was added since the current set began.</summary>
     public void DropSet()
     {
         for (int i = _setStart; i < Rules.Count && _distinct is not null; i++)
@@ -174,14 +173,14 @@ internal sealed class SetNetworks(IpFamily family, int max)
     }
 }
 
-/// <summary>A network and a number that goes with it: that of its set, or whatever else goes through a sort.</summary>
+/// <summary>A network and a number that belongs to it, such as that of its set.</summary>
 internal readonly record struct SetRule(Cidr Cidr, int Number);
 
 /// <summary>
-/// Hundreds of thousands of networks of one family, each with a number, to be sorted in place: 8 bytes for one of IPv4, 24
-/// for one of IPv6. Not thread-safe.
+/// Hundreds of thousands of networks of one family, each with a number, to be sorted in place: 8 bytes per IPv4 network, 24 per IPv6
+/// network. Not thread-safe.
 /// </summary>
-/// <param name="capacity">How many it is made for; it grows when there are more.</param>
+/// <param name="capacity">Expected networks; it grows if there are more.</param>
 internal sealed class SetRuleList(IpFamily family, int capacity = 0)
 {
     /// <summary>Numbers share a word with an IPv4 network: 32 bits of address, 6 of length, 26 of number.</summary>
@@ -233,7 +232,7 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
     /// <summary>Whether a network is among them. Only when sorted and without duplicates.</summary>
     public bool Contains(Cidr network) => IndexOf(network) >= 0;
 
-    /// <summary>Where a network is, negative when it is not among them. Only when sorted and without duplicates.</summary>
+    /// <summary>Index of a network, negative when it is absent. Only when sorted and without duplicates.</summary>
     public int IndexOf(Cidr network)
     {
         int low = 0, high = Count - 1;
@@ -252,7 +251,7 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
         return -1;
     }
 
-    /// <summary>Takes a network out; false when it is not there. Only when sorted and without duplicates.</summary>
+    /// <summary>Removes a network; false when it is absent. Only when sorted and without duplicates.</summary>
     public bool Remove(Cidr network)
     {
         int index = IndexOf(network);
@@ -276,14 +275,14 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
             _v6, Distinct(CollectionsMarshal.AsSpan(_v6), static (a, b) => a.High == b.High && a.Low == b.Low && a.Length == b.Length));
     }
 
-    /// <summary>Moves the networks with this number behind all others. Returns where they begin.</summary>
+    /// <summary>Moves the networks with this number after all others. Returns where they begin.</summary>
     public int MoveToEnd(int number)
     {
         int v4 = MoveToEnd(CollectionsMarshal.AsSpan(_v4), word => (int)word & MaxNumber, number);
         return v4 + MoveToEnd(CollectionsMarshal.AsSpan(_v6), rule => rule.Number, number);
     }
 
-    /// <summary>Keeps the first so many.</summary>
+    /// <summary>Keeps the first <paramref name="count"/> networks.</summary>
     public void Truncate(int count)
     {
         if (family == IpFamily.V4)

@@ -827,8 +827,6 @@ public readonly record struct SetReplacementCounts(int Added, int Removed, int T
 
     public static SetReplacementCounts operator +(SetReplacementCounts a, SetReplacementCounts b) =>
         new(a.Added + b.Added, a.Removed + b.Removed, a.TakenOver + b.TakenOver, a.Unchanged + b.Unchanged);
-
-    public static SetReplacementCounts Add(SetReplacementCounts left, SetReplacementCounts right) => left + right;
 }
 
 /// <param name="Message">Empty when done, otherwise the obstacle.</param>

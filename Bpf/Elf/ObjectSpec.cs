@@ -100,7 +100,7 @@ internal sealed class ObjectSpec
     {
         if (code.Data.Length == 0 || code.Data.Length % 8 != 0)
         {
-            throw ElfFile.Malformed($"section \"{code.Name}\" has {code.Data.Length} bytes, which is no number of instructions");
+            throw ElfFile.Malformed($"section \"{code.Name}\" has {code.Data.Length} bytes, which is not a whole number of instructions");
         }
 
         ElfSymbol entry = elf.Symbols.FirstOrDefault(s => s.SectionIndex == code.Index && s.Value == 0 && types.Find(BtfKind.Function, s.Name) != 0)
@@ -175,3 +175,94 @@ internal sealed class ObjectSpec
             : throw ElfFile.Malformed($"relocation against \"{relocation.Symbol.Name}\" in section \"{target.Name}\"");
     }
 }
+
+/// <summary>A map that an object defines, as libbpf's macros write it: a struct of pointers whose types hold the numbers.</summary>
+internal sealed class MapSpec
+{
+    public required string Name { get; init; }
+
+    public required uint Type { get; init; }
+
+    public required uint KeySize { get; init; }
+
+    public required uint ValueSize { get; init; }
+
+    public required uint Flags { get; init; }
+
+    public required uint BtfKeyType { get; init; }
+
+    public required uint BtfValueType { get; init; }
+
+    public required uint MaxEntries { get; set; }
+
+    public static MapSpec Read(BtfTypes types, uint variable)
+    {
+        string name = types.NameOf(variable);
+        Dictionary<string, uint> members = types.Members(types.Strip(types[variable].SizeOrType)).DistinctBy(m => m.Name).ToDictionary(m => m.Name, m => m.Type);
+
+        uint Target(string member)
+        {
+            uint pointer = types.Strip(members.TryGetValue(member, out uint id) ? id : throw ElfFile.Malformed($"map \"{name}\" has no \"{member}\""));
+            return types[pointer].Kind == BtfKind.Pointer ? types[pointer].SizeOrType : throw ElfFile.Malformed($"map \"{name}\": \"{member}\" is not a pointer");
+        }
+
+        uint Number(string member) => types.ArrayLength(types.Strip(Target(member)));
+
+        return new MapSpec
+        {
+            Name = name,
+            Type = Number("type"),
+            KeySize = types.SizeOf(Target("key")),
+            ValueSize = types.SizeOf(Target("value")),
+            MaxEntries = Number("max_entries"),
+            Flags = members.ContainsKey("map_flags") ? Number("map_flags") : 0,
+            BtfKeyType = Target("key"),
+            BtfValueType = Target("value"),
+        };
+    }
+}
+
+/// <summary>A program of an object: its code and what in it has to be filled in.</summary>
+internal sealed class ProgramSpec
+{
+    private const byte LoadImmediate64 = 0x18;
+    private const int PseudoMapFd = 1;
+    private const int PseudoMapValue = 2;
+
+    public required string Name { get; init; }
+
+    public required ReadOnlyMemory<byte> Instructions { get; init; }
+
+    public required string License { get; init; }
+
+    public required ReadOnlyMemory<byte> Functions { get; init; }
+
+    public required ReadOnlyMemory<byte> Lines { get; init; }
+
+    public required IReadOnlyList<MapReference> References { get; init; }
+
+    /// <summary>The code with the descriptors of real maps in it.</summary>
+    public byte[] Link(Func<string, int> descriptorOf)
+    {
+        byte[] code = Instructions.ToArray();
+        foreach (MapReference reference in References)
+        {
+            Span<byte> instruction = code.AsSpan(reference.Offset, 16);
+            if (instruction[0] != LoadImmediate64)
+            {
+                throw ElfFile.Malformed($"relocation at {reference.Offset} is not of a 64-bit load");
+            }
+
+            int source = reference.ValueOffset is null ? PseudoMapFd : PseudoMapValue;
+            instruction[1] = (byte)((instruction[1] & 0x0f) | (source << 4));
+            BinaryPrimitives.WriteInt32LittleEndian(instruction[4..], descriptorOf(reference.Map));
+            BinaryPrimitives.WriteInt32LittleEndian(instruction[12..], reference.ValueOffset ?? 0);
+        }
+
+        return code;
+    }
+}
+
+/// <param name="Offset">Of the instruction, in bytes.</param>
+/// <param name="ValueOffset">For an address inside the map's only value; null for the map itself.</param>
+internal readonly record struct MapReference(int Offset, string Map, int? ValueOffset);

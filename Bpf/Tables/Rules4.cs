@@ -3,22 +3,22 @@ using Couic.Native;
 namespace Couic.Bpf.Tables;
 
 /// <summary>
-/// IPv4 rules by exact prefix, in buckets of one cache line. A rule never moves while it is there, so a reader finds it in one
-/// pass; what does not fit is left to the trie, to which a bit in its bucket sends who looks for it.
+/// IPv4 rules by exact prefix, in buckets of one cache line. A rule never moves, so a reader finds it in one pass. A rule that finds no
+/// free slot is only in the trie, and a bit in its first bucket sends readers there.
 /// </summary>
 internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
 {
-    private const int WordsPerLine = Layout.LineSize / sizeof(ulong);
+    private const int WordsPerLine = Layout.CacheLineSize / sizeof(ulong);
     private const ulong KeyBits = Layout.Key4;
-    private const ulong Elsewhere = 1ul << Layout.Elsewhere4Shift;
-    private const ulong InTrie = 1ul << Layout.InTrie4Shift;
+    private const ulong Displaced = 1ul << Layout.Displaced4Shift;
+    private const ulong Overflow = 1ul << Layout.Overflow4Shift;
 
-    /// <summary>By bucket: rules whose first choice it was and which are in another one.</summary>
-    private readonly BitCounts _elsewhere = new();
+    /// <summary>By first bucket: rules that are in another one.</summary>
+    private readonly BitCounts _displaced = new();
 
-    /// <summary>By bucket: those which are in none.</summary>
-    private readonly BitCounts _inTrie = new();
-    private readonly HashSet<ulong> _placeless = [];
+    /// <summary>By first bucket: rules that are in none.</summary>
+    private readonly BitCounts _overflow = new();
+    private readonly HashSet<ulong> _overflowed = [];
 
     /// <summary>A prefix, a one, and zeros.</summary>
     public static ulong Key(uint address, int length)
@@ -27,38 +27,38 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         return (((ulong)address << 1) & ~((size << 1) - 1)) | size;
     }
 
-    /// <summary>Makes ready to be changed what every rule needs: its first bucket, which may have to say that the rule is elsewhere.</summary>
+    /// <summary>Maps the first bucket of a rule, whose bits may have to change wherever the rule is.</summary>
     public Errno EnsureMapped(ulong key) => EnsureBucketMapped(TableHash.Bucket(key, 0, buckets));
 
-    /// <summary>Brings near where a rule is looked for first.</summary>
+    /// <summary>Prefetches the first bucket of a rule.</summary>
     public void Prefetch(ulong key)
     {
         uint bucket = TableHash.Bucket(key, 0, buckets);
         Native.Prefetch.Line(ref lines.As<ulong>()[Place(bucket)]);
     }
 
-    /// <summary>Whether a new rule would find a place.</summary>
+    /// <summary>Whether a new rule would find a free slot.</summary>
     public bool HasFreeSlot(ulong key) => FindFree(lines.As<ulong>(), key, out _) >= 0;
 
-    /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
+    /// <summary>Adds a rule, whose bucket is mapped, or replaces an existing one.</summary>
     public void Set(ulong key, uint rule, bool isNew)
     {
         Span<ulong> words = lines.As<ulong>();
         int place = Find(words, key, out _);
         if (place < 0 && isNew)
         {
-            // The bucket's bits come before the word: who does not find it in its first choice must know to go on.
+            // The bucket's bits are set before the word: a reader that misses in the first bucket must know to try the next.
             place = FindFree(words, key, out int choice);
             if (place < 0)
             {
-                _placeless.Add(key);
-                Count(words, key, _inTrie, InTrie, up: true);
+                _overflowed.Add(key);
+                Count(words, key, _overflow, Overflow, up: true);
                 return;
             }
 
             if (choice > 0)
             {
-                Count(words, key, _elsewhere, Elsewhere, up: true);
+                Count(words, key, _displaced, Displaced, up: true);
             }
 
             words[place + 1] = 0;
@@ -79,16 +79,16 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
             Write(words, place, 0);
             if (choice > 0)
             {
-                Count(words, key, _elsewhere, Elsewhere, up: false);
+                Count(words, key, _displaced, Displaced, up: false);
             }
         }
-        else if (_placeless.Remove(key))
+        else if (_overflowed.Remove(key))
         {
-            Count(words, key, _inTrie, InTrie, up: false);
+            Count(words, key, _overflow, Overflow, up: false);
         }
     }
 
-    /// <summary>Reads what the program has counted for a rule; false for one that has no place.</summary>
+    /// <summary>Reads the hits of a rule; false for one without a slot.</summary>
     public bool TryReadHit(ulong key, out ulong hit)
     {
         Span<ulong> words = lines.As<ulong>();
@@ -97,9 +97,9 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         return place >= 0;
     }
 
-    /// <summary>Writes a word and leaves the bucket's bits as they are.</summary>
+    /// <summary>Writes a word and keeps the bits of the bucket.</summary>
     private static void Write(Span<ulong> words, int place, ulong word) =>
-        Volatile.Write(ref words[place], (words[place] & (Elsewhere | InTrie)) | word);
+        Volatile.Write(ref words[place], (words[place] & (Displaced | Overflow)) | word);
 
     private void Count(Span<ulong> words, ulong key, BitCounts counts, ulong bit, bool up)
     {
@@ -115,7 +115,7 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
         }
     }
 
-    private Errno EnsureBucketMapped(uint bucket) => lines.EnsureMapped((firstLine + (long)bucket) * Layout.LineSize, Layout.LineSize);
+    private Errno EnsureBucketMapped(uint bucket) => lines.EnsureMapped((firstLine + (long)bucket) * Layout.CacheLineSize, Layout.CacheLineSize);
 
     /// <summary>The first word of a bucket.</summary>
     private int Place(uint bucket) => (int)(firstLine + bucket) * WordsPerLine;
@@ -133,16 +133,16 @@ internal sealed class Rules4(MappedMemory lines, uint firstLine, uint buckets)
                 }
             }
 
-            if (choice == 0 && (words[place] & Elsewhere) == 0)
+            if (choice == 0 && (words[place] & Displaced) == 0)
             {
-                break; // none of this bucket's has gone elsewhere
+                break; // no rule of this bucket is displaced
             }
         }
 
         return -1;
     }
 
-    /// <summary>A bucket that the kernel has no memory to map is as good as full.</summary>
+    /// <summary>A bucket that the kernel cannot map counts as full.</summary>
     private int FindFree(Span<ulong> words, ulong key, out int choice)
     {
         for (choice = 0; choice < Layout.Probes; choice++)

@@ -1,17 +1,18 @@
 using System.Runtime.InteropServices;
 using Couic.Native;
+using Couic.Store;
 
 namespace Couic.Bpf.Tables;
 
 /// <summary>IPv6 rules by exact prefix, in buckets of two cache lines; otherwise as <see cref="Rules4"/>.</summary>
 internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
 {
-    private const int WordsPerLine = Layout.LineSize / sizeof(ulong);
-    private const int HalvesPerLine = Layout.LineSize / sizeof(uint);
-    private const uint Flags = Layout.Elsewhere6 | Layout.InTrie6;
+    private const int WordsPerLine = Layout.CacheLineSize / sizeof(ulong);
+    private const int HalvesPerLine = Layout.CacheLineSize / sizeof(uint);
+    private const uint Flags = Layout.Displaced6 | Layout.Overflow6;
 
-    private readonly BitCounts _elsewhere = new();
-    private readonly BitCounts _inTrie = new();
+    private readonly BitCounts _displaced = new();
+    private readonly BitCounts _overflow = new();
 
     /// <summary>As <see cref="Rules4.EnsureMapped"/>.</summary>
     public Errno EnsureMapped(in Key6 key) => EnsureBucketMapped(key, 0);
@@ -24,10 +25,10 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
         Native.Prefetch.Line(ref bucket[HalvesPerLine]);
     }
 
-    /// <summary>Whether a new rule would find a place.</summary>
+    /// <summary>Whether a new rule would find a free slot.</summary>
     public bool HasFreeSlot(in Key6 key) => TryFindFree(key, out _, out _);
 
-    /// <summary>Adds a rule, which was reached, or replaces one that is there.</summary>
+    /// <summary>Adds a rule, whose bucket is mapped, or replaces an existing one.</summary>
     public void Set(in Key6 key, uint rule, bool isNew)
     {
         if (TryFind(key, out int choice, out int slot))
@@ -38,14 +39,14 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
         {
             if (choice > 0)
             {
-                Count(key, _elsewhere, Layout.Elsewhere6, up: true);
+                Count(key, _displaced, Layout.Displaced6, up: true);
             }
 
             Write(Bucket(key, choice), slot, key, rule);
         }
         else if (isNew)
         {
-            Count(key, _inTrie, Layout.InTrie6, up: true);
+            Count(key, _overflow, Layout.Overflow6, up: true);
         }
     }
 
@@ -54,18 +55,18 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
     {
         if (!TryFind(key, out int choice, out int slot))
         {
-            Count(key, _inTrie, Layout.InTrie6, up: false);
+            Count(key, _overflow, Layout.Overflow6, up: false);
             return;
         }
 
         Volatile.Write(ref Bucket(key, choice)[HalvesPerLine + slot], 0);
         if (choice > 0)
         {
-            Count(key, _elsewhere, Layout.Elsewhere6, up: false);
+            Count(key, _displaced, Layout.Displaced6, up: false);
         }
     }
 
-    /// <summary>Reads what the program has counted for a rule; false for one that has no place.</summary>
+    /// <summary>Reads the hits of a rule; false for one without a slot.</summary>
     public bool TryReadHit(in Key6 key, out ulong hit)
     {
         bool found = TryFind(key, out int choice, out int slot);
@@ -73,7 +74,7 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
         return found;
     }
 
-    /// <summary>An address is two words: readers that see the sequence change, or odd, ask the trie.</summary>
+    /// <summary>An address is two words: a reader that sees the sequence number change, or odd, falls back to the trie.</summary>
     private static void Write(Span<uint> bucket, int slot, in Key6 key, uint rule)
     {
         ref uint state = ref bucket[HalvesPerLine + Layout.Bucket6State];
@@ -107,7 +108,7 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
 
     private long Line(in Key6 key, int choice) => firstLine + ((long)Layout.Bucket6Lines * TableHash.Bucket(key.Hash, choice, buckets));
 
-    private Errno EnsureBucketMapped(in Key6 key, int choice) => lines.EnsureMapped(Line(key, choice) * Layout.LineSize, Layout.Bucket6Lines * Layout.LineSize);
+    private Errno EnsureBucketMapped(in Key6 key, int choice) => lines.EnsureMapped(Line(key, choice) * Layout.CacheLineSize, Layout.Bucket6Lines * Layout.CacheLineSize);
 
     private Span<uint> Bucket(in Key6 key, int choice) =>
         lines.As<uint>().Slice((int)Line(key, choice) * HalvesPerLine, Layout.Bucket6Lines * HalvesPerLine);
@@ -127,9 +128,9 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
                 }
             }
 
-            if (choice == 0 && (bucket[HalvesPerLine + Layout.Bucket6State] & Layout.Elsewhere6) == 0)
+            if (choice == 0 && (bucket[HalvesPerLine + Layout.Bucket6State] & Layout.Displaced6) == 0)
             {
-                break; // none of this bucket's has gone elsewhere
+                break; // no rule of this bucket is displaced
             }
         }
 
@@ -147,5 +148,25 @@ internal sealed class Rules6(MappedMemory lines, uint firstLine, uint buckets)
 
         choice--;
         return slot >= 0;
+    }
+}
+
+/// <summary>The key of an IPv6 prefix longer than /28; couic.h defines it.</summary>
+/// <param name="Kind">Already shifted into place, above a rule.</param>
+internal readonly record struct Key6(ulong High, ulong Low, uint Kind)
+{
+    /// <summary>Spread over buckets by its upper bits.</summary>
+    public ulong Hash => High ^ unchecked(Low * 0xff51afd7ed558ccdul) ^ (Low >> 29);
+
+    public static Key6 Of(Cidr cidr)
+    {
+        if (cidr.Length <= 64)
+        {
+            return new Key6(cidr.High, 1ul << (64 - cidr.Length), Layout.KindShort << Layout.KindShift);
+        }
+
+        return cidr.Length == 128
+            ? new Key6(cidr.High, cidr.Low, Layout.KindHost << Layout.KindShift)
+            : new Key6(cidr.High, cidr.Low | (1ul << (127 - cidr.Length)), Layout.KindLong << Layout.KindShift);
     }
 }

@@ -3,7 +3,7 @@ using Couic.Store;
 
 namespace Couic.Bpf.Tables;
 
-/// <summary>Where in couic_lines each table begins and how large it is, from the limits alone: both sides come to the same.</summary>
+/// <summary>First line and size of each table in couic_lines, computed from the limits.</summary>
 internal sealed class TableLayout
 {
     private readonly Region4[] _v4 = new Region4[2];
@@ -16,22 +16,22 @@ internal sealed class TableLayout
         {
             uint entries = (uint)limits.Entries(policy);
 
-            // Two rules to a bucket of four: few find no place in the first one that they try.
+            // Two rules per bucket of four slots: few find their first bucket full.
             uint buckets = (entries / 2) + 1;
             _v4[(int)policy] = new Region4
             {
-                Wide = Take(Bits(Layout.Bits4Wide)),
-                Narrow = Take(Bits(Layout.Bits4Narrow)),
-                Lengths = Take(Words(1u << Layout.Bits4Wide)),
+                CoarseFilter = Take(Bits(Layout.Bits4Coarse)),
+                FineFilter = Take(Bits(Layout.Bits4Fine)),
+                Lengths = Take(Words(1u << Layout.Bits4Coarse)),
                 Rules = Take(buckets),
                 Buckets = buckets,
             };
             _v6[(int)policy] = new Region6
             {
-                Wide = Take(Bits(Layout.Bits6Wide)),
-                Narrow = Take(Bits(Layout.Bits6Narrow)),
-                Brief = Take(Bits(Layout.Bits6Short)),
-                Lengths = Take(Words(2u << Layout.Bits6Wide)),
+                CoarseFilter = Take(Bits(Layout.Bits6Coarse)),
+                FineFilter = Take(Bits(Layout.Bits6Fine)),
+                ShortPrefixFilter = Take(Bits(Layout.Bits6ShortPrefix)),
+                Lengths = Take(Words(2u << Layout.Bits6Coarse)),
                 Rules = TakePairs(buckets),
                 Buckets = buckets,
             };
@@ -51,11 +51,11 @@ internal sealed class TableLayout
 
     public Region6 V6(Policy policy) => _v6[(int)policy];
 
-    private static uint Bits(int indexBits) => (1u << indexBits) / (Layout.LineSize * 8);
+    private static uint Bits(int indexBits) => (1u << indexBits) / (Layout.CacheLineSize * 8);
 
-    private static uint Words(uint words) => words / (Layout.LineSize / sizeof(ulong));
+    private static uint Words(uint words) => words / (Layout.CacheLineSize / sizeof(ulong));
 
-    /// <summary>A bucket starts at an even line, so that the two are neighbours for the processor too.</summary>
+    /// <summary>A bucket starts at an even line, so that the processor prefetches its lines as a pair.</summary>
     private uint TakePairs(uint buckets)
     {
         Take(Lines % Layout.Bucket6Lines);
@@ -74,8 +74,8 @@ internal sealed class TableLayout
 [StructLayout(LayoutKind.Sequential)]
 internal struct Region4
 {
-    public uint Wide;
-    public uint Narrow;
+    public uint CoarseFilter;
+    public uint FineFilter;
     public uint Lengths;
     public uint Rules;
     public uint Buckets;
@@ -85,10 +85,24 @@ internal struct Region4
 [StructLayout(LayoutKind.Sequential)]
 internal struct Region6
 {
-    public uint Wide;
-    public uint Narrow;
-    public uint Brief;
+    public uint CoarseFilter;
+    public uint FineFilter;
+    public uint ShortPrefixFilter;
     public uint Lengths;
     public uint Rules;
     public uint Buckets;
+}
+
+/// <summary>The hashes of tables.bpf.h.</summary>
+internal static class TableHash
+{
+    /// <summary>The bucket of a key's n-th choice.</summary>
+    public static uint Bucket(ulong key, int choice, uint buckets)
+    {
+        key *= choice switch { 0 => 0x9e3779b97f4a7c15, 1 => 0xc2b2ae3d27d4eb4f, _ => 0xff51afd7ed558ccd };
+        return (uint)(((key >> 32) * buckets) >> 32);
+    }
+
+    /// <summary>Spreads a part of an IPv6 address.</summary>
+    public static uint Fold(ulong bits) => (uint)(unchecked(bits * 0x9e3779b97f4a7c15ul) >> 32);
 }

@@ -14,7 +14,7 @@ public class ChurnTests
     [Theory]
     [InlineData(IpFamily.V4)]
     [InlineData(IpFamily.V6)]
-    public void NoPacketSeesARuleAbsentWhileTablesAreReorganised(IpFamily family)
+    public void SteadyRules_DuringChurn_ApplyToEveryPacket(IpFamily family)
     {
         // Few buckets and lines, so that those of the steady rules are shared, overfull and reused all the time.
         using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(256, 128, 16) });

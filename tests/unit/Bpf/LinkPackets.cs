@@ -70,7 +70,7 @@ internal static class LinkPackets
         ("neighbour solicitation longer than its packet", Said(Discovery(135, 24, Host, SolicitedNode), 23), false),
         ("neighbour solicitation in a packet of no length", Said(Discovery(135, 24, Host, SolicitedNode), 0), false),
         ("neighbour solicitation in a fragment", V6(Host, SolicitedNode, 44, 255, Fragment(Icmp), Icmp6(135, 24)), false),
-        ("neighbour solicitation behind a routing header", V6(Host, SolicitedNode, 43, 255, Options(Icmp), Icmp6(135, 24)), false),
+        ("neighbour solicitation after a routing header", V6(Host, SolicitedNode, 43, 255, Options(Icmp), Icmp6(135, 24)), false),
         ("UDP with a hop limit of 255", V6(Host, LocalV6, 17, 255, Udp(5353, 5353)), false),
         ("TCP with a hop limit of 255", V6(Global, LocalV6, 6, 255, new byte[40]), false),
 
@@ -84,7 +84,7 @@ internal static class LinkPackets
         ("report without a router alert", Listener(143, 28, Host, ListenerReports, header: Options(Icmp)), false),
         ("report with another router alert", Listener(143, 28, Host, ListenerReports, header: RouterAlert(Icmp, value: 1)), false),
         ("report in a destination options header", V6(Host, ListenerReports, 60, 1, RouterAlert(Icmp), Icmp6(143, 28)), false),
-        ("report behind two headers", V6(Host, ListenerReports, 0, 1, RouterAlert(60), Options(Icmp), Icmp6(143, 28)), false),
+        ("report after two headers", V6(Host, ListenerReports, 0, 1, RouterAlert(60), Options(Icmp), Icmp6(143, 28)), false),
         ("report in a fragment", V6(Host, ListenerReports, 0, 1, RouterAlert(44), Fragment(Icmp), Icmp6(143, 28)), false),
         ("report with a code", Listener(143, 28, Host, ListenerReports, code: 1), false),
         ("short query", Listener(130, 23, Host, AllNodes), false),
@@ -107,7 +107,7 @@ internal static class LinkPackets
         ("DHCPv6 that says it is longer than its packet", V6(Host, "fe80::2", 17, 64, Udp(547, 546, payload: 12, length: 21)), false),
         ("DHCPv6 that says it is shorter than a message", V6(Host, "fe80::2", 17, 64, Udp(547, 546, payload: 12, length: 11)), false),
         ("DHCPv6 in a fragment", V6(Host, "fe80::2", 44, 64, Fragment(17), Udp(547, 546)), false),
-        ("DHCPv6 behind a hop-by-hop header", V6(Host, "fe80::2", 0, 64, Options(17), Udp(547, 546)), false),
+        ("DHCPv6 after a hop-by-hop header", V6(Host, "fe80::2", 0, 64, Options(17), Udp(547, 546)), false),
         ("other UDP from a link-local address", V6(Host, "fe80::2"), false),
     ];
 

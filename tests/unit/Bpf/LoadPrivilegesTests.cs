@@ -24,7 +24,7 @@ public class LoadPrivilegesTests
     }
 
     [Fact]
-    public void AllCapabilitiesMissing_AreNamedTogether()
+    public void AllCapabilitiesMissing_AreNamedInOneMessage()
     {
         BpfException e = Assert.IsType<BpfException>(LoadWithout(ulong.MaxValue));
 

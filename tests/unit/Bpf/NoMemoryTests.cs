@@ -24,7 +24,7 @@ public class NoMemoryTests
     [InlineData("2001:db8:7::9/128", true)]
     [InlineData("2001:d00::/26", false)]
     [InlineData("2001:d00::/26", true)]
-    public void ARefusalChangesNothingAndTheNextTrySucceeds(string text, bool together)
+    public void Refusal_ChangesNothing_AndTheNextAttemptSucceeds(string text, bool batched)
     {
         using var plane = new PlaneFixture(Large);
         var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);
@@ -32,13 +32,13 @@ public class NoMemoryTests
 
         NoMappings.Run(() =>
         {
-            Assert.Equal(StoreOutcome.Refused, Add(store, cidr, together));
+            Assert.Equal(StoreOutcome.Refused, Add(store, cidr, batched));
             Assert.Equal($"add {cidr} in map \"couic_lines\": cannot allocate memory (the kernel is out of memory)", store.LastRefusal!.Message);
         });
         Assert.False(store.TryGet(Policy.Drop, cidr, out _));
         AssertAgreement(plane, store, [cidr]);
 
-        Assert.Equal(StoreOutcome.Created, Add(store, cidr, together));
+        Assert.Equal(StoreOutcome.Created, Add(store, cidr, batched));
         Assert.True(store.TryGet(Policy.Drop, cidr, out _));
         AssertAgreement(plane, store, [cidr]);
         NoMappings.Run(() => Assert.Equal(StoreOutcome.Removed, store.Remove(Policy.Drop, cidr, default, out _)));
@@ -51,7 +51,7 @@ public class NoMemoryTests
     [InlineData(IpFamily.V4, true)]
     [InlineData(IpFamily.V6, false)]
     [InlineData(IpFamily.V6, true)]
-    public void AmongManySomeAreRefusedAndEachVerdictIsThatOfTheStore(IpFamily family, bool together)
+    public void RefusalsAmongMany_LeaveEachVerdictAsInTheStore(IpFamily family, bool batched)
     {
         using var plane = new PlaneFixture(Large);
         var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);
@@ -59,13 +59,13 @@ public class NoMemoryTests
         List<Cidr> cidrs = [.. Enumerable.Range(0, Few + Many).Select(_ => family == IpFamily.V4
             ? Cidr.FromV4((uint)random.NextInt64(1u << 31), random.Next(9, 33)).Network
             : new Cidr(IpFamily.V6, (ulong)random.NextInt64(), (ulong)random.NextInt64(), random.Next(20, 129)).Network).Distinct()];
-        cidrs[..Few].ForEach(cidr => Add(store, cidr, together));
+        cidrs[..Few].ForEach(cidr => Add(store, cidr, batched));
         int refused = 0;
-        NoMappings.Run(() => refused = cidrs[Few..].Count(cidr => Add(store, cidr, together) == StoreOutcome.Refused));
+        NoMappings.Run(() => refused = cidrs[Few..].Count(cidr => Add(store, cidr, batched) == StoreOutcome.Refused));
         Assert.InRange(refused, 1, Many - 1);
         AssertAgreement(plane, store, cidrs);
 
-        cidrs.ForEach(cidr => Add(store, cidr, together));
+        cidrs.ForEach(cidr => Add(store, cidr, batched));
         AssertAgreement(plane, store, cidrs);
         NoMappings.Run(() => cidrs.ForEach(cidr => Assert.Equal(StoreOutcome.Removed, store.Remove(Policy.Drop, cidr, default, out _))));
         AssertAgreement(plane, store, cidrs);
@@ -97,9 +97,9 @@ public class NoMemoryTests
         }
     }
 
-    private static StoreOutcome Add(RuleStore store, Cidr cidr, bool together)
+    private static StoreOutcome Add(RuleStore store, Cidr cidr, bool batched)
     {
-        if (!together)
+        if (!batched)
         {
             return store.Add(Policy.Drop, cidr, "t"u8, 0, ConflictMode.Refuse, default, out _);
         }

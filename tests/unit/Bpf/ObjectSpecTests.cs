@@ -10,7 +10,7 @@ public class ObjectSpecTests
     private static readonly byte[] File = XdpLoader.ReadResource().ToArray();
 
     [Fact]
-    public void TheObjectSaysWhatItNeeds()
+    public void Object_DescribesItsMapsAndPrograms()
     {
         ObjectSpec spec = ObjectSpec.Read(File, "xdp");
 

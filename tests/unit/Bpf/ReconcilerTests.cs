@@ -12,7 +12,7 @@ public class ReconcilerTests
     [InlineData(Policy.Drop, "192.0.2.9/32", "198.51.100.0/24")]
     [InlineData(Policy.Drop, "2001:db8::/64", "2001:db8:1::1/128")]
     [InlineData(Policy.Ignore, "192.0.2.0/24", "198.51.100.1/32")]
-    public void WhatWasChangedBehindOurBackIsMendedAndCounted(Policy policy, string listed, string stray)
+    public void ForeignChanges_AreRepairedAndCounted(Policy policy, string listed, string stray)
     {
         using var plane = new PlaneFixture();
         var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);
@@ -41,7 +41,7 @@ public class ReconcilerTests
     }
 
     [Fact]
-    public void RulesThatChangeDuringTheComparisonAreNoDrift()
+    public void ConcurrentChanges_AreNotDrift()
     {
         using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(4_096, 16, 8) });
         var store = new RuleStore(plane.Plane, plane.Plane.Limits, TimeProvider.System);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Couic.Tests.Bpf;
 
-/// <summary>A plane and the oracle beside it, perhaps two plain tries as well, with addresses close enough together to cover each other often.</summary>
+/// <summary>A plane and the oracle beside it, perhaps two plain tries as well, with addresses so close that they often cover each other.</summary>
 internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, TwoTries? tries = null, int? longest = null) : IDisposable
 {
     private const ushort IPv4 = 0x0800;
@@ -115,11 +115,11 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
     public void AssertTablesAreEmpty()
     {
         var layout = new TableLayout(limits);
-        Errno errno = MappedMemory.TryMap(_plane.Maps.Lines, (long)layout.Lines * Layout.LineSize, out MappedMemory? memory);
+        Errno errno = MappedMemory.TryMap(_plane.Maps.Lines, (long)layout.Lines * Layout.CacheLineSize, out MappedMemory? memory);
         Assert.Equal(Errno.None, errno);
         using (memory)
         {
-            Assert.Equal(Errno.None, memory!.EnsureMapped(0, (long)layout.Lines * Layout.LineSize));
+            Assert.Equal(Errno.None, memory!.EnsureMapped(0, (long)layout.Lines * Layout.CacheLineSize));
             ulong[] words = memory.As<ulong>().ToArray();
             AssertZero(words, 0, 1, "summary");
             foreach (Policy policy in Policies.All)
@@ -127,13 +127,13 @@ internal sealed class RuleWorld(IpFamily family, int seed, StoreLimits limits, T
                 // Hits and the addresses of IPv6 buckets are scrap once nothing leads to them.
                 Region4 v4 = layout.V4(policy);
                 Region6 v6 = layout.V6(policy);
-                AssertZero(words, v4.Wide, v4.Rules, $"{policy} IPv4 bits");
+                AssertZero(words, v4.CoarseFilter, v4.Rules, $"{policy} IPv4 bits");
                 for (uint at = v4.Rules * 8; at < (v4.Rules + v4.Buckets) * 8; at += 2)
                 {
                     Assert.True(words[at] == 0, $"{policy} IPv4 rules: word {at} is left");
                 }
 
-                AssertZero(words, v6.Wide, v6.Rules, $"{policy} IPv6 bits");
+                AssertZero(words, v6.CoarseFilter, v6.Rules, $"{policy} IPv6 bits");
             }
         }
     }

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Couic.Tests.Bpf;
 
-/// <summary>Prefixes that cover many blocks of the tables: what they leave behind when they go, and what that costs.</summary>
+/// <summary>Prefixes that cover many blocks of the tables: what their removal leaves, and what it costs.</summary>
 public sealed class ShortPrefixTests
 {
     private const int Rules = 262_144;
@@ -132,14 +132,14 @@ public sealed class ShortPrefixTests
     /// <summary>What each bit says, by going through all rules.</summary>
     private static void CheckAgainstModel(TableRig tables, List<Cidr> rules)
     {
-        (ulong[] wide, ulong[] narrow, ulong[] lengths) = (new ulong[1 << 10], new ulong[1 << 16], new ulong[1 << 16]);
-        var brief = new ulong[1 << 14];
+        (ulong[] coarse, ulong[] fine, ulong[] lengths) = (new ulong[1 << 10], new ulong[1 << 16], new ulong[1 << 16]);
+        var shortPrefixes = new ulong[1 << 14];
         foreach (Cidr cidr in rules)
         {
             if (cidr.Family == IpFamily.V4)
             {
-                Paint(wide, cidr, 16);
-                Paint(narrow, cidr, 22);
+                Paint(coarse, cidr, 16);
+                Paint(fine, cidr, 22);
                 for (uint i = 0; i < 1u << Math.Max(0, 16 - cidr.Length); i++)
                 {
                     lengths[(cidr.V4 >> 16) + i] |= 1ul << (32 - cidr.Length);
@@ -147,14 +147,14 @@ public sealed class ShortPrefixTests
             }
             else if (cidr.Length <= 28)
             {
-                Paint(brief, cidr, 20);
+                Paint(shortPrefixes, cidr, 20);
             }
         }
 
-        AssertSame(wide, tables.Parts4.Wide, "wide");
-        AssertSame(narrow, tables.Parts4.Narrow, "narrow");
+        AssertSame(coarse, tables.Parts4.Coarse, "coarse");
+        AssertSame(fine, tables.Parts4.Fine, "fine");
         AssertSame(lengths, tables.Parts4.Lengths, "lengths");
-        AssertSame(brief, tables.Brief, "brief");
+        AssertSame(shortPrefixes, tables.ShortPrefixes, "shortPrefixes");
     }
 
     /// <summary>Sets the bits of all blocks of a size that a prefix touches.</summary>

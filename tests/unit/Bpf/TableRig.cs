@@ -21,7 +21,7 @@ internal sealed class TableRig : IDisposable
     public TableRig(int entries)
     {
         _layout = new TableLayout(new StoreLimits(entries, 1, 8));
-        long length = (long)_layout.Lines * Layout.LineSize;
+        long length = (long)_layout.Lines * Layout.CacheLineSize;
         _file = new FileStream(_folder["lines"], FileMode.CreateNew);
         _file.SetLength(length + 4096);
         _descriptor = new FileDescriptor((int)_file.SafeFileHandle.DangerousGetHandle(), ownsHandle: false);
@@ -32,13 +32,13 @@ internal sealed class TableRig : IDisposable
     }
 
     /// <summary>The summary and all that leads to the rules: bits and lengths, of IPv4, then of IPv6.</summary>
-    public ulong[] Words => [.. Read(0, 1), .. Read(V4.Wide, V4.Rules), .. Read(V6.Wide, V6.Rules)];
+    public ulong[] Words => [.. Read(0, 1), .. Read(V4.CoarseFilter, V4.Rules), .. Read(V6.CoarseFilter, V6.Rules)];
 
     /// <summary>Bits by /16 and by /22, and lengths by /16.</summary>
-    public (ulong[] Wide, ulong[] Narrow, ulong[] Lengths) Parts4 => (Read(V4.Wide, V4.Narrow), Read(V4.Narrow, V4.Lengths), Read(V4.Lengths, V4.Rules));
+    public (ulong[] Coarse, ulong[] Fine, ulong[] Lengths) Parts4 => (Read(V4.CoarseFilter, V4.FineFilter), Read(V4.FineFilter, V4.Lengths), Read(V4.Lengths, V4.Rules));
 
     /// <summary>Bits by /20.</summary>
-    public ulong[] Brief => Read(V6.Brief, V6.Lengths);
+    public ulong[] ShortPrefixes => Read(V6.ShortPrefixFilter, V6.Lengths);
 
     private Region4 V4 => _layout.V4(Policy.Drop);
 

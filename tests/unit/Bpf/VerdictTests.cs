@@ -28,7 +28,7 @@ public class VerdictTests
         ("IPv4 last before the ignored half", Ethernet(IPv4, V4("198.51.100.127")), PlaneFixture.Drop),
         ("IPv4 ignored in the dropped block", Ethernet(IPv4, V4("198.51.100.128")), PlaneFixture.Pass),
         ("IPv4 last of the ignored half", Ethernet(IPv4, V4("198.51.100.255")), PlaneFixture.Pass),
-        ("IPv4 just behind the block", Ethernet(IPv4, V4("198.51.101.0")), PlaneFixture.Pass),
+        ("IPv4 just after the block", Ethernet(IPv4, V4("198.51.101.0")), PlaneFixture.Pass),
         ("IPv4 host", Ethernet(IPv4, V4("203.0.113.7")), PlaneFixture.Drop),
         ("IPv4 neighbour of the host", Ethernet(IPv4, V4("203.0.113.6")), PlaneFixture.Pass),
         ("IPv4 to a dropped destination", Ethernet(IPv4, V4("192.0.2.9", "203.0.113.7")), PlaneFixture.Pass),
@@ -83,7 +83,7 @@ public class VerdictTests
         ("IPv6 not listed", Ethernet(IPv6, V6("2001:db8:2::1")), PlaneFixture.Pass),
         ("IPv6 in a dropped block", Ethernet(IPv6, V6("2001:db8:bad::1")), PlaneFixture.Drop),
         ("IPv6 ignored in the dropped block", Ethernet(IPv6, V6("2001:db8:bad:1::1")), PlaneFixture.Pass),
-        ("IPv6 behind the ignored part", Ethernet(IPv6, V6("2001:db8:bad:2::")), PlaneFixture.Drop),
+        ("IPv6 after the ignored part", Ethernet(IPv6, V6("2001:db8:bad:2::")), PlaneFixture.Drop),
         ("IPv6 host", Ethernet(IPv6, V6("2001:db8:1::7")), PlaneFixture.Drop),
         ("IPv6 neighbour of the host", Ethernet(IPv6, V6("2001:db8:1::6")), PlaneFixture.Pass),
         ("IPv6 to a dropped destination", Ethernet(IPv6, V6("2001:db8:2::1", "2001:db8:1::7")), PlaneFixture.Pass),
@@ -103,16 +103,16 @@ public class VerdictTests
         ("neighbour solicitation", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])), PlaneFixture.Pass),
         ("neighbour advertisement", Ethernet(IPv6, V6("febf::1", next: 58, hopLimit: 255, payload: [Icmp6(136, 24)])), PlaneFixture.Pass),
         ("redirect", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(137, 40)])), PlaneFixture.Pass),
-        ("type behind redirect", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(138)])), PlaneFixture.Drop),
+        ("type after redirect", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(138)])), PlaneFixture.Drop),
         ("neighbour solicitation through a router", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 254, payload: [Icmp6(135, 24)])), PlaneFixture.Drop),
         ("neighbour solicitation from a listed host", Ethernet(IPv6, V6("2001:db8:1::7", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])), PlaneFixture.Pass),
         ("neighbour solicitation in a tag", Join(Vlan(Tag, IPv6), V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)])), PlaneFixture.Pass),
-        ("solicitation behind a hop-by-hop header", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58), Icmp6(135, 24)])), PlaneFixture.Pass),
-        ("solicitation behind a longer one", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58, 2), Icmp6(135, 24)])), PlaneFixture.Pass),
-        ("solicitation behind two options headers", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(58), Icmp6(135, 24)])), PlaneFixture.Pass),
-        ("solicitation behind three", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(60), Options(58), Icmp6(135, 24)])), PlaneFixture.Drop),
+        ("solicitation after a hop-by-hop header", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58), Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation after a longer one", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(58, 2), Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation after two options headers", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(58), Icmp6(135, 24)])), PlaneFixture.Pass),
+        ("solicitation after three", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [Options(60), Options(60), Options(58), Icmp6(135, 24)])), PlaneFixture.Drop),
         ("solicitation in a fragment", Ethernet(IPv6, V6("fe80::1", next: 44, hopLimit: 255, payload: [Fragment(58), Icmp6(135, 24)])), PlaneFixture.Drop),
-        ("solicitation cut behind its type", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)[..1]])), PlaneFixture.Drop),
+        ("solicitation cut after its type", Ethernet(IPv6, V6("fe80::1", next: 58, hopLimit: 255, payload: [Icmp6(135, 24)[..1]])), PlaneFixture.Drop),
         ("options header that leads out of the frame", Ethernet(IPv6, V6("fe80::1", next: 0, hopLimit: 255, payload: [[58, 255, 0, 0, 0, 0, 0, 0], Icmp6(135, 24)])), PlaneFixture.Drop),
     ];
 
@@ -145,7 +145,7 @@ public class VerdictTests
     }
 
     [Fact]
-    public void FramesTooShortForWhatTheyAnnounceAreCountedAsMalformed()
+    public void FramesShorterThanTheirHeadersSay_AreCountedAsMalformed()
     {
         using PlaneFixture plane = Listed();
         foreach ((string what, byte[] packet, _) in Cases)
@@ -174,7 +174,7 @@ public class VerdictTests
     }
 
     [Fact]
-    public void FramesWithMoreThanEightTags_AreCountedByThemselvesAndAsDropped()
+    public void FramesWithMoreThanEightTags_HaveACounter_AndAreDropped()
     {
         using PlaneFixture plane = Listed();
         foreach ((string what, byte[] packet, _) in Cases)
@@ -225,7 +225,7 @@ public class VerdictTests
     [InlineData("203.0.113.7", "192.0.2.9", PlaneFixture.Drop)]
     [InlineData("198.51.100.200", "203.0.113.7", PlaneFixture.Pass)]
     [InlineData("203.0.113.7", "198.51.100.200", PlaneFixture.Pass)]
-    public void EitherAddressIsMatchedWhereBothAreAsked(string source, string destination, uint verdict)
+    public void EitherAddress_IsMatched_IfBothAreConfigured(string source, string destination, uint verdict)
     {
         using PlaneFixture plane = Listed(PlaneFixture.Small with { MatchDestination = true });
 

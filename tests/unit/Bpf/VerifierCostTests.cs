@@ -15,7 +15,7 @@ public class VerifierCostTests
     [InlineData(true, false)]
     [InlineData(false, true)]
     [InlineData(true, true)]
-    public void AllVariantsTogether_AreVerifiedInFortyThousandInstructions(bool source, bool destination)
+    public void AllVariants_AreVerifiedInFortyThousandInstructions(bool source, bool destination)
     {
         using LoadedPlane plane = XdpLoader.Load(PlaneFixture.Small with { MatchSource = source, MatchDestination = destination });
 

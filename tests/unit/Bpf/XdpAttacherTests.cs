@@ -14,7 +14,7 @@ public class XdpAttacherTests
     [InlineData(XdpMode.Generic, XdpMode.Generic, 2)]
     [InlineData(XdpMode.Native, XdpMode.Native, 1)]
     [InlineData(XdpMode.Auto, XdpMode.Native, 1)]
-    public void AttachesToVethInTheModeThatWasAsked(XdpMode asked, XdpMode effective, byte kernelMode) => InNamespace(plane =>
+    public void Veth_IsAttachedInTheRequestedMode(XdpMode asked, XdpMode effective, byte kernelMode) => InNamespace(plane =>
     {
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
@@ -41,7 +41,7 @@ public class XdpAttacherTests
     });
 
     [Fact]
-    public void AMissingInterfaceIsNamedWithThoseThatExist() => InNamespace(plane =>
+    public void MissingInterface_IsNamedWithThoseThatExist() => InNamespace(plane =>
     {
         Ip("link add v0 type veth peer name v1");
         AssertRefused(plane, "eth7", XdpMode.Generic, "attach xdp program to \"eth7\": no such interface (have: lo, v1, v0)");
@@ -135,7 +135,7 @@ public class XdpAttacherTests
     }
 
     [Fact]
-    public void ModesThatADriverLacksAreRefusedWithWhatToDo() => InNamespace(plane =>
+    public void ModeThatTheDriverLacks_IsRefusedWithAdvice() => InNamespace(plane =>
     {
         Ip("link set lo up");
         BpfException native = Assert.Throws<BpfException>(() => XdpAttacher.Attach(plane.Programs, "lo", XdpMode.Native));
@@ -182,7 +182,7 @@ public class XdpAttacherTests
     });
 
     [Fact]
-    public void AnInterfaceThatWasMadeAgainIsAttachedAgain() => InNamespace(plane =>
+    public void RecreatedInterface_IsAttachedAgain() => InNamespace(plane =>
     {
         Ip("link add v0 type veth peer name v1");
         Ip("link set v0 up");
@@ -220,7 +220,7 @@ public class XdpAttacherTests
     });
 
     [Fact]
-    public void Notices_TellOfInterfacesThatCome_AndOfLostNotices() => InNamespace(_ =>
+    public void Notices_ReportNewInterfaces_AndLostNotices() => InNamespace(_ =>
     {
         Assert.Equal(Errno.None, LinkNotices.TryOpen(out LinkNotices? notices));
         using (notices)

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Couic.Tests.Fakes;
 
-/// <summary>Keeps the lines that are logged, each behind its level. Thread-safe.</summary>
+/// <summary>Keeps the lines that are logged, each after its level. Thread-safe.</summary>
 public sealed class ListLogger : ILogger
 {
     private readonly List<string> _lines = [];

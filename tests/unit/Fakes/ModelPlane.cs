@@ -5,8 +5,8 @@ namespace Couic.Tests.Fakes;
 
 /// <summary>
 /// A data plane in memory: one longest-prefix table per policy and family, held as plain dictionaries and searched by
-/// brute force. It fails a test that breaks its contract: a key removed that is not there, a slot shared or out of range,
-/// a table over its limit.
+/// brute force. It fails a test that breaks its contract: a key removed that is absent, a slot shared or out of range, a table over its
+/// limit, a batch of two policies.
 /// </summary>
 public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 {
@@ -32,7 +32,7 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
     /// <summary>Runs after each change that was applied, with the tables as a packet would see them.</summary>
     public Action<EntryMutation>? AfterChange { get; set; }
 
-    /// <summary>Runs after changes were written together, before the store holds them.</summary>
+    /// <summary>Runs after a batch was written, before the store commits it.</summary>
     public Action? AfterWrite { get; set; }
 
     /// <summary>Runs before a change is planned, and may fail it.</summary>
@@ -59,6 +59,7 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
         Calls++;
         foreach (ref EntryMutation mutation in mutations)
         {
+            Require(!Checks || mutation.Policy == mutations[0].Policy, mutation, "is in a batch of the other policy");
             if (mutation.IsWritten)
             {
                 continue;

@@ -23,7 +23,7 @@ public class CidrTests
     [InlineData("::ffff:0:1.2.3.4/128", "::ffff:0:102:304/128")]
     [InlineData("fe80::5efe:192.168.1.1/128", "fe80::5efe:c0a8:101/128")]
     [InlineData("1:2:3:4:5:6:1.2.3.4/128", "1:2:3:4:5:6:102:304/128")]
-    public void GoodTextIsReadAndWrittenCanonically(string text, string canonical)
+    public void ValidText_IsReadAndWrittenCanonically(string text, string canonical)
     {
         Assert.Equal(CidrFault.None, Cidr.TryParse(text, out Cidr cidr));
         Assert.Equal(canonical, cidr.ToString());
@@ -66,7 +66,7 @@ public class CidrTests
     [InlineData("1:2:3:4:5:6:7:1.2.3.4/64", CidrFault.BadAddress)]
     [InlineData("1.2.3.4::/64", CidrFault.BadAddress)]
     [InlineData("::1.2.3/64", CidrFault.BadAddress)]
-    public void BadTextSaysWhatIsWrong(string text, CidrFault fault) => Assert.Equal(fault, Cidr.TryParse(text, out _));
+    public void InvalidText_HasItsFault(string text, CidrFault fault) => Assert.Equal(fault, Cidr.TryParse(text, out _));
 
     [Theory]
     [InlineData("192.168.1.200/24", "192.168.1.0/24")]

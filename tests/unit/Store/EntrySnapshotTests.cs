@@ -9,7 +9,7 @@ public class EntrySnapshotTests
 {
     /// <summary>Ten megabytes at a full policy. Other tests list as well and may come in between, so a few attempts are made.</summary>
     [Fact]
-    public void TheNextListingTakesTheSameMemoryAlsoWithSomeEntriesMore()
+    public void NextSnapshot_OfSlightlyMoreEntries_ReusesTheArray()
     {
         bool isSame = false;
         for (int attempt = 0; attempt < 5 && !isSame; attempt++)
@@ -28,7 +28,7 @@ public class EntrySnapshotTests
     [InlineData(10)]
     [InlineData(16_000)]
     [InlineData(20_000)]
-    public void AListingGrowsAndKeepsWhatItHas(int expected)
+    public void Snapshot_ThatGrows_KeepsItsRows(int expected)
     {
         using var listing = new EntrySnapshot(expected);
         for (int i = 0; i < 70_000; i++)

@@ -10,7 +10,7 @@ public class ExpiryTests
     private readonly StoreRig _rig = new();
 
     [Fact]
-    public void AnEntryGoesAtItsSecondAndNotBefore()
+    public void Entry_ExpiresAtItsSecond_NotEarlier()
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 10);
         _rig.Add("10.0.0.2/32");
@@ -28,7 +28,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void TheTimeLeftThatAPeerTellsCountsAlsoWhereTheSecondIsTheSame()
+    public void TimeLeftOfAPeer_Applies_EvenForTheSameSecond()
     {
         ulong expiration = _rig.Clock.Seconds + 10;
         _rig.Add("10.0.0.1/32", expiration: expiration);
@@ -40,7 +40,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void AnEntryWhoseTimeHasComeIsAbsentBeforeTheTimerComes()
+    public void ExpiredEntry_IsAbsent_BeforeTheTimerRuns()
     {
         _rig.Add("10.0.0.0/24", expiration: _rig.Clock.Seconds + 10);
         _rig.Clock.AdvanceSeconds(10);
@@ -51,7 +51,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void AnEntryWhoseTimeHasComeDoesNotBlockAddingItAgain()
+    public void ExpiredEntry_CanBeAddedAgain()
     {
         _rig.Add("10.0.0.0/24", "old", _rig.Clock.Seconds + 10);
         _rig.Clock.AdvanceSeconds(10);
@@ -65,7 +65,7 @@ public class ExpiryTests
     [Theory]
     [InlineData(1)]
     [InlineData(-1)]
-    public void AStepOfTheWallClockNeitherFreesNorKeepsAnEntry(int days)
+    public void StepOfTheWallClock_ChangesNoExpiry(int days)
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 10);
         _rig.Clock.StepWallClock(TimeSpan.FromDays(days));
@@ -81,7 +81,7 @@ public class ExpiryTests
     [InlineData(253_402_300_799)]
     [InlineData(253_402_300_800)]
     [InlineData(ulong.MaxValue)]
-    public void AnExpiryInTheFarFutureIsKept(ulong expiration)
+    public void ExpiryInTheFarFuture_IsKept(ulong expiration)
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 1);
         Assert.Equal(StoreOutcome.Created, _rig.Add("10.0.0.2/32", expiration: expiration));
@@ -91,7 +91,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void AnExpiryInThePastGoesAtOnce()
+    public void EntryWithAnExpiryInThePast_ExpiresAtOnce()
     {
         Assert.Equal(StoreOutcome.Created, _rig.Add("10.0.0.1/32", expiration: 1));
         Assert.False(_rig.Has("10.0.0.1/32"));
@@ -99,7 +99,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void ARenewedEntryGoesAtItsNewTimeOnly()
+    public void RenewedEntry_ExpiresAtItsNewTimeOnly()
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 5);
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 50, mode: ConflictMode.Update);
@@ -110,7 +110,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void ARefusedExpiryIsTriedAgainAndKeepsNoOtherWaiting()
+    public void RefusedExpiry_IsRetried_AndDelaysNoOther()
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 1);
         _rig.Add("10.0.0.2/32", expiration: _rig.Clock.Seconds + 2);
@@ -129,7 +129,7 @@ public class ExpiryTests
     }
 
     [Fact]
-    public void TheHeapAgreesWithANaiveModelUnderRandomOperations()
+    public void IndexedHeap_RandomOperations_AgreeWithAModel()
     {
         var random = new Random(20260301);
         var table = new SlotTable<EntrySlot>();

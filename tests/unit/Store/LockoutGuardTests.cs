@@ -64,7 +64,7 @@ public class LockoutGuardTests
     }
 
     [Fact]
-    public void WhoIsLockedOut_IsFoundHoweverItCameAbout()
+    public void Lockout_IsFound_HoweverItCameAbout()
     {
         _rig.Add("192.0.2.0/24", expiration: 0);
         _rig.Add("192.0.2.0/25", policy: Policy.Ignore, expiration: _rig.Clock.Seconds + 10);

@@ -12,7 +12,7 @@ public sealed class TagTurnoverTests
     [Theory]
     [InlineData(64, 300, 1)]
     [InlineData(4_096, 5_000, 500)]
-    public void Tags_MoreInTurnThanCounters_AreEachShownTheirOwnPacketsAndNoneIsLost(int counters, int tags, int look)
+    public void MoreTagsThanCounters_OverTime_LoseNoPacket(int counters, int tags, int look)
     {
         var rig = new StoreRig(new StoreLimits(MaxTags: counters));
         for (int i = 1; i <= tags; i++)

@@ -6,7 +6,7 @@ using static Couic.Tests.Store.StoreRig;
 
 namespace Couic.Tests.Store;
 
-public class ReplaceSetsTests
+public class SetReplacementTests
 {
     private readonly StoreRig _rig = new();
 
@@ -101,7 +101,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void AnEntryWhoseTimeHasComeIsNotTakenOverButNew()
+    public void ExpiredEntry_IsNotTakenOver_ButNew()
     {
         _rig.Add("10.0.0.1/32", expiration: _rig.Clock.Seconds + 1);
         _rig.Clock.AdvanceSeconds(1);
@@ -121,7 +121,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void SetsThatDoNotFitChangeNothing()
+    public void SetsThatDoNotFit_ChangeNothing()
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3));
         rig.Add("10.1.0.1/32");
@@ -147,7 +147,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void AFullTableOfOverlappingNetworksIsReplacedAsFarAsRoomOnTheWayAllows()
+    public void FullTableOfOverlappingNetworks_IsReplaced_IfAnOrderFits()
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 4));
         Swap(rig, drop: [("a", ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"])]);
@@ -161,7 +161,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void RefusalsAtEachStepAreTakenBackWhole()
+    public void Refusal_AtEachStep_RollsTheReplacementBack()
     {
         for (int at = 1; ; at++)
         {
@@ -192,7 +192,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void WhatCannotBeTakenBackIsHeldAsItIsEnforced()
+    public void Step_ThatCannotBeRolledBack_IsHeldAsItIsEnforced()
     {
         for (int at = 1; at <= 7; at++)
         {
@@ -213,7 +213,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void AnIgnoreAndADropThatGoTogether_DropNothingBetween()
+    public void IgnoreAndDropEntries_RemovedInOneReload_DropNothingBetween()
     {
         Swap(_rig, drop: [("a", ["10.0.0.0/24"])], ignore: [("a", ["10.0.0.7/32"])]);
         _rig.Plane.AfterChange = _ => Assert.NotEqual(Policy.Drop, _rig.Plane.Verdict(Net("10.0.0.7/32")));
@@ -283,7 +283,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void OthersAddAndRemoveDuringASwapAsFarAsItNeedsNoneOfTheRoom()
+    public void ConcurrentChanges_Succeed_AsFarAsTheReplacementNeedsNoneOfTheSlots()
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3_000));
         Swap(rig, drop: [("a", Hosts(0, 2_890))]);
@@ -311,7 +311,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void AReloadThatDoesNotFitSaysSoWhateverOthersDo()
+    public void ReloadThatDoesNotFit_IsRefused_WhateverChangesConcurrently()
     {
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: 3));
         int n = 0;
@@ -325,7 +325,7 @@ public class ReplaceSetsTests
     [InlineData(1, 1_000)]
     [InlineData(2, 60)]
     [InlineData(3, 40)]
-    public void WhateverOthersChangeBetweenSlicesStoreKernelAndFeedsAgree(int seed, int limit)
+    public void ConcurrentChanges_BetweenSlices_KeepStoreKernelAndListenersInAgreement(int seed, int limit)
     {
         var random = new Random(seed);
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: limit, MaxIgnoreEntries: limit));
@@ -368,11 +368,11 @@ public class ReplaceSetsTests
     [InlineData(1, 1_000)]
     [InlineData(2, 1_000)]
     [InlineData(3, 50)]
-    public void ASwapIsOneStepForEveryOtherChange(int seed, int limit)
+    public void Replacement_IsOneStep_ForEveryConcurrentChange(int seed, int limit)
     {
         var random = new Random(seed);
         var rig = new StoreRig(new StoreLimits(MaxDropEntries: limit, MaxIgnoreEntries: limit));
-        int done = 0, before = 0, behind = 0;
+        int done = 0, before = 0, after = 0;
         for (int round = 0; round < 400; round++)
         {
             (string, string[])[] next = [("a", RandomNetworks(random, 12)), ("b", RandomNetworks(random, 12))];
@@ -390,17 +390,17 @@ public class ReplaceSetsTests
                 int moment = Enumerable.Range(0, changes.Count + 1).Cast<int?>().FirstOrDefault(at => Explains(owners, changes, wanted, at!.Value, OwnersOf(rig)))
                     ?? throw new Xunit.Sdk.XunitException($"no moment of the swap explains {string.Join(", ", changes)}");
                 before += moment;
-                behind += changes.Count - moment;
+                after += changes.Count - moment;
             }
         }
 
-        Assert.True(done > 50 && before > 50 && behind > 50, $"{done} done, {before} changes before, {behind} behind");
+        Assert.True(done > 50 && before > 50 && after > 50, $"{done} done, {before} changes before, {after} after");
     }
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void WhatASetIsAboutToTakeOverStaysCoveredWhenItsTimeComes(bool isRefused)
+    public void EntryAboutToBeTakenOver_StaysCovered_WhenItExpires(bool isRefused)
     {
         _rig.Add("10.0.0.9/32", expiration: _rig.Clock.Seconds + 5);
         _rig.Store.Replacement.SliceSize = 1;
@@ -429,7 +429,7 @@ public class ReplaceSetsTests
     }
 
     [Fact]
-    public void WhatASetIsAboutToLetGoCanBeHadByOthersAndStaysCovered()
+    public void EntryAboutToBeRemoved_CanBeAddedByAClient_AndStaysCovered()
     {
         Swap(_rig, drop: [("a", ["10.0.0.1/32", "10.0.0.2/32"])]);
         _rig.Store.Replacement.SliceSize = 1;

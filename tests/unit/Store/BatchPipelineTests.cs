@@ -5,13 +5,13 @@ using static Couic.Tests.Store.StoreRig;
 
 namespace Couic.Tests.Store;
 
-/// <summary>Single changes that are made together.</summary>
-public class TogetherTests
+/// <summary>Many changes by one call.</summary>
+public class BatchPipelineTests
 {
     private readonly StoreRig _rig = new(new StoreLimits(MaxDropEntries: 300, MaxIgnoreEntries: 100, MaxTags: 8));
 
     [Fact]
-    public void ChangesAreMadeInTheirOrderAlsoThoseOfOneEntry()
+    public void Changes_OfOneEntry_AreMadeInTheirOrder()
     {
         Assert.Equal(
             [StoreOutcome.Created, StoreOutcome.Conflict, StoreOutcome.Removed, StoreOutcome.Absent, StoreOutcome.Created, StoreOutcome.Updated],
@@ -25,7 +25,7 @@ public class TogetherTests
     }
 
     [Fact]
-    public void WhatIsRefusedIsAsItWasAndTheOthersAreMade()
+    public void RefusedChange_LeavesItsEntry_AndTheOthersAreMade()
     {
         _rig.Add("10.0.0.9/32", "old");
         _rig.Plane.Refuses = change => change.Cidr == Net("10.0.0.2/32") || change.Cidr == Net("10.0.0.9/32");
@@ -51,7 +51,7 @@ public class TogetherTests
     [InlineData(64)]
     [InlineData(65)]
     [InlineData(200)]
-    public void AnExceptionWhileAChangeIsDecided_LeavesNoEntryBusy(int at)
+    public void ExceptionInPrepare_LeavesNoEntryBusy(int at)
     {
         _rig.Add("10.0.0.9/32", "old");
         ChangeRequest[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
@@ -65,7 +65,7 @@ public class TogetherTests
     [InlineData(0)]
     [InlineData(5)]
     [InlineData(100)]
-    public void AnExceptionWhileAChangeIsFinished_LeavesNoEntryBusy(int at)
+    public void ExceptionInAListener_LeavesNoEntryBusy(int at)
     {
         _rig.Add("10.0.0.9/32", "old");
         ChangeRequest[] changes = [Removal("10.0.0.9/32"), .. Enumerable.Range(0, 250).Select(i => Addition($"10.0.1.{i}/32"))];
@@ -102,7 +102,7 @@ public class TogetherTests
     }
 
     [Fact]
-    public void OfManyThoseThatAreRefusedAreAsTheyWere()
+    public void RefusedChanges_AmongMany_LeaveTheirEntries()
     {
         _rig.Plane.Refuses = change => change.Cidr.V4 % 7 == 0;
         ChangeRequest[] changes = [.. Enumerable.Range(0, 250).Select(i => Addition($"10.0.0.{i}/32"))];
@@ -119,7 +119,7 @@ public class TogetherTests
     }
 
     [Fact]
-    public void RoomThatAChangeMakesIsThereForTheNext()
+    public void SlotFreedByAChange_IsFreeForTheNextOne()
     {
         var full = new StoreRig(new StoreLimits(MaxDropEntries: 1, MaxIgnoreEntries: 1, MaxTags: 8));
         ChangeRequest[] changes =
@@ -136,7 +136,7 @@ public class TogetherTests
     }
 
     [Fact]
-    public void ASetsEntryIsNotRemoved()
+    public void EntryOfASet_IsNotRemoved()
     {
         var drop = new SetImage(Policy.Drop);
         drop.BeginSet("list.couic"u8);
@@ -146,7 +146,7 @@ public class TogetherTests
     }
 
     [Fact]
-    public async Task WhileTheKernelIsAtItReadersGoOnAndOtherChangesWait()
+    public async Task DuringTheWrite_ReadersContinue_AndOtherChangesWait()
     {
         Task<StoreOutcome>? other = null;
         _rig.Plane.AfterWrite = () =>
@@ -165,7 +165,7 @@ public class TogetherTests
     [InlineData(1, 150, 2)]
     [InlineData(2, 150, 2)]
     [InlineData(3, 700, 250)]
-    public void TogetherTheyEndAsOneByOne(int seed, int most, int networks)
+    public void BatchedChanges_EndAsSingleOnes(int seed, int most, int networks)
     {
         var random = new Random(seed);
         var alone = new StoreRig(_rig.Limits);
@@ -195,7 +195,7 @@ public class TogetherTests
     }
 
     [Fact]
-    public void ChangesMadeTogetherAllocateNothing()
+    public void BatchedChanges_AllocateNothing()
     {
         _rig.Plane.Checks = false;
         ChangeRequest[] changes = [.. Enumerable.Range(0, 200).Select(i => Addition($"10.0.0.{i}/32", "scan"))];

@@ -5,7 +5,7 @@ using Xunit;
 namespace Couic.Tests.Store;
 
 /// <summary>Several tags that want one network at a time.</summary>
-public sealed class ClaimTests
+public sealed class ClaimsTests
 {
     private const string Net = "192.0.2.7/32";
 
@@ -18,7 +18,7 @@ public sealed class ClaimTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void TheLongerClaim_InEitherOrder_OutlivesTheRemovalOfTheShorter(bool longFirst)
+    public void LongerClaim_InEitherOrder_OutlivesTheRemovalOfTheShorter(bool longFirst)
     {
         (string, ulong)[] order = longFirst ? [("recidive", Late), ("sshd", Soon)] : [("sshd", Soon), ("recidive", Late)];
         Assert.Equal(StoreOutcome.Created, Extend(order[0].Item1, order[0].Item2));
@@ -34,7 +34,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void TheEarlyRemovalOfTheLongerClaim_GivesTheShorterOneItsOwnTime()
+    public void RemovalOfTheLongerClaim_RestoresTheExpiryOfTheShorter()
     {
         ulong soon = Soon;
         Extend("sshd", soon);
@@ -54,7 +54,7 @@ public sealed class ClaimTests
     [InlineData(0)]
     [InlineData(300)]
     [InlineData(3_000_000)]
-    public void ARuleMadeByHand_IsAsItWas_AfterABanAndItsEnd(int seconds)
+    public void ManualRule_IsRestored_AfterABanAndItsEnd(int seconds)
     {
         ulong expiration = seconds == 0 ? 0 : _rig.Clock.Seconds + (ulong)seconds;
         _rig.Add(Net, "by-hand", expiration);
@@ -65,7 +65,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void ABanOfNoEnd_OutlastsEveryOther()
+    public void BanWithoutExpiry_OutlastsEveryOther()
     {
         Extend("sshd", Late);
         Assert.Equal(StoreOutcome.Updated, Extend("forever", 0));
@@ -74,7 +74,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void UnderOneTag_TheLaterEndStays()
+    public void TwoClaimsOfOneTag_KeepTheLaterExpiry()
     {
         Extend("sshd", Late);
         Assert.Equal(StoreOutcome.Unchanged, Extend("sshd", Soon));
@@ -84,7 +84,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void WhatASetHolds_IsLeftAlone()
+    public void EntryOfASet_TakesNoClaims()
     {
         var image = new SetImage(Policy.Drop);
         image.BeginSet("bad.couic"u8);
@@ -96,7 +96,25 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void AnUpdateAndARemovalWithoutATag_EndAllClaims()
+    public void Claims_OnAnEntryThatASetTookOverAndRemoved_AreNotThoseOfTheNextEntryInItsSlot()
+    {
+        Extend("sshd", Soon);
+        Extend("recidive", Late);
+        var drop = new SetImage(Policy.Drop);
+        drop.BeginSet("list.couic"u8);
+        drop.Add(StoreRig.Net(Net));
+        Assert.Equal(SetReplacementStatus.Done, _rig.Store.ReplaceSets(new SetImage(Policy.Ignore), drop).Status);
+        int slot = _rig.Get(Net).Slot;
+        Assert.Equal(SetReplacementStatus.Done, _rig.Store.ReplaceSets(new SetImage(Policy.Ignore), new SetImage(Policy.Drop)).Status);
+
+        _rig.Add("192.0.2.8/32", "nginx");
+        Assert.Equal(slot, _rig.Get("192.0.2.8/32").Slot);
+        var context = new ChangeContext(ChangeOrigin.Api, "tester"u8);
+        Assert.Equal(StoreOutcome.Removed, _rig.Store.RemoveUnder(Policy.Drop, StoreRig.Net("192.0.2.8/32"), "nginx"u8, context, out _));
+    }
+
+    [Fact]
+    public void UpdateAndRemovalWithoutATag_EndAllClaims()
     {
         Extend("sshd", Soon);
         Extend("recidive", Late);
@@ -112,7 +130,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void ClaimsAreBounded_AndTheLongestShownAllTheSame()
+    public void Claims_AreBounded_AndTheLongestStaysInForce()
     {
         for (int i = 0; i < 1_000; i++)
         {
@@ -127,7 +145,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public void ARefusalOfTheKernel_LeavesTheEntryAndItsClaims()
+    public void RefusalByTheKernel_LeavesTheEntryAndItsClaims()
     {
         Extend("sshd", Soon);
         _rig.Plane.RefuseAt = 1;
@@ -141,9 +159,9 @@ public sealed class ClaimTests
         _rig.AssertPlaneAgrees();
     }
 
-    /// <summary>Random claims, removals and time, by single calls and together, against a dictionary of who wants what.</summary>
+    /// <summary>Random claims, removals and time, by single calls and batched, against a dictionary of tags and their claims.</summary>
     [Fact]
-    public void RandomClaims_AgreeWithAModelOfWhoWantsWhat()
+    public void RandomClaims_AgreeWithAModel()
     {
         for (int seed = 0; seed < 60; seed++)
         {

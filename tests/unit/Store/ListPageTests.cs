@@ -5,13 +5,13 @@ using Xunit;
 namespace Couic.Tests.Store;
 
 /// <summary>Pages of a list against the whole list, while entries come and go and expire.</summary>
-public class PageTests
+public class ListPageTests
 {
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void PagesAreThoseOfTheWholeListWhateverChangesBetweenThem(int seed)
+    public void Pages_AreThoseOfTheWholeList_WhateverChangesBetweenThem(int seed)
     {
         var random = new Random(seed);
         var rig = new StoreRig();
@@ -40,7 +40,7 @@ public class PageTests
     }
 
     [Fact]
-    public async Task APageIsReadWhileTheTableIsFilled()
+    public async Task Page_IsRead_WhileTheTableIsFilled()
     {
         var rig = new StoreRig();
         rig.Plane.Checks = false;
@@ -97,7 +97,7 @@ public class PageTests
 
     /// <summary>The store gives the number of a tag that nobody has any more to another one, also while it is listed.</summary>
     [Fact]
-    public void ATagIsKnownByItselfAndNotByItsNumberAlone()
+    public void Tag_IsIdentifiedByItsName_NotOnlyItsNumber()
     {
         using var listing = new EntrySnapshot(4);
         byte[] scan = [.. "scan"u8], probe = [.. "probe"u8];

@@ -8,10 +8,10 @@ using Xunit;
 namespace Couic.Tests.Bpf;
 
 [Collection("bpf")]
-public class PlaneTests
+public class BpfDataPlaneTests
 {
     [Fact]
-    public void APlaneThatWasHandedOnAsTextFiltersOn()
+    public void PlaneFromDescriptors_Filters()
     {
         using LoadedPlane loaded = XdpLoader.Load(PlaneFixture.Small);
         loaded.Maps.SetInherited(true);
@@ -45,7 +45,7 @@ public class PlaneTests
     }
 
     [Fact]
-    public void DescriptorsThatAreRefusedStayWhoseTheyAre()
+    public void RefusedDescriptors_KeepTheirOwner()
     {
         using SafeFileHandle file = Descriptors.MemoryFile("others", "theirs"u8);
         Refuse((int)file.DangerousGetHandle());
@@ -77,7 +77,7 @@ public class PlaneTests
     }
 
     [Fact]
-    public void ARefusedProgramLeavesNoDescriptorAndSaysWhatTheVerifierSaid()
+    public void RefusedProgram_LeavesNoDescriptor_AndQuotesTheVerifier()
     {
         int before = BpfDescriptors();
         ObjectSpec spec = XdpLoader.Configure(XdpLoader.ReadResource(), PlaneFixture.Small, coarseClock: true);
@@ -233,7 +233,7 @@ public class PlaneTests
     }
 
     [Fact]
-    public void ChangesMadeTogetherAreInForceAndThoseThatTheKernelRefusesAreNot()
+    public void Batch_InAFullTrie_IsInForceExceptForRefusedChanges()
     {
         // A trie of two keys a limit of one, so four of five are taken.
         using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(2, 1, 4) });
@@ -248,7 +248,7 @@ public class PlaneTests
         Assert.Equal(PlaneFixture.Drop, plane.Run(Packets.Ethernet(0x86dd, Packets.V6("2001:db8::7"))));
         Assert.Equal(4, KeysOf(plane, Policy.Drop));
 
-        // Somebody has removed one already: the others go all the same.
+        // One key was removed by another process: the others are removed all the same.
         BpfSyscall.Delete(plane.Maps.Trie(Policy.Drop, IpFamily.V4), [32, 0, 0, 0, 192, 0, 2, 1]);
         changes = [.. hosts[..4].Select((host, i) => Remove($"{host}/32", i))];
         plane.ApplyBatch(changes);
@@ -258,9 +258,9 @@ public class PlaneTests
     }
 
     [Fact]
-    public void HostsMadeTogetherThatFindNoPlaceBesideTheirAddressAreCountedElsewhere()
+    public void HostsOfABatch_WithoutAFreeSlot_AreCountedInRecords()
     {
-        // One bucket of seven places: what is planned together does not know of each other.
+        // One bucket of seven slots: changes of one batch are prepared without knowledge of each other.
         using var plane = new PlaneFixture(new PlaneOptions { Limits = new StoreLimits(12, 4, 4) });
         EntryMutation[] changes = [.. Enumerable.Range(0, 12).Select(i => Put($"192.0.2.{i}/32", i))];
         plane.ApplyBatch(changes);
@@ -273,7 +273,7 @@ public class PlaneTests
     }
 
     [Fact]
-    public void AChangeAllocatesNothing()
+    public void Change_AllocatesNothing()
     {
         using var plane = new PlaneFixture();
         EntryMutation[] changes =

@@ -5,7 +5,7 @@ namespace Couic.Tests.Bpf;
 
 /// <summary>With every address listed, IPv6 stays alive, and nothing else gets through by looking like what keeps it alive.</summary>
 [Collection("bpf")]
-public class LinkTests
+public class LinkPacketTests
 {
     public static TheoryData<string> Names => new(LinkPackets.All.Select(p => p.What));
 
