@@ -141,7 +141,9 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             }
             finally
             {
+                // The watch uses the source, so it ends before the source is disposed.
                 await stop.CancelAsync().ConfigureAwait(false);
+                await ((Task)watch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
