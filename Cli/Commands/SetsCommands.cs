@@ -43,7 +43,7 @@ internal static class SetsCommands
         {
             if (NetworkText.TryParse(entry, out Cidr cidr) is null && guard.Objection(cidr, "--force") is { } objection)
             {
-                throw new CliException(objection);
+                throw new CliException(objection) { ExitStatus = ExitStatus.Refused };
             }
         }
     }

@@ -37,7 +37,7 @@ public sealed class ClientReloadTests : IDisposable
         // A fault elsewhere keeps the rest as it was, but not a token whose file is gone.
         File.Delete(FileOf(daemon, "stays"));
         File.AppendAllText(daemon.Config, "\nnonsense = 1\n");
-        Assert.Equal(1, daemon.Ctl("reload").ExitCode);
+        Assert.Equal(4, daemon.Ctl("reload").ExitCode);
         Assert.Equal(401, second.Get("/v1/drop").Status);
     }
 

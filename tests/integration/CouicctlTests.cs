@@ -64,9 +64,9 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
         Assert.Contains("│ drop   ┆ 198.51.100.0/24 ┆ seen ┆ never      │", shown.Out, StringComparison.Ordinal);
         _daemon.Ctl("drop", "delete", "198.51.100.0/24");
         Shell.Result absent = _daemon.Ctl("drop", "inspect", "198.51.100.0/24");
-        Assert.Equal((1, ""), (absent.ExitCode, absent.Out));
+        Assert.Equal((6, ""), (absent.ExitCode, absent.Out));
         Assert.StartsWith("couicctl: ", absent.Error, StringComparison.Ordinal);
-        Assert.Contains("404", absent.Error, StringComparison.Ordinal);
+        Assert.Contains("198.51.100.0/24 is not in drop", absent.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -122,8 +122,8 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
         Assert.Contains("couic2\n", _daemon.Ctl("clients", "list", "-q").Out, StringComparison.Ordinal);
         Assert.Contains(token, _daemon.Ctl("clients", "inspect", "couic2").Out, StringComparison.Ordinal);
         Assert.Equal("", _daemon.Ctl("clients", "delete", "couic2").All);
-        Assert.Equal(1, _daemon.Ctl("clients", "delete", "couic2").ExitCode);
-        Assert.Equal(1, _daemon.Ctl("clients", "delete", "couicctl").ExitCode);
+        Assert.Equal(6, _daemon.Ctl("clients", "delete", "couic2").ExitCode);
+        Assert.Equal(4, _daemon.Ctl("clients", "delete", "couicctl").ExitCode);
     }
 
     [Fact]
@@ -181,7 +181,7 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
 
             """);
         Shell.Result result = Product.Run(null, "ctl", "-c", config, "drop", "list");
-        Assert.Equal((1, ""), (result.ExitCode, result.Out));
+        Assert.Equal((3, ""), (result.ExitCode, result.Out));
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
         Assert.StartsWith("couicctl: cannot reach the daemon at \"/nowhere/couic.sock\":", result.Error, StringComparison.Ordinal);
     }

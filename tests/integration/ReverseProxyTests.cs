@@ -44,7 +44,7 @@ public sealed class ReverseProxyTests : IDisposable
     {
         using Authority other = new(_lab.Scratch, "other");
         Shell.Result result = Product.Run(_lab.Inside, "ctl", "-c", WriteRemote("localhost", other.File), "drop", "list");
-        Assert.Equal(1, result.ExitCode);
+        Assert.Equal(3, result.ExitCode);
         Assert.Contains("certificate", result.Error, StringComparison.OrdinalIgnoreCase);
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
     }
@@ -53,7 +53,7 @@ public sealed class ReverseProxyTests : IDisposable
     public void CouicctlRefusesACertificateOfAnotherName()
     {
         Shell.Result result = Product.Run(_lab.Inside, "ctl", "-c", WriteRemote("127.0.0.2", _proxy.Authority), "drop", "list");
-        Assert.Equal(1, result.ExitCode);
+        Assert.Equal(3, result.ExitCode);
         Assert.Contains("certificate", result.Error, StringComparison.OrdinalIgnoreCase);
     }
 
