@@ -39,10 +39,10 @@ internal sealed class Answer
             Assert.Equal("application/json", this["content-type"]);
             Assert.NotEmpty(Json.GetProperty("message").GetString()!);
             var fields = new List<string>();
-            foreach (JsonProperty field in Json.GetProperty("errors").EnumerateObject())
+            foreach (JsonProperty error in Json.GetProperty("errors").EnumerateObject())
             {
-                Assert.Equal("code,message", Members(field.Value));
-                fields.Add($"{field.Name}={field.Value.GetProperty("code").GetString()}");
+                Assert.Equal("code,message", Members(error.Value));
+                fields.Add($"{error.Name}={error.Value.GetProperty("code").GetString()}");
             }
 
             return (Json.GetProperty("code").GetString()!, string.Join(' ', fields));

@@ -1,5 +1,6 @@
 using Couic.Cli.Output;
 using Couic.Cli.Values;
+using CsCheck;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -57,18 +58,14 @@ public class ValueTests
     public void WhatIsNoTimeIsExplained(string text) => Assert.NotNull(TimeArgument.TryParse(text, out _));
 
     [Fact]
-    public void NoTextMakesTheTimeReaderThrow()
-    {
-        var random = new Random(20260301);
-        const string Letters = "0123456789.smhdw minutes-+e";
-        for (int i = 0; i < 20_000; i++)
-        {
-            char[] text = new char[random.Next(24)];
-            Array.ForEach(Enumerable.Range(0, text.Length).ToArray(), k => text[k] = Letters[random.Next(Letters.Length)]);
-            string? fault = TimeArgument.TryParse(new string(text), out ulong seconds);
-            Assert.True(fault is null ? seconds > 0 || new string(text) == "0" : seconds == 0);
-        }
-    }
+    public void NoTextMakesTheTimeReaderThrow() =>
+        Gen.String[Gen.Char["0123456789.smhdw minutes-+e"], 0, 23].Sample(
+            text =>
+            {
+                string? fault = TimeArgument.TryParse(text, out ulong seconds);
+                Assert.True(fault is null ? seconds > 0 || text == "0" : seconds == 0);
+            },
+            iter: 20_000);
 
     [Theory]
     [InlineData(0, "never")]

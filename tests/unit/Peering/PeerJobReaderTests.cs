@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using Couic.Peering;
 using Couic.Store;
+using CsCheck;
 using Xunit;
 
 namespace Couic.Tests.Peering;
@@ -111,18 +112,19 @@ public class PeerJobReaderTests
     [Fact]
     public void RandomDamageNeverThrows()
     {
-        var random = new Random(4);
         byte[] good = Encoding.UTF8.GetBytes("""[{"action":"add","entry":{"cidr":"1.2.3.4/32","tag":"\u0041","expiration":7,"metadata":{"kind":"k","detail":"d","extra":{"a":1}}},"stamp":1,"node":2,"ttl":3,"sent":4}]""");
-        for (int i = 0; i < 50_000; i++)
-        {
-            byte[] damaged = [.. good];
-            for (int n = random.Next(1, 4); n > 0; n--)
+        Gen.Select(Gen.Int[0, good.Length - 1], Gen.Frequency((1, Gen.Byte), (2, Gen.OneOf(good)))).Array[1, 3].Sample(
+            edits =>
             {
-                damaged[random.Next(damaged.Length)] = random.Next(3) == 0 ? (byte)random.Next(256) : good[random.Next(good.Length)];
-            }
+                byte[] damaged = [.. good];
+                foreach ((int at, byte value) in edits)
+                {
+                    damaged[at] = value;
+                }
 
-            PeerJobReader.TryRead(damaged, out _, out _);
-        }
+                PeerJobReader.TryRead(damaged, out _, out _);
+            },
+            iter: 50_000);
     }
 
     private static PeerBodyFault Read(string body, out IncomingBatch batch, out string message) =>

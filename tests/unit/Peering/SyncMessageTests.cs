@@ -1,6 +1,7 @@
 using System.Buffers;
 using Couic.Peering;
 using Couic.Store;
+using CsCheck;
 using Xunit;
 
 namespace Couic.Tests.Peering;
@@ -88,16 +89,16 @@ public class SyncMessageTests
         byte[] good = Records(
             new OutgoingJob(cidr, new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 1_800_000_000, TimeSpan.FromSeconds(5), false, default),
             new OutgoingJob(cidr, new RuleVersion(3, 4), RegisterState.Removed, default, 0, null, false, default));
-        var random = new Random(5);
-        for (int i = 0; i < 50_000; i++)
-        {
-            byte[] damaged = [.. good];
-            damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
-            damaged = damaged[..random.Next(damaged.Length / 2, damaged.Length + 1)];
-            var records = new List<RemoteChange>();
-            SyncRecords.TryRead(damaged, out _, out _, records);
-            Assert.All(records, record => Assert.True(record.Cidr.IsNetwork && TagRule.Fault(record.Tag.Span) is null));
-        }
+        Gen.Select(Gen.Int[0, good.Length - 1], Gen.Byte, Gen.Int[good.Length / 2, good.Length]).Sample(
+            (at, value, length) =>
+            {
+                byte[] damaged = [.. good];
+                damaged[at] = value;
+                var records = new List<RemoteChange>();
+                SyncRecords.TryRead(damaged.AsSpan(0, length), out _, out _, records);
+                Assert.All(records, record => Assert.True(record.Cidr.IsNetwork && TagRule.Fault(record.Tag.Span) is null));
+            },
+            iter: 50_000);
     }
 
     private static byte[] Records(params OutgoingJob[] jobs)

@@ -1,10 +1,16 @@
+using System.Buffers.Binary;
+using System.Net;
 using Couic.Store;
+using CsCheck;
 using Xunit;
 
 namespace Couic.Tests.Store;
 
 public class CidrTests
 {
+    /// <summary>Numbers with groups of 16 zero bits, which the short form of IPv6 addresses leaves out.</summary>
+    private static readonly Gen<ulong> Sparse = Gen.Select(Gen.ULong, Gen.Bool.Array[4], (bits, isZero) => Enumerable.Range(0, 4).Aggregate(bits, (b, i) => isZero[i] ? b & ~(0xffffUL << (16 * i)) : b));
+
     [Theory]
     [InlineData("0.0.0.0/0", "0.0.0.0/0")]
     [InlineData("192.168.1.200/24", "192.168.1.200/24")]
@@ -67,6 +73,19 @@ public class CidrTests
     [InlineData("1.2.3.4::/64", CidrFault.BadAddress)]
     [InlineData("::1.2.3/64", CidrFault.BadAddress)]
     public void InvalidText_HasItsFault(string text, CidrFault fault) => Assert.Equal(fault, Cidr.TryParse(text, out _));
+
+    [Fact]
+    public void ANetwork_WrittenAndReadAgain_IsTheSame_AndHasTheAddressThatTheRuntimeReads() =>
+        Gen.Select(Gen.Bool, Sparse, Sparse, Gen.Int[0, 128]).Sample(
+            (isV4, high, low, length) =>
+            {
+                Cidr cidr = isV4 ? Cidr.FromV4((uint)high, length % 33) : new Cidr(IpFamily.V6, high, low, length);
+                Assert.Equal(CidrFault.None, Cidr.TryParse(cidr.ToString(), out Cidr again));
+                Assert.Equal(cidr, again);
+                byte[] address = IPAddress.Parse(cidr.AddressText()).GetAddressBytes();
+                Assert.Equal(isV4 ? Cidr.FromV4((uint)high) : new Cidr(IpFamily.V6, high, low, 128), isV4 ? Cidr.FromV4(BinaryPrimitives.ReadUInt32BigEndian(address)) : Cidr.FromV6(address));
+            },
+            iter: 20_000);
 
     [Theory]
     [InlineData("192.168.1.200/24", "192.168.1.0/24")]

@@ -1,6 +1,7 @@
 using System.Text;
 using Couic.Store;
 using Couic.Tests.Fakes;
+using CsCheck;
 using Xunit;
 
 namespace Couic.Tests.Store;
@@ -8,52 +9,48 @@ namespace Couic.Tests.Store;
 /// <summary>Random operations against a store that is a plain dictionary, and what a steady state allocates.</summary>
 public class RuleStoreModelTests
 {
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public void RandomOperationsAgreeWithABruteForceModel(int seed)
-    {
-        var random = new Random(seed);
-        var rig = new StoreRig(new StoreLimits(MaxDropEntries: 300, MaxIgnoreEntries: 100, MaxTags: 8));
-        var model = new Dictionary<(Policy, Cidr), (string Tag, ulong Expiration)>();
-        for (int round = 0; round < 8_000; round++)
+    /// <summary>What one operation may use; each kind takes what it needs.</summary>
+    private static readonly Gen<Operation> AnyOperation = Gen.Select(
+        Gen.Int[0, 9], Gen.Frequency((2, Policy.Drop), (1, Policy.Ignore)), AnyCidr(), Gen.Frequency((199, false), (1, true)),
+        Gen.Frequency((1, Gen.Const("")), (3, Gen.Int[0, 13].Select(i => $"t{i}"))), Gen.Frequency((1, Gen.Const(0)), (1, Gen.Int[1, 19])), Gen.Bool, Gen.Int[0, 2],
+        (kind, policy, cidr, isRefused, tag, lifetime, updates, seconds) => new Operation(kind, policy, cidr, isRefused, tag, (ulong)lifetime, updates ? ConflictMode.Update : ConflictMode.Refuse, seconds));
+
+    [Fact]
+    public void RandomOperationsAgreeWithABruteForceModel() => AnyOperation.Array[0, 1_000].Sample(
+        operations =>
         {
-            Policy policy = random.Next(3) == 0 ? Policy.Ignore : Policy.Drop;
-            Cidr cidr = RandomCidr(random);
-            if (random.Next(200) == 0)
+            var rig = new StoreRig(new StoreLimits(MaxDropEntries: 300, MaxIgnoreEntries: 100, MaxTags: 8));
+            var model = new Dictionary<(Policy, Cidr), (string Tag, ulong Expiration)>();
+            foreach (Operation operation in operations)
             {
-                rig.Plane.RefuseAt = 1;
+                rig.Plane.RefuseAt = operation.IsRefused ? 1 : 0;
+                switch (operation.Kind)
+                {
+                    case < 6:
+                        Add(rig, model, operation);
+                        break;
+                    case < 8:
+                        Remove(rig, model, operation.Policy, operation.Cidr);
+                        break;
+                    case 8:
+                        CompareCovering(rig, model, operation.Policy, operation.Cidr.WithLength(operation.Cidr.MaxLength));
+                        break;
+                    default:
+                        rig.Clock.AdvanceSeconds(operation.Seconds);
+                        rig.Plane.RefuseAt = 0;
+                        rig.Store.Expire();
+                        Drop(model, rig.Clock.Seconds);
+                        break;
+                }
+
+                rig.Plane.RefuseAt = 0;
             }
 
-            switch (random.Next(10))
-            {
-                case < 6:
-                    Add(rig, model, random, policy, cidr);
-                    break;
-                case < 8:
-                    Remove(rig, model, policy, cidr);
-                    break;
-                case 8:
-                    CompareCovering(rig, model, policy, cidr.WithLength(cidr.MaxLength));
-                    break;
-                default:
-                    rig.Clock.AdvanceSeconds(random.Next(3));
-                    rig.Plane.RefuseAt = 0;
-                    rig.Store.Expire();
-                    Drop(model, rig.Clock.Seconds);
-                    break;
-            }
-
-            rig.Plane.RefuseAt = 0;
-            if (round % 500 == 0)
-            {
-                rig.Store.Expire();
-                Drop(model, rig.Clock.Seconds);
-                Compare(rig, model);
-            }
-        }
-    }
+            rig.Store.Expire();
+            Drop(model, rig.Clock.Seconds);
+            Compare(rig, model);
+        },
+        iter: 48);
 
     [Fact]
     public void SteadyStateChangesAllocateNothing()
@@ -89,11 +86,10 @@ public class RuleStoreModelTests
     }
 
     private static void Add(
-        StoreRig rig, Dictionary<(Policy, Cidr), (string Tag, ulong Expiration)> model, Random random, Policy policy, Cidr cidr)
+        StoreRig rig, Dictionary<(Policy, Cidr), (string Tag, ulong Expiration)> model, Operation operation)
     {
-        string tag = random.Next(4) == 0 ? "" : $"t{random.Next(14)}";
-        ulong expiration = random.Next(2) == 0 ? 0 : rig.Clock.Seconds + (ulong)random.Next(1, 20);
-        var mode = (ConflictMode)random.Next(2);
+        (_, Policy policy, Cidr cidr, _, string tag, ulong lifetime, ConflictMode mode, _) = operation;
+        ulong expiration = lifetime == 0 ? 0 : rig.Clock.Seconds + lifetime;
         bool refused = rig.Plane.RefuseAt > 0;
         (Policy, Cidr) key = (policy, cidr.Network);
         bool known = Drop(model, rig.Clock.Seconds).TryGetValue(key, out (string Tag, ulong Expiration) old);
@@ -164,7 +160,9 @@ public class RuleStoreModelTests
         return model;
     }
 
-    private static Cidr RandomCidr(Random random) => random.Next(2) == 0
-        ? Cidr.FromV4((uint)(0x0a000000 | random.Next(64)), random.Next(20, 33))
-        : new Cidr(IpFamily.V6, 0x20010db8UL << 32, (ulong)random.Next(64) << random.Next(3), random.Next(112, 129));
+    private static Gen<Cidr> AnyCidr() => Gen.OneOf(
+        Gen.Select(Gen.UInt[0, 63], Gen.Int[20, 32], (host, length) => Cidr.FromV4(0x0a000000 | host, length)),
+        Gen.Select(Gen.ULong[0, 63], Gen.Int[0, 2], Gen.Int[112, 128], (host, shift, length) => new Cidr(IpFamily.V6, 0x20010db8UL << 32, host << shift, length)));
+
+    private sealed record Operation(int Kind, Policy Policy, Cidr Cidr, bool IsRefused, string Tag, ulong Lifetime, ConflictMode Mode, int Seconds);
 }

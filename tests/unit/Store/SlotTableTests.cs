@@ -1,4 +1,5 @@
 using Couic.Store;
+using CsCheck;
 using Xunit;
 
 namespace Couic.Tests.Store;
@@ -38,32 +39,31 @@ public class SlotTableTests
     }
 
     [Fact]
-    public void RandomOperations_AgreeWithADictionary()
-    {
-        var random = new Random(7);
-        var table = new SlotTable<EntrySlot>();
-        var model = new Dictionary<Cidr, int>();
-        for (int round = 0; round < 200_000; round++)
-        {
-            Cidr cidr = Cidr.FromV4((uint)random.Next(20_000) << 8, random.Next(24, 33)).Network;
-            int slot = table.Find(cidr);
-            Assert.Equal(model.GetValueOrDefault(cidr, -1), slot);
-            if (slot < 0)
+    public void RandomOperations_AgreeWithADictionary() =>
+        Gen.Select(Gen.UInt[0, 400], Gen.Int[24, 32], Gen.Int[0, 2]).Array[0, 8_000].Sample(
+            operations =>
             {
-                model[cidr] = table.Insert(cidr);
-            }
-            else if (random.Next(3) > 0)
-            {
-                table.Remove(slot);
-                model.Remove(cidr);
-            }
+                var table = new SlotTable<EntrySlot>();
+                var model = new Dictionary<Cidr, int>();
+                foreach ((uint address, int length, int removes) in operations)
+                {
+                    Cidr cidr = Cidr.FromV4(address << 8, length).Network;
+                    int slot = table.Find(cidr);
+                    Assert.Equal(model.GetValueOrDefault(cidr, -1), slot);
+                    if (slot < 0)
+                    {
+                        model[cidr] = table.Insert(cidr);
+                    }
+                    else if (removes > 0)
+                    {
+                        table.Remove(slot);
+                        model.Remove(cidr);
+                    }
 
-            Assert.Equal(model.Count, table.Count);
-        }
+                    Assert.Equal(model.Count, table.Count);
+                }
 
-        foreach ((Cidr cidr, int slot) in model)
-        {
-            Assert.Equal(cidr, table[slot].Cidr);
-        }
-    }
+                Assert.All(model, m => Assert.Equal(m.Key, table[m.Value].Cidr));
+            },
+            iter: 50);
 }
