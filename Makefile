@@ -22,7 +22,7 @@ export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 # Build servers that outlive the build would keep a CI job's output open.
 export MSBUILDDISABLENODEREUSE := 1
 
-.PHONY: all manual reference run test soak soak-peering bench bench-check fuzz kernels lint format install uninstall deb clean help setup version
+.PHONY: all manual reference run test soak soak-peering bench bench-check fuzz mutants kernels lint format install uninstall deb clean help setup version
 all: out/couic out/couicctl out/couic-report
 
 # The shim between .NET and OpenSSL comes as C source with the compiler package and is built here: two of its statements
@@ -85,6 +85,12 @@ fuzz: all ## each parser for FUZZ_SECONDS (60) against mutations of tests/corpus
 	@COUIC_TEST_SECONDS=86400 FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run unit/ -- -showLiveOutput -namespace Couic.Tests.Fuzz
 	@COUIC_TEST_SECONDS=86400 FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run integration/ -- \
 	  -method '*.EveryVerdictIsThatOfTryingEveryRule*' -method '*.WhateverIsPutTogether*'
+
+MUTANTS ?= 300
+mutants: all ## change the deciding parts in MUTANTS (300) ways, print the changes that no unit test notices; hours, not part of CI
+	@tools/setup test
+	@dotnet build tests/unit -c Release -v q --nologo
+	@MUTANTS=$(MUTANTS) MUTANTS_ONLY=$(MUTANTS_ONLY) dotnet run --project tools/mutants -c Release
 
 kernels: deb ## boot kernels from 5.10 to the newest in qemu: a table of checks, then the package under systemd on some of them
 	@tools/setup kernels test
