@@ -84,7 +84,7 @@ struct couic_cache_line {
 #define COUIC_KEY4 0x1ffffffffull
 #define COUIC_RULE4_SHIFT 33
 #define COUIC_DISPLACED4_SHIFT 62 /* a prefix with this first choice is in another bucket */
-#define COUIC_OVERFLOW4_SHIFT 63	  /* a prefix with this first choice is only in the trie */
+#define COUIC_OVERFLOW4_SHIFT 63  /* a prefix with this first choice is only in the trie */
 
 /* IPv6 rules by exact prefix. A bucket is two lines: four addresses (high and low half each), then their rules below a kind
  * (0 for a free slot), the state of the bucket, and their hits. An address is that of a host; or of a prefix longer than /64,
@@ -107,19 +107,19 @@ struct couic_cache_line {
 #define COUIC_MAX_LENGTHS 8
 
 /* Bits of an index into the filters. */
-#define COUIC_BITS4_COARSE 16   /* IPv4 /16; exact */
-#define COUIC_BITS4_FINE 22 /* IPv4 /22; exact */
-#define COUIC_BITS6_COARSE 16   /* IPv6 /32; hashed */
-#define COUIC_BITS6_FINE 22 /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed, two bits of a line each */
-#define COUIC_BITS6_SHORT_PREFIX 20  /* IPv6 /20, for prefixes up to /28; exact */
+#define COUIC_BITS4_COARSE 16	    /* IPv4 /16; exact */
+#define COUIC_BITS4_FINE 22	    /* IPv4 /22; exact */
+#define COUIC_BITS6_COARSE 16	    /* IPv6 /32; hashed */
+#define COUIC_BITS6_FINE 22	    /* IPv6 /48, and /32 for prefixes of /29 to /47; hashed, two bits of a line each */
+#define COUIC_BITS6_SHORT_PREFIX 20 /* IPv6 /20, for prefixes up to /28; exact */
 
 /* The first of couic_lines is the length summary, so that most lookups end in the first-level cache: the lengths of all rules,
  * one set per policy of IPv4, then two per policy of IPv6. Unlike in the length sets, IPv6 lengths up to /28 are in the second
  * set too; ::/0 shares the bit of ::/1. */
-#define COUIC_LENGTH_SUMMARY4 0			    /* the first among `words`, then one for each policy */
-#define COUIC_LENGTH_SUMMARY6 2			    /* the first, then two for each policy */
-#define COUIC_LENGTH_SUMMARY6_SHORT_PREFIX 0xfffffff000000000ull  /* /0 to /28 */
-#define COUIC_LENGTH_SUMMARY6_SPARSE 0x0000000ffffe0000ull /* /29 to /47 */
+#define COUIC_LENGTH_SUMMARY4 0					 /* the first among `words`, then one for each policy */
+#define COUIC_LENGTH_SUMMARY6 2					 /* the first, then two for each policy */
+#define COUIC_LENGTH_SUMMARY6_SHORT_PREFIX 0xfffffff000000000ull /* /0 to /28 */
+#define COUIC_LENGTH_SUMMARY6_SPARSE 0x0000000ffffe0000ull	 /* /29 to /47 */
 
 struct couic_tables4 {
 	__u32 coarse_filter;

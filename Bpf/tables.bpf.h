@@ -153,7 +153,8 @@ static __always_inline __u32 find4(enum couic_policy policy, __u32 address)
 
 	if (!lengths)
 		return 0;
-	if (!bit(tables->coarse_filter, address >> (32 - COUIC_BITS4_COARSE)) || !bit(tables->fine_filter, address >> (32 - COUIC_BITS4_FINE)))
+	if (!bit(tables->coarse_filter, address >> (32 - COUIC_BITS4_COARSE)) ||
+	    !bit(tables->fine_filter, address >> (32 - COUIC_BITS4_FINE)))
 		return 0;
 
 	/* Only hosts, as in most lists: their bucket answers without a further call, unless it has overflowed into the trie. */
@@ -227,7 +228,8 @@ static __always_inline int maybe6(const volatile struct couic_tables6 *tables, _
 {
 	__u32 coarse = hash6(high >> 32);
 
-	*has_short_prefix = (shorter & COUIC_LENGTH_SUMMARY6_SHORT_PREFIX) && bit(tables->short_prefix_filter, high >> (64 - COUIC_BITS6_SHORT_PREFIX));
+	*has_short_prefix = (shorter & COUIC_LENGTH_SUMMARY6_SHORT_PREFIX) &&
+			    bit(tables->short_prefix_filter, high >> (64 - COUIC_BITS6_SHORT_PREFIX));
 	if (*has_short_prefix)
 		return 1;
 	if (!bit(tables->coarse_filter, coarse >> (32 - COUIC_BITS6_COARSE)))
@@ -307,7 +309,8 @@ static __always_inline int near6(enum couic_policy policy, __u64 high, struct le
 
 	lengths->longer = line ? LOAD(line->words[COUIC_LENGTH_SUMMARY6 + 2 * policy]) : 0;
 	lengths->shorter = line ? LOAD(line->words[COUIC_LENGTH_SUMMARY6 + 2 * policy + 1]) : 0;
-	return (lengths->longer | lengths->shorter) && maybe6(&tables6[policy], high, lengths->shorter, &lengths->has_short_prefix);
+	return (lengths->longer | lengths->shorter) &&
+	       maybe6(&tables6[policy], high, lengths->shorter, &lengths->has_short_prefix);
 }
 
 static __always_inline __u64 search6(enum couic_policy policy, void *trie, __u64 high, __u64 low, __u64 longer, __u64 shorter,

@@ -168,7 +168,8 @@ internal sealed class ApiClient : IDisposable
         {
             throw new CliException(timer.IsCancellationRequested
                 ? $"no answer from the daemon at {_endpoint.Display} within {limit.TotalSeconds:0} s (see its log: journalctl -u couic)"
-                : $"no connection to the daemon at {_endpoint.Display} within {ConnectTime.TotalSeconds:0} s (check \"host\", \"port\" and the firewalls between)") { ExitStatus = ExitStatus.Unreachable };
+                : $"no connection to the daemon at {_endpoint.Display} within {ConnectTime.TotalSeconds:0} s (check \"host\", \"port\" and the firewalls between)")
+            { ExitStatus = ExitStatus.Unreachable };
         }
     }
 

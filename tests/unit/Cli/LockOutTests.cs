@@ -93,7 +93,7 @@ public sealed class LockOutTests : IDisposable
     public void ASetWithTheOperatorsAddress_IsRefusedUnlessForced(string words)
     {
         CliResult result = _rig.Run(words);
-        Assert.Equal((1, "couicctl: dropping 198.51.100.0/24 would cut off 198.51.100.7, from which this session was opened (first \"couicctl ignore add 198.51.100.7\", or --force)\n"), (result.Status, result.Error));
+        Assert.Equal((4, "couicctl: dropping 198.51.100.0/24 would cut off 198.51.100.7, from which this session was opened (first \"couicctl ignore add 198.51.100.7\", or --force)\n"), (result.Status, result.Error));
         _rig.Answering(201, """{"name":"a","entries":["198.51.100.0/24"]}""");
         Assert.Equal(0, _rig.Run(words + " --force").Status);
         Assert.Contains("?force=true {", _rig.Daemon.Requests[^1].ToString(), StringComparison.Ordinal);

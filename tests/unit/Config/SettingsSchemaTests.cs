@@ -65,8 +65,13 @@ public class SettingsSchemaTests
     {
         var values = new Dictionary<(string Table, string Key), string>
         {
-            [("", "ifaces")] = "[\"eth0\"]", [("", "working_dir")] = "\"/w\"", [("", "user")] = "\"u\"", [("", "group")] = "\"g\"",
-            [("logging", "dir")] = "\"-\"", [("server", "socket")] = "\"/s\"", [("reporting", "webhook")] = "\"https://host\"",
+            [("", "ifaces")] = "[\"eth0\"]",
+            [("", "working_dir")] = "\"/w\"",
+            [("", "user")] = "\"u\"",
+            [("", "group")] = "\"g\"",
+            [("logging", "dir")] = "\"-\"",
+            [("server", "socket")] = "\"/s\"",
+            [("reporting", "webhook")] = "\"https://host\"",
             [(table, key)] = value,
         };
         return string.Concat(values.GroupBy(pair => pair.Key.Table).OrderBy(group => group.Key.Length).Select(

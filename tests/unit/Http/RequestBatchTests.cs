@@ -250,7 +250,13 @@ public sealed class RequestBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task Batch_TakesFewRequestsOfEachConnection() => Assert.Equal((int[])[35, 7], await BatchSizesAsync(connections: 6, requests: 7));
+    public async Task Batch_TakesFewRequestsOfEachConnection()
+    {
+        // Five connections with seven requests each fill a batch; how much of the sixth is received by then is up to the kernel.
+        int[] sizes = await BatchSizesAsync(connections: 6, requests: 7);
+        Assert.InRange(sizes[0], 35, 41);
+        Assert.Equal(42, sizes.Sum());
+    }
 
     [Fact]
     public async Task SingleConnection_FlushesEveryEightResponses() => Assert.Equal((int[])[8, 8, 4], await BatchSizesAsync(connections: 1, requests: 20));
