@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
 using Couic.Cli.Syntax;
@@ -167,7 +168,7 @@ internal static class EntryDelete
         result = result with { Removed = result.Removed + before };
         if (invocation.Has("json"))
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.Write(invocation.Context.Output, before == 0 ? answer.Body : JsonSerializer.SerializeToUtf8Bytes(result, WireJson.Default.BulkRecord));
         }
         else
         {

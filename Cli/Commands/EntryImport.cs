@@ -32,7 +32,7 @@ internal static class EntryImport
         [
             CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend,
             GuardOptions.Force,
-            new OptionSpec("dry-run", '\0', null, "Report the effect of each line without changing anything"),
+            CommonOptions.DryRun,
         ],
         Examples = [$"couicctl {policy.Name()} import blocklist.txt -t blocklist -e 1d", $"zcat list.gz | couicctl {policy.Name()} import -"],
         Run = Run,
@@ -145,17 +145,15 @@ internal sealed class ImportSource(ImportSource.Reader next, Func<Cidr, string?>
     /// <summary>Networks in memory; they need no check.</summary>
     public static ImportSource Of(List<Cidr> cidrs)
     {
-        var text = new MemoryStream(cidrs.Count * 20);
-        Span<byte> line = stackalloc byte[Cidr.MaxTextLength + 1];
-        foreach (Cidr cidr in cidrs)
-        {
-            int length = cidr.Network.Format(line);
-            line[length++] = (byte)'\n';
-            text.Write(line[..length]);
-        }
+        int next = 0;
+        return new ImportSource(Read, static _ => null, () => next);
 
-        text.Position = 0;
-        return new ImportSource(new NetworkList(text, TimeProvider.System), static _ => null);
+        bool Read(out ListItem item)
+        {
+            bool isAny = next < cidrs.Count;
+            item = isAny ? new ListItem(next + 1, cidrs[next++].Network, null) : default;
+            return isAny;
+        }
     }
 
     /// <summary>Item numbers at which the offset between item and line changes, with the line.</summary>

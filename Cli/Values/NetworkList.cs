@@ -26,6 +26,9 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
     /// <summary>Bytes of an entry that spans several lines.</summary>
     private const int MaxEntry = 64 * 1024;
 
+    /// <summary>Lines of such an entry. Each line parses the entry again, so a long one would cost the square of its length.</summary>
+    private const int MaxEntryLines = 64;
+
     private static readonly string[] NftWords = ["table", "set", "map", "chain", "type", "typeof", "flags", "policy", "size", "timeout", "gc-interval", "auto-merge", "counter", "comment", "}"];
 
     private readonly byte[] _buffer = new byte[65536];
@@ -212,7 +215,7 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
             next = next.Trim(" \t\r"u8);
             byte[] longer = [.. text, (byte)' ', .. next];
             longer = StateOf(longer) == JsonState.Invalid ? longer.AsSpan().TrimEnd((byte)',').ToArray() : longer;
-            bool belongs = StateOf(longer) != JsonState.Invalid && longer.Length <= MaxEntry;
+            bool belongs = StateOf(longer) != JsonState.Invalid && longer.Length <= MaxEntry && _number - line < MaxEntryLines;
             text = belongs ? longer : text;
             following = belongs ? null : next.ToArray();
         }

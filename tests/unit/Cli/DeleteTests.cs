@@ -32,6 +32,13 @@ public sealed class DeleteTests : IDisposable
     }
 
     [Fact]
+    public void PatternsThatMatchTagsAndUntaggedEntries_AreOneSum_InJsonToo()
+    {
+        Assert.Equal("16 removed from drop, 1 was not there\n", _rig.Run("drop delete -t scan*,").Out);
+        Assert.Contains("\"removed\": 16", _rig.Run("drop delete -t scan*, --json").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void OneExactTag_NeedsNoList()
     {
         Assert.Equal(new CliResult(0, "7 removed from ignore\n", ""), _rig.Run("ignore delete -t office"));

@@ -83,6 +83,16 @@ public sealed class NetworkListTests
     }
 
     [Fact]
+    public void AnEntryOfManyLines_IsAFault_AndTheNextNetworkIsRead()
+    {
+        string members = string.Concat(Enumerable.Repeat("\n\"a\": 1,", 62));
+        Assert.Equal("1.2.3.0/24", Assert.Single(Read($"{{{members}\n\"cidr\": \"1.2.3.0/24\" }}")).Cidr.ToString());
+        List<ListItem> items = Read($"{{{members}{members}\n\"cidr\": \"1.2.3.0/24\" }}\n5.6.7.8");
+        Assert.Equal(("5.6.7.8/32", null), (items[^1].Cidr.ToString(), items[^1].Fault));
+        Assert.Contains("is not an entry", items[0].Fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void EveryTruncationOfEveryFormat_EndsWithoutAnException()
     {
         const string All = "\uFEFF# c\n1.2.3.0-1.2.3.9\n\"a\",b\n{\"cidr\":\"1.2.3.4/32\",\"tag\":\"a\"}\n[\n{\n\"cidr\": \"1.2.3.0/24\"\n},\n]\n[{\"cidr\":\"1.1.1.1\"}]\ncreate x hash:net\nadd x 1.2.3.4 timeout 5\ntable ip t {\nset s {\nelements = { 1.2.3.4,\n 5.6.7.8 timeout 1h }\n}\n}\n[::1]:5\nfe80::%\n-\n1-2\n/\n";
