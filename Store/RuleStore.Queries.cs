@@ -185,8 +185,10 @@ public sealed partial class RuleStore
 
     private delegate void SlotVisitor(in EntrySlot held, int slot);
 
+    private void VisitSlots(RuleTable table, SlotVisitor visit) => VisitSlots(table, ListingSlice, visit);
+
     /// <summary>Visits the slots in use, in slices between which the lock is free.</summary>
-    private void VisitSlots(RuleTable table, SlotVisitor visit)
+    private void VisitSlots(RuleTable table, int slice, SlotVisitor visit)
     {
         int used = 1;
         for (int slot = 0; slot < used;)
@@ -194,7 +196,7 @@ public sealed partial class RuleStore
             using (Enter())
             {
                 used = table.Entries.Used;
-                for (int end = Math.Min(slot + ListingSlice, used); slot < end; slot++)
+                for (int end = Math.Min(slot + slice, used); slot < end; slot++)
                 {
                     ref readonly EntrySlot held = ref table.Entries[slot];
                     if (held.InUse)

@@ -22,6 +22,9 @@ public sealed record EntryRecord
 
     /// <summary>Seconds since 1970 at which a packet last met it, 0 for never; only with <c>details=true</c>.</summary>
     public ulong? LastHit { get; init; }
+
+    /// <summary>Packets per second; only with <c>details=true</c> and <c>sort=rate</c>, and null when it is not known yet.</summary>
+    public double? Rate { get; init; }
 }
 
 /// <summary>The body of <c>POST /v1/{policy}</c>.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Couic.Api.Access;
 using Couic.Api.Json;
@@ -21,7 +22,13 @@ internal sealed class ListEndpoint(ApiServices services)
     /// <summary>Up to so many entries a list takes little memory, and is not limited.</summary>
     private const int LongestPage = 10_000;
 
+    /// <summary>By <see cref="EntryOrder"/>.</summary>
+    private static readonly string[] Orders = ["cidr", "creation", "expiration", "packets", "last_hit", "rate"];
+
     private readonly FairSemaphore _listings = new(services.Limits.MaxListings);
+
+    /// <summary>One at a time: each is a pass over a whole table.</summary>
+    private readonly FairSemaphore _rankings = new(1);
 
     public void Register(ApiRouter router) => router.Map(Verb.Get, "/v1/{policy}", Permission.EntriesRead, ListAsync);
 
@@ -30,6 +37,12 @@ internal sealed class ListEndpoint(ApiServices services)
         Policy policy = PathReader.Policy(exchange, 0);
         if (PathReader.Failed(exchange) || !TryReadFilter(exchange, out Filter filter))
         {
+            return;
+        }
+
+        if (filter.Order is not null)
+        {
+            await SendRankedAsync(exchange, policy, filter);
             return;
         }
 
@@ -81,6 +94,54 @@ internal sealed class ListEndpoint(ApiServices services)
         return true;
     }
 
+    /// <summary>The answer is computed and measured before it is sent, so a slow reader delays no other ranking.</summary>
+    private async ValueTask SendRankedAsync(Exchange exchange, Policy policy, Filter filter)
+    {
+        if (!await exchange.HoldAsync(_rankings))
+        {
+            exchange.Refuse(ParseFault.NoRoom);
+            return;
+        }
+
+        RankedEntry[] ranked;
+        try
+        {
+            if (!await exchange.OffloadAsync(WorkClass.Long))
+            {
+                return;
+            }
+
+            Predicate<byte[]>? wanted = filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null;
+            ranked = services.Store.ListRanked(policy, filter.Order!.Value, filter.Reverse, Math.Min(filter.Limit, LongestPage), wanted);
+        }
+        finally
+        {
+            exchange.ReleaseHeld();
+        }
+
+        exchange.HandlerBytes = ranked.Length * Unsafe.SizeOf<RankedEntry>();
+        await SendAsync(exchange, ranked.Length, (body, i) => WriteRanked(body, ranked, i, filter));
+        exchange.HandlerBytes = 0;
+    }
+
+    private static void WriteRanked(IBufferWriter<byte> body, RankedEntry[] ranked, int index, in Filter filter)
+    {
+        ref readonly RankedEntry one = ref ranked[index];
+        body.Raw(index == 0 ? ""u8 : ","u8);
+        if (!filter.Details)
+        {
+            EntryJson.Write(body, one.Entry);
+        }
+        else if (filter.Order == EntryOrder.Rate)
+        {
+            EntryJson.WriteDetailed(body, one.Entry, one.Hits, new EntryRate(one.Rate));
+        }
+        else
+        {
+            EntryJson.WriteDetailed(body, one.Entry, one.Hits);
+        }
+    }
+
     private static Memory<ListedEntry> Select(EntrySnapshot listing, Filter filter)
     {
         Memory<ListedEntry> rows = listing.Rows;
@@ -116,35 +177,41 @@ internal sealed class ListEndpoint(ApiServices services)
     private async ValueTask SendAsync(Exchange exchange, Policy policy, EntrySnapshot listing, Memory<ListedEntry> rows, bool details)
     {
         ListedDetails[]? more = details ? ReadDetails(policy, ref rows) : null;
-        if (await exchange.BeginStreamAsync(200, Measure(listing, rows.Span, more)) is not { } body)
+        Memory<ListedEntry> listed = rows;
+        await SendAsync(exchange, listed.Length, (body, i) => WriteRow(body, listing, listed.Span, more, i), listing);
+    }
+
+    private static async ValueTask SendAsync(Exchange exchange, int count, Action<IBufferWriter<byte>, int> writeRow, EntrySnapshot? listing = null)
+    {
+        if (await exchange.BeginStreamAsync(200, Measure(count, writeRow)) is not { } body)
         {
             return;
         }
 
         body.Raw("["u8);
-        for (int i = 0; i < rows.Length; i++)
+        for (int i = 0; i < count; i++)
         {
-            WriteRow(body, listing, rows.Span, more, i);
+            writeRow(body, i);
             if (body.UnflushedBytes >= PieceBytes && (await body.FlushAsync()).IsCompleted)
             {
                 break;
             }
         }
 
-        listing.Dispose(); // before its client sees the end and asks for the next one, which takes the same memory
+        listing?.Dispose(); // before its client sees the end and asks for the next one, which takes the same memory
         body.Raw("]"u8);
         await body.FlushAsync();
         await body.CompleteAsync();
     }
 
     /// <summary>The length of the whole answer, which is formatted once for this.</summary>
-    private static long Measure(EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details)
+    private static long Measure(int count, Action<IBufferWriter<byte>, int> writeRow)
     {
         var scratch = new OutputBuffer();
         long length = 2;
-        for (int i = 0; i < rows.Length; i++)
+        for (int i = 0; i < count; i++)
         {
-            WriteRow(scratch, listing, rows, details, i);
+            writeRow(scratch, i);
             length += scratch.Length;
             scratch.Clear();
         }
@@ -210,6 +277,16 @@ internal sealed class ListEndpoint(ApiServices services)
             filter.Limit = number;
         }
 
+        if (query.Find("sort"u8, out string sort) > 0)
+        {
+            filter.Order = Array.IndexOf(Orders, sort) is >= 0 and int order ? (EntryOrder)order : null;
+            filter.Reverse = query.Has("reverse"u8, "true");
+            if (filter.Order is null)
+            {
+                exchange.AddFault("sort", $"expected one of {string.Join(", ", Orders)}");
+            }
+        }
+
         if (query.Find("after"u8, out string after) > 0)
         {
             CidrFault fault = Cidr.TryParse(after, out Cidr last);
@@ -217,6 +294,10 @@ internal sealed class ListEndpoint(ApiServices services)
             if (fault != CidrFault.None)
             {
                 exchange.AddFault("after", fault.Explain());
+            }
+            else if (filter.Order is not null)
+            {
+                exchange.AddFault("after", "not with sort");
             }
         }
 
@@ -228,6 +309,10 @@ internal sealed class ListEndpoint(ApiServices services)
             }
 
             filter.Match = address;
+            if (filter.Order is not null)
+            {
+                exchange.AddFault("match", "not with sort");
+            }
         }
 
         return !PathReader.Failed(exchange);
@@ -240,6 +325,8 @@ internal sealed class ListEndpoint(ApiServices services)
         public Cidr? After;
         public Cidr? Match;
         public bool Details;
+        public EntryOrder? Order;
+        public bool Reverse;
     }
 }
 

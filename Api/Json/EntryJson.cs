@@ -24,8 +24,8 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
-    /// <summary>With its creator, and its packets if they are counted.</summary>
-    public static void WriteDetailed(IBufferWriter<byte> writer, in Entry entry, EntryHits? hits)
+    /// <summary>With its creator, its packets if they are counted, and its rate where the list is ordered by it.</summary>
+    public static void WriteDetailed(IBufferWriter<byte> writer, in Entry entry, EntryHits? hits, EntryRate? rate = null)
     {
         WriteMembers(writer, entry);
         writer.Raw(",\"added_by\":"u8);
@@ -40,6 +40,15 @@ internal static class EntryJson
         else
         {
             writer.Raw(",\"packets\":null,\"last_hit\":null"u8);
+        }
+
+        if (rate is { } measured)
+        {
+            writer.Raw(",\"rate\":"u8);
+            Span<byte> room = writer.GetSpan(32);
+            int length = measured.PacketsPerSecond is not { } packets ? Put(room, "null"u8)
+                : Utf8Formatter.TryFormat(packets, room, out int written, new StandardFormat('F', 1)) ? written : 0;
+            writer.Advance(length);
         }
 
         writer.Raw("}"u8);
@@ -89,3 +98,6 @@ internal static class EntryJson
         }
     }
 }
+
+/// <param name="PacketsPerSecond">Null when it is not known.</param>
+internal readonly record struct EntryRate(double? PacketsPerSecond);

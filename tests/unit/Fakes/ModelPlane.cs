@@ -123,11 +123,10 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 
     public Counter ReadTag(Policy policy, int counter) => TagCounters.GetValueOrDefault((policy, counter));
 
-    public bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits)
-    {
-        hits = default;
-        return false;
-    }
+    /// <summary>What entries have counted; entries that are not in it are not counted.</summary>
+    public Dictionary<(Policy, Cidr), EntryHits> Hits { get; } = [];
+
+    public bool TryReadHits(Policy policy, Cidr cidr, int slot, out EntryHits hits) => Hits.TryGetValue((policy, cidr), out hits);
 
     public IReadOnlyList<MapMemory> ReadMemory() => [];
 
