@@ -16,6 +16,13 @@ internal readonly struct TagPattern
         _core = Encoding.UTF8.GetBytes(pattern[(_before ? 1 : 0)..(pattern.Length - (_after ? 1 : 0))]);
     }
 
+    /// <summary>Several patterns, separated by commas: any of them may match.</summary>
+    public static Predicate<byte[]> AnyOf(string patterns)
+    {
+        TagPattern[] all = Array.ConvertAll(patterns.Split(','), pattern => new TagPattern(pattern));
+        return tag => Array.Exists(all, pattern => pattern.Matches(tag));
+    }
+
     public bool Matches(ReadOnlySpan<byte> tag) => (_before, _after) switch
     {
         (false, false) => tag.SequenceEqual(_core),

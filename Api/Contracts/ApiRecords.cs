@@ -62,6 +62,10 @@ public sealed record StatsRecord(ulong DropCidrCount, ulong IgnoreCidrCount, Dic
 /// <summary>The answer of <c>GET /v1/stats/tags/{policy}</c>.</summary>
 public sealed record TagStatsRecord(Dictionary<string, CounterRecord> Tags);
 
+/// <summary>The answer of <c>GET /v1/metrics</c> as JSON.</summary>
+public sealed record MetricsRecord(
+    ulong DropCidrCount, ulong IgnoreCidrCount, Dictionary<string, CounterRecord> Xdp, TagStatsRecord DropTags, TagStatsRecord IgnoreTags);
+
 /// <summary>A client of the API, as answers show it; the token is secret.</summary>
 public sealed record ClientRecord(string Name, string Token, string Group);
 

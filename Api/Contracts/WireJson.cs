@@ -13,6 +13,7 @@ namespace Couic.Api.Contracts;
 [JsonSerializable(typeof(SetSummary[]))]
 [JsonSerializable(typeof(StatsRecord))]
 [JsonSerializable(typeof(TagStatsRecord))]
+[JsonSerializable(typeof(MetricsRecord))]
 [JsonSerializable(typeof(BulkRecord))]
 [JsonSerializable(typeof(PeerRecord[]))]
 [JsonSerializable(typeof(PeerDiffRecord))]

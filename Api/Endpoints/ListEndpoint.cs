@@ -81,7 +81,7 @@ internal sealed class ListEndpoint(ApiServices services)
             return true;
         }
 
-        using EntrySnapshot? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null);
+        using EntrySnapshot? page = services.Store.ListPage(policy, filter.After, filter.Limit, filter.Tag);
         if (page is null)
         {
             exchange.ReleaseWorker(); // a request that waits for a long list must not block those that write one
@@ -111,8 +111,7 @@ internal sealed class ListEndpoint(ApiServices services)
                 return;
             }
 
-            Predicate<byte[]>? wanted = filter.Tag is { } tag ? utf8 => tag.Matches(utf8) : null;
-            ranked = services.Store.ListRanked(policy, filter.Order!.Value, filter.Reverse, Math.Min(filter.Limit, LongestPage), wanted);
+            ranked = services.Store.ListRanked(policy, filter.Order!.Value, filter.Reverse, Math.Min(filter.Limit, LongestPage), filter.Tag);
         }
         finally
         {
@@ -157,12 +156,12 @@ internal sealed class ListEndpoint(ApiServices services)
             rows = rows[next..];
         }
 
-        if (filter.Tag is { } pattern)
+        if (filter.Tag is { } matches)
         {
             int kept = 0;
             foreach (ListedEntry row in rows.Span)
             {
-                if (pattern.Matches(listing.Tag(row)))
+                if (matches(listing.Tag(row)))
                 {
                     rows.Span[kept++] = row;
                 }
@@ -264,7 +263,7 @@ internal sealed class ListEndpoint(ApiServices services)
         filter.Details = query.Has("details"u8, "true");
         if (query.Find("tag"u8, out string tag) > 0)
         {
-            filter.Tag = new TagPattern(tag);
+            filter.Tag = TagPattern.AnyOf(tag);
         }
 
         if (query.Find("limit"u8, out string limit) > 0)
@@ -320,7 +319,7 @@ internal sealed class ListEndpoint(ApiServices services)
 
     private struct Filter()
     {
-        public TagPattern? Tag;
+        public Predicate<byte[]>? Tag;
         public int Limit = int.MaxValue;
         public Cidr? After;
         public Cidr? Match;

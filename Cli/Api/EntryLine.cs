@@ -18,6 +18,18 @@ internal readonly ref struct EntryLine
 
     public bool HasExpiration { get; private init; }
 
+    /// <summary>Seconds since 1970.</summary>
+    public ulong Creation { get; private init; }
+
+    /// <summary>Null where entries are not counted, and without details.</summary>
+    public ulong? Packets { get; private init; }
+
+    /// <summary>Seconds since 1970, 0 for never; null as <see cref="Packets"/>.</summary>
+    public ulong? LastHit { get; private init; }
+
+    /// <summary>UTF-8; empty when unknown, and without details.</summary>
+    public ReadOnlySpan<byte> AddedBy { get; private init; }
+
     /// <summary>Only an export names it.</summary>
     public Policy? Policy { get; private init; }
 
@@ -48,8 +60,9 @@ internal readonly ref struct EntryLine
     public static EntryLine Parse(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json);
-        ReadOnlySpan<byte> cidr = default, tag = default;
+        ReadOnlySpan<byte> cidr = default, tag = default, addedBy = default;
         ulong expiration = 0;
+        ulong? creation = null, packets = null, lastHit = null;
         bool hasTag = false, hasExpiration = false;
         Policy? policy = null;
         reader.Read();
@@ -75,9 +88,24 @@ internal readonly ref struct EntryLine
             }
             else if (reader.ValueTextEquals("expiration"u8))
             {
-                reader.Read();
-                expiration = reader.TokenType == JsonTokenType.Number && reader.TryGetUInt64(out ulong value) ? value : throw new JsonException();
+                expiration = Number(ref reader) ?? throw new JsonException();
                 hasExpiration = true;
+            }
+            else if (reader.ValueTextEquals("creation"u8))
+            {
+                creation = Number(ref reader);
+            }
+            else if (reader.ValueTextEquals("packets"u8))
+            {
+                packets = Number(ref reader);
+            }
+            else if (reader.ValueTextEquals("last_hit"u8))
+            {
+                lastHit = Number(ref reader);
+            }
+            else if (reader.ValueTextEquals("added_by"u8))
+            {
+                addedBy = Text(ref reader);
             }
             else
             {
@@ -86,8 +114,29 @@ internal readonly ref struct EntryLine
         }
 
         return Cidr.TryParse(cidr, out Cidr parsed) == CidrFault.None || Cidr.TryParseAddress(cidr, out parsed)
-            ? new EntryLine { Cidr = parsed, Tag = tag, HasTag = hasTag, Expiration = expiration, HasExpiration = hasExpiration, Policy = policy }
+            ? new EntryLine
+            {
+                Cidr = parsed,
+                Tag = tag,
+                HasTag = hasTag,
+                Expiration = expiration,
+                HasExpiration = hasExpiration,
+                Policy = policy,
+                Creation = creation ?? 0,
+                Packets = packets,
+                LastHit = lastHit,
+                AddedBy = addedBy,
+            }
             : throw new JsonException();
+    }
+
+    /// <summary>Null for any other value.</summary>
+    private static ulong? Number(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        ulong? number = reader.TokenType == JsonTokenType.Number && reader.TryGetUInt64(out ulong value) ? value : null;
+        reader.Skip();
+        return number;
     }
 
     private static ReadOnlySpan<byte> Text(scoped ref Utf8JsonReader reader)

@@ -33,7 +33,7 @@ internal static class EntryInspect
         Summary = $"Show the entry of exactly this network in {policy.Name()}",
         Details = ["The prefix length must be that of the entry. \"couicctl why ADDRESS\" finds every entry that covers an address."],
         Arguments = [CommonOptions.Cidr],
-        Options = [CommonOptions.Json],
+        Options = [new OptionSpec("details", 'd', null, "Also packets, last hit, when it was added, and by which client, set or peer"), CommonOptions.Json],
         Examples = [$"couicctl {policy.Name()} inspect 192.0.2.0/24"],
         Run = Run,
     };
@@ -50,6 +50,14 @@ internal static class EntryInspect
                 return;
             }
 
+            if (invocation.Has("details"))
+            {
+                var detailed = new DetailedRows(EntryColumns.All);
+                detailed.Add(EntryLine.Parse(answer.Body));
+                detailed.Write(invocation.Out, policy, now);
+                return;
+            }
+
             var rows = new EntryRows();
             rows.Add(EntryLine.Parse(answer.Body));
             rows.Write(invocation.Out, policy, now);
@@ -63,7 +71,7 @@ internal static class EntryInspect
         using ApiClient api = invocation.Connect();
         try
         {
-            Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr)), api, invocation.Context.Clock.GetUtcNow());
+            Print(invocation, policy, api.Get(EntryPath.Of(policy, cidr) + (invocation.Has("details") ? "?details=true" : "")), api, invocation.Context.Clock.GetUtcNow());
             return ExitStatus.Success;
         }
         catch (CliException e) when (e.ExitStatus == ExitStatus.Absent)

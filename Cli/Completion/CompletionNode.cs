@@ -21,6 +21,8 @@ internal sealed record CompletionNode(
         ValueKind.Policy => ["drop", "ignore"],
         ValueKind.Group => NameArgument.Groups,
         ValueKind.Shell => CompletionCommand.Shells,
+        ValueKind.EntrySort => EntrySort.Keys,
+        ValueKind.TagSort => TagSort.Keys,
         _ => [],
     };
 

@@ -24,6 +24,19 @@ internal static class Quantity
         return value.ToString(format, CultureInfo.InvariantCulture) + Units[unit];
     }
 
+    /// <summary>A count with a decimal unit: <c>999</c>, <c>1.2 k</c>, <c>45.6 M</c>.</summary>
+    public static string Count(double value)
+    {
+        int unit = 0;
+        while (value >= (unit == 0 ? 999.5 : 999.95) && unit < Units.Length - 1)
+        {
+            value /= 1000;
+            unit++;
+        }
+
+        return value.ToString(unit == 0 ? "0" : "0.0", CultureInfo.InvariantCulture) + (unit == 0 ? "" : " " + Units[unit]);
+    }
+
     /// <summary>Bytes in powers of 1024: <c>512 B</c>, <c>79.5 MiB</c>.</summary>
     public static string Bytes(ulong bytes)
     {

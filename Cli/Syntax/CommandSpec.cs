@@ -98,4 +98,6 @@ internal enum ValueKind
     CommandPath,
     Tag,
     Cidr,
+    EntrySort,
+    TagSort,
 }

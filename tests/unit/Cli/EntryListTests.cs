@@ -11,6 +11,12 @@ public sealed class EntryListTests : IDisposable
         {"creation":1,"cidr":"2001:db8::/32","tag":"blocklist.couic","expiration":0}]
         """;
 
+    /// <summary>Noon of the stub's clock is second 1772366400.</summary>
+    private const string Detailed = """
+        [{"creation":1772366340,"cidr":"3.3.3.0/24","tag":"test","expiration":1772366459,"added_by":"couicctl","packets":1234567,"last_hit":1772366388},
+        {"creation":1,"cidr":"2001:db8::/32","tag":null,"expiration":0,"added_by":null,"packets":0,"last_hit":0}]
+        """;
+
     private readonly CliRig _rig = new();
 
     public void Dispose() => _rig.Dispose();
@@ -115,6 +121,81 @@ public sealed class EntryListTests : IDisposable
         Assert.Equal(networks.ToString(), _rig.Run("drop list -q").Out);
         Assert.Equal(20_000 * 2 + 3, _rig.Run("drop list").Out.Count(c => c == '\n'));
         Assert.Equal(20_000 * 6 + 2, _rig.Run("drop list --json").Out.Count(c => c == '\n'));
+    }
+
+    [Theory]
+    [InlineData("--sort packets", "?sort=packets&details=true")]
+    [InlineData("-s last-hit -r --limit 20", "?sort=last_hit&reverse=true&limit=20&details=true")]
+    [InlineData("--sort created -n 5 -t a*,b", "?sort=creation&limit=5&details=true&tag=a%2A%2Cb")]
+    [InlineData("--sort expiration -q", "?sort=expiration")]
+    [InlineData("--reverse", "?sort=cidr&reverse=true")]
+    [InlineData("--limit 3", "?limit=3")]
+    [InlineData("--details", "?details=true")]
+    [InlineData("-t a", "")]
+    public void TheDaemonOrdersAndLimits(string options, string query)
+    {
+        Assert.Equal(0, _rig.Answering(200, "[]").Run("drop list " + options).Status);
+        Assert.Equal("GET /v1/drop" + query, _rig.Asked);
+    }
+
+    [Fact]
+    public void AListByPacketsShowsHits()
+    {
+        _rig.Answering(200, Detailed);
+        const string Table = """
+            ┌────────┬───────────────┬──────┬────────────┬───────────┬──────────┐
+            │ Policy ┆ CIDR          ┆ Tag  ┆ Expiration ┆ Packets   ┆ Last hit │
+            ╞════════╪═══════════════╪══════╪════════════╪═══════════╪══════════╡
+            │ drop   ┆ 3.3.3.0/24    ┆ test ┆ 59s        ┆ 1,234,567 ┆ 12s ago  │
+            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
+            │ drop   ┆ 2001:db8::/32 ┆      ┆ never      ┆         0 ┆ never    │
+            └────────┴───────────────┴──────┴────────────┴───────────┴──────────┘
+
+            """;
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("drop list --sort packets"));
+        Assert.Equal("3.3.3.0/24\n2001:db8::/32\n", _rig.Run("drop list --sort packets -q").Out);
+        Assert.Contains("\"packets\": 1234567,\n", _rig.Run("drop list --sort packets --json").Out, StringComparison.Ordinal);
+        string[] details = _rig.Run("drop list -d").Out.Split('\n');
+        Assert.EndsWith("┆ Packets   ┆ Last hit ┆ Added                ┆ Added by │", details[1], StringComparison.Ordinal);
+        Assert.EndsWith("┆ 1,234,567 ┆ 12s ago  ┆ 1m0s ago             ┆ couicctl │", details[3], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WhereEntriesAreNotCountedANoteSaysSo()
+    {
+        _rig.Answering(200, """[{"creation":1,"cidr":"3.3.3.0/24","tag":null,"expiration":0,"added_by":null,"packets":null,"last_hit":null}]""");
+        CliResult result = _rig.Run("drop list --sort packets");
+        Assert.Equal((0, "couicctl: note: packets of entries are not counted (per_entry_counters = false)\n"), (result.Status, result.Error));
+        Assert.DoesNotContain("Packets", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AListThatTheDaemonCutShortIsSaidToBe()
+    {
+        _rig.Answering(200, "[" + string.Join(',', Enumerable.Range(0, 10_000).Select(i =>
+            $$"""{"creation":1,"cidr":"10.0.{{i >> 8}}.{{i & 255}}/32","tag":null,"expiration":0,"packets":1,"last_hit":1}""")) + "]");
+        Assert.Equal("couicctl: note: these are the first 10000 entries (a sorted list has no more; -t selects others)\n", _rig.Run("drop list --sort packets").Error);
+        Assert.Equal("", _rig.Run("drop list --sort packets --limit 10000").Error);
+    }
+
+    [Theory]
+    [InlineData("--sort size", "\"size\" is not an order; expected one of packets, last-hit, created, expiration, cidr")]
+    [InlineData("--limit 0", "limit \"0\" is not a number from 1 to 2147483647")]
+    [InlineData("--sort cidr --limit 10001", "limit \"10001\" is not a number from 1 to 10000")]
+    public void WrongOrdersAndLimitsAreUsageErrors(string options, string message)
+    {
+        Assert.Equal(new CliResult(2, "", $"couicctl: {message}\n"), _rig.Run("drop list " + options));
+        Assert.Equal("", _rig.Asked);
+    }
+
+    [Fact]
+    public void InspectShowsDetails()
+    {
+        _rig.Answering(200, """{"creation":1772366340,"cidr":"3.3.3.0/24","tag":"test","expiration":0,"added_by":"couicctl","packets":7,"last_hit":0}""");
+        CliResult result = _rig.Run("drop inspect 3.3.3.0/24 --details");
+        Assert.Equal((0, ""), (result.Status, result.Error));
+        Assert.Contains("│ drop   ┆ 3.3.3.0/24 ┆ test ┆ never      ┆       7 ┆ never    ┆ 1m0s ago ┆ couicctl │", result.Out, StringComparison.Ordinal);
+        Assert.Equal("GET /v1/drop/3.3.3.0/24?details=true", _rig.Asked);
     }
 
     [Theory]

@@ -55,6 +55,80 @@ public sealed class StatsCommandTests : IDisposable
     }
 
     [Fact]
+    public void SortedTagsHaveUnitsSharesAndASum()
+    {
+        _rig.Answering(200, Tags);
+        const string Table = """
+            ┌──────────┬─────────┬─────────┬──────────┐
+            │ Tag      ┆ Packets ┆ Share   ┆ Bytes    │
+            ╞══════════╪═════════╪═════════╪══════════╡
+            │ ssh      ┆   1.5 M ┆  75.0 % ┆ 85.8 MiB │
+            ├╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
+            │ big      ┆ 499.0 k ┆  25.0 % ┆  3.4 GiB │
+            ├╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
+            │ (2 more) ┆   1.0 k ┆   0.1 % ┆  2.0 KiB │
+            ├╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
+            │ total    ┆   2.0 M ┆ 100.0 % ┆  3.5 GiB │
+            └──────────┴─────────┴─────────┴──────────┘
+
+            """;
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("stats drop --sort packets --limit 2"));
+        Assert.Equal(["big", "ssh", "idle", "untagged", "total"], FirstColumn(_rig.Run("stats drop -s bytes").Out));
+        Assert.Equal(["untagged", "idle", "total"], FirstColumn(_rig.Run("stats drop -s packets -r -n 2").Out).Where(tag => tag[0] != '('));
+        Assert.Equal(["big", "idle", "ssh", "untagged", "total"], FirstColumn(_rig.Run("stats drop --sort tag").Out));
+        Assert.Equal(
+            "{\n  \"tags\": {\n    \"big\": {\n      \"rx_packets\": 499000,\n      \"rx_bytes\": 3650722201\n    }\n  }\n}\n",
+            _rig.Run("stats drop --sort bytes --limit 1 --json").Out);
+    }
+
+    [Theory]
+    [InlineData("stats drop --sort size", "\"size\" is not an order; expected one of packets, bytes, tag")]
+    [InlineData("stats drop --limit 0", "limit \"0\" is not a number from 1 to 2147483647")]
+    [InlineData("stats --limit x", "limit \"x\" is not a number from 1 to 2147483647")]
+    public void WrongOrdersAndLimitsAreUsageErrors(string words, string message) =>
+        Assert.Equal(new CliResult(2, "", $"couicctl: {message}\n"), _rig.Run(words));
+
+    [Fact]
+    public void TheSummaryHasVerdictsAndTheBusiestTags()
+    {
+        _rig.Answering(200, $$"""
+            {"drop_cidr_count":12345,"ignore_cidr_count":1,"xdp":{
+            "XDP_ABORTED":{"rx_packets":0,"rx_bytes":0},"XDP_TX":{"rx_packets":0,"rx_bytes":0},
+            "XDP_DROP":{"rx_packets":2000000,"rx_bytes":3650722201},"XDP_PASS":{"rx_packets":6000000,"rx_bytes":512} },
+            "drop_tags":{{Tags}},"ignore_tags":{"tags":{} } }
+            """);
+        CliResult result = _rig.Run("stats --limit 1");
+        Assert.Equal((0, ""), (result.Status, result.Error));
+        const string Text = """
+            ┌─────────┬─────────┬────────┬─────────┐
+            │ Verdict ┆ Packets ┆ Share  ┆ Bytes   │
+            ╞═════════╪═════════╪════════╪═════════╡
+            │ dropped ┆   2.0 M ┆ 25.0 % ┆ 3.4 GiB │
+            ├╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┤
+            │ passed  ┆   6.0 M ┆ 75.0 % ┆   512 B │
+            └─────────┴─────────┴────────┴─────────┘
+
+            drop: 12,345 entries
+            """;
+        Assert.Equal(Text, result.Out[..Math.Min(Text.Length, result.Out.Length)]);
+        Assert.Equal(["dropped", "passed", "ssh", "(3 more)", "total"], FirstColumn(result.Out));
+        Assert.EndsWith("┘\n\nignore: 1 entry\n", result.Out, StringComparison.Ordinal);
+        Assert.Equal("GET /v1/metrics", _rig.Asked);
+        Assert.StartsWith("{\n  \"drop_cidr_count\": 12345,\n", _rig.Run("stats --json").Out, StringComparison.Ordinal);
+        Assert.All(result.Out.Split('\n'), line => Assert.True(line.Length <= 60, line));
+    }
+
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(999, "999")]
+    [InlineData(999.5, "1.0 k")]
+    [InlineData(1_249, "1.2 k")]
+    [InlineData(999_949, "999.9 k")]
+    [InlineData(999_951, "1.0 M")]
+    [InlineData(1.8446744073709552e19, "18.4 E")]
+    public void CountsHaveAUnit(double value, string text) => Assert.Equal(text, Quantity.Count(value));
+
+    [Fact]
     public void NoTagsAreSaidToBeNone() =>
         Assert.Equal(new CliResult(0, "No tag statistics available.\n", ""), _rig.Answering(200, """{"tags":{}}""").Run("stats drop"));
 
@@ -126,6 +200,14 @@ public sealed class StatsCommandTests : IDisposable
         Assert.Equal("", Sparkline.Draw([1], 0));
         Assert.Equal("  ", Sparkline.Draw([0, 0], 5));
     }
+
+    private const string Tags = """
+        {"tags":{"untagged":{"rx_packets":0,"rx_bytes":0},"idle":{"rx_packets":1000,"rx_bytes":2048},
+        "big":{"rx_packets":499000,"rx_bytes":3650722201},"ssh":{"rx_packets":1500000,"rx_bytes":90000000}}}
+        """;
+
+    private static IEnumerable<string> FirstColumn(string table) =>
+        table.Split('\n').Where(line => line.StartsWith('│')).Select(line => line.Split('┆')[0].Trim('│', ' ')).Where(cell => cell is not ("Tag" or "Verdict"));
 
     private static string Stats(ulong drop, ulong pass) =>
         $$"""

@@ -41,6 +41,7 @@ public sealed class ListTests : IDisposable
         Assert.Equal(["10.0.0.1/32", "10.0.0.2/32"], await CidrsAsync("/v1/drop?tag=scan*"));
         Assert.Equal(["10.0.0.2/32"], await CidrsAsync("/v1/drop?tag=*ner"));
         Assert.Equal(["10.0.0.3/32"], await CidrsAsync("/v1/drop?tag="));
+        Assert.Equal(["10.0.0.2/32", "10.0.0.3/32"], await CidrsAsync("/v1/drop?tag=*ner,"));
     }
 
     [Theory]
