@@ -48,6 +48,64 @@ public static class HostText
             && IPAddress.TryParse(text, out address) && address.AddressFamily == AddressFamily.InterNetworkV6;
     }
 
+    /// <summary>Reads an address and a port from 1 to 65535: <c>192.0.2.1:2900</c>, <c>[2001:db8::1]:2900</c>.</summary>
+    public static bool TryParseEndPoint(string text, [NotNullWhen(true)] out IPEndPoint? endPoint)
+    {
+        endPoint = null;
+        int colon = text.LastIndexOf(':');
+        if (colon < 0 || !IsPort(text[(colon + 1)..], out int port))
+        {
+            return false;
+        }
+
+        string host = text[..colon];
+        bool isBracketed = host.StartsWith('[') && host.EndsWith(']');
+        if (host.Contains(':', StringComparison.Ordinal) != isBracketed || !TryParseAddress(isBracketed ? host[1..^1] : host, out IPAddress? address))
+        {
+            return false;
+        }
+
+        endPoint = new IPEndPoint(address, port);
+        return true;
+    }
+
+    /// <summary>Reads a network, or an address as the network of one.</summary>
+    /// <returns>What is wrong with it; null when it is one.</returns>
+    public static string? NetworkFault(string text, out IPNetwork network)
+    {
+        network = default;
+        int slash = text.IndexOf('/', StringComparison.Ordinal);
+        if (!TryParseAddress(slash < 0 ? text : text[..slash], out IPAddress? address) || text.Contains('%', StringComparison.Ordinal))
+        {
+            return "is not a network (such as \"192.0.2.0/24\" or \"2001:db8::/32\")";
+        }
+
+        byte[] bytes = address.GetAddressBytes();
+        int bits = bytes.Length * 8, length = bits;
+        if (slash >= 0 && (!IsDecimal(text[(slash + 1)..], out length) || length > bits))
+        {
+            return $"has no valid prefix length (0 to {bits})";
+        }
+
+        for (int bit = length; bit < bits; bit++)
+        {
+            bytes[bit / 8] &= (byte)~(0x80 >> (bit % 8));
+        }
+
+        var first = new IPAddress(bytes);
+        network = new IPNetwork(first, length);
+        return first.Equals(address) ? null : $"has host bits set (\"{network}\"?)";
+    }
+
+    private static bool IsPort(string text, out int port) => IsDecimal(text, out port) && port is > 0 and <= ushort.MaxValue;
+
+    /// <summary>At most five digits, no sign, no leading zero.</summary>
+    private static bool IsDecimal(string text, out int value)
+    {
+        value = 0;
+        return text.Length is > 0 and <= 5 && text.All(char.IsAsciiDigit) && (text.Length == 1 || text[0] != '0') && int.TryParse(text, out value);
+    }
+
     /// <summary>Whether a text is a DNS name in ASCII that no program reads as an address.</summary>
     public static bool IsName(string text) => text.Length is > 0 and <= MaxNameBytes && text.All(IsNameCharacter)
         && text.Split('.').All(label => label.Length is > 0 and <= MaxLabelBytes) && !EndsInNumber(text);

@@ -14,6 +14,9 @@ internal sealed record Setting<T>(string Key, string Values, string Default, str
 {
     public const string Required = "required";
 
+    /// <summary>Whether a change needs a restart although a reload applies other keys of the table.</summary>
+    public bool NeedsRestart { get; init; }
+
     public static Setting<T> Number(string key, int min, int max, string unit, string help, Func<T, int> get, Func<T, int, T> set) => new(
         key,
         string.Create(CultureInfo.InvariantCulture, $"{min} to {max} {unit}"),

@@ -1,3 +1,4 @@
+using System.Net;
 using Couic.Http;
 using Couic.Sets;
 using Couic.Store;
@@ -80,6 +81,15 @@ public sealed record Settings
     /// <summary>Absolute path of the API's socket.</summary>
     public string Socket { get; init; } = string.Empty;
 
+    /// <summary>Addresses of the network on which the API is served; without <see cref="Tls"/> only loopback ones.</summary>
+    public IReadOnlyList<IPEndPoint> Listen { get; init; } = [];
+
+    /// <summary>Networks from which clients of <see cref="Listen"/> may connect; null: from everywhere.</summary>
+    public IReadOnlyList<IPNetwork>? Allow { get; init; }
+
+    /// <summary>Null: the addresses of <see cref="Listen"/> speak plain HTTP.</summary>
+    public TlsSettings? Tls { get; init; }
+
     public StoreLimits Store { get; init; } = StoreLimits.Default;
 
     public SetLimits Sets { get; init; } = SetLimits.Default;
@@ -95,6 +105,12 @@ public sealed record Settings
 
     public GuardSettings Guard { get; init; } = new();
 }
+
+/// <summary>The table <c>[server.tls]</c>: PEM files, absolute paths.</summary>
+/// <param name="CertFile">The server's certificate, then those of the authorities between it and the root.</param>
+/// <param name="KeyFile">Its private key, not encrypted.</param>
+/// <param name="ClientCaFile">Authorities of clients, which then must present a certificate; null: clients need none.</param>
+public sealed record TlsSettings(string CertFile, string KeyFile, string? ClientCaFile = null);
 
 /// <param name="Dir">Folder of the log files, absolute; null for none.</param>
 /// <param name="MaxLogFiles">Days, or weeks, whose files are kept, the one being written included.</param>

@@ -19,15 +19,20 @@ public static class SettingsReader
         TomlTable document = TomlDocument.Read(file, utf8, found);
         var top = new KeyReader(file, document, found, isComplete: found.Count == 0);
         var settings = new Settings();
+        var readers = new Dictionary<string, KeyReader> { [string.Empty] = top };
         foreach (SettingsTable table in SettingsSchema.Tables)
         {
-            KeyReader keys = table.Name.Length == 0 ? top : top.Table(table.Name);
+            // The table around "server.tls" is "server", and has its row before it.
+            int dot = table.Name.LastIndexOf('.');
+            KeyReader keys = table.Name.Length == 0 ? top : readers[dot < 0 ? string.Empty : table.Name[..dot]].Table(table.Name[(dot + 1)..]);
+            readers[table.Name] = keys;
             settings = table.Keys.Aggregate(settings, (read, key) => key.Read(keys, read));
             settings = table.Complete?.Invoke(keys, settings) ?? settings;
-            if (keys != top)
-            {
-                keys.Finish(SettingsSchema.Names);
-            }
+        }
+
+        foreach (KeyReader keys in readers.Values.Where(keys => keys != top))
+        {
+            keys.Finish(SettingsSchema.Names);
         }
 
         top.Finish(SettingsSchema.Names.Where(name => name.Contains('.', StringComparison.Ordinal)));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 using Couic.Http;
 using Couic.Native;
@@ -30,6 +31,11 @@ internal static class SettingsSchema
     private const int GiB = 1024 * MiB;
 
     private static readonly string[] TlsKeys = ["ca_file", "cert_file", "key_file"];
+
+    private const string NeedsRestart = "A change needs a restart.";
+
+    private const int MaxListen = HttpServer.MaxListeners - 1;
+    private const int MaxAllowed = 1_000;
 
     /// <summary>sun_path of linux/un.h without the NUL.</summary>
     private const int MaxSocketPathBytes = 107;
@@ -93,9 +99,31 @@ internal static class SettingsSchema
         new(
             "server",
             [
-                Key.Path("socket", $"path of at most {MaxSocketPathBytes} bytes", null, "The API's socket; mode 770.", s => s.Socket, (s, v) => s with { Socket = v }),
+                Key.Path("socket", $"path of at most {MaxSocketPathBytes} bytes", null, "The API's socket; mode 770.", s => s.Socket, (s, v) => s with { Socket = v }) with { NeedsRestart = true },
+                new("listen", "array of `ADDRESS:PORT`", "none",
+                    "Addresses of the network on which the API is served, `[::]:2900` for all; without `[server.tls]` only loopback ones.",
+                    s => string.Join(' ', s.Listen), ReadListen) { NeedsRestart = true },
+                new("allow", "array of networks", "everybody",
+                    "Networks from which clients of `listen` may connect; other connections are closed at once.",
+                    s => s.Allow is { } networks ? string.Join(' ', networks) : null, ReadAllow),
             ],
+            Reload: (running, read) => running with { Allow = read.Allow },
             Complete: CheckSocket),
+        new(
+            "server.tls",
+            [
+                new("cert_file", "path", "none",
+                    "PEM file of the certificate with which `listen` is served, followed by those between it and its authority. Read again by each reload, also under the same name.",
+                    s => s.Tls?.CertFile, static (_, s) => s),
+                new("key_file", "path", "none", "PEM file of its key; not encrypted, and only its owner, or a group besides, may read it.", s => s.Tls?.KeyFile, static (_, s) => s),
+                new("client_ca_file", "path", "none",
+                    "PEM file of authorities: clients then must present a certificate of one of them.",
+                    s => s.Tls?.ClientCaFile, static (_, s) => s),
+            ],
+
+            // What was started with TLS is never continued without.
+            Reload: (running, read) => running.Tls is null || read.Tls is null ? running : running with { Tls = read.Tls },
+            Complete: ReadTls),
         new(
             "limits",
             [
@@ -115,6 +143,9 @@ internal static class SettingsSchema
                 Key.Number("max_connections", 1, 1_000_000, "connections",
                     "Open connections; above this, the client with the most connections loses its longest-idle one.",
                     s => s.Http.MaxConnections, (s, v) => s with { Http = s.Http with { MaxConnections = v } }),
+                Key.Number("max_connections_per_address", 1, 1_000_000, "connections",
+                    "Open connections of one address of the network, of IPv6 of one /64; above this new ones are closed.",
+                    s => s.Http.MaxConnectionsPerAddress, (s, v) => s with { Http = s.Http with { MaxConnectionsPerAddress = v } }),
                 Key.Number("max_request_line_bytes", 256, MiB, "bytes",
                     "Method, target and version of a request; above this 414.",
                     s => s.Http.MaxRequestLineBytes, (s, v) => s with { Http = s.Http with { MaxRequestLineBytes = v } }),
@@ -217,10 +248,11 @@ internal static class SettingsSchema
         needRestart =
         [
             .. from table in Tables
-               where table.Reload is null
                from key in table.Keys
+               where table.Reload is null || key.NeedsRestart
                where !Equals(key.Value(running), key.Value(read))
                select FullName(table, key),
+            .. running.Tls is null != read.Tls is null ? ["server.tls"] : Array.Empty<string>(),
         ];
         return Tables.Aggregate(running, (merged, table) => table.Reload?.Invoke(merged, read) ?? merged);
     }
@@ -232,7 +264,7 @@ internal static class SettingsSchema
         foreach (SettingsTable table in Tables)
         {
             string heading = table.Name.Length == 0 ? "Top of the file" : $"`[{table.Name}]`";
-            Append(text, heading, table.Reload is null ? "A change needs a restart." : "A reload applies a change.", table.Keys);
+            Append(text, heading, table.Reload is null ? NeedsRestart : "A reload applies a change.", table.Keys);
         }
 
         Append(text, "`[[peering.peers]]`", "A reload applies a change.", PeerKeys);
@@ -245,7 +277,7 @@ internal static class SettingsSchema
         text.Append(CultureInfo.InvariantCulture, $"### {heading}\n\n{reload}\n\n| key | values | default | |\n| --- | --- | --- | --- |\n");
         foreach (Setting<T> key in keys)
         {
-            text.Append(CultureInfo.InvariantCulture, $"| `{key.Key}` | {key.Values} | {key.Default} | {key.Help} |\n");
+            text.Append(CultureInfo.InvariantCulture, $"| `{key.Key}` | {key.Values} | {key.Default} | {key.Help}{(key.NeedsRestart && reload != NeedsRestart ? " " + NeedsRestart : string.Empty)} |\n");
         }
 
         text.Append('\n');
@@ -306,6 +338,74 @@ internal static class SettingsSchema
         }
 
         return settings;
+    }
+
+    private static Settings ReadListen(KeyReader table, Settings settings)
+    {
+        List<IPEndPoint> addresses = [];
+        IReadOnlyList<TomlValue> items = table.Texts("listen") ?? [];
+        foreach (TomlValue item in items)
+        {
+            if (!HostText.TryParseEndPoint(item.String, out IPEndPoint? address))
+            {
+                table.Fail(item.At, $"server.listen: {item} is not an address with a port (such as \"[::]:2900\" or \"127.0.0.1:2900\")");
+            }
+            else if (addresses.Contains(address))
+            {
+                table.Fail(item.At, $"server.listen names {item} twice");
+            }
+            else if (!IPAddress.IsLoopback(address.Address) && !table.Has("tls"))
+            {
+                table.Fail(item.At, $"server.listen: {item} is reachable from the network, and tokens would travel in clear (add [server.tls], or listen on 127.0.0.1 or [::1])");
+            }
+            else
+            {
+                addresses.Add(address);
+            }
+        }
+
+        if (items.Count > MaxListen)
+        {
+            table.Fail("listen", $"server.listen names {items.Count} addresses (at most {MaxListen})");
+        }
+
+        return settings with { Listen = addresses };
+    }
+
+    private static Settings ReadAllow(KeyReader table, Settings settings)
+    {
+        if (table.Texts("allow") is not { } items)
+        {
+            return settings;
+        }
+
+        List<IPNetwork> networks = [];
+        foreach (TomlValue item in items)
+        {
+            if (HostText.NetworkFault(item.String, out IPNetwork network) is { } fault)
+            {
+                table.Fail(item.At, $"server.allow: {item} {fault}");
+            }
+
+            networks.Add(network);
+        }
+
+        if (items.Count is 0 or > MaxAllowed)
+        {
+            table.Fail("allow", items.Count == 0
+                ? "server.allow is empty: no client could connect (leave it out to admit everybody)"
+                : $"server.allow names {items.Count} networks (at most {MaxAllowed})");
+        }
+
+        return settings with { Allow = networks };
+    }
+
+    /// <summary>The keys of [server.tls] belong together.</summary>
+    private static Settings ReadTls(KeyReader table, Settings settings)
+    {
+        string? certificate = table.FullPath("cert_file", isRequired: table.IsPresent), key = table.FullPath("key_file", isRequired: table.IsPresent);
+        string? authorities = table.FullPath("client_ca_file", isRequired: false);
+        return certificate is null || key is null ? settings : settings with { Tls = new TlsSettings(certificate, key, authorities) };
     }
 
     private static Settings CheckSocket(KeyReader table, Settings settings)

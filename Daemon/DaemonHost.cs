@@ -42,7 +42,7 @@ internal sealed partial class DaemonHost : IDisposable
 
     private readonly Settings _settings;
     private readonly Handover _handover;
-    private readonly Socket _socket;
+    private readonly Socket[] _sockets;
     private volatile bool _isReady;
     private readonly AttacherChannel _attacher;
     private readonly InterfaceWatch _watch;
@@ -71,7 +71,7 @@ internal sealed partial class DaemonHost : IDisposable
         _handover = handover;
         _settings = settings;
         _attacher = new AttacherChannel(new MessageChannel(new SafeFileHandle(handover.Attacher, ownsHandle: true)));
-        _socket = new Socket(new SafeSocketHandle(handover.Socket, ownsHandle: true));
+        _sockets = [.. handover.Network.Prepend(handover.Socket).Select(number => new Socket(new SafeSocketHandle(number, ownsHandle: true)))];
         _logs = new LogFactory(settings.Logging);
         _log = _logs.CreateLogger("couic");
         ILogger attachLog = _logs.CreateLogger("attach");
@@ -92,7 +92,10 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, BatchClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
-        _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard);
+        _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard)
+        {
+            Applied = read => _server!.Allowed = read.Allow,
+        };
         _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status);
         _guard = new ProtectedAddresses(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
@@ -116,7 +119,7 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WriteGuard(text, _guard));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering).Register(router);
-        _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters);
+        _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow };
     }
 
     /// <exception cref="StartException">The start failed; nothing is attached.</exception>
@@ -125,7 +128,7 @@ internal sealed partial class DaemonHost : IDisposable
         Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
         Errno sandbox = Sandbox.Enter(Sandbox.Daemon);
         foreach (int descriptor in (ReadOnlySpan<int>)[
-            handover.Socket, handover.Attacher, handover.Config, handover.Lock, handover.SocketLock, .. handover.Programs])
+            handover.Socket, handover.Attacher, handover.Config, handover.Lock, handover.SocketLock, .. handover.Programs, .. handover.Network])
         {
             Descriptors.SetInherited(descriptor, false);
         }
@@ -204,18 +207,18 @@ internal sealed partial class DaemonHost : IDisposable
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload));
 
         // From here, connections wait for the server instead of being refused.
-        _socket.Listen(Backlog);
+        Array.ForEach(_sockets, socket => socket.Listen(Backlog));
         _guard.Start(); // before the sets are loaded, so that it objects to entries that lock out
         _sets.Start();
         AttachInterfaces();
-        _server.Start(_socket);
+        _server.Start(_sockets);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
         _reloader.WarnOfClearTokens(_settings.Peering);
         _drift.Start();
         _systemd.Ready(StatusLine);
         _isReady = true;
-        Started(_settings.Socket);
+        Started(string.Join(", ", _settings.Listen.Select(address => address.ToString()).Prepend(_settings.Socket)));
         if (_handover.ConfigPath != SettingsSource.EmbeddedName && SecretFile.Warning(_handover.ConfigPath, _settings) is { } warning)
         {
             SecretsReadable(warning);

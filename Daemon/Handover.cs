@@ -14,27 +14,30 @@ namespace Couic.Daemon;
 /// <param name="KeptBpf">Whether CAP_BPF had to stay, on an old kernel.</param>
 /// <param name="ConfigPath">Where the configuration is read again at a reload; empty for the embedded default.</param>
 /// <param name="Plane">The descriptors of the maps, for <c>BpfDataPlane</c>.</param>
+/// <param name="Network">The sockets of <c>[server] listen</c>, bound, not listening.</param>
 /// <param name="Programs">Descriptors of the programs, for another attacher; empty where the daemon cannot start one.</param>
 internal sealed record Handover(
-    int Socket, int Attacher, int Config, int Lock, int SocketLock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs)
+    int Socket, int Attacher, int Config, int Lock, int SocketLock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs, int[] Network)
 {
     public const string Variable = "COUIC_HANDOVER";
 
     public string Format() =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"{Socket};{Attacher};{Config};{Lock};{SocketLock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{ConfigPath}");
+            $"{Socket};{Attacher};{Config};{Lock};{SocketLock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{string.Join(',', Network)};{ConfigPath}");
 
     /// <summary>Null when this process is not the replacement of a privileged stage.</summary>
     public static Handover? FromEnvironment()
     {
         string? text = Environment.GetEnvironmentVariable(Variable);
-        string[] parts = text?.Split(';', 9) ?? [];
-        return parts.Length != 9
+        string[] parts = text?.Split(';', 10) ?? [];
+        return parts.Length != 10
             ? null
             : new Handover(
-                Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]), Number(parts[5]) != 0, parts[8], parts[6],
-                [.. parts[7].Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)]);
+                Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]), Number(parts[5]) != 0, parts[9], parts[6],
+                Numbers(parts[7]), Numbers(parts[8]));
+
+        static int[] Numbers(string part) => [.. part.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)];
 
         static int Number(string part) => int.Parse(part, NumberStyles.None, CultureInfo.InvariantCulture);
     }

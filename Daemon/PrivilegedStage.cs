@@ -29,7 +29,9 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         LoadedPlane? plane = service is null ? Load() : null;
         Socket bound = ApiSocket.Bind(settings.Socket, owner, out SafeFileHandle name);
         (int socket, int nameClaim) = ((int)bound.Handle, (int)name.DangerousGetHandle());
-        Kept.AddRange([bound, name]);
+        Socket[] network = TcpListeners.Bind(settings.Listen);
+        Kept.AddRange([bound, name, .. network]);
+        int[] listeners = [.. network.Select(listener => (int)listener.Handle)];
         SwitchUser(owner);
         int[] programs = [];
         PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SpawnAttacher(plane, out ours);
@@ -37,9 +39,9 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
         int channel = (int)ours.Handle.DangerousGetHandle();
-        Array.ForEach([socket, channel, config, claim, nameClaim, .. programs], descriptor => Descriptors.SetInherited(descriptor, true));
+        Array.ForEach([socket, channel, config, claim, nameClaim, .. programs, .. listeners], descriptor => Descriptors.SetInherited(descriptor, true));
         maps.SetInherited(true);
-        ReExec(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs));
+        ReExec(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs, listeners));
     }
 
     /// <summary>Switches to the daemon's user. From here nothing runs as root unless the configuration asks for it.</summary>

@@ -55,6 +55,9 @@ internal sealed partial class Reloader
         _log = logs.CreateLogger("reload");
     }
 
+    /// <summary>Takes over what other parts go by, after a reload that went well.</summary>
+    public Action<Settings>? Applied { get; init; }
+
     /// <summary>What the daemon goes by now.</summary>
     public Settings InForce => Volatile.Read(ref _settings);
 
@@ -149,6 +152,7 @@ internal sealed partial class Reloader
             _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
             _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
             _settings = merged;
+            Applied?.Invoke(merged);
             WarnOfClearTokens(settings.Peering);
             Reloaded(actor);
             var notes = new List<string>();

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using Couic.Http.Parsing;
 using Couic.Logging.Abstractions;
@@ -99,12 +100,12 @@ internal sealed partial class Connection
     private bool _mustDrain;
     private bool _isBodyDropped;
 
-    public Connection(HttpServer server, StreamSocket socket, ulong key, ClientProcess process)
+    public Connection(HttpServer server, StreamSocket socket, ulong key, Caller caller)
     {
         _server = server;
         Socket = socket;
         Key = key;
-        Process = process;
+        Caller = caller;
         _reader = new RequestReader(socket);
         _writer = new ResponseWriter(socket, server.Date);
     }
@@ -160,12 +161,15 @@ internal sealed partial class Connection
     /// <summary>Names it in the poller.</summary>
     public ulong Key { get; }
 
-    public ClientProcess Process { get; }
+    public Caller Caller { get; }
+
+    /// <summary>The address of the client; null on the Unix socket.</summary>
+    public IPAddress? Address => Socket.PeerAddress;
 
     /// <summary>Events that it has not seen: it is queued by the scheduler.</summary>
     public PollEvents Pending { get; set; }
 
-    /// <summary>The next one in the queue of its process.</summary>
+    /// <summary>The next one in the queue of its caller.</summary>
     public Connection? NextReady { get; set; }
 
     public HttpLimits Limits => _server.Limits;
@@ -418,6 +422,11 @@ internal sealed partial class Connection
             if (!RequestParser.TryParse(Input.Request, Limits, Head, out ParseFault fault))
             {
                 return fault == ParseFault.None ? Step.Receive : Refuse(fault);
+            }
+
+            if (!Head.HasHost && Address is not null && !Head.IsHttp10)
+            {
+                return Refuse(ParseFault.HostMissing);
             }
 
             _handled++;
@@ -814,7 +823,7 @@ internal sealed partial class Connection
         _server.Counters.Count(response.Status);
         if (response.Cause != Refusal.None)
         {
-            _server.Refusals.Report(response);
+            _server.Refusals.Report(response, Caller.Id);
         }
     }
 

@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Sockets;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Couic.Logging.Abstractions;
 using Couic.Native;
@@ -36,7 +38,7 @@ internal sealed class ConnectionManager(HttpServer server)
     private static readonly TimeSpan AcceptSlice = TimeSpan.FromMicroseconds(250);
 
     private readonly Stack<int> _freeSlots = new();
-    private readonly Dictionary<int, ClientProcess> _processes = [];
+    private readonly Dictionary<CallerId, Caller> _callers = [];
     private readonly Queue<(Connection Connection, long Since)> _idleCandidates = new();
     private readonly List<Connection> _snapshot = [];
     private readonly List<Connection> _reserving = [];
@@ -45,11 +47,13 @@ internal sealed class ConnectionManager(HttpServer server)
     private readonly RateLimit _fullReports = new();
     private readonly RateLimit _acceptReports = new();
     private readonly RateLimit _memoryReports = new();
+    private readonly RateLimit _addressReports = new();
     private Connection?[] _slots = new Connection?[64];
     private int _usedSlots;
     private ulong _opened;
     private int _count;
-    private Socket? _listener;
+    private IReadOnlyList<Socket> _listeners = [];
+    private uint _readyListeners;
     private bool _isAccepting = true;
     private long _acceptAgain;
     private long _scanAgain;
@@ -63,17 +67,27 @@ internal sealed class ConnectionManager(HttpServer server)
     /// <summary>Whether no deadline has to be checked.</summary>
     public bool IsIdle => _count == 0 && _isAccepting;
 
-    /// <summary>Whether clients wait to be accepted.</summary>
-    public bool AcceptPending { get; set; }
+    /// <summary>Notes that clients wait to be accepted.</summary>
+    public void OnListenerReady(int index) => _readyListeners |= 1u << index;
 
-    public void Listen(Socket listener)
+    public void Listen(IReadOnlyList<Socket> listeners)
     {
-        _listener = listener;
-        listener.Blocking = false;
-        Descriptors.Reserve(listener.SafeHandle, server.Limits.MaxConnections + OtherDescriptors);
+        _listeners = listeners;
+        foreach (Socket listener in listeners)
+        {
+            listener.Blocking = false;
+        }
+
+        Descriptors.Reserve(listeners[0].SafeHandle, server.Limits.MaxConnections + OtherDescriptors);
     }
 
-    public void StopListening() => _listener!.Dispose();
+    public void StopListening()
+    {
+        foreach (Socket listener in _listeners)
+        {
+            listener.Dispose();
+        }
+    }
 
     /// <summary>The connection with a key; null when it is closed, even if its slot is in use again.</summary>
     public Connection? Find(ulong key)
@@ -91,10 +105,15 @@ internal sealed class ConnectionManager(HttpServer server)
             _slots[slot] = null;
             _freeSlots.Push(slot);
             Volatile.Write(ref _count, _count - 1);
-            if (--connection.Process.Connections == 0)
-            {
-                _processes.Remove(connection.Process.Id);
-            }
+            Leave(connection.Caller);
+        }
+    }
+
+    private void Leave(Caller caller)
+    {
+        if (--caller.Connections == 0)
+        {
+            _callers.Remove(caller.Id);
         }
     }
 
@@ -152,16 +171,20 @@ internal sealed class ConnectionManager(HttpServer server)
 
     private void AcceptPendingConnections()
     {
-        if (!AcceptPending)
+        while (_readyListeners != 0)
         {
-            return;
+            int index = BitOperations.TrailingZeroCount(_readyListeners);
+            _readyListeners &= _readyListeners - 1;
+            AcceptFrom(_listeners[index].SafeHandle);
         }
+    }
 
-        AcceptPending = false;
+    private void AcceptFrom(SafeHandle listener)
+    {
         long end = server.Now + server.Ticks(AcceptSlice);
         while (!server.IsStopping && server.Now < end)
         {
-            int error = StreamSocket.Accept(_listener!.SafeHandle, out StreamSocket? socket);
+            int error = StreamSocket.Accept(listener, out StreamSocket? socket);
             if (socket is not null)
             {
                 Open(socket);
@@ -204,14 +227,29 @@ internal sealed class ConnectionManager(HttpServer server)
         if (_isAccepting != enabled)
         {
             _isAccepting = enabled;
-            server.Loop.WatchListener(_listener!.SafeHandle, enabled);
+            for (int i = 0; i < _listeners.Count; i++)
+            {
+                server.Loop.WatchListener(i, _listeners[i].SafeHandle, enabled);
+            }
         }
     }
 
     private void Open(StreamSocket socket)
     {
-        int process = socket.PeerProcess();
-        if (_count >= server.Limits.MaxConnections && !EvictIdlest(_processes.TryGetValue(process, out ClientProcess? known) ? known.Connections : 0))
+        CallerId id = socket.PeerAddress is { } address ? CallerId.Of(address) : CallerId.OfProcess(socket.PeerProcess());
+        int had = _callers.TryGetValue(id, out Caller? known) ? known.Connections : 0;
+        if (RefusalOf(socket.PeerAddress, had) is { } refusal)
+        {
+            socket.Dispose();
+            if (_addressReports.TryTake(server.Time, 1, out long suppressed))
+            {
+                HttpLog.AddressRefused(server.Log, id.ToString(), refusal, HttpLog.More(suppressed));
+            }
+
+            return;
+        }
+
+        if (_count >= server.Limits.MaxConnections && !EvictIdlest(had))
         {
             socket.Dispose();
             return;
@@ -220,7 +258,7 @@ internal sealed class ConnectionManager(HttpServer server)
         Connection? connection = null;
         try
         {
-            connection = Add(socket, process);
+            connection = Add(socket, id);
             server.Loop.Add(connection);
         }
         catch (Exception e)
@@ -238,7 +276,33 @@ internal sealed class ConnectionManager(HttpServer server)
         connection.Start();
     }
 
-    private Connection Add(StreamSocket socket, int id)
+    /// <summary>Why an address may not connect; null: it may, or it is a process of this machine.</summary>
+    private string? RefusalOf(IPAddress? address, int had)
+    {
+        if (address is null)
+        {
+            return null;
+        }
+
+        return server.Allowed is { } networks && !IsIn(networks, address) ? "[server] allow does not name it"
+            : had >= server.Limits.MaxConnectionsPerAddress ? $"{had} connections from there are open ([limits] max_connections_per_address)"
+            : null;
+    }
+
+    private static bool IsIn(IReadOnlyList<IPNetwork> networks, IPAddress address)
+    {
+        foreach (IPNetwork network in networks)
+        {
+            if (network.Contains(address))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private Connection Add(StreamSocket socket, CallerId id)
     {
         if (!_freeSlots.TryPop(out int slot))
         {
@@ -249,19 +313,19 @@ internal sealed class ConnectionManager(HttpServer server)
             }
         }
 
-        if (!_processes.TryGetValue(id, out ClientProcess? process))
+        if (!_callers.TryGetValue(id, out Caller? caller))
         {
-            _processes.Add(id, process = new ClientProcess(id));
+            _callers.Add(id, caller = new Caller(id));
         }
 
-        process.Connections++;
+        caller.Connections++;
         Volatile.Write(ref _opened, _opened + 1);
         Volatile.Write(ref _count, _count + 1);
-        return _slots[slot] = new Connection(server, socket, (_opened << SlotBits) | (uint)slot, process);
+        return _slots[slot] = new Connection(server, socket, (_opened << SlotBits) | (uint)slot, caller);
     }
 
     /// <summary>
-    /// Evicts the longest-idle connection of a process that has many: more than half of what the process with most has. If none of them is
+    /// Evicts the longest-idle connection of a caller that has many: more than half of what the caller with most has. If none of them is
     /// idle, a client with few connections gets the place of a busy one. Returns false when there is nothing to evict.
     /// </summary>
     /// <param name="had">Connections that the client has already.</param>
@@ -273,23 +337,23 @@ internal sealed class ConnectionManager(HttpServer server)
         }
 
         int most = 0;
-        foreach (ClientProcess process in _processes.Values)
+        foreach (Caller caller in _callers.Values)
         {
-            most = Math.Max(most, process.Connections);
+            most = Math.Max(most, caller.Connections);
         }
 
         int few = most / 2;
         while (_idleCandidates.Count > 0 || CollectIdleCandidates(few))
         {
             (Connection idlest, long since) = _idleCandidates.Dequeue();
-            if (idlest.IsWaiting && idlest.WaitingSince == since && idlest.Process.Connections > few)
+            if (idlest.IsWaiting && idlest.WaitingSince == since && idlest.Caller.Connections > few)
             {
                 idlest.Evict();
                 return true;
             }
         }
 
-        Connection? any = had < few ? Snapshot().Find(one => one.Process.Connections > few && !one.IsEvicted) : null;
+        Connection? any = had < few ? Snapshot().Find(one => one.Caller.Connections > few && !one.IsEvicted) : null;
         any?.Evict();
         return any is not null;
     }
@@ -302,7 +366,7 @@ internal sealed class ConnectionManager(HttpServer server)
         }
 
         List<Connection> waiting = Snapshot();
-        waiting.RemoveAll(connection => !connection.IsWaiting || connection.Process.Connections <= few);
+        waiting.RemoveAll(connection => !connection.IsWaiting || connection.Caller.Connections <= few);
         (Connection, long)[] idlest = [.. waiting.Select(connection => (connection, connection.WaitingSince))];
         Array.Sort(idlest, static (a, b) => a.Item2.CompareTo(b.Item2));
         foreach ((Connection, long) one in idlest.Take(MaxIdleCandidates))

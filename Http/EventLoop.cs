@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Couic.Logging.Abstractions;
 using Couic.Native;
@@ -7,12 +8,12 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Http;
 
 /// <summary>
-/// The thread that serves all connections. It drains epoll (level-triggered for the listener, edge-triggered for connections), then serves
-/// ready connections round-robin by client process, for a millisecond at most before it polls again.
+/// The thread that serves all connections. It drains epoll (level-triggered for listeners, edge-triggered for connections), then serves
+/// ready connections round-robin by caller, for a millisecond at most before it polls again.
 /// </summary>
 internal sealed class EventLoop : IDisposable
 {
-    private const ulong ListenerKey = ulong.MaxValue - 1;
+    private const ulong FirstListenerKey = ulong.MaxValue - HttpServer.MaxListeners;
     private const PollEvents ConnectionEvents = PollEvents.Readable | PollEvents.PeerClosed | PollEvents.EdgeTriggered;
 
     /// <summary>The longest sleep of an idle loop, so that a watchdog sees that it lives.</summary>
@@ -61,10 +62,14 @@ internal sealed class EventLoop : IDisposable
 
     public bool IsCurrent => Environment.CurrentManagedThreadId == _thread;
 
-    public void Start(SafeHandle listener)
+    public void Start(IReadOnlyList<Socket> listeners)
     {
         Volatile.Write(ref _iteratedAt, _server.Now);
-        _poller.Add(listener, PollEvents.Readable, ListenerKey);
+        for (int i = 0; i < listeners.Count; i++)
+        {
+            _poller.Add(listeners[i].SafeHandle, PollEvents.Readable, FirstListenerKey + (ulong)i);
+        }
+
         new Thread(Run) { IsBackground = true, Name = "api" }.Start();
     }
 
@@ -74,8 +79,8 @@ internal sealed class EventLoop : IDisposable
     public void Watch(Connection connection, bool writable) =>
         _poller.Modify(connection.Socket, writable ? ConnectionEvents | PollEvents.Writable : ConnectionEvents, connection.Key);
 
-    public void WatchListener(SafeHandle listener, bool watch) =>
-        _poller.Modify(listener, watch ? PollEvents.Readable : PollEvents.None, ListenerKey);
+    public void WatchListener(int index, SafeHandle listener, bool watch) =>
+        _poller.Modify(listener, watch ? PollEvents.Readable : PollEvents.None, FirstListenerKey + (ulong)index);
 
     /// <summary>Interrupts the loop's sleep. Does nothing once the loop has ended. Thread-safe.</summary>
     public void Wake()
@@ -215,9 +220,9 @@ internal sealed class EventLoop : IDisposable
                 _scheduler.Enqueue(posted, PollEvents.Readable);
             }
         }
-        else if (key == ListenerKey)
+        else if (key >= FirstListenerKey)
         {
-            _server.Connections.AcceptPending = true;
+            _server.Connections.OnListenerReady((int)(key - FirstListenerKey));
         }
         else if (_server.Connections.Find(key) is { } connection)
         {

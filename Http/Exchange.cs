@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Net;
 using System.Text;
 using Couic.Http.Parsing;
 
@@ -25,6 +26,9 @@ internal sealed class Exchange : Response
     public Verb Verb => Head.Verb;
 
     public HttpLimits Limits => _connection.Limits;
+
+    /// <summary>The address that the request came from; null on the Unix socket. IPv4 in its own family, also on a socket of both.</summary>
+    public IPAddress? RemoteAddress => _connection.Address;
 
     public Query Query => new(Head.Query.Of(_connection.Input.Request));
 

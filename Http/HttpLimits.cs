@@ -50,6 +50,9 @@ public sealed record HttpLimits
     /// <summary>Open connections; above it the longest-idle one is evicted.</summary>
     public int MaxConnections { get; init; } = 12_000;
 
+    /// <summary>Open connections of one address of the network, of IPv6 of one /64; above it new ones are closed.</summary>
+    public int MaxConnectionsPerAddress { get; init; } = 1_000;
+
     /// <summary>Memory of all connections that wait in the middle of a request, in a queue or for a slow reader.</summary>
     public int MaxParkedBytes { get; init; } = 16 * 1024 * 1024;
 

@@ -11,9 +11,9 @@ internal static partial class HttpLog
         : string.Create(System.Globalization.CultureInfo.InvariantCulture, $" ({suppressed} more not logged)");
 
     [LoggerMessage(EventName = "api_request_refused", Level = LogLevel.Warning,
-        Message = "request refused: {cause}, status {status}, route {route}, client {client}: {message}{more}")]
+        Message = "request refused: {cause}, status {status}, route {route}, client {client}, from {caller}: {message}{more}")]
     public static partial void RequestRefused(
-        ILogger log, string cause, int status, string route, string client, string message, string more);
+        ILogger log, string cause, int status, string route, string client, string caller, string message, string more);
 
     [LoggerMessage(EventName = "api_request_failed", Level = LogLevel.Error, Message = "request on {route} failed")]
     public static partial void RequestFailed(ILogger log, string route, Exception exception);
@@ -31,4 +31,7 @@ internal static partial class HttpLog
     [LoggerMessage(EventName = "api_connections_full", Level = LogLevel.Warning,
         Message = "{limit} connections are open; the longest-idle ones are closed for new ones{more}")]
     public static partial void ConnectionsFull(ILogger log, int limit, string more);
+
+    [LoggerMessage(EventName = "api_address_refused", Level = LogLevel.Warning, Message = "connection from {address} refused: {cause}{more}")]
+    public static partial void AddressRefused(ILogger log, string address, string cause, string more);
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Couic.Http.Parsing;
 using Microsoft.Extensions.Logging;
@@ -5,11 +6,14 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Http;
 
 /// <summary>
-/// An HTTP/1.1 server on one listening stream socket. One thread serves all connections (<see cref="EventLoop"/>); handlers that take long
+/// An HTTP/1.1 server on listening stream sockets. One thread serves all connections (<see cref="EventLoop"/>); handlers that take long
 /// are offloaded. Memory, time and the number of connections are bounded by <see cref="HttpLimits"/>.
 /// </summary>
 internal sealed class HttpServer : IAsyncDisposable
 {
+    /// <summary>The most sockets that it listens on.</summary>
+    public const int MaxListeners = 17;
+
     /// <summary>Requests of <see cref="WorkClass.Blocking"/> at a time.</summary>
     private const int MaxBlocking = 3;
 
@@ -22,6 +26,7 @@ internal sealed class HttpServer : IAsyncDisposable
     private readonly FairSemaphore[] _workers = [new(MaxComputing), new(MaxComputing), new(MaxBlocking)];
     private readonly double _timestampsPerTick;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile IReadOnlyList<IPNetwork>? _allowed;
     private volatile bool _isStopping;
     private volatile bool _isEnding;
     private bool _isStarted;
@@ -89,12 +94,20 @@ internal sealed class HttpServer : IAsyncDisposable
 
     internal FairSemaphore Workers(WorkClass work) => _workers[(int)work];
 
-    /// <summary>Starts to serve connections of a socket that is bound and listens. The server closes it when it stops.</summary>
-    public void Start(Socket listener)
+    /// <summary>Networks from which clients may connect, except to Unix sockets; null: from everywhere. Thread-safe.</summary>
+    public IReadOnlyList<IPNetwork>? Allowed
     {
+        get => _allowed;
+        set => _allowed = value;
+    }
+
+    /// <summary>Starts to serve connections of sockets that are bound and listen. The server closes them when it stops.</summary>
+    public void Start(params IReadOnlyList<Socket> listeners)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(listeners.Count, MaxListeners);
         _isStarted = true;
-        Connections.Listen(listener);
-        Loop.Start(listener.SafeHandle);
+        Connections.Listen(listeners);
+        Loop.Start(listeners);
     }
 
     /// <summary>

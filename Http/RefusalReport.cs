@@ -61,12 +61,12 @@ internal sealed class RefusalReport(ILogger log, TimeProvider time)
 
     private readonly RateLimit[] _limits = [.. Enum.GetValues<Refusal>().Select(_ => new RateLimit())];
 
-    public void Report(Response response)
+    public void Report(Response response, CallerId caller)
     {
         if (_limits[(int)response.Cause].TryTake(time, MaxPerSecond, out long suppressed))
         {
             HttpLog.RequestRefused(
-                log, response.Cause.Word(), response.Status, response.Route?.Pattern ?? "-", response.Principal?.Name ?? "-", response.Message, HttpLog.More(suppressed));
+                log, response.Cause.Word(), response.Status, response.Route?.Pattern ?? "-", response.Principal?.Name ?? "-", caller.ToString(), response.Message, HttpLog.More(suppressed));
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -23,6 +24,9 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     private const int SOCK_NONBLOCK = 0x800;
     private const int SOCK_CLOEXEC = 0x80000;
     private const int SHUT_WR = 1;
+    private const int AF_INET = 2;
+    private const int AF_INET6 = 10;
+    private const int AddressBytes = 28; // sizeof(struct sockaddr_in6)
     private static readonly nint ReceiveNumber = SystemCalls.Number("recvfrom", RuntimeInformation.ProcessArchitecture)!.Value;
     private static readonly nint SendNumber = SystemCalls.Number("sendto", RuntimeInformation.ProcessArchitecture)!.Value;
     private const int SOL_SOCKET = 1;
@@ -31,13 +35,26 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     private StreamSocket(int descriptor)
         : base(ownsHandle: true) => SetHandle(descriptor);
 
+    /// <summary>The address of the client; null on a Unix socket. An IPv4 address in its own family.</summary>
+    public IPAddress? PeerAddress { get; private init; }
+
     /// <returns>0, or a negative errno and no socket.</returns>
     public static int Accept(SafeHandle listener, out StreamSocket? accepted)
     {
-        int descriptor = accept4(listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        accepted = descriptor < 0 ? null : new StreamSocket(descriptor);
+        byte* address = stackalloc byte[AddressBytes];
+        uint length = AddressBytes;
+        int descriptor = accept4(listener, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        accepted = descriptor < 0 ? null : new StreamSocket(descriptor) { PeerAddress = ReadAddress(new ReadOnlySpan<byte>(address, (int)Math.Min(length, AddressBytes))) };
         return descriptor < 0 ? -Marshal.GetLastPInvokeError() : 0;
     }
+
+    /// <summary>struct sockaddr_in or sockaddr_in6: family, port, and from byte 4 or 8 on the address; the scope follows the latter.</summary>
+    private static IPAddress? ReadAddress(ReadOnlySpan<byte> address) => address.Length < sizeof(ushort) ? null : MemoryMarshal.Read<ushort>(address) switch
+    {
+        AF_INET => new IPAddress(address.Slice(4, 4)),
+        AF_INET6 when new IPAddress(address.Slice(8, 16), MemoryMarshal.Read<uint>(address[24..])) is var peer => peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer,
+        _ => null,
+    };
 
     /// <summary>The id of the client's process in our PID namespace; 0 if unknown.</summary>
     public int PeerProcess()
@@ -81,7 +98,7 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int accept4(SafeHandle listener, void* address, void* length, int flags);
+    private static partial int accept4(SafeHandle listener, byte* address, uint* length, int flags);
 
     // Two calls per request. They never block, so the garbage collector can wait for them and no transition is needed; raw calls also avoid
     // the C library's cancellation points. This loses errno, so a failed call is repeated in the usual way: it had no effect, and a

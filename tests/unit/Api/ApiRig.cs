@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Couic.Api;
@@ -54,7 +55,11 @@ internal sealed class ApiRig : IDisposable
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
         listener.Listen(1024);
-        Server.Start(listener);
+        var network = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true, NoDelay = true };
+        network.Bind(new IPEndPoint(IPAddress.IPv6Any, 0));
+        network.Listen(1024);
+        Port = ((IPEndPoint)network.LocalEndPoint!).Port;
+        Server.Start(listener, network);
     }
 
     /// <summary>Waits until it is so, for ten seconds at most.</summary>
@@ -92,6 +97,12 @@ internal sealed class ApiRig : IDisposable
     public string Bearer(Group group = Group.Admin) => $"Authorization: Bearer {Token(group)}\r\n";
 
     public RawClient Connect() => new(SocketPath);
+
+    /// <summary>The port of the server on all addresses of this machine.</summary>
+    public int Port { get; }
+
+    /// <param name="from">The client's address; each of 127.0.0.0/8 is one of this machine.</param>
+    public RawClient ConnectFrom(string from) => new(new IPEndPoint(IPAddress.Loopback, Port), from: IPAddress.Parse(from));
 
     /// <summary>Sends one request on a new connection.</summary>
     public async Task<Answer> SendAsync(

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -11,19 +12,35 @@ internal sealed class RawClient : IDisposable
 
     private readonly List<byte> _received = [];
 
-    public RawClient(string path) => Socket.Connect(new UnixDomainSocketEndPoint(path));
+    private readonly Stream _stream;
 
-    public Socket Socket { get; } = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    public RawClient(string path)
+        : this(new UnixDomainSocketEndPoint(path))
+    {
+    }
+
+    /// <param name="secure">What to speak over the connection; null: nothing but what the test sends.</param>
+    public RawClient(EndPoint server, Func<Stream, Stream>? secure = null, IPAddress? from = null)
+    {
+        Socket = new Socket(server.AddressFamily, SocketType.Stream, server is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
+        if (from is not null)
+        {
+            Socket.Bind(new IPEndPoint(from, 0));
+        }
+
+        Socket.Connect(server);
+        var stream = new NetworkStream(Socket);
+        _stream = secure?.Invoke(stream) ?? stream;
+    }
+
+    public Socket Socket { get; }
 
     public Task SendAsync(string text) => SendAsync(Encoding.UTF8.GetBytes(text));
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {
         using var limit = new CancellationTokenSource(Patience);
-        while (bytes.Length > 0)
-        {
-            bytes = bytes[await Socket.SendAsync(bytes, limit.Token)..];
-        }
+        await _stream.WriteAsync(bytes, limit.Token);
     }
 
     /// <summary>One answer; fails the test when the connection ends before.</summary>
@@ -61,7 +78,11 @@ internal sealed class RawClient : IDisposable
     /// <summary>Whether the server has closed, with nothing more sent.</summary>
     public async Task<bool> IsClosedAsync() => _received.Count == 0 && !await ReceiveAsync();
 
-    public void Dispose() => Socket.Dispose();
+    public void Dispose()
+    {
+        _stream.Dispose();
+        Socket.Dispose();
+    }
 
     private async Task<bool> ReceiveAsync()
     {
@@ -69,11 +90,11 @@ internal sealed class RawClient : IDisposable
         var buffer = new byte[64 * 1024];
         try
         {
-            int n = await Socket.ReceiveAsync(buffer, limit.Token);
+            int n = await _stream.ReadAsync(buffer, limit.Token);
             _received.AddRange(buffer.AsSpan(0, n));
             return n > 0;
         }
-        catch (SocketException)
+        catch (IOException)
         {
             return false;
         }

@@ -338,4 +338,30 @@ public sealed class SettingsReaderTests
         Assert.Null(SettingsReader.Read("c.toml", Encoding.UTF8.GetBytes(text), faults, checkHost: false));
         return faults;
     }
+
+    [Theory]
+    [InlineData("listen = [\"127.0.0.1:2900\", \"[::1]:2900\"]", "")]
+    [InlineData("listen = [\"[::]:2900\"]\n[server.tls]\ncert_file = \"/c\"\nkey_file = \"/k\"", "")]
+    [InlineData("listen = [\"[::]:2900\"]", "9:11: server.listen: \"[::]:2900\" is reachable from the network, and tokens would travel in clear (add [server.tls], or listen on 127.0.0.1 or [::1])")]
+    [InlineData("listen = [\"192.0.2.1:2900\"]", "9:11: server.listen: \"192.0.2.1:2900\" is reachable from the network, and tokens would travel in clear (add [server.tls], or listen on 127.0.0.1 or [::1])")]
+    [InlineData("listen = [\":2900\"]", "9:11: server.listen: \":2900\" is not an address with a port (such as \"[::]:2900\" or \"127.0.0.1:2900\")")]
+    [InlineData("listen = [\"::1:2900\"]", "9:11: server.listen: \"::1:2900\" is not an address with a port (such as \"[::]:2900\" or \"127.0.0.1:2900\")")]
+    [InlineData("listen = [\"127.0.0.1:0\"]", "9:11: server.listen: \"127.0.0.1:0\" is not an address with a port (such as \"[::]:2900\" or \"127.0.0.1:2900\")")]
+    [InlineData("listen = [\"localhost:2900\"]", "9:11: server.listen: \"localhost:2900\" is not an address with a port (such as \"[::]:2900\" or \"127.0.0.1:2900\")")]
+    [InlineData("listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "9:26: server.listen names \"127.0.0.1:1\" twice")]
+    [InlineData("allow = [\"192.0.2.7\", \"2001:db8::/32\", \"0.0.0.0/0\"]", "")]
+    [InlineData("allow = []", "9:9: server.allow is empty: no client could connect (leave it out to admit everybody)")]
+    [InlineData("allow = [\"192.0.2.7/24\"]", "9:10: server.allow: \"192.0.2.7/24\" has host bits set (\"192.0.2.0/24\"?)")]
+    [InlineData("allow = [\"192.0.2.0/33\"]", "9:10: server.allow: \"192.0.2.0/33\" has no valid prefix length (0 to 32)")]
+    [InlineData("allow = [\"fe80::1%eth0\"]", "9:10: server.allow: \"fe80::1%eth0\" is not a network (such as \"192.0.2.0/24\" or \"2001:db8::/32\")")]
+    [InlineData("[server.tls]\nkey_file = \"/k\"", "9:9: key \"server.tls.cert_file\" is missing")]
+    [InlineData("[server.tls]\ncert_file = \"/c\"\nkey_file = \"/k\"\nkeyfile = \"/k\"", "12:1: unknown key \"server.tls.keyfile\" (did you mean \"key_file\"?)")]
+    public void TheListener_IsRead_AndEachFaultIsNamed(string lines, string fault)
+    {
+        var faults = new List<Fault>();
+        string text = $"ifaces = [\"lo\"]\nworking_dir = \"/w\"\nuser = \"0\"\ngroup = \"0\"\n[logging]\ndir = \"-\"\n[server]\nsocket = \"/s\"\n{lines}\n";
+        Settings? settings = SettingsReader.Read("f", System.Text.Encoding.UTF8.GetBytes(text), faults, checkHost: false);
+        Assert.Equal(fault, string.Join('\n', faults.Select(f => $"{f.Line}:{f.Column}: {f.Message}")));
+        Assert.Equal(fault.Length == 0, settings is not null);
+    }
 }

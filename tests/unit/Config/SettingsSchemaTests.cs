@@ -22,10 +22,22 @@ public class SettingsSchemaTests
                 Settings after = Read(Text(table.Name, key.Key, Changed(key)));
                 Assert.False(Equals(key.Value(before), key.Value(after)), $"{table.Name}.{key.Key} is not read or not compared");
                 Settings merged = SettingsSchema.Reload(before, after, out string[] needRestart);
-                Assert.Equal(key.Value(table.Reload is null ? before : after), key.Value(merged));
-                Assert.Equal(table.Reload is null, needRestart.Contains(table.Name.Length == 0 ? key.Key : $"{table.Name}.{key.Key}"));
+                bool isFixed = table.Reload is null || key.NeedsRestart;
+                Assert.Equal(key.Value(isFixed ? before : after), key.Value(merged));
+                Assert.Equal(isFixed, needRestart.Contains(table.Name.Length == 0 ? key.Key : $"{table.Name}.{key.Key}"));
             }
         }
+    }
+
+    [Fact]
+    public void WhatWasStartedWithTls_IsNotContinuedWithout_NorTheOtherWayRound()
+    {
+        Settings plain = Read("ifaces = [\"lo\"]\nworking_dir = \"/w\"\nuser = \"u\"\ngroup = \"g\"\n[logging]\ndir = \"-\"\n[server]\nsocket = \"/s\"\n");
+        Settings tls = plain with { Tls = new TlsSettings("/c", "/k") };
+        Assert.Equal(tls, SettingsSchema.Reload(tls, plain, out string[] lost));
+        Assert.Equal(plain, SettingsSchema.Reload(plain, tls, out string[] gained));
+        Assert.Contains("server.tls", lost);
+        Assert.Contains("server.tls", gained);
     }
 
     [Fact]
@@ -53,6 +65,8 @@ public class SettingsSchemaTests
         ("ifaces", _) => "[\"eth1\"]",
         ("match", _) => "[\"destination\"]",
         ("policies", _) => "[\"ignore\"]",
+        ("listen", _) => "[\"[::1]:2900\"]",
+        ("allow", _) => "[\"192.0.2.0/24\"]",
         ("webhook", _) => "\"https://host/path\"",
         (_, ["boolean"]) => key.Default == "true" ? "false" : "true",
         (_, [var min, "to", var max, ..]) => key.Default == min ? max : key.Key == "max_total_bytes" ? max : min,
@@ -71,6 +85,8 @@ public class SettingsSchemaTests
             [("", "group")] = "\"g\"",
             [("logging", "dir")] = "\"-\"",
             [("server", "socket")] = "\"/s\"",
+            [("server.tls", "cert_file")] = "\"/c\"",
+            [("server.tls", "key_file")] = "\"/k\"",
             [("reporting", "webhook")] = "\"https://host\"",
             [(table, key)] = value,
         };

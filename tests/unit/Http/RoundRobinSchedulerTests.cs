@@ -13,10 +13,10 @@ public sealed class RoundRobinSchedulerTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public void AProcessWithThousandsOfConnections_DelaysAnotherByOneQuantum()
+    public void ACallerWithThousandsOfConnections_DelaysAnotherByOneQuantum()
     {
-        var greedy = new ClientProcess(1);
-        Connection modest = Create(new ClientProcess(2));
+        var greedy = new Caller(CallerId.OfProcess(1));
+        Connection modest = Create(new Caller(CallerId.OfProcess(2)));
         for (int i = 0; i < 1_000; i++)
         {
             _scheduler.Enqueue(Create(greedy), PollEvents.Readable);
@@ -31,7 +31,7 @@ public sealed class RoundRobinSchedulerTests : IDisposable
     [Fact]
     public void AConnection_IsQueuedOnceWithAllItsEvents()
     {
-        Connection connection = Create(new ClientProcess(1));
+        Connection connection = Create(new Caller(CallerId.OfProcess(1)));
         _scheduler.Enqueue(connection, PollEvents.Readable);
         _scheduler.Enqueue(connection, PollEvents.Writable);
         Assert.Equal(PollEvents.Readable | PollEvents.Writable, connection.Pending);
@@ -39,7 +39,7 @@ public sealed class RoundRobinSchedulerTests : IDisposable
         Assert.True(_scheduler.IsEmpty);
     }
 
-    private Connection Create(ClientProcess process) => new(_rig.Server, null!, 0, process);
+    private Connection Create(Caller caller) => new(_rig.Server, null!, 0, caller);
 
     private IEnumerable<Connection> DequeueAll()
     {
