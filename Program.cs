@@ -1,4 +1,5 @@
 using Couic.Cli;
+using Couic.CommandLine;
 using Couic.Daemon;
 using Couic.Demo;
 using Couic.Reporting;
@@ -6,49 +7,12 @@ using Couic.Reporting;
 // What the executable does follows from the name it is called by, or from its first word.
 string[] command = Environment.GetCommandLineArgs();
 string[] arguments = command[1..];
-return Path.GetFileName(command[0]) switch
+return (Path.GetFileName(command[0]), arguments) switch
 {
-    "couicctl" => CouicctlMain.Run(arguments),
-    "couic-report" => ReceiverMain.Run(arguments, ProductVersion.Text),
-    _ => Run(),
+    ("couicctl", _) => CommandProgram.Run(CouicctlCommands.Root, arguments),
+    ("couic-report", _) => CommandProgram.Run(ReceiverMain.Root, arguments),
+    (_, [AttacherProcess.Verb, _, _, ..]) => AttacherProcess.Run(arguments.AsSpan(1)),
+    (_, [AttacherService.Verb, "-c", _]) => AttacherService.Run(arguments[2]),
+    (_, [DemoKeeper.Verb, _, _, _]) => DemoKeeper.Run(arguments[1], arguments[2], arguments[3]),
+    _ => CommandProgram.Run(CouicCommands.Root, arguments),
 };
-
-int Run()
-{
-    if (arguments is [AttacherProcess.Verb, _, _, ..])
-    {
-        return AttacherProcess.Run(arguments.AsSpan(1));
-    }
-
-    if (arguments is [AttacherService.Verb, "-c", _])
-    {
-        return AttacherService.Run(arguments[2]);
-    }
-
-    CommandLine line = CommandLine.Parse(arguments);
-    if (line.Error is not null)
-    {
-        Console.Error.WriteLine($"couic: {line.Error}");
-        return 2;
-    }
-
-    switch (line.Verb)
-    {
-        case "ctl":
-            return CouicctlMain.Run(line.Rest);
-        case "report":
-            return ReceiverMain.Run(line.Rest, ProductVersion.Text);
-        case "demo":
-            return DemoMain.Run(line.Rest);
-        case "check":
-            return CheckCommand.Run(line.Config, Console.Out, Console.Error);
-        case "help":
-            Console.Out.Write(CommandLine.HelpText);
-            return 0;
-        case "version":
-            Console.Out.WriteLine($"Couic {ProductVersion.Text}");
-            return 0;
-        default:
-            return DaemonCommand.Run(line.Config, command);
-    }
-}

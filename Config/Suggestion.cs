@@ -3,10 +3,10 @@ namespace Couic.Config;
 /// <summary>Finds the known word that was probably meant.</summary>
 public static class Suggestion
 {
-    /// <summary>The nearest of the known words, if it is near enough to help; of equals the first. Null otherwise.</summary>
+    /// <summary>The nearest of the known words, if it is near enough to help; of equals the first. Null otherwise. The farthest must share the first letter.</summary>
     public static string? For(string word, IEnumerable<string> known)
     {
-        if (word.Length > 64)
+        if (word.Length is 0 or > 64)
         {
             return null; // the cost is the product of the lengths
         }
@@ -16,7 +16,7 @@ public static class Suggestion
         foreach (string candidate in known)
         {
             int distance = Distance(word.ToLowerInvariant(), candidate);
-            if (distance < limit || (distance == limit && best is null))
+            if (distance < limit || (distance == limit && best is null && candidate[0] == char.ToLowerInvariant(word[0])))
             {
                 (best, limit) = (candidate, distance);
             }

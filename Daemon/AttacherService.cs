@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Couic.Bpf;
 using Couic.Cli;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Native;
 using Microsoft.Extensions.Logging;

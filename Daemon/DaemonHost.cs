@@ -6,6 +6,7 @@ using Couic.Api;
 using Couic.Api.Access;
 using Couic.Bpf;
 using Couic.Cli;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Http;
 using Couic.Http.Parsing;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Couic.CommandLine;
 using Couic.Native;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
@@ -164,7 +165,7 @@ internal sealed partial class SystemFiles(ILogger? log = null, string root = "")
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            cause = Cli.SystemErrors.Text(e);
+            cause = CommandLine.SystemErrors.Text(e);
         }
 
         return names;

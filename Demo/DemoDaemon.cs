@@ -19,7 +19,7 @@ internal sealed class DemoDaemon : IDisposable
     {
         string config = WriteConfiguration(mode);
         string program = Exec.OwnPath();
-        var start = new ProcessStartInfo(program, ["demo", DemoMain.KeeperWord, program, config, _folder])
+        var start = new ProcessStartInfo(program, [DemoKeeper.Verb, program, config, _folder])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -8,6 +8,9 @@ namespace Couic.Demo;
 /// </summary>
 internal static class DemoKeeper
 {
+    /// <summary>The first argument of the hidden call.</summary>
+    public const string Verb = "demo-keeper";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs <c>PROGRAM run -c CONFIG</c> until standard input ends, then removes <paramref name="folder"/>.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Couic.CommandLine;
 
 namespace Couic.Demo;
 
@@ -9,51 +10,33 @@ namespace Couic.Demo;
 /// </summary>
 internal static class DemoMain
 {
-    /// <summary>The first argument of the hidden call that runs <see cref="DemoKeeper"/>.</summary>
-    public const string KeeperWord = "--keeper";
-
-    /// <summary>Runs the verb. Exit status 0 when every verdict was right, 1 otherwise, 2 for invalid arguments.</summary>
-    /// <param name="arguments">The arguments after the verb.</param>
-    public static int Run(ReadOnlySpan<string> arguments)
+    public static readonly CommandSpec Spec = new()
     {
-        if (arguments is [KeeperWord, string program, string config, string folder])
-        {
-            return DemoKeeper.Run(program, config, folder);
-        }
+        Name = "demo",
+        Summary = "Drop and pass real packets between two network namespaces, in under 10 s",
+        Details =
+        [
+            "Makes two network namespaces and a pair of interfaces, runs the daemon there, sends packets that its rules "
+            + "drop and pass, and prints what became of them. Needs root; leaves nothing behind.",
+            "Exit status: 0 every verdict was right, 1 otherwise.",
+        ],
+        Run = _ => Run(),
+    };
 
-        if (arguments is ["-h" or "--help"])
-        {
-            Console.Out.Write("""
-                Usage: couic demo
-
-                Makes two network namespaces and a pair of interfaces, runs the daemon there, sends packets that its rules
-                drop and pass, and prints what became of them, in under 10 s. Needs root; leaves nothing behind.
-                Exit status: 0 every verdict was right, 1 otherwise.
-
-                """);
-            return 0;
-        }
-
-        if (!arguments.IsEmpty)
-        {
-            Console.Error.WriteLine($"couic demo: unexpected argument \"{arguments[0]}\" (it takes none)");
-            return 2;
-        }
-
+    private static int Run()
+    {
         try
         {
             return Show();
         }
         catch (UnauthorizedAccessException e)
         {
-            Console.Error.WriteLine($"couic demo: {e.Message} (run it as root: sudo couic demo)");
+            throw new CliException($"{e.Message} (run it as root: sudo couic demo)");
         }
         catch (IOException e)
         {
-            Console.Error.WriteLine($"couic demo: {e.Message}");
+            throw new CliException(e.Message);
         }
-
-        return 1;
     }
 
     private static int Show()

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Logging;
 using Couic.Reporting.Receiver;
@@ -13,49 +14,59 @@ internal static class ReceiverMain
     /// <summary>Bytes; a receiver's file has a few hundred.</summary>
     private const int MaxConfigBytes = 1024 * 1024;
 
-    /// <param name="arguments">Those after the program's name or the word <c>report</c>.</param>
-    /// <param name="version">Of this program.</param>
-    /// <returns>The exit status.</returns>
-    public static int Run(string[] arguments, string version)
-    {
-        ReceiverCommandLine line = ReceiverCommandLine.Parse(arguments);
-        if (line.Error is not null)
-        {
-            Console.Error.WriteLine($"couic-report: {line.Error}");
-            return 2;
-        }
+    private const string DefaultConfig = "/etc/couic/couic-report.toml";
 
-        switch (line.Verb)
-        {
-            case "help":
-                Console.Out.Write(ReceiverCommandLine.HelpText);
-                return 0;
-            case "version":
-                Console.Out.WriteLine($"Couic {version}");
-                return 0;
-            default:
-                return Receive(line.Config, version);
-        }
+    private static readonly OptionSpec Config = new("config", 'c', "FILE", "Configuration") { Default = DefaultConfig, Kind = ValueKind.File };
+
+    /// <summary>The command tree.</summary>
+    public static readonly CommandSpec Root = new()
+    {
+        Name = "couic-report",
+        VersionText = $"Couic {ProductVersion.Text}",
+        Summary = "Receive the reports of a couic daemon and send summaries to a chat",
+        Details =
+        [
+            "Without a command it runs in the foreground. The daemon's [reporting] webhook is http://ADDR:PORT/v1/reports/SECRET.",
+            "Exit status: 0 success, 1 a failure or a bad configuration, 2 a bad command line.",
+        ],
+        Options = [Config],
+        Commands =
+        [
+            new CommandSpec { Name = "run", Summary = "Receive reports (the default)", IsService = true, Run = Receive },
+            new CommandSpec { Name = "check", Summary = "Read the configuration and print every fault", Run = Check },
+            new CommandSpec { Name = "version", Summary = "Show the version", Run = PrintVersion },
+        ],
+        IsService = true,
+        Run = Receive,
+    };
+
+    private static int PrintVersion(Invocation invocation)
+    {
+        invocation.Out.WriteLine(Root.VersionText);
+        return ExitStatus.Success;
     }
 
-    private static int Receive(string file, string version)
+    private static int Check(Invocation invocation)
+    {
+        string file = invocation.Option(Config.Long) ?? DefaultConfig;
+        ReadSettings(file);
+        invocation.Out.WriteLine($"{file}: good");
+        return ExitStatus.Success;
+    }
+
+    private static int Receive(Invocation invocation)
+    {
+        ReceiverSettings settings = ReadSettings(invocation.Option(Config.Long) ?? DefaultConfig);
+        using var logs = new LogFactory(new LoggingSettings(Dir: null));
+        return ServeAsync(settings, ProductVersion.Text, logs).GetAwaiter().GetResult();
+    }
+
+    /// <exception cref="CliException">The file is unreadable or invalid; every fault is named.</exception>
+    private static ReceiverSettings ReadSettings(string file)
     {
         List<Fault> faults = [];
-        ReceiverSettings? settings = TryReadFile(file, out byte[] text, out string fault)
-            ? ReceiverSettingsReader.Read(file, text, faults)
-            : null;
-        if (settings is null)
-        {
-            foreach (string message in faults.Count == 0 ? [fault] : faults.Select(f => f.ToString()))
-            {
-                Console.Error.WriteLine($"couic-report: {message}");
-            }
-
-            return 1;
-        }
-
-        using var logs = new LogFactory(new LoggingSettings(Dir: null));
-        return ServeAsync(settings, version, logs).GetAwaiter().GetResult();
+        return !TryReadFile(file, out byte[] text, out string fault) ? throw new CliException(fault)
+            : ReceiverSettingsReader.Read(file, text, faults) ?? throw new CliException([.. faults.Select(f => f.ToString())]);
     }
 
     private static async Task<int> ServeAsync(ReceiverSettings settings, string version, LogFactory logs)

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Api;
 
@@ -60,7 +61,7 @@ internal sealed class ApiClient : IDisposable
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
         request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + _endpoint.Token);
-        request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlMain.Name}/{ProductVersion.Text}");
+        request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlCommands.Name}/{ProductVersion.Text}");
         if (content is { Headers.ContentLength: null })
         {
             // A long upload waits for 100 Continue, so that a refusal is read before the body is sent.

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Couic.Api.Contracts;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Api;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Couic.CommandLine;
 using Couic.Config;
 
 namespace Couic.Cli.Api;

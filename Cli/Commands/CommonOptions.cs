@@ -1,6 +1,6 @@
 using Couic.Cli.Api;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
@@ -64,9 +64,6 @@ internal static class CommonOptions
         ThrowIfAny([.. invocation.Parsed.Arguments.Select(argument => NetworkText.TryParse(argument, cidrs)), .. otherFaults]);
         return cidrs;
     }
-
-    /// <summary>Prints a note for the operator on standard error.</summary>
-    public static void Note(this Invocation invocation, string text) => invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: note: {text}");
 
     /// <summary>Throws if there is a fault; reports all of them at once.</summary>
     /// <exception cref="UsageException">There is a fault.</exception>

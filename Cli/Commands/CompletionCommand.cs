@@ -1,5 +1,5 @@
 using Couic.Cli.Completion;
-using Couic.Cli.Syntax;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Commands;
 

@@ -1,6 +1,6 @@
 using Couic.Cli.Api;
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;

@@ -1,10 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
-using Couic.Api.Contracts;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;

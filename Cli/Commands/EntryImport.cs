@@ -5,8 +5,8 @@ using System.Text;
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
@@ -100,7 +100,7 @@ internal static class BulkReport
         foreach (BulkRejection rejection in result.Rejected ?? [])
         {
             string message = Printable.Escape(rejection.Message), name = nameOf(rejection.Index);
-            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: {(message.Contains(name, StringComparison.Ordinal) ? "" : name + ": ")}{message}");
+            invocation.Complain($"{(message.Contains(name, StringComparison.Ordinal) ? "" : name + ": ")}{message}");
         }
 
         return result.RejectedCount == 0 && result.Rejected is null or [] ? null : ExitStatus.Refused;
@@ -122,7 +122,7 @@ internal static class BulkReport
         invocation.Context.Flush();
         foreach (string line in rejections.Lines())
         {
-            invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: {line}");
+            invocation.Complain(line);
         }
 
         return rejections.Count == 0 ? null : ExitStatus.Failure;

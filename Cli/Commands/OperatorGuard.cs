@@ -1,7 +1,7 @@
 using System.Text;
 using Couic.Cli.Api;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;
@@ -30,7 +30,7 @@ internal sealed class OperatorGuard
         }
 
         // For a remote daemon the address of this machine matters, not the origin of the session on it.
-        IEnumerable<Cidr?> found = isLocal ? [SessionAddress(invocation.Context.SessionOrigin())] : api.OwnAddresses().Select(a => Address(a.ToString()));
+        IEnumerable<Cidr?> found = isLocal ? [SessionAddress((invocation.Context.SessionOrigin ?? SessionOrigin.Find)())] : api.OwnAddresses().Select(a => Address(a.ToString()));
         foreach (Cidr address in found.OfType<Cidr>())
         {
             _operators[address] = true;

@@ -2,8 +2,8 @@ using System.Globalization;
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Commands;
 

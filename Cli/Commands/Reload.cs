@@ -1,7 +1,7 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Commands;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using Couic.Cli.Api;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Store;
 
@@ -41,7 +41,7 @@ internal static class RipeStat
             }
             else
             {
-                invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: skipped \"{Printable.Quote(prefix)}\", which AS{asn} announces: it is not a CIDR");
+                invocation.Note($"skipped \"{Printable.Quote(prefix)}\", which AS{asn} announces: it is not a CIDR");
             }
         }
 
@@ -59,7 +59,7 @@ internal static class RipeStat
         {
             using var http = new HttpClient { Timeout = Limit };
             using var request = new HttpRequestMessage(HttpMethod.Get, url);
-            request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlMain.Name}/{ProductVersion.Text}");
+            request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlCommands.Name}/{ProductVersion.Text}");
             using HttpResponseMessage response = http.Send(request);
             if (!response.IsSuccessStatusCode)
             {

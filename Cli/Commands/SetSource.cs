@@ -1,6 +1,6 @@
 using Couic.Cli.Api;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;

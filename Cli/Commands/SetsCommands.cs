@@ -1,7 +1,7 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;

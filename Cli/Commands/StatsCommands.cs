@@ -3,8 +3,8 @@ using System.Text.Json;
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Commands;

@@ -1,8 +1,8 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Commands;
 
@@ -54,12 +54,7 @@ internal static class Status
         }
         catch (CliException e)
         {
-            foreach (string message in e.Messages)
-            {
-                invocation.Context.Error.WriteLine($"{CouicctlMain.Name}: {message}");
-            }
-
-            return ExitStatus.Unreachable;
+            throw new CliException(e.Messages) { ExitStatus = ExitStatus.Unreachable };
         }
     }
 

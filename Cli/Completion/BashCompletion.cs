@@ -1,5 +1,5 @@
 using System.Text;
-using Couic.Cli.Syntax;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Completion;
 

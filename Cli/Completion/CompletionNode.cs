@@ -1,6 +1,6 @@
 using Couic.Cli.Commands;
-using Couic.Cli.Syntax;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Completion;
 

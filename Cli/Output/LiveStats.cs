@@ -1,5 +1,6 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Output;
 

@@ -1,3 +1,4 @@
+using Couic.CommandLine;
 namespace Couic.Cli.Output;
 
 /// <summary>Progress of a transfer on one line of standard error, redrawn in place; silent when that is not a terminal.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Couic.Cli.Api;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Values;

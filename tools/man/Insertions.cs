@@ -1,37 +1,43 @@
 using System.Globalization;
 using System.Text;
 using Couic.Cli;
-using Couic.Cli.Syntax;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Daemon;
+using Couic.Reporting;
 
 namespace Couic.Man;
 
 /// <summary>The parts of the pages that come from the program's tables, at <c>&lt;!-- NAME --&gt;</c>.</summary>
 internal static class Insertions
 {
-    public static string Fill(string page) => page
-        .Replace("<!-- commands -->", Commands(), StringComparison.Ordinal)
-        .Replace("<!-- verbs -->", Verbs(), StringComparison.Ordinal)
-        .Replace("<!-- keys -->", SettingsSchema.Markdown(), StringComparison.Ordinal);
+    private static readonly CommandSpec[] Programs = [CouicctlCommands.Root, CouicCommands.Root, ReceiverMain.Root];
 
-    private static string Verbs()
+    public static string Fill(string page)
     {
-        var text = new StringBuilder("| command | does |\n| --- | --- |\n");
-        foreach ((string name, string help) in CommandLine.Verbs)
+        foreach (CommandSpec program in Programs)
         {
-            text.Append(CultureInfo.InvariantCulture, $"| `{name}` | {Cell(help)} |\n");
+            page = page
+                .Replace($"<!-- commands of {program.Name} -->", Commands(program), StringComparison.Ordinal)
+                .Replace($"<!-- options of {program.Name} -->", Options(program), StringComparison.Ordinal);
         }
 
+        return page.Replace("<!-- keys -->", SettingsSchema.Markdown(), StringComparison.Ordinal);
+    }
+
+    private static string Options(CommandSpec program)
+    {
+        var text = new StringBuilder();
+        AppendRows(text, [], [.. program.Options, CommandLineParser.Help, CommandLineParser.Version]);
         return text.ToString();
     }
 
-    private static string Commands()
+    private static string Commands(CommandSpec program)
     {
         var text = new StringBuilder();
-        foreach (CommandSpec command in CouicctlCommands.Root.Commands.Where(c => !c.Hidden))
+        foreach (CommandSpec command in program.Commands.Where(c => !c.Hidden))
         {
-            Append(text, CouicctlCommands.Root.Name, command);
+            Append(text, program.Name, command);
         }
 
         return text.ToString();
@@ -48,7 +54,7 @@ internal static class Insertions
                 text.Append(paragraph).Append("\n\n");
             }
 
-            Rows(text, command);
+            AppendRows(text, command.Arguments, command.Options);
             foreach (string example in command.Examples)
             {
                 text.Append("    ").Append(example).Append('\n');
@@ -63,20 +69,20 @@ internal static class Insertions
         }
     }
 
-    private static void Rows(StringBuilder text, CommandSpec command)
+    private static void AppendRows(StringBuilder text, ArgumentSpec[] arguments, OptionSpec[] options)
     {
-        if (command.Arguments.Length + command.Options.Length == 0)
+        if (arguments.Length + options.Length == 0)
         {
             return;
         }
 
         text.Append("| word | meaning |\n| --- | --- |\n");
-        foreach (ArgumentSpec argument in command.Arguments)
+        foreach (ArgumentSpec argument in arguments)
         {
             text.Append(CultureInfo.InvariantCulture, $"| *{argument.Name}* | {Cell(argument.Summary)} |\n");
         }
 
-        foreach (OptionSpec option in command.Options)
+        foreach (OptionSpec option in options)
         {
             text.Append(CultureInfo.InvariantCulture, $"| `{option.Usage.Trim()}` | {Cell(HelpWriter.Describe(option))} |\n");
         }

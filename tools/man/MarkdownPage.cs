@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Couic.Cli;
+using Couic.CommandLine;
 
 namespace Couic.Man;
 

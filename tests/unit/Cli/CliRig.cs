@@ -1,6 +1,7 @@
 using System.Text;
 using Couic.Cli;
 using Couic.Cli.Output;
+using Couic.CommandLine;
 using Couic.Tests.Fakes;
 using Couic.Tests.Support;
 
@@ -68,7 +69,7 @@ public sealed class CliRig : IDisposable
             SessionOrigin = () => Environment.GetValueOrDefault("SSH_CONNECTION"),
             Wait = (time, _) => Wait(time),
         };
-        int status = CouicctlMain.Run(["-c", ConfigFile, .. words], context);
+        int status = CommandProgram.Run(CouicctlCommands.Root, ["-c", ConfigFile, .. words], context);
         return new CliResult(status, Encoding.UTF8.GetString(output.ToArray()), error.ToString());
     }
 

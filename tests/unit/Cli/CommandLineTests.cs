@@ -1,5 +1,6 @@
+using System.Text.Json;
 using Couic.Cli;
-using Couic.Cli.Syntax;
+using Couic.CommandLine;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -20,11 +21,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("drop add 1.1.1.1 --tga x", "unknown option \"--tga\" (did you mean \"--tag\"?); see \"couicctl drop add --help\"")]
     [InlineData("drop add 1.1.1.1 -x", "unknown option \"-x\"; see \"couicctl drop add --help\"")]
     [InlineData("drop add 1.1.1.1 -t", "option \"-t\" needs a value: -t TAG; see \"couicctl drop add --help\"")]
-    [InlineData("drop add -t --json 1.1.1.1", "option \"-t\" needs a value, but the option \"--json\" follows (if that is the value: --tag=--json); see \"couicctl drop add --help\"")]
     [InlineData("drop add 1.1.1.1 --json=yes", "option \"--json\" takes no value; see \"couicctl drop add --help\"")]
     [InlineData("drop add 1.1.1.1 -t a --tag b", "option \"--tag\" is given twice; see \"couicctl drop add --help\"")]
-    [InlineData("drop list -q --json", "options \"--json\" and \"--quiet\" exclude each other; see \"couicctl drop list --help\"")]
-    [InlineData("clients list --json -q", "options \"--json\" and \"--quiet\" exclude each other; see \"couicctl clients list --help\"")]
     [InlineData("clients add -n x", "option \"--group GROUP\" is missing; see \"couicctl clients add --help\"")]
     [InlineData("help nothing", "unknown command: \"nothing\" (one of ", true)]
     [InlineData("completion tcsh", "\"tcsh\" is not a supported shell; expected one of bash, zsh, fish")]
@@ -35,6 +33,19 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal("", result.Out);
         Assert.Equal(1, result.Error.Count(c => c == '\n'));
         Assert.StartsWith($"couicctl: {error}{(startOnly ? "" : "\n")}", result.Error, StringComparison.Ordinal);
+        Assert.Empty(_rig.Daemon.Requests);
+    }
+
+    [Theory]
+    [InlineData("drop add -t --json 1.1.1.1", "option \"-t\" needs a value, but the option \"--json\" follows (if that is the value: --tag=--json); see \"couicctl drop add --help\"")]
+    [InlineData("drop list -q --json", "options \"--json\" and \"--quiet\" exclude each other; see \"couicctl drop list --help\"")]
+    [InlineData("clients list --json -q", "options \"--json\" and \"--quiet\" exclude each other; see \"couicctl clients list --help\"")]
+    public void ABadCommandLine_ThatAsksForJson_IsOneJsonObject(string words, string error)
+    {
+        CliResult result = _rig.Run(words);
+        Assert.Equal((2, ""), (result.Status, result.Out));
+        using JsonDocument json = JsonDocument.Parse(result.Error);
+        Assert.StartsWith(json.RootElement.GetProperty("error").GetString()!, error, StringComparison.Ordinal);
         Assert.Empty(_rig.Daemon.Requests);
     }
 

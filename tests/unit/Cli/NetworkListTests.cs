@@ -1,6 +1,7 @@
 using System.Text;
 using Couic.Cli;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Tests.Fakes;
 using Xunit;
 

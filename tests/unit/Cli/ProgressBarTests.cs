@@ -1,5 +1,6 @@
 using Couic.Cli;
 using Couic.Cli.Output;
+using Couic.CommandLine;
 using Couic.Tests.Fakes;
 using Xunit;
 

@@ -68,7 +68,7 @@ public sealed class RipeStatTests : IDisposable
         _body = """{"data":{"prefixes":[{"prefix":"10.0.0.0/33"},{"prefix":"193.0.0.0/21"},{"prefix":null}]}}""";
         CliResult result = _rig.Run("sets update drop a --from-asn 3333");
         Assert.Equal(0, result.Status);
-        Assert.Equal("couicctl: skipped \"10.0.0.0/33\", which AS3333 announces: it is not a CIDR\ncouicctl: skipped \"null\", which AS3333 announces: it is not a CIDR\n", result.Error);
+        Assert.Equal("couicctl: note: skipped \"10.0.0.0/33\", which AS3333 announces: it is not a CIDR\ncouicctl: note: skipped \"null\", which AS3333 announces: it is not a CIDR\n", result.Error);
         Assert.Equal("""PUT /v1/sets/drop/a?guard=refuse {"name":"a","entries":["193.0.0.0/21"]}""", _rig.Asked);
     }
 

@@ -80,17 +80,6 @@ public sealed class CheckCommandTests : IDisposable
         Assert.StartsWith($"{config}: interface \"absent7\": no such interface (have: ", errors, StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData("check /etc/a.toml", "/etc/a.toml", null)]
-    [InlineData("check -c /etc/a.toml", "/etc/a.toml", null)]
-    [InlineData("check a b", null, "unexpected argument \"b\" (see couic --help)")]
-    [InlineData("run a", null, "unexpected argument \"a\" (see couic --help)")]
-    public void Check_TakesTheFileWithAndWithoutTheOption(string words, string? config, string? error)
-    {
-        CommandLine line = CommandLine.Parse(words.Split(' '));
-        Assert.Equal((config, error), (line.Config, line.Error));
-    }
-
     [Fact]
     public void FolderInPlaceOfTheFile_IsReportedAsFolder() =>
         Assert.Equal(

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Couic.Cli.Syntax;
+namespace Couic.CommandLine;
 
 /// <summary>Writes the help of one command; 80 columns wide at most.</summary>
 internal static class HelpWriter

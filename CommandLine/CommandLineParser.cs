@@ -1,6 +1,6 @@
 using Couic.Config;
 
-namespace Couic.Cli.Syntax;
+namespace Couic.CommandLine;
 
 /// <summary>
 /// Parses a command line against a tree of commands: <c>--name value</c>, <c>--name=value</c>, <c>-nvalue</c>, joined switches,
@@ -14,6 +14,7 @@ internal sealed class CommandLineParser
 
     private readonly string[] _words;
     private readonly ParsedCommand _parsed;
+    private readonly List<(string Shown, string Value)> _given = [];
     private int _next;
     private bool _onlyArguments;
 
@@ -70,6 +71,11 @@ internal sealed class CommandLineParser
         else if (word != "help" && command.Find(word) is { } child)
         {
             _parsed.Path.Add(child);
+            if (child.TakesRest)
+            {
+                _parsed.Arguments.AddRange(_words[_next..]);
+                _next = _words.Length;
+            }
         }
         else if (word == "help")
         {
@@ -78,7 +84,7 @@ internal sealed class CommandLineParser
         else
         {
             string kind = _parsed.Path.Count > 1 ? $"unknown command of \"{PathBelowRoot}\"" : "unknown command";
-            throw Fault($"{kind}: \"{word}\" ({Guess(word, Visible(command).Select(c => c.Name), "one of " + Names(command))})");
+            throw Fault($"{kind}: \"{(word.Length > 100 ? word[..100] + "…" : word)}\" ({Guess(word, command)})");
         }
     }
 
@@ -86,7 +92,7 @@ internal sealed class CommandLineParser
     {
         int equals = word.IndexOf('=', StringComparison.Ordinal);
         string name = equals < 0 ? word[2..] : word[2..equals];
-        OptionSpec option = Find(o => o.Long == name) ?? throw Unknown("--" + name);
+        OptionSpec option = Find("--" + name) ?? throw Unknown("--" + name);
         if (!option.TakesValue)
         {
             if (equals >= 0)
@@ -98,7 +104,7 @@ internal sealed class CommandLineParser
             return;
         }
 
-        Add(option, "--" + name, equals >= 0 ? word[(equals + 1)..] : Value(option, "--" + name));
+        Add("--" + name, equals >= 0 ? word[(equals + 1)..] : Value(option, "--" + name));
     }
 
     private void TakeShort(string word)
@@ -106,7 +112,7 @@ internal sealed class CommandLineParser
         for (int i = 1; i < word.Length; i++)
         {
             string shown = "-" + word[i];
-            OptionSpec option = Find(o => o.Short == word[i]) ?? throw Unknown(shown);
+            OptionSpec option = Find(shown) ?? throw Unknown(shown);
             if (!option.TakesValue)
             {
                 Switch(option, shown);
@@ -114,7 +120,7 @@ internal sealed class CommandLineParser
             }
 
             string rest = word[(i + 1)..];
-            Add(option, shown, rest.Length == 0 ? Value(option, shown) : rest.StartsWith('=') ? rest[1..] : rest);
+            Add(shown, rest.Length == 0 ? Value(option, shown) : rest.StartsWith('=') ? rest[1..] : rest);
             return;
         }
     }
@@ -131,15 +137,22 @@ internal sealed class CommandLineParser
         }
         else
         {
-            Add(option, shown, "");
+            Add(shown, "");
         }
     }
 
-    private void Add(OptionSpec option, string shown, string value)
+    private void Add(string shown, string value) => _given.Add((shown, value));
+
+    /// <summary>An option may stand before the command that it belongs to, so its meaning is known at the end.</summary>
+    private void Resolve()
     {
-        if (!_parsed.TryAdd(option, value))
+        foreach ((string shown, string value) in _given)
         {
-            throw Fault($"option \"{shown}\" is given twice");
+            OptionSpec option = _parsed.KnownOptions.FirstOrDefault(o => o.IsSpelled(shown)) ?? throw Unknown(shown);
+            if (!_parsed.TryAdd(option, value))
+            {
+                throw Fault($"option \"{shown}\" is given twice");
+            }
         }
     }
 
@@ -152,18 +165,25 @@ internal sealed class CommandLineParser
 
         string value = _words[_next++];
         bool isOption = value.Length > 1 && value[0] == '-'
-            && Find(o => value == "--" + o.Long || (o.Short != 0 && value == "-" + o.Short)) is not null;
+            && Find(value) is not null;
         return isOption
             ? throw Fault($"option \"{shown}\" needs a value, but the option \"{value}\" follows (if that is the value: --{option.Long}={value})")
             : value;
     }
 
-    private OptionSpec? Find(Predicate<OptionSpec> match) => match(Help) ? Help : match(Version) ? Version
-        : _parsed.KnownOptions.FirstOrDefault(o => match(o));
+    /// <summary>The option of the command so far, or of a command below it.</summary>
+    private OptionSpec? Find(string shown) => Help.IsSpelled(shown) ? Help : Version.IsSpelled(shown) ? Version
+        : _parsed.KnownOptions.Concat(_parsed.Command.Below("").SelectMany(c => c.Command.Options)).FirstOrDefault(o => o.IsSpelled(shown));
 
     private void Check()
     {
         CommandSpec command = _parsed.Command;
+        if (command.TakesRest)
+        {
+            return;
+        }
+
+        Resolve();
         if (command.Run is null)
         {
             throw Fault($"a command is missing (one of {Names(command)})");
@@ -200,14 +220,24 @@ internal sealed class CommandLineParser
     private UsageException Unknown(string shown)
     {
         IEnumerable<string> known = _parsed.KnownOptions.Append(Help).Append(Version).Select(o => "--" + o.Long);
-        string? near = shown.Length > 2 ? Suggestion.For(shown, known) : null;
+        string? near = shown.Length > 2 ? Nearest(shown, known) : null;
         return Fault($"unknown option \"{shown}\"{(near is null ? "" : $" (did you mean \"{near}\"?)")}");
     }
 
     private UsageException Fault(string message) => new($"{message}; see \"{_parsed.PathText} --help\"");
 
-    private static string Guess(string word, IEnumerable<string> candidates, string otherwise) =>
-        Suggestion.For(word, candidates) is { } near ? $"did you mean \"{near}\"?" : otherwise;
+    /// <summary>What was probably meant: a command of this name at another place, one that it abbreviates, or the nearest.</summary>
+    private string Guess(string word, CommandSpec command)
+    {
+        CommandSpec root = _parsed.Path[0];
+        IEnumerable<string> elsewhere = root.Below(root.Name).Where(c => c.Command.Name == word || c.Command.Aliases.Contains(word)).Select(c => c.Path);
+        return (elsewhere.FirstOrDefault() ?? Nearest(word, Visible(command).Select(c => c.Name))) is { } near
+            ? $"did you mean \"{near}\"?"
+            : "one of " + Names(command);
+    }
+
+    private static string? Nearest(string word, IEnumerable<string> known) =>
+        known.FirstOrDefault(k => k.StartsWith(word, StringComparison.Ordinal)) ?? Suggestion.For(word, known);
 
     private static IEnumerable<CommandSpec> Visible(CommandSpec command) => command.Commands.Where(c => !c.Hidden);
 

@@ -1,4 +1,4 @@
-namespace Couic.Cli.Syntax;
+namespace Couic.CommandLine;
 
 internal enum Request
 {
@@ -53,6 +53,32 @@ internal sealed class Invocation(ParsedCommand parsed, CliContext context)
     public string? Option(string name) => Parsed.Option(name);
 
     public bool Has(string name) => Parsed.Has(name);
+
+    /// <summary>Reports a failed part of a command; the JSON answer has it already.</summary>
+    public void Complain(string text)
+    {
+        if (!IsJson)
+        {
+            Context.Error.WriteLine($"{Style.OnError(Colour.Red, Parsed.Path[0].Name + ":")} {text}");
+        }
+    }
+
+    public OutputStyle Style => Context.Style;
+
+    public bool IsJson => Style.Format == OutputFormat.Json;
+
+    /// <summary>Reports something that the operator should know about a command that succeeds: on standard error, or in the JSON answer.</summary>
+    public void Note(string text)
+    {
+        if (!IsJson)
+        {
+            Context.Error.WriteLine($"{Style.OnError(Colour.Yellow, $"{Parsed.Path[0].Name}: note:")} {text}");
+        }
+        else if (!Context.Notes.Contains(text))
+        {
+            Context.Notes.Add(text);
+        }
+    }
 }
 
 /// <summary>An invalid command line; every message is one line. Exit status 2.</summary>

@@ -1,10 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Couic.Cli.Api;
-using Couic.Cli.Output;
 using Couic.Native;
 
-namespace Couic.Cli;
+namespace Couic.CommandLine;
 
 /// <summary>The environment of one invocation: streams, variables, clock. Tests replace it.</summary>
 internal sealed class CliContext
@@ -36,11 +34,17 @@ internal sealed class CliContext
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
-    /// <summary>The SSH_CONNECTION of the operator's session, if there is one.</summary>
-    public Func<string?> SessionOrigin { get; init; } = Cli.SessionOrigin.Find;
+    /// <summary>Replaces the search for the SSH_CONNECTION of the operator's session in tests.</summary>
+    public Func<string?>? SessionOrigin { get; init; }
 
     /// <summary>How a live view waits; true when it was interrupted.</summary>
     public Func<TimeSpan, CancellationToken, bool> Wait { get; init; } = static (time, interrupt) => interrupt.WaitHandle.WaitOne(time);
+
+    /// <summary>How results are written; set from the options of the command line.</summary>
+    public OutputStyle Style { get; set; } = OutputStyle.Plain;
+
+    /// <summary>Notes that the JSON answer has to include; printed at once in the other formats.</summary>
+    public List<string> Notes { get; } = [];
 
     public bool Decorates => Terminal.Decorates(Environment);
 

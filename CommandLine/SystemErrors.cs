@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Net.Sockets;
 
-namespace Couic.Cli;
+namespace Couic.CommandLine;
 
 /// <summary>Texts of system errors; the framework's own texts are trimmed from the shipped executable.</summary>
 internal static class SystemErrors

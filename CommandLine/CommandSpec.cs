@@ -1,4 +1,4 @@
-namespace Couic.Cli.Syntax;
+namespace Couic.CommandLine;
 
 /// <summary>
 /// A command and its subcommands. Parser, help, manual pages and shell completion are generated from this tree, so they cannot
@@ -29,10 +29,23 @@ internal sealed class CommandSpec
     /// <summary>Whether help and completion omit it.</summary>
     public bool Hidden { get; init; }
 
+    /// <summary>Whether all following words, options included, are its arguments: it starts another program.</summary>
+    public bool TakesRest { get; init; }
+
+    /// <summary>Whether it runs until it is stopped: an unexpected exception ends the process with its stack trace, for the log.</summary>
+    public bool IsService { get; init; }
+
+    /// <summary>What <c>--version</c> of a root prints.</summary>
+    public string VersionText { get; init; } = "";
+
     /// <summary>Runs the command and returns the exit status; null for a group of commands.</summary>
     public Func<Invocation, int>? Run { get; init; }
 
     public CommandSpec? Find(string name) => Array.Find(Commands, c => c.Name == name || c.Aliases.Contains(name));
+
+    /// <summary>The commands below this one, nearer levels first.</summary>
+    public IEnumerable<(string Path, CommandSpec Command)> Below(string path) =>
+        Commands.Where(c => !c.Hidden).Select(c => ($"{path} {c.Name}", c)).Concat(Commands.SelectMany(c => c.Below($"{path} {c.Name}")));
 }
 
 internal enum Occurs
@@ -67,6 +80,9 @@ internal sealed record ArgumentSpec(string Name, string Summary, ValueKind Kind 
 /// <param name="Summary">One line of help, no full stop.</param>
 internal sealed record OptionSpec(string Long, char Short, string? ValueName, string Summary)
 {
+    /// <summary>Other long names that are accepted, but not shown.</summary>
+    public string[] Aliases { get; init; } = [];
+
     public bool Required { get; init; }
 
     /// <summary>The default value, for the help text only.</summary>
@@ -78,6 +94,11 @@ internal sealed record OptionSpec(string Long, char Short, string? ValueName, st
     public ValueKind Kind { get; init; }
 
     public bool TakesValue => ValueName is not null;
+
+    /// <param name="shown">With its dashes.</param>
+    public bool IsSpelled(string shown) => shown.StartsWith("--", StringComparison.Ordinal)
+        ? shown[2..] == Long || Aliases.Contains(shown[2..])
+        : Short != 0 && shown is ['-', var letter] && letter == Short;
 
     /// <summary><c>-t, --tag TAG</c>, aligned for options without a letter.</summary>
     public string Usage =>
@@ -100,4 +121,6 @@ internal enum ValueKind
     Cidr,
     EntrySort,
     TagSort,
+    OutputFormat,
+    ColourMode,
 }

@@ -1,6 +1,6 @@
 using Couic.Native;
 
-namespace Couic.Cli.Output;
+namespace Couic.CommandLine;
 
 /// <summary>Whether the standard streams are terminals.</summary>
 /// <param name="OutputIsTerminal">Standard output.</param>
