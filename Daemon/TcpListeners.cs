@@ -46,7 +46,7 @@ internal static class TcpListeners
                 SocketError.AddressNotAvailable => "no interface of this machine has that address (ip address shows them)",
                 SocketError.AccessDenied => "permission denied (a port below 1024 takes root, or CAP_NET_BIND_SERVICE)",
                 SocketError.AddressFamilyNotSupported => "this kernel has no IPv6 (use 0.0.0.0 in place of [::])",
-                _ => Cli.SystemErrors.Text(e),
+                _ => CommandLine.SystemErrors.Text(e),
             };
             throw new StartException($"listen on \"{address}\": {cause}", e);
         }
