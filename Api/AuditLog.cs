@@ -51,6 +51,10 @@ internal static partial class AuditLog
         Message = "entry {policy} {cidr} of client {client} {objection}")]
     public static partial void EntryMayLockOut(ILogger log, string policy, Cidr cidr, string client, string objection);
 
+    [LoggerMessage(EventName = "peer_jobs_out_of_rails", Level = LogLevel.Warning,
+        Message = "client {client}: {count} changes of a peer are not applied: {cause}")]
+    public static partial void PeerJobsOutOfRails(ILogger log, string client, int count, string cause);
+
     [LoggerMessage(EventName = "client_created", Level = LogLevel.Information, Message = "client created: {name}, group {group}, by client {client}")]
     public static partial void ClientCreated(ILogger log, string name, string group, string client);
 

@@ -104,6 +104,23 @@ public sealed class KeyReader
         return otherwise;
     }
 
+    /// <summary>A number without a range of its own; null when absent or after a fault.</summary>
+    public long? OptionalInteger(string key)
+    {
+        if (Find(key, TomlKind.Integer) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.Integer >= 0)
+        {
+            return value.Integer;
+        }
+
+        Fail(value.At, string.Create(CultureInfo.InvariantCulture, $"{Full(key)} = {value.Integer} is out of range (not negative)"));
+        return null;
+    }
+
     public int RequiredNumber(string key, int min, int max)
     {
         if (Find(key) is null)

@@ -119,7 +119,7 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WritePeers(text, _peering));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteGuard(text, _guard));
         ApiRouter router = ApiRouter.Create(services);
-        new PeerEndpoints(_peering).Register(router);
+        new PeerEndpoints(_peering, services).Register(router);
         _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow };
     }
 

@@ -15,7 +15,7 @@ namespace Couic.Daemon;
 /// <summary>
 /// The routes of peers, and the operator's queries about them. They are here because the API and peering do not depend on each other.
 /// </summary>
-internal sealed class PeerEndpoints(PeeringService peering)
+internal sealed class PeerEndpoints(PeeringService peering, ApiServices services)
 {
     /// <summary>Larger bodies are processed outside the event loop.</summary>
     private const int SmallBody = 16 * 1024;
@@ -80,10 +80,44 @@ internal sealed class PeerEndpoints(PeeringService peering)
             return;
         }
 
-        if (await ApplyAsync(exchange, peering.Begin(policy, batch, exchange.ClientName)))
+        if (!RailRules.Admit(exchange, services.Time, policy, Math.Max(1, batch.Jobs.Count)))
+        {
+            return;
+        }
+
+        if (await ApplyAsync(exchange, peering.Begin(policy, WithinRails(exchange, batch), exchange.ClientName)))
         {
             Confirm(exchange, batch);
         }
+    }
+
+    /// <summary>The batch without the additions that break a rail of the client: the other jobs must not suffer from them.</summary>
+    private IncomingBatch WithinRails(Exchange exchange, IncomingBatch batch)
+    {
+        if (exchange.Client().Rails is not { } rails)
+        {
+            return batch;
+        }
+
+        ulong now = services.Now;
+        List<IncomingJob> good = [];
+        string? first = null;
+        foreach (IncomingJob job in batch.Jobs)
+        {
+            string? fault = job.IsAdd ? rails.Fault(job.Cidr, job.Tag.Span, job.Expiration, now)?.Message : null;
+            first ??= fault;
+            if (fault is null)
+            {
+                good.Add(job);
+            }
+        }
+
+        if (first is not null)
+        {
+            AuditLog.PeerJobsOutOfRails(services.Audit, exchange.ClientName, batch.Jobs.Count - good.Count, first);
+        }
+
+        return batch with { Jobs = good };
     }
 
     /// <summary>

@@ -39,6 +39,7 @@ internal enum ErrorCode : byte
     Conflict,
     Invalid,
     Internal,
+    RateLimited,
 }
 
 /// <summary>A fault in one field of a request.</summary>
@@ -53,6 +54,7 @@ internal static class ErrorCodes
         ErrorCode.Conflict => "conflict"u8,
         ErrorCode.Invalid => "invalid"u8,
         ErrorCode.Internal => "internal"u8,
+        ErrorCode.RateLimited => "rate_limited"u8,
         _ => "bad_request"u8,
     };
 }

@@ -18,6 +18,7 @@ internal enum Refusal : byte
     Conflict,
     Invalid,
     TooLarge,
+    RateLimited,
     Internal,
 }
 
@@ -36,6 +37,7 @@ internal static class Refusals
         Refusal.Conflict => "conflict",
         Refusal.Invalid => "invalid",
         Refusal.TooLarge => "body_too_large",
+        Refusal.RateLimited => "rate_limited",
         Refusal.Internal => "internal",
         _ => "bad_request",
     };
@@ -48,6 +50,7 @@ internal static class Refusals
         409 => Refusal.Conflict,
         413 => Refusal.TooLarge,
         422 => Refusal.Invalid,
+        429 => Refusal.RateLimited,
         >= 500 => Refusal.Internal,
         _ => Refusal.BadRequest,
     };

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Couic.Store;
 
 /// <summary>A tag that also wants a network whose entry shows another tag, and until when.</summary>
@@ -22,6 +24,9 @@ internal sealed class Claims
     public int Total { get; private set; }
 
     public bool Has(int slot) => _bySlot.ContainsKey(slot);
+
+    /// <summary>The claims on one entry; valid until the next change of them.</summary>
+    public ReadOnlySpan<Claim> Of(int slot) => CollectionsMarshal.AsSpan(_bySlot.GetValueOrDefault(slot));
 
     /// <summary>Keeps a claim; of two under one tag, the one that lasts longer.</summary>
     public void Add(int slot, in Claim claim)

@@ -32,6 +32,9 @@ public struct ChangeRequest
     /// <summary>The request's <c>metadata</c> object as JSON; null when there was none.</summary>
     public byte[]? Metadata;
 
+    /// <summary>What its writer may do; null for no limits.</summary>
+    public IChangeLimits? Limits;
+
     public StoreOutcome Outcome;
 
     /// <summary>The entry as it is afterwards, or as it was when it was removed.</summary>
@@ -130,7 +133,8 @@ internal readonly record struct EntryImage(int Tag, int Creator, ChangeOrigin Or
 /// <summary>A change as the store decides it.</summary>
 /// <param name="isUnderTag">Whether a removal concerns only the claim of <paramref name="tag"/>.</param>
 internal readonly ref struct ChangeSpec(
-    bool isRemoval, Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, bool isUnderTag = false)
+    bool isRemoval, Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, bool isUnderTag = false,
+    IChangeLimits? limits = null)
 {
     public readonly bool IsRemoval = isRemoval;
     public readonly bool IsUnderTag = isUnderTag;
@@ -140,6 +144,7 @@ internal readonly ref struct ChangeSpec(
     public readonly ulong Expiration = expiration;
     public readonly ConflictMode Mode = mode;
     public readonly ChangeContext Context = context;
+    public readonly IChangeLimits? Limits = limits;
 }
 
 /// <summary>How a change of one entry ended. All but the first three left store and kernel as they were.</summary>
@@ -163,6 +168,12 @@ public enum StoreOutcome : byte
 
     /// <summary>The table of that policy and family is at its limit.</summary>
     Full,
+
+    /// <summary>The writer has as many entries as <see cref="IChangeLimits.MaxEntries"/> allows.</summary>
+    OverQuota,
+
+    /// <summary>The entry has a tag that <see cref="IChangeLimits.MayChange"/> refuses.</summary>
+    ForeignTag,
 
     /// <summary>The data plane refused; <see cref="RuleStore.LastRefusal"/> says why.</summary>
     Refused,

@@ -255,7 +255,7 @@ public sealed partial class RuleStore
     {
         var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata);
         var change = new ChangeSpec(
-            request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag);
+            request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag, request.Limits);
         if (!TryPlan(change, batch, batch.FirstRequest + batch.Requests, out request.Outcome, out request.Entry))
         {
             return false;
@@ -341,6 +341,12 @@ public sealed partial class RuleStore
     private bool TryPlanNew(RuleTable table, int slot, in ChangeSpec change, ChangeBatch batch, int source, bool isAlone, out StoreOutcome outcome)
     {
         outcome = StoreOutcome.Created;
+        if (IsOverQuota(change))
+        {
+            outcome = StoreOutcome.OverQuota;
+            return true;
+        }
+
         if (table.IsFull)
         {
             if (!isAlone)
@@ -399,7 +405,7 @@ public sealed partial class RuleStore
             return StoreOutcome.Unchanged;
         }
 
-        if (!extends && hasSameTag && entry.Expiration == change.Expiration)
+        if (!extends && hasSameTag && entry.Expiration == change.Expiration && MayChange(table, slot, entry, change))
         {
             table.Claims.Clear(slot);
             if (change.Context.Left is not null)
@@ -408,6 +414,16 @@ public sealed partial class RuleStore
             }
 
             return StoreOutcome.Unchanged;
+        }
+
+        if (!extends && !MayChange(table, slot, entry, change))
+        {
+            return StoreOutcome.ForeignTag;
+        }
+
+        if (!entry.Creator.Span.SequenceEqual(change.Context.Creator) && IsOverQuota(change))
+        {
+            return StoreOutcome.OverQuota;
         }
 
         EntryImage after = Tables.NewImage(table.Policy, change.Tag, change.Expiration, change.Context) with { Creation = held.Creation, Deadline = deadline };
@@ -442,6 +458,11 @@ public sealed partial class RuleStore
             return change.IsUnderTag ? StoreOutcome.Conflict : StoreOutcome.OwnedBySet;
         }
 
+        if (!MayChange(table, slot, entry, change))
+        {
+            return StoreOutcome.ForeignTag;
+        }
+
         if (change.IsUnderTag)
         {
             if (!entry.Tag.Span.SequenceEqual(change.Tag))
@@ -460,6 +481,26 @@ public sealed partial class RuleStore
 
         batch.Plan(table, Removal(table, slot, RuleEventKind.Deleted, change.Context.Origin, change.Context.Metadata, source));
         return StoreOutcome.Removed;
+    }
+
+    private bool IsOverQuota(in ChangeSpec change) =>
+        change.Limits is { MaxEntries: > 0 and var max } && Tables.Creators.Find(change.Context.Creator) is > 0 and var creator && Tables.Creators.Holders(creator) >= max;
+
+    /// <summary>Whether the writer may end what the change ends: one claim, or the entry with all its claims.</summary>
+    private static bool MayChange(RuleTable table, int slot, in Entry entry, in ChangeSpec change)
+    {
+        if (change.Limits is not { } limits || change.IsUnderTag)
+        {
+            return change.Limits is null || change.Limits.MayChange(change.Tag);
+        }
+
+        bool mayChange = limits.MayChange(entry.Tag.Span);
+        foreach (ref readonly Claim claim in table.Claims.Of(slot))
+        {
+            mayChange &= limits.MayChange(claim.Tag);
+        }
+
+        return mayChange;
     }
 
     private static void PlanReplacement(

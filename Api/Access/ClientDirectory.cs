@@ -64,7 +64,7 @@ public sealed class ClientDirectory
     /// Makes a client with a new random token: its file is on the disk before the token works. The name must obey <see cref="NameRule"/>
     /// (throws <see cref="ArgumentException"/>). <paramref name="message"/> has the cause when the outcome is not <see cref="ClientOutcome.Ok"/>.
     /// </summary>
-    public ClientOutcome Create(string name, Group group, out Client? client, out string message)
+    public ClientOutcome Create(string name, Group group, Rails? rails, out Client? client, out string message)
     {
         RequireGoodName(name);
         lock (_changes)
@@ -77,7 +77,7 @@ public sealed class ClientDirectory
                 return ClientOutcome.Exists;
             }
 
-            var made = new Client(name, group, Token.Random().ToGuid());
+            var made = new Client(name, group, Token.Random().ToGuid(), rails);
             GuardResult written = GuardedFile.Create(ClientFile.PathOf(_folder, name), ClientFile.Format(made), _owner);
             message = written.Message;
             if (!written.IsOk)
@@ -91,8 +91,8 @@ public sealed class ClientDirectory
         }
     }
 
-    /// <inheritdoc cref="Create(string, Group, out Client?, out string)"/>
-    public ClientOutcome Create(string name, Group group, out Client? client) => Create(name, group, out client, out _);
+    /// <inheritdoc cref="Create(string, Group, Rails?, out Client?, out string)"/>
+    public ClientOutcome Create(string name, Group group, out Client? client) => Create(name, group, null, out client, out _);
 
     /// <summary>
     /// Removes a client's file, then the client: its token stops working before this returns. A file that is absent is not an error.
@@ -150,7 +150,8 @@ public sealed class ClientDirectory
                 clients = clients.Where(client => client.Token != own.Token).Append(own);
             }
 
-            var after = new Snapshot(clients);
+            // One that is as it was keeps its allowance.
+            var after = new Snapshot(clients.Select(client => before.TryGet(client.Name, out Client? known) && before.Holds(client) ? known : client));
             Volatile.Write(ref _snapshot, after);
             return new ClientReload(
                 [.. after.Clients.Where(client => !before.Holds(client)).Select(client => client.Name)],
@@ -201,7 +202,7 @@ public sealed class ClientDirectory
         public Token[] Tokens { get; }
 
         public bool Holds(Client client) =>
-            TryGet(client.Name, out Client? own) && own.Token == client.Token && own.Group == client.Group;
+            TryGet(client.Name, out Client? own) && own.Token == client.Token && own.Group == client.Group && own.Rails?.Summary == client.Rails?.Summary;
 
         public bool TryGet(string name, [NotNullWhen(true)] out Client? client) => _byName.TryGetValue(name, out client);
     }

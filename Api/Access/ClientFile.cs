@@ -1,22 +1,38 @@
+using System.Globalization;
 using System.Text;
+using Couic.Api.Contracts;
 using Couic.Config;
 using Couic.Native;
 
 namespace Couic.Api.Access;
 
-/// <summary>The file of one client: <c>NAME.toml</c> with <c>token</c> and <c>group</c>; other keys are left alone, as in couic 1.x.</summary>
+/// <summary>
+/// The file of one client: <c>NAME.toml</c> with <c>token</c>, <c>group</c>, and the keys of its <see cref="Rails"/>. Other keys are left
+/// alone, as in couic 1.x, unless the file has rails or the key may be a misspelled one: a rail must not be missing unnoticed.
+/// </summary>
 public static class ClientFile
 {
     public const string Suffix = ".toml";
 
-    /// <summary>Bytes; a client file has about 70. Bounds what a stray file can cost.</summary>
+    private static readonly string[] OwnKeys = ["token", "group"];
+
+    /// <summary>Bytes; a client file has about 70, and up to some thousand with rails. Bounds what a stray file can cost.</summary>
     public const int MaxBytes = 16 * 1024;
 
     public static string PathOf(string folder, string name) => Path.Combine(folder, name + Suffix);
 
     /// <summary>The file's content; holds the secret.</summary>
-    public static byte[] Format(Client client) =>
-        Encoding.ASCII.GetBytes($"token = \"{client.Token:D}\"\ngroup = \"{client.Group.Name()}\"\n");
+    public static byte[] Format(Client client)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"token = \"{client.Token:D}\"\ngroup = \"{client.Group.Name()}\"\n");
+        foreach ((string key, object value) in client.Rails?.Record.Values() ?? [])
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{key} = {(value is string[] items ? $"[{string.Join(", ", items.Select(item => $"\"{item}\""))}]" : value)}\n");
+        }
+
+        return Encoding.ASCII.GetBytes(text.ToString());
+    }
 
     /// <summary>
     /// Reads a client. With <paramref name="owner"/> null the file's owner and mode are not looked at. Null when anything is wrong;
@@ -57,8 +73,52 @@ public static class ClientFile
 
         Token token = ReadToken(path, table, faults);
         Group group = ReadGroup(path, table, faults);
-        return faults.Count == before ? new Client(name, group, token.ToGuid()) : null;
+        Rails? rails = ReadRails(path, table, group, faults);
+        return faults.Count == before ? new Client(name, group, token.ToGuid(), rails) : null;
     }
+
+    private static Rails? ReadRails(string path, TomlTable table, Group group, List<Fault> faults)
+    {
+        int before = faults.Count;
+        var keys = new KeyReader(path, table, faults, isComplete: true);
+        var record = new RailsRecord
+        {
+            Policies = Texts(keys, "policies"),
+            MinPrefixV4 = keys.OptionalInteger("min_prefix_v4"),
+            MinPrefixV6 = keys.OptionalInteger("min_prefix_v6"),
+            MaxTtl = keys.OptionalInteger("max_ttl"),
+            MaxEntries = keys.OptionalInteger("max_entries"),
+            Rate = keys.OptionalInteger("rate"),
+            Burst = keys.OptionalInteger("burst"),
+            Tags = Texts(keys, "tags"),
+            From = Texts(keys, "from"),
+        };
+        bool hasRails = Rails.Keys.Any(key => table.TryGet(key, out _));
+        foreach (TomlEntry entry in table.Entries.Where(entry => !OwnKeys.Contains(entry.Key) && !Rails.Keys.Contains(entry.Key)))
+        {
+            string? near = Suggestion.For(entry.Key, Rails.Keys);
+            if (hasRails || (near is not null && entry.Key.Contains('_', StringComparison.Ordinal)))
+            {
+                keys.Fail(entry.At, $"unknown key {TomlValue.Quote(entry.Key)} ({(near is null ? $"known: {string.Join(", ", OwnKeys.Concat(Rails.Keys))}" : $"did you mean \"{near}\"?")})");
+            }
+        }
+
+        if (faults.Count > before)
+        {
+            return null;
+        }
+
+        List<(string Key, string Message)> broken = [];
+        Rails? rails = Rails.Create(record, group, broken);
+        foreach ((string key, string message) in broken)
+        {
+            keys.Fail(key, $"\"{key}\": {message}");
+        }
+
+        return rails;
+    }
+
+    private static string[]? Texts(KeyReader keys, string key) => keys.Texts(key) is { } items ? [.. items.Select(item => item.String)] : null;
 
     private static Token ReadToken(string path, TomlTable table, List<Fault> faults)
     {

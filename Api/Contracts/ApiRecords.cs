@@ -67,10 +67,53 @@ public sealed record MetricsRecord(
     ulong DropCidrCount, ulong IgnoreCidrCount, Dictionary<string, CounterRecord> Xdp, TagStatsRecord DropTags, TagStatsRecord IgnoreTags);
 
 /// <summary>A client of the API, as answers show it; the token is secret.</summary>
-public sealed record ClientRecord(string Name, string Token, string Group);
+/// <param name="Rails">What limits the token; null for nothing.</param>
+public sealed record ClientRecord(string Name, string Token, string Group, RailsRecord? Rails = null);
+
+/// <summary>Limits on what a token may change; null for each one that does not exist.</summary>
+public sealed record RailsRecord
+{
+    /// <summary>The policies whose entries and sets it may change.</summary>
+    public string[]? Policies { get; init; }
+
+    /// <summary>The shortest prefix of an IPv4 network that it may add.</summary>
+    public long? MinPrefixV4 { get; init; }
+
+    /// <summary>The shortest prefix of an IPv6 network that it may add.</summary>
+    public long? MinPrefixV6 { get; init; }
+
+    /// <summary>The longest time in seconds for which it may add an entry; an expiration is then required.</summary>
+    public long? MaxTtl { get; init; }
+
+    /// <summary>How many entries may have the client as their creator.</summary>
+    public long? MaxEntries { get; init; }
+
+    /// <summary>Changes per second.</summary>
+    public long? Rate { get; init; }
+
+    /// <summary>Changes at once after a pause; as <see cref="Rate"/> when absent.</summary>
+    public long? Burst { get; init; }
+
+    /// <summary>Tags that it may give, and of the entries that it may delete; <c>*</c> at either end matches anything.</summary>
+    public string[]? Tags { get; init; }
+
+    /// <summary>Networks from which the token is accepted on the network listener.</summary>
+    public string[]? From { get; init; }
+
+    /// <summary>The rails that are set, by their names in files and bodies: numbers, and arrays of strings.</summary>
+    public IEnumerable<(string Key, object Value)> Values()
+    {
+        (string Key, object? Value)[] all =
+        [
+            ("policies", Policies), ("min_prefix_v4", MinPrefixV4), ("min_prefix_v6", MinPrefixV6), ("max_ttl", MaxTtl), ("max_entries", MaxEntries),
+            ("rate", Rate), ("burst", Burst), ("tags", Tags), ("from", From),
+        ];
+        return all.Where(rail => rail.Value is not null).Select(rail => (rail.Key, rail.Value!));
+    }
+}
 
 /// <summary>The body of <c>POST /v1/client</c>.</summary>
-public sealed record NewClient(string Name, string Group);
+public sealed record NewClient(string Name, string Group, RailsRecord? Rails = null);
 
 /// <summary>The body of every refusal.</summary>
 /// <param name="Errors">The fault of each field; empty when none is at fault.</param>

@@ -25,6 +25,11 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
+        if (!RailRules.Admit(exchange, services.Time, policy, changes: 0) || (tag is not null && !RailRules.AdmitTag(exchange, tag)))
+        {
+            return;
+        }
+
         bool isLines = MediaType.IsLines(exchange.SentContentType);
         if (!isLines && !MediaType.IsJson(exchange.SentContentType))
         {
@@ -37,7 +42,7 @@ internal sealed class BulkEndpoint(ApiServices services)
             return;
         }
 
-        var job = new BulkJob(services, policy, exchange.Client().Utf8Name, removes, mode, EntryRules.Stance(exchange.Query), isLines, tag)
+        var job = new BulkJob(services, policy, exchange.Client(), removes, mode, EntryRules.Stance(exchange.Query), isLines, tag)
         {
             IsDryRun = exchange.Query.Has("dry_run"u8, "true"),
         };

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Couic.Api.Access;
 using Couic.Api.Json;
 using Couic.Http;
 using Couic.Store;
@@ -13,7 +14,7 @@ namespace Couic.Api.Endpoints;
 /// read. Not thread-safe.
 /// </summary>
 internal sealed class BulkJob(
-    ApiServices services, Policy policy, byte[] client, bool removes, ConflictMode mode, LockoutStance stance, bool isLines, byte[]? tag)
+    ApiServices services, Policy policy, Client client, bool removes, ConflictMode mode, LockoutStance stance, bool isLines, byte[]? tag)
 {
     /// <summary>Rejections that are listed; the others are counted.</summary>
     private const int MaxTold = 100;
@@ -173,6 +174,10 @@ internal sealed class BulkJob(
             case StoreOutcome.OwnedBySet:
                 Reject(_present, index, ErrorCode.Invalid, $"{change.Cidr} is defined by a set");
                 break;
+            case StoreOutcome.OverQuota or StoreOutcome.ForeignTag:
+                (string field, string message) = RailRules.Refusal(change);
+                Reject(_present, index, ErrorCode.Invalid, $"{field}: {message}");
+                break;
             case StoreOutcome.Full:
                 Reject(_present, index, ErrorCode.Conflict, EntryRules.FullMessage(policy, change.Cidr.Family, services.Store.Limits));
                 break;
@@ -184,6 +189,12 @@ internal sealed class BulkJob(
 
     private void ReadItem(ReadOnlySpan<byte> item, ulong now)
     {
+        if (client.Rails is { } rails && !IsDryRun && !rails.TryTake(1, services.Time, out _))
+        {
+            Reject(_next, Items, ErrorCode.RateLimited, RailRules.RateMessage(rails));
+            return;
+        }
+
         try
         {
             if (removes)
@@ -210,6 +221,12 @@ internal sealed class BulkJob(
             return;
         }
 
+        if (client.Rails?.Fault(request.Cidr.Network, request.Tag, request.Expiration, now) is { } rail)
+        {
+            Reject(_next, Items, ErrorCode.Invalid, $"{rail.Field}: {rail.Message}");
+            return;
+        }
+
         if (EntryRules.Objection(services, policy, request) is { } objection && IsRefused(request.Cidr, objection))
         {
             return;
@@ -223,7 +240,8 @@ internal sealed class BulkJob(
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
         change.Expiration = request.Expiration;
-        change.Creator = client;
+        change.Creator = client.Utf8Name;
+        change.Limits = client.Rails;
     }
 
     private void ReadRemoval(ReadOnlySpan<byte> item)
@@ -254,7 +272,8 @@ internal sealed class BulkJob(
         change.Tag = tag;
         change.Policy = policy;
         change.Cidr = cidr.Network;
-        change.Creator = client;
+        change.Creator = client.Utf8Name;
+        change.Limits = client.Rails;
     }
 
     /// <summary>Rejects the present item, or warns of it.</summary>
@@ -268,7 +287,7 @@ internal sealed class BulkJob(
 
         if (_warnings.Add($"item {Items}: {cidr.Network} {objection.Reason}") && !IsDryRun)
         {
-            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), cidr, Encoding.UTF8.GetString(client), objection.Reason);
+            AuditLog.EntryMayLockOut(services.Audit, policy.Name(), cidr, client.Name, objection.Reason);
         }
 
         return false;

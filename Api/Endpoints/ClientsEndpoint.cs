@@ -37,7 +37,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
 
     private async ValueTask CreateAsync(Exchange exchange)
     {
-        if (!exchange.RequireJson() || !await exchange.ReadBodyAsync() || !TryRead(exchange, out string name, out Group group))
+        if (!exchange.RequireJson() || !await exchange.ReadBodyAsync() || !TryRead(exchange, out string name, out Group group, out Rails? rails))
         {
             return;
         }
@@ -47,7 +47,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
             return;
         }
 
-        switch (services.Clients.Create(name, group, out Client? client, out string message))
+        switch (services.Clients.Create(name, group, rails, out Client? client, out string message))
         {
             case ClientOutcome.Ok:
                 AuditLog.ClientCreated(services.Audit, name, group.Name(), exchange.ClientName);
@@ -63,10 +63,11 @@ internal sealed class ClientsEndpoint(ApiServices services)
         }
     }
 
-    private static bool TryRead(Exchange exchange, out string name, out Group group)
+    private static bool TryRead(Exchange exchange, out string name, out Group group, out Rails? rails)
     {
         name = string.Empty;
         group = default;
+        rails = null;
         try
         {
             ClientRequest.Read(exchange.Body, out ClientRequest request);
@@ -78,6 +79,13 @@ internal sealed class ClientsEndpoint(ApiServices services)
             if (!Groups.TryParse(request.Group, out group))
             {
                 exchange.AddFault("group", $"unknown group; one of {Groups.Words} is expected");
+            }
+
+            List<(string Key, string Message)> broken = [];
+            rails = request.Rails is { } record ? Rails.Create(record, group, broken) : null;
+            foreach ((string key, string message) in broken)
+            {
+                exchange.AddFault(key == "group" ? key : $"rails.{key}", message);
             }
 
             name = Encoding.UTF8.GetString(request.Name);
@@ -151,6 +159,13 @@ internal sealed class ClientsEndpoint(ApiServices services)
         body.Advance(length);
         body.Raw("\",\"group\":\""u8);
         body.Raw(client.Group.Utf8Name());
-        body.Raw("\"}"u8);
+        body.Raw("\""u8);
+        if (client.Rails is { } rails)
+        {
+            body.Raw(",\"rails\":"u8);
+            body.Write(JsonSerializer.SerializeToUtf8Bytes(rails.Record, RailsJson.Default.RailsRecord));
+        }
+
+        body.Raw("}"u8);
     }
 }

@@ -30,7 +30,7 @@ internal sealed class EntriesEndpoint
     private ValueTask CreateAsync(Exchange exchange)
     {
         Policy policy = PathReader.Policy(exchange, 0);
-        if (PathReader.Failed(exchange) || !exchange.RequireJson())
+        if (PathReader.Failed(exchange) || !RailRules.Admit(exchange, _services.Time, policy) || !exchange.RequireJson())
         {
             return default;
         }
@@ -90,6 +90,7 @@ internal sealed class EntriesEndpoint
         change.Mode = Mode(exchange);
         change.Creator = exchange.Client().Utf8Name;
         change.Metadata = request.Metadata;
+        change.Limits = exchange.Client().Rails;
         _batch.Apply(exchange, ref change, warnings);
     }
 
@@ -133,6 +134,11 @@ internal sealed class EntriesEndpoint
             case StoreOutcome.Conflict when change.IsRemoval:
                 response.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
                 response.FailIfFaults(409, ErrorCode.Conflict);
+                break;
+            case StoreOutcome.OverQuota or StoreOutcome.ForeignTag:
+                (string field, string message) = RailRules.Refusal(change);
+                response.AddFault(field, message);
+                response.FailIfFaults(422, ErrorCode.Invalid);
                 break;
             default:
                 Fail(response, change.Outcome, change.Policy, change.Cidr, change.Refusal);
@@ -185,6 +191,11 @@ internal sealed class EntriesEndpoint
             exchange.AddFault("expiration", expiration);
         }
 
+        if (!exchange.HasFaults && exchange.Client().Rails?.Fault(request.Cidr.Network, request.Tag, request.Expiration, _services.Now) is { } rail)
+        {
+            exchange.AddFault(rail.Field, rail.Message);
+        }
+
         return !exchange.FailIfFaults(422, ErrorCode.Invalid);
     }
 
@@ -213,7 +224,7 @@ internal sealed class EntriesEndpoint
 
     private ValueTask DeleteAsync(Exchange exchange)
     {
-        if (!TryReadPath(exchange, out Policy policy, out Cidr cidr))
+        if (!TryReadPath(exchange, out Policy policy, out Cidr cidr) || !RailRules.Admit(exchange, _services.Time, policy))
         {
             return default;
         }
@@ -238,6 +249,7 @@ internal sealed class EntriesEndpoint
         change.Policy = policy;
         change.Cidr = cidr.Network;
         change.Creator = exchange.Client().Utf8Name;
+        change.Limits = exchange.Client().Rails;
         _batch.Apply(exchange, ref change, warnings);
         return default;
     }

@@ -124,7 +124,8 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
     private async ValueTask DeleteAsync(Exchange exchange)
     {
         (Policy policy, string name) = ReadPath(exchange);
-        if (PathReader.Failed(exchange))
+        if (PathReader.Failed(exchange) || !RailRules.Admit(exchange, services.Time, policy)
+            || !RailRules.AdmitTag(exchange, Encoding.UTF8.GetBytes(name + TagRule.SetSuffix)))
         {
             return;
         }
@@ -153,6 +154,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
     private async ValueTask ReloadAsync(Exchange exchange)
     {
+        if (!RailRules.Admit(exchange, services.Time, policy: null))
+        {
+            return;
+        }
+
         if (!await exchange.OffloadAsync(WorkClass.Blocking))
         {
             return;
@@ -214,6 +220,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             exchange.AddFault(SetRequest.Field(index), bad.Explain());
         }
 
+        AddRailFaults(exchange, request);
         if (request.Surplus is { } family)
         {
             string word = family == IpFamily.V4 ? "IPv4" : "IPv6";
@@ -221,10 +228,44 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         }
 
         return !exchange.FailIfFaults(422, ErrorCode.Invalid)
+            && RailRules.Admit(exchange, services.Time, policy, Math.Max(1, request.Entries.Count))
             && TryAsk(exchange, policy, request, out List<string> warnings)
             && (name is null || policy == Policy.Drop || TryAskOfIgnore(exchange, name, request.Entries, warnings))
             ? new SetText(request.Name, request.Entries.Count, SetFile.Format(CollectionsMarshal.AsSpan(request.Entries)), warnings)
             : null;
+    }
+
+    /// <summary>The entries of a set carry its tag and never expire.</summary>
+    private static void AddRailFaults(Exchange exchange, SetRequest request)
+    {
+        if (exchange.Client().Rails is not { } rails)
+        {
+            return;
+        }
+
+        byte[] tag = Encoding.UTF8.GetBytes(request.Name + TagRule.SetSuffix);
+        if (!rails.MayChange(tag))
+        {
+            exchange.AddFault("name", rails.TagMessage(tag));
+        }
+
+        if (rails.Record.MaxTtl is not null)
+        {
+            exchange.AddFault("entries", "rail \"max_ttl\": the entries of a set never expire, so this client may not write sets");
+        }
+
+        if (rails.MaxEntries > 0 && request.Entries.Count > rails.MaxEntries)
+        {
+            exchange.AddFault("entries", $"rail \"max_entries\": at most {rails.MaxEntries} entries for this client");
+        }
+
+        for (int i = 0; i < request.Entries.Count && exchange.FaultCount < MaxObjections; i++)
+        {
+            if (rails.WidthFault(request.Entries[i].Network) is { } fault)
+            {
+                exchange.AddFault(SetRequest.Field(i), fault);
+            }
+        }
     }
 
     /// <summary>Asks the guard about a set that is to be written. False: refused, and answered.</summary>

@@ -21,7 +21,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
             exchange.AddFault("tag", fault);
         }
 
-        if (PathReader.Failed(exchange))
+        if (PathReader.Failed(exchange) || !RailRules.Admit(exchange, services.Time, policy) || !RailRules.AdmitTag(exchange, tag))
         {
             return;
         }

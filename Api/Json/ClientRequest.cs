@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Couic.Api.Contracts;
 
 namespace Couic.Api.Json;
 
@@ -8,11 +10,14 @@ internal ref struct ClientRequest
     public ReadOnlySpan<byte> Name;
     public ReadOnlySpan<byte> Group;
 
+    /// <summary>Null for none.</summary>
+    public RailsRecord? Rails;
+
     /// <exception cref="JsonException">Not JSON, or not of these types.</exception>
     public static void Read(ReadOnlySpan<byte> json, out ClientRequest request)
     {
         request = default;
-        bool hasName = false, hasGroup = false;
+        bool hasName = false, hasGroup = false, hasRails = false;
         Utf8JsonReader reader = StrictJson.Open(json);
         StrictJson.Next(ref reader);
         StrictJson.Expect(ref reader, JsonTokenType.StartObject, "an object is expected");
@@ -26,6 +31,7 @@ internal ref struct ClientRequest
 
             bool isName = reader.ValueTextEquals("name"u8);
             bool isGroup = reader.ValueTextEquals("group"u8);
+            bool isRails = reader.ValueTextEquals("rails"u8);
             StrictJson.Next(ref reader);
             if (isName)
             {
@@ -37,6 +43,11 @@ internal ref struct ClientRequest
                 StrictJson.Once(ref hasGroup, "group");
                 request.Group = StrictJson.Text(ref reader, "group");
             }
+            else if (isRails)
+            {
+                StrictJson.Once(ref hasRails, "rails");
+                request.Rails = ReadRails(ref reader, json);
+            }
             else
             {
                 StrictJson.Skip(ref reader);
@@ -47,4 +58,25 @@ internal ref struct ClientRequest
         StrictJson.Required(hasName, "name");
         StrictJson.Required(hasGroup, "group");
     }
+
+    private static RailsRecord? ReadRails(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
+    {
+        int start = (int)reader.TokenStartIndex;
+        StrictJson.Skip(ref reader);
+        try
+        {
+            return JsonSerializer.Deserialize(json[start..(int)reader.BytesConsumed], RailsJson.Default.RailsRecord);
+        }
+        catch (JsonException e)
+        {
+            throw new JsonException($"rails: {e.Path?.TrimStart('$', '.')} is unknown, appears twice, or has the wrong type");
+        }
+    }
 }
+
+/// <summary>The rails of a client as JSON. An unknown member is refused: it may be a misspelled rail.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(RailsRecord))]
+internal sealed partial class RailsJson : JsonSerializerContext;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
@@ -12,11 +13,12 @@ internal static class ClientsCommands
     public static readonly CommandSpec Spec = new()
     {
         Name = "clients",
-        Summary = "API clients: names, groups and tokens",
+        Summary = "API clients: names, groups, tokens and rails",
         Details =
         [
             "Groups: admin may do everything; clientrw reads and writes entries and sets; clientro reads them; monitoring reads statistics; "
             + "peering sends the changes of another node.",
+            "Rails limit what a token may change, should it leak. A refusal names the rail.",
         ],
         Commands = [ClientsAdd.Spec, ClientsInspect.Spec, ClientsList.Spec, ClientsDelete.Spec],
     };
@@ -28,8 +30,13 @@ internal static class ClientsList
     public static readonly CommandSpec Spec = new()
     {
         Name = "list",
-        Summary = "List the clients with their tokens",
-        Options = [new OptionSpec("quiet", 'q', null, "Print only names, one per line"), CommonOptions.JsonNotQuiet],
+        Summary = "List the clients with their rails",
+        Options =
+        [
+            new OptionSpec("quiet", 'q', null, "Print only names, one per line"),
+            new OptionSpec("show-tokens", '\0', null, "Print the tokens, too"),
+            CommonOptions.JsonNotQuiet,
+        ],
         Run = Run,
     };
 
@@ -51,7 +58,7 @@ internal static class ClientsList
         }
         else
         {
-            ClientsInspect.PrintTable(invocation.Out, clients);
+            ClientsInspect.PrintTable(invocation.Out, clients, invocation.Has("show-tokens"));
         }
 
         return ExitStatus.Success;
@@ -73,8 +80,6 @@ internal static class ClientsInspect
         Run = Run,
     };
 
-    private static readonly string[] Headers = ["Name", "Group", "Token"];
-
     /// <summary>Prints one client.</summary>
     public static void Print(Invocation invocation, ApiAnswer answer, ApiClient api)
     {
@@ -85,17 +90,23 @@ internal static class ClientsInspect
         }
         else
         {
-            PrintTable(invocation.Out, [client]);
+            PrintTable(invocation.Out, [client], showTokens: true);
         }
     }
 
-    public static void PrintTable(TextWriter output, IReadOnlyList<ClientRecord> clients) =>
-        Table.Write(output, Headers, clients, static (client, column) => Printable.Escape(column switch
+    public static void PrintTable(TextWriter output, IReadOnlyList<ClientRecord> clients, bool showTokens)
+    {
+        List<string> headers = ["Name", "Group"];
+        headers.AddRange(showTokens ? ["Token"] : []);
+        headers.AddRange(!showTokens || clients.Any(client => client.Rails is not null) ? ["Rails"] : []);
+        Table.Write(output, [.. headers], clients, (client, column) => Printable.Escape(headers[column] switch
         {
-            0 => client.Name,
-            1 => client.Group,
-            _ => client.Token,
+            "Name" => client.Name,
+            "Group" => client.Group,
+            "Token" => client.Token,
+            _ => client.Rails is { } rails ? string.Join(' ', RailsText.Of(rails)) : "none",
         }));
+    }
 
     /// <exception cref="UsageException">The argument is not a name.</exception>
     public static string PathOf(string name)
@@ -124,18 +135,32 @@ internal static class ClientsAdd
         [
             new OptionSpec("name", 'n', "NAME", "1 to 48 ASCII letters, digits, \"-\" and \"_\"") { Required = true },
             new OptionSpec("group", 'g', "GROUP", "admin, clientrw, clientro, monitoring or peering") { Required = true, Kind = ValueKind.Group },
+            new OptionSpec("policies", '\0', "POLICIES", "Policies that it may change, separated by commas"),
+            new OptionSpec("min-prefix-v4", '\0', "N", "Widest IPv4 network that it may add, as a prefix length"),
+            new OptionSpec("min-prefix-v6", '\0', "N", "Widest IPv6 network that it may add, as a prefix length"),
+            new OptionSpec("max-ttl", '\0', "TIME", "Longest time for which it may add an entry; an expiry is then required"),
+            new OptionSpec("max-entries", '\0', "N", "How many entries it may have"),
+            new OptionSpec("rate", '\0', "N", "Changes per second"),
+            new OptionSpec("burst", '\0', "N", "Changes at once after a pause (default: as --rate)"),
+            new OptionSpec("tags", '\0', "PATTERNS", "Tags that it may give, and of entries that it may delete, separated by commas"),
+            new OptionSpec("from", '\0', "CIDRS", "Networks from which the network listener accepts its token, separated by commas"),
             CommonOptions.Json,
         ],
-        Examples = ["couicctl clients add -n fail2ban -g clientrw"],
+        Examples =
+        [
+            "couicctl clients add -n fail2ban -g clientrw",
+            "couicctl clients add -n detector -g clientrw --policies drop --min-prefix-v4 24 --max-ttl 1d --rate 50 --tags 'ids-*'",
+        ],
         Run = Run,
     };
 
     private static int Run(Invocation invocation)
     {
         string name = invocation.Option("name")!, group = invocation.Option("group")!;
-        CommonOptions.ThrowIfAny(NameArgument.Fault("client name", name), NameArgument.GroupFault(group));
+        RailsRecord? rails = RailsText.Parse(invocation, out List<string> faults);
+        CommonOptions.ThrowIfAny([NameArgument.Fault("client name", name), NameArgument.GroupFault(group), .. faults]);
         using ApiClient api = invocation.Connect();
-        ApiAnswer answer = api.Send(HttpMethod.Post, "/v1/client", new NewClient(name, group.ToLowerInvariant()), WireJson.Default.NewClient);
+        ApiAnswer answer = api.Send(HttpMethod.Post, "/v1/client", new NewClient(name, group.ToLowerInvariant(), rails), WireJson.Default.NewClient);
         ClientsInspect.Print(invocation, answer, api);
         return ExitStatus.Success;
     }
@@ -160,4 +185,59 @@ internal static class ClientsDelete
         api.Delete(path);
         return ExitStatus.Success;
     }
+}
+
+/// <summary>Rails in options and tables. The daemon checks their values.</summary>
+internal static class RailsText
+{
+    /// <summary>The rails of a command's options; null for none.</summary>
+    public static RailsRecord? Parse(Invocation invocation, out List<string> faults)
+    {
+        var broken = faults = [];
+        long? Number(string option)
+        {
+            if (invocation.Option(option) is not { } text)
+            {
+                return null;
+            }
+
+            if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number))
+            {
+                return number;
+            }
+
+            broken.Add($"--{option} \"{text}\" is not a number");
+            return null;
+        }
+
+        long? Seconds(string option)
+        {
+            ulong seconds = 0;
+            if (invocation.Option(option) is { } text && TimeArgument.TryParse(text, out seconds) is { } fault)
+            {
+                broken.Add(fault);
+            }
+
+            return seconds == 0 ? null : (long)Math.Min(seconds, long.MaxValue);
+        }
+
+        string[]? Words(string option) => invocation.Option(option)?.Split(',', StringSplitOptions.TrimEntries);
+
+        var rails = new RailsRecord
+        {
+            Policies = Words("policies"),
+            MinPrefixV4 = Number("min-prefix-v4"),
+            MinPrefixV6 = Number("min-prefix-v6"),
+            MaxTtl = Seconds("max-ttl"),
+            MaxEntries = Number("max-entries"),
+            Rate = Number("rate"),
+            Burst = Number("burst"),
+            Tags = Words("tags"),
+            From = Words("from"),
+        };
+        return rails == new RailsRecord() ? null : rails;
+    }
+
+    /// <summary>One text per rail, such as <c>rate=50</c>.</summary>
+    public static IEnumerable<string> Of(RailsRecord rails) => rails.Values().Select(rail => $"{rail.Key}={(rail.Value is string[] items ? string.Join(',', items) : rail.Value)}");
 }

@@ -22,6 +22,7 @@ internal static class StatusLine
         414 => "HTTP/1.1 414 URI Too Long\r\n"u8,
         415 => "HTTP/1.1 415 Unsupported Media Type\r\n"u8,
         422 => "HTTP/1.1 422 Unprocessable Content\r\n"u8,
+        429 => "HTTP/1.1 429 Too Many Requests\r\n"u8,
         431 => "HTTP/1.1 431 Request Header Fields Too Large\r\n"u8,
         501 => "HTTP/1.1 501 Not Implemented\r\n"u8,
         503 => "HTTP/1.1 503 Service Unavailable\r\n"u8,

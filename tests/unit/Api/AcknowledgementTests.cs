@@ -35,7 +35,7 @@ public sealed class AcknowledgementTests : IDisposable
     {
         using var names = new HostResolver(TimeProvider.System, NullLogger.Instance);
         using var peering = new PeeringService(_rig.Store, TimeProvider.System, NullLogger.Instance, "couic/test", names);
-        new PeerEndpoints(peering).Register((ApiRouter)_rig.Router);
+        new PeerEndpoints(peering, _rig.Services).Register((ApiRouter)_rig.Router);
         for (int i = 1; i <= 3; i++)
         {
             _rig.Store.Add(Policy.Drop, Cidr.FromV4(0xc0000200u + (uint)i), "old"u8, 0, ConflictMode.Refuse, default, out _);

@@ -106,21 +106,22 @@ internal sealed class ApiRig : IDisposable
 
     /// <summary>Sends one request on a new connection.</summary>
     public async Task<Answer> SendAsync(
-        string method, string target, string? body = null, Group? group = Group.Admin, string? contentType = "application/json")
+        string method, string target, string? body = null, Group? group = Group.Admin, string? contentType = "application/json", string? token = null)
     {
         using RawClient client = Connect();
-        await client.SendAsync(Request(method, target, body, group, contentType));
+        await client.SendAsync(Request(method, target, body, group, contentType, token));
         Answer answer = await client.ReadAnswerAsync(method == "HEAD");
         OpenApi.Check(Router, method, target, answer);
         return answer;
     }
 
+    /// <param name="token">Replaces that of the group.</param>
     public string Request(
-        string method, string target, string? body = null, Group? group = Group.Admin, string? contentType = "application/json")
+        string method, string target, string? body = null, Group? group = Group.Admin, string? contentType = "application/json", string? token = null)
     {
         string type = body is null || contentType is null ? string.Empty : $"Content-Type: {contentType}\r\n";
         string length = body is null ? string.Empty : $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n";
-        return $"{method} {target} HTTP/1.1\r\nHost: couic\r\n{(group is { } g ? Bearer(g) : string.Empty)}{type}{length}\r\n{body}";
+        return $"{method} {target} HTTP/1.1\r\nHost: couic\r\n{(token is not null ? $"Authorization: Bearer {token}\r\n" : group is { } g ? Bearer(g) : string.Empty)}{type}{length}\r\n{body}";
     }
 
     /// <summary>Writes a set file without the API. Returns its path.</summary>

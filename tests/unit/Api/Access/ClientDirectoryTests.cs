@@ -53,7 +53,7 @@ public sealed class ClientDirectoryTests : IDisposable
     public void AFileThatIsThereIsNeverOverwritten()
     {
         _folder.Write("web.toml", "something");
-        Assert.Equal(ClientOutcome.Exists, _clients.Create("web", Group.Admin, out _, out string message));
+        Assert.Equal(ClientOutcome.Exists, _clients.Create("web", Group.Admin, null, out _, out string message));
         Assert.Equal("a file of that name is there already", message);
         Assert.Equal("something", File.ReadAllText(_folder["web.toml"]));
         File.CreateSymbolicLink(_folder["link.toml"], _folder["target"]);
@@ -66,7 +66,7 @@ public sealed class ClientDirectoryTests : IDisposable
     public void AClientWhoseFileCannotBeWrittenDoesNotWork()
     {
         var clients = new ClientDirectory(_folder["gone"], FileOwner.Current, []);
-        Assert.Equal(ClientOutcome.Failed, clients.Create("web", Group.Admin, out Client? client, out string message));
+        Assert.Equal(ClientOutcome.Failed, clients.Create("web", Group.Admin, null, out Client? client, out string message));
         Assert.Null(client);
         Assert.Equal(0, clients.Count);
         Assert.Contains("no such file or directory", message, StringComparison.Ordinal);
