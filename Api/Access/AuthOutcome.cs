@@ -13,6 +13,9 @@ public enum AuthOutcome
 
     /// <summary>The client is known but its group lacks the permission.</summary>
     Forbidden,
+
+    /// <summary>The client is known but connects from an address that its rails exclude.</summary>
+    Elsewhere,
 }
 
 /// <summary>How creating or deleting a client ended.</summary>

@@ -16,6 +16,11 @@ internal sealed class PermissionFilter(ClientDirectory clients, Permission permi
             Client? client = null;
             AuthOutcome outcome = IsBearer(value) ? clients.Authenticate(value["Bearer "u8.Length..], permission, out client) : AuthOutcome.Malformed;
             exchange.Principal = client; // also of a refused request: the log names the client, the answer is the same for all
+            if (outcome == AuthOutcome.Ok && client?.Rails is { From.Count: > 0 } rails && exchange.RemoteAddress is { } address && !rails.AllowsFrom(address))
+            {
+                outcome = AuthOutcome.Elsewhere;
+            }
+
             if (outcome == AuthOutcome.Ok)
             {
                 return true;
@@ -24,6 +29,7 @@ internal sealed class PermissionFilter(ClientDirectory clients, Permission permi
             cause = outcome switch
             {
                 AuthOutcome.Unknown => Refusal.TokenUnknown,
+                AuthOutcome.Elsewhere => Refusal.TokenElsewhere,
                 AuthOutcome.Forbidden => Refusal.TokenForbidden,
                 _ => Refusal.TokenMalformed,
             };

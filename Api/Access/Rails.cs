@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 using Couic.Api.Contracts;
 using Couic.Store;
@@ -30,7 +31,7 @@ public sealed class Rails : IChangeLimits
     private readonly TagPattern[] _tags;
     private readonly ChangeRate? _rate;
 
-    private Rails(RailsRecord record, Policy[] policies, Cidr[] from)
+    private Rails(RailsRecord record, Policy[] policies, IPNetwork[] from)
     {
         Record = record;
         Summary = Summarize(record);
@@ -47,7 +48,7 @@ public sealed class Rails : IChangeLimits
     public string Summary { get; }
 
     /// <summary>Networks from which the token is accepted on the network listener; empty for all. The Unix socket is not concerned.</summary>
-    public IReadOnlyList<Cidr> From { get; }
+    public IReadOnlyList<IPNetwork> From { get; }
 
     public int MaxEntries => (int)(Record.MaxEntries ?? 0);
 
@@ -88,15 +89,16 @@ public sealed class Rails : IChangeLimits
             }
         }
 
-        var from = new List<Cidr>();
+        var from = new List<IPNetwork>();
         foreach (string network in Items(record.From, "from", faults))
         {
             if (Cidr.TryParse(Encoding.UTF8.GetBytes(network), out Cidr cidr) is var fault && fault != CidrFault.None)
             {
                 faults.Add(("from", fault.Explain()));
+                continue;
             }
 
-            from.Add(cidr.Network);
+            from.Add(IPNetwork.Parse(cidr.Network.ToString()));
         }
 
         return faults.Count > before || record == new RailsRecord() ? null : new Rails(record, [.. policies], [.. from]);
@@ -104,6 +106,13 @@ public sealed class Rails : IChangeLimits
 
     /// <summary>Whether the client may change entries and sets of the policy.</summary>
     public bool Allows(Policy policy) => _policies.Length == 0 || _policies.Contains(policy);
+
+    /// <summary>Whether the token is accepted from an address.</summary>
+    public bool AllowsFrom(IPAddress address)
+    {
+        IPAddress plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        return From.Count == 0 || From.Any(network => network.Contains(plain));
+    }
 
     /// <inheritdoc/>
     public bool MayChange(ReadOnlySpan<byte> tag)

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Couic.Api.Contracts;
 
 /// <summary>An entry as answers of the API show it.</summary>
@@ -113,7 +115,8 @@ public sealed record RailsRecord
 }
 
 /// <summary>The body of <c>POST /v1/client</c>.</summary>
-public sealed record NewClient(string Name, string Group, RailsRecord? Rails = null);
+public sealed record NewClient(
+    string Name, string Group, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RailsRecord? Rails = null);
 
 /// <summary>The body of every refusal.</summary>
 /// <param name="Errors">The fault of each field; empty when none is at fault.</param>

@@ -66,10 +66,48 @@ public sealed class ClientsCommandTests : IDisposable
     public void ListShowsAllNamesOnlyOrJson()
     {
         _rig.Answering(200, $"[{Couic2}]");
-        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("clients list"));
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("clients list --show-tokens"));
         Assert.Equal(new CliResult(0, "couic2\n", ""), _rig.Run("clients list -q"));
         Assert.StartsWith("[\n  {\n    \"name\": \"couic2\",\n", _rig.Run("clients list --json").Out, StringComparison.Ordinal);
         Assert.Equal("GET /v1/client\nGET /v1/client\nGET /v1/client", _rig.Asked);
+    }
+
+    [Fact]
+    public void List_ShowsRailsInPlaceOfTokens()
+    {
+        _rig.Answering(200, """[{"name":"a","token":"secret","group":"admin"},{"name":"ids","token":"secret","group":"clientrw","rails":{"rate":5,"tags":["x","y*"]}}]""");
+        Assert.Equal(
+            new CliResult(0, """
+                ┌──────┬──────────┬──────────────────┐
+                │ Name ┆ Group    ┆ Rails            │
+                ╞══════╪══════════╪══════════════════╡
+                │ a    ┆ admin    ┆ none             │
+                ├╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┤
+                │ ids  ┆ clientrw ┆ rate=5 tags=x,y* │
+                └──────┴──────────┴──────────────────┘
+
+                """, ""),
+            _rig.Run("clients list"));
+    }
+
+    [Fact]
+    public void Add_SendsRails()
+    {
+        _rig.Answering(201, Couic2);
+        Assert.Equal(0, _rig.Run("clients add -n couic2 -g peering --policies drop --min-prefix-v4 24 --max-ttl 1d --rate 5 --from 192.0.2.0/24,2001:db8::/32").Status);
+        using var body = System.Text.Json.JsonDocument.Parse(_rig.Daemon.Requests[0].Body);
+        string rails = string.Concat(body.RootElement.GetProperty("rails").EnumerateObject().Where(rail => rail.Value.ValueKind != System.Text.Json.JsonValueKind.Null));
+        Assert.Equal("""
+            "policies":["drop"]"min_prefix_v4":24"max_ttl":86400"rate":5"from":["192.0.2.0/24","2001:db8::/32"]
+            """, rails);
+    }
+
+    [Fact]
+    public void Add_RefusesARailThatIsNotANumber()
+    {
+        Assert.Equal(
+            new CliResult(2, "", "couicctl: --rate \"fast\" is not a number\n"), _rig.Run("clients add -n ids -g clientrw --rate fast"));
+        Assert.Empty(_rig.Daemon.Requests);
     }
 
     [Fact]

@@ -54,6 +54,15 @@ public sealed class RailsTests
     }
 
     [Theory]
+    [InlineData("192.0.2.7", true)]
+    [InlineData("::ffff:192.0.2.7", true)]
+    [InlineData("192.0.3.7", false)]
+    [InlineData("2001:db8::7", true)]
+    [InlineData("2001:db9::7", false)]
+    public void From_DecidesByTheAddress(string address, bool isAllowed) =>
+        Assert.Equal(isAllowed, Create(new RailsRecord { From = ["192.0.2.0/24", "2001:db8::/32"] }).AllowsFrom(System.Net.IPAddress.Parse(address)));
+
+    [Theory]
     [InlineData("192.0.2.0/24", "ids-a", Now + 3600, null)]
     [InlineData("192.0.0.0/23", "ids-a", Now + 3600, "cidr")]
     [InlineData("2001:db8::/48", "ids-a", Now + 3600, null)]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.Json;
 using Couic.Api.Access;
 using Couic.Store;
@@ -153,6 +154,19 @@ public sealed class RailsTests : IDisposable
         Assert.Equal(status, answer.Status);
         Assert.Contains("rails", answer.Body, StringComparison.Ordinal);
         Assert.False(_rig.Clients.TryGet("ids", out _));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.0/8", 201)]
+    [InlineData("192.0.2.0/24", 401)]
+    public async Task From_DecidesOnTheListener_AndNotOnTheSocket(string network, int status)
+    {
+        string token = await CreateAsync($$"""{"from":["{{network}}"]}""");
+        using RawClient client = new(new IPEndPoint(IPAddress.Loopback, _rig.Port));
+        await client.SendAsync(_rig.Request("POST", "/v1/drop", Entry("192.0.2.1/32"), token: token));
+        Assert.Equal(status, (await client.ReadAnswerAsync()).Status);
+        Assert.Equal(status == 401, _rig.Log.Lines.Any(line => line.Text.Contains("token_from_other_address", StringComparison.Ordinal)));
+        Assert.Equal(201, (await _rig.SendAsync("POST", "/v1/drop", Entry("192.0.2.2/32"), token: token)).Status);
     }
 
     [Fact]
