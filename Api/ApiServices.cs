@@ -1,6 +1,7 @@
 using System.Reflection;
 using Couic.Api.Access;
 using Couic.Api.Contracts;
+using Couic.Api.Events;
 using Couic.Api.Metrics;
 using Couic.Http;
 using Couic.Sets;
@@ -20,6 +21,8 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
     /// <summary>Answers by status; the server counts them, the metrics show them.</summary>
     public StatusCounters Counters { get; } = new();
 
+    public EventHub Events { get; } = new(Clients, Time, Time.GetUtcNow(), ProductVersion, Logs.CreateLogger("api"));
+
     public HttpLimits Limits { get; init; } = HttpLimits.Default;
 
     /// <summary>The set files; null leaves the routes of sets out.</summary>
@@ -38,7 +41,7 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
     public List<Action<MetricsText>> MoreMetrics { get; } = [];
 
     /// <summary>MAJOR.MINOR.PATCH.</summary>
-    public string Version { get; } = Assembly.GetExecutingAssembly().GetName().Version!.ToString(3);
+    public string Version { get; } = ProductVersion;
 
     /// <summary>When the daemon started.</summary>
     public DateTimeOffset Started { get; } = Time.GetUtcNow();
@@ -48,6 +51,8 @@ internal sealed record ApiServices(RuleStore Store, ClientDirectory Clients, IDa
 
     /// <summary>Seconds since 1970.</summary>
     public ulong Now => (ulong)Time.GetUtcNow().ToUnixTimeSeconds();
+
+    private static string ProductVersion { get; } = Assembly.GetExecutingAssembly().GetName().Version!.ToString(3);
 
     /// <summary>What an entry decided; null where that is not counted.</summary>
     public EntryHits? Hits(Policy policy, in Entry entry) => Plane.TryReadHits(policy, entry.Cidr, entry.Slot, out EntryHits hits) ? hits : null;

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Couic.Api;
 using Couic.Api.Access;
+using Couic.Api.Events;
 using Couic.Bpf;
 using Couic.Cli;
 using Couic.CommandLine;
@@ -62,6 +63,9 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly HttpServer _server;
     private readonly CoalescedRuns _signalledReload;
     private readonly SystemdNotify _systemd = new();
+    private readonly EventHub _events;
+    private readonly ObservedStates _interfaceStates = new();
+    private readonly ObservedStates _peerStates = new();
     private readonly ManualResetEventSlim _stop = new();
 
     /// <summary>Never disposed: a second signal must not interrupt the stop.</summary>
@@ -110,6 +114,13 @@ internal sealed partial class DaemonHost : IDisposable
                 _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find),
             Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
+        _events = services.Events;
+        _events.Observe = isFirst => _peerStates.Compare(
+            _peering.Status().Select(peer => ($"{peer.Host}:{peer.Port}", peer.State.ToString().ToLowerInvariant(), peer.LastError)),
+            isFirst,
+            (name, state, error) => _events.StateChanged(EventType.Peer, name, state, state == "up" ? null : error));
+        _reloader.ClientsReloaded = ReportClients;
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteEvents(text, _events));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteHealth(text, _health, _reloader, _sets));
         services.MoreMetrics.Add(text => DaemonMetrics.WritePlane(text, _plane));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteInterfaces(text, _attacher, settings.OperationMode));
@@ -164,6 +175,7 @@ internal sealed partial class DaemonHost : IDisposable
         _systemd.Stopping();
         long start = Stopwatch.GetTimestamp();
         Step(() => _server.StopAsync(StopGrace).Wait(StopLimit));
+        Step(_events.Dispose);
         TimeSpan left = StopGrace - Stopwatch.GetElapsedTime(start);
         left = left > TimeSpan.Zero ? left : TimeSpan.Zero;
         Step(() => Task.WaitAll([_peering.StopAsync(left), _reports.StopAsync(left)], left + StopLimit));
@@ -316,9 +328,26 @@ internal sealed partial class DaemonHost : IDisposable
     /// <summary>The message that reports readiness contains the first line.</summary>
     private void ShowInterfaces()
     {
+        _interfaceStates.Compare(
+            _attacher.States.Select(one => (InterfaceSummary.Name(one), one.State.ToString().ToLowerInvariant(), (string?)one.Error)),
+            isFirst: !_isReady,
+            (name, state, error) => _events.StateChanged(EventType.Interface, name, state, error));
         if (_isReady)
         {
             _systemd.Status(StatusLine);
+        }
+    }
+
+    private void ReportClients(string actor, ClientReload reload)
+    {
+        foreach (string name in reload.Ended.Except(reload.Taken))
+        {
+            _events.ClientChanged(EventAction.Deleted, name, group: null, actor, EventCause.Reload);
+        }
+
+        foreach (string name in reload.Taken)
+        {
+            _events.ClientChanged(EventAction.Updated, name, group: null, actor, EventCause.Reload);
         }
     }
 

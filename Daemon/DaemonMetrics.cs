@@ -1,4 +1,5 @@
 using Couic.Api.Contracts;
+using Couic.Api.Events;
 using Couic.Api.Metrics;
 using Couic.Bpf;
 using Couic.Config;
@@ -159,6 +160,13 @@ internal static class DaemonMetrics
         text.Sample("couic_log_lines_dropped_total", (ulong)logs.Dropped);
         text.Family("couic_log_lines_lost", "counter", "Log lines that could not be written to the log file.");
         text.Sample("couic_log_lines_lost_total", (ulong)logs.Lost);
+    }
+
+    public static void WriteEvents(MetricsText text, EventHub events)
+    {
+        Gauge(text, "couic_event_listeners", "Clients that are connected to the stream of events.", (ulong)events.ListenerCount);
+        text.Family("couic_events_lost", "counter", "Events that listeners were told they lost, added up.");
+        text.Sample("couic_events_lost_total", (ulong)events.Lost);
     }
 
     public static void WriteErrors(MetricsText text)

@@ -58,6 +58,9 @@ internal sealed partial class Reloader
     /// <summary>Takes over what other parts go by, after a reload that went well.</summary>
     public Action<Settings>? Applied { get; init; }
 
+    /// <summary>Called with the actor after each reading of the client files.</summary>
+    public Action<string, ClientReload>? ClientsReloaded { get; set; }
+
     /// <summary>What the daemon goes by now.</summary>
     public Settings InForce => Volatile.Read(ref _settings);
 
@@ -178,6 +181,7 @@ internal sealed partial class Reloader
         try
         {
             ClientReload reload = _clients.Reload();
+            ClientsReloaded?.Invoke(actor, reload);
             foreach (string name in reload.Ended.Except(reload.Taken))
             {
                 ClientEnded(name, actor);

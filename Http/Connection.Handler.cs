@@ -105,6 +105,29 @@ internal sealed partial class Connection
         _writer.WriteHead(exchange, contentLength, _streamCloses, Head.IsHttp10);
     }
 
+    /// <summary>Writes the head of a response that lasts until one side closes, and reserves nothing for the wait between its pieces.</summary>
+    public void BeginEndlessStream(Exchange exchange)
+    {
+        _streamCloses = true;
+        _isEndless = exchange.Verb != Verb.Head;
+        _streamLeft = 0;
+        _writer.WriteHead(exchange, contentLength: null, closes: true, Head.IsHttp10);
+    }
+
+    /// <summary>The next <see cref="Signal"/>, or the next event of the client; the waiter continues on the thread that signals.</summary>
+    public SingleWaiterEvent.Waiting WaitForSignalAsync()
+    {
+        Input.Shrink(BufferPool.Minimum);
+        _exchange!.ReleaseBuffers();
+        return _clientEvent.WaitAsync();
+    }
+
+    /// <summary>Thread-safe.</summary>
+    public void Signal() => _clientEvent.Signal();
+
+    /// <summary>Whether the client has closed its side, is too slow, or the server ends the connection.</summary>
+    public bool HasClientLeft => _isGone || Has(Signals.HalfClosed | Signals.PeerClosed | Signals.Expired);
+
     /// <summary>Sends a piece of such a response, which is in <see cref="Output"/>. False when the client is gone or too slow.</summary>
     public async ValueTask<bool> SendPieceAsync(long length)
     {
@@ -165,7 +188,7 @@ internal sealed partial class Connection
         }
 
         _server.Loop.Watch(this, writable: true);
-        _timeouts.SetRate(_server, _sendStart, 0, Limits.MinAnswerBytesPerSecond);
+        LimitSend();
         return true;
     }
 
@@ -173,14 +196,32 @@ internal sealed partial class Connection
     private bool TrySendSlowly()
     {
         int n = 0;
+        long before = _sendProgress;
         while (!_writer.IsEmpty && (n = _writer.Send()) >= 0)
         {
             _sendProgress += n;
         }
 
         _isGone |= Has(Signals.Expired) || (n < 0 && n != StreamSocket.WouldBlock);
-        _timeouts.SetRate(_server, _sendStart, _sendProgress, Limits.MinAnswerBytesPerSecond);
+        if (!_isEndless || _sendProgress > before)
+        {
+            LimitSend();
+        }
+
         return _writer.IsEmpty && !_isGone;
+    }
+
+    /// <summary>A response with an end needs a rate; one without may be read as slowly as its client likes, and must not stand still.</summary>
+    private void LimitSend()
+    {
+        if (_isEndless)
+        {
+            _timeouts.Set(_server.Now + _server.Ticks(Limits.StreamStallTimeout));
+        }
+        else
+        {
+            _timeouts.SetRate(_server, _sendStart, _sendProgress, Limits.MinAnswerBytesPerSecond);
+        }
     }
 
     private void EndSlowSend()

@@ -91,6 +91,7 @@ internal sealed partial class Connection
     private long _sendProgress;
     private long _streamLeft;
     private bool _streamCloses;
+    private volatile bool _isEndless;
     private bool _retainsBuffers;
     private bool _hasServed;
     private bool _isHeadTimed;
@@ -190,6 +191,9 @@ internal sealed partial class Connection
     public long WaitingSince { get; private set; }
 
     public bool IsEvicted => Has(Signals.Evicted);
+
+    /// <summary>Whether its response has no end: it ends when the server stops.</summary>
+    public bool IsEndless => _isEndless;
 
     /// <summary>Memory that is reserved while it waits; 0 while it does not.</summary>
     public int ReservedBytes => Volatile.Read(ref _reservedBytes);
@@ -650,7 +654,7 @@ internal sealed partial class Connection
     {
         _timeouts.Clear();
         _hasServed = true;
-        _isHeadTimed = _sentContinue = IsOffloaded = false;
+        _isHeadTimed = _sentContinue = IsOffloaded = _isEndless = false;
         _bodyStart = _bodyReceived = _streamLeft = 0;
         _reader.BeginBody();
         Exchange exchange = _exchange ??= new Exchange(this);

@@ -157,7 +157,7 @@ internal sealed class ConnectionManager(HttpServer server)
 
         foreach (Connection connection in Snapshot())
         {
-            if (server.IsEnding || (server.IsStopping && connection.IsWaiting))
+            if (server.IsEnding || (server.IsStopping && (connection.IsWaiting || connection.IsEndless)))
             {
                 connection.Expire();
             }

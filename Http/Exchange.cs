@@ -138,6 +138,28 @@ internal sealed class Exchange : Response
         return Verb != Verb.Head && await _connection.FlushAsync() ? new ResponsePipeWriter(_connection) : null;
     }
 
+    /// <summary>
+    /// Starts an answer that lasts until one side closes. Its handler writes when <see cref="Signal"/> wakes it, waits with
+    /// <see cref="WaitForSignalAsync"/>, and ends once <see cref="HasClientLeft"/>.
+    /// </summary>
+    /// <returns>Null when nothing is to be written: HEAD, or the client is gone.</returns>
+    public async ValueTask<PipeWriter?> BeginEndlessStreamAsync(int status, AnswerType type)
+    {
+        Answer(status, type);
+        IsStreamed = true;
+        _connection.BeginEndlessStream(this);
+        return Verb != Verb.Head && await _connection.FlushAsync() ? new ResponsePipeWriter(_connection) : null;
+    }
+
+    /// <inheritdoc cref="Connection.WaitForSignalAsync"/>
+    public SingleWaiterEvent.Waiting WaitForSignalAsync() => _connection.WaitForSignalAsync();
+
+    /// <inheritdoc cref="Connection.Signal"/>
+    public void Signal() => _connection.Signal();
+
+    /// <inheritdoc cref="Connection.HasClientLeft"/>
+    public bool HasClientLeft => _connection.HasClientLeft;
+
     /// <summary>Makes it ready for the request in the connection's head.</summary>
     internal void Begin()
     {

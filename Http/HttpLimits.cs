@@ -41,6 +41,9 @@ public sealed record HttpLimits
     /// <summary>Slowest reader of a response, after the grace.</summary>
     public int MinAnswerBytesPerSecond { get; init; } = 16 * 1024;
 
+    /// <summary>How long the reader of an endless response may take nothing while something is to be sent.</summary>
+    public TimeSpan StreamStallTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>An unread rest of a body up to this size is dropped, and the connection stays open.</summary>
     public int MaxDrainBytes { get; init; } = 64 * 1024;
 

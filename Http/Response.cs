@@ -32,13 +32,15 @@ internal class Response
     /// <summary>The text of a refusal.</summary>
     internal string Message { get; private set; } = string.Empty;
 
-    /// <summary>With the line end before it and its own.</summary>
+    /// <summary>With its line end.</summary>
     internal ReadOnlySpan<byte> ContentTypeLine => _contentType switch
     {
-        AnswerType.OpenMetrics => "\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"u8,
-        AnswerType.PlainMetrics => "\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n"u8,
-        AnswerType.Binary => "\r\ncontent-type: application/octet-stream\r\n"u8,
-        _ => "\r\ncontent-type: application/json\r\n"u8,
+        AnswerType.OpenMetrics => "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"u8,
+        AnswerType.PlainMetrics => "content-type: text/plain; version=0.0.4; charset=utf-8\r\n"u8,
+        AnswerType.Binary => "content-type: application/octet-stream\r\n"u8,
+        AnswerType.Events => "content-type: text/event-stream\r\n"u8,
+        AnswerType.Lines => "content-type: application/x-ndjson\r\n"u8,
+        _ => "content-type: application/json\r\n"u8,
     };
 
     internal OutputBuffer AnswerBody => _body;
@@ -162,4 +164,6 @@ internal enum AnswerType : byte
     OpenMetrics,
     PlainMetrics,
     Binary,
+    Events,
+    Lines,
 }

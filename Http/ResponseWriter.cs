@@ -12,13 +12,19 @@ internal sealed class ResponseWriter(StreamSocket socket, DateHeader date)
 
     public bool IsEmpty => Output.Length == 0;
 
-    public void WriteHead(Response response, long contentLength, bool closes, bool isHttp10)
+    /// <param name="contentLength">Null: the body ends with the connection.</param>
+    public void WriteHead(Response response, long? contentLength, bool closes, bool isHttp10)
     {
         Output.Append(StatusLine.Of(response.Status));
         if (response.Status != 204)
         {
-            Output.Append("content-length: "u8);
-            Output.Number(contentLength);
+            if (contentLength is { } length)
+            {
+                Output.Append("content-length: "u8);
+                Output.Number(length);
+                Output.Append("\r\n"u8);
+            }
+
             Output.Append(response.ContentTypeLine);
         }
 

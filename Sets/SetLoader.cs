@@ -15,6 +15,9 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
     /// <summary>The last load or attempt; null before startup.</summary>
     public SetReload? Last => Volatile.Read(ref _last);
 
+    /// <summary>Called after each reload that changed the filter, with the actor.</summary>
+    public Action<string, SetReload>? Reloaded { get; set; }
+
     /// <summary>
     /// Loads every valid set. An invalid one (owner, mode, a bad line, no room for it) is skipped and logged as an error: a broken
     /// file must not leave the machine without a filter.
@@ -41,6 +44,7 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
             if (reload.Status == SetReloadStatus.Ok)
             {
                 LogReloaded(actor, reload);
+                Reloaded?.Invoke(actor, reload);
             }
             else
             {

@@ -185,7 +185,11 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
             mutation.Entry = tables.Read(table, mutation.Slot);
         }
 
-        Notify(new RuleEvent(mutation.Event, mutation.Policy, mutation.Entry, mutation.Origin, mutation.Metadata));
+        Notify(new RuleEvent(mutation.Event, mutation.Policy, mutation.Entry, mutation.Origin, mutation.Metadata)
+        {
+            Actor = mutation.Actor ?? [],
+            IsBulk = mutation.IsBulk,
+        });
     }
 
     private void Replace(RuleTable table, ref EntryMutation mutation)

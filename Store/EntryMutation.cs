@@ -17,6 +17,9 @@ public struct ChangeRequest
     /// <summary>Whether a removal concerns only the claim of <see cref="Tag"/>.</summary>
     public bool IsUnderTag;
 
+    /// <summary>Whether it is one of many of a request.</summary>
+    public bool IsBulk;
+
     public Policy Policy;
     public ConflictMode Mode;
 
@@ -98,6 +101,10 @@ public struct EntryMutation
     internal RuleEventKind Event;
     internal ChangeOrigin Origin;
     internal byte[]? Metadata;
+
+    /// <summary>Null for expiries and sets.</summary>
+    internal byte[]? Actor;
+    internal bool IsBulk;
 
     /// <summary>Index of the request or step that asked for it.</summary>
     internal int Source;

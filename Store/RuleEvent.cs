@@ -25,7 +25,14 @@ public readonly record struct RuleEvent(
     Policy Policy,
     Entry Entry,
     ChangeOrigin Origin,
-    byte[]? Metadata);
+    byte[]? Metadata)
+{
+    /// <summary>Name of the client or peer that made the change, UTF-8; empty for expiries and sets.</summary>
+    public byte[] Actor { get; init; } = [];
+
+    /// <summary>Whether it is one of many of a request.</summary>
+    public bool IsBulk { get; init; }
+}
 
 /// <summary>
 /// Hears of each change after the commit, in the order in which changes took effect. Called under the store's lock: it must be quick, must
@@ -51,4 +58,10 @@ public readonly ref struct ChangeContext(
     public byte[]? Metadata { get; } = metadata;
 
     public TimeSpan? Left { get; } = left;
+
+    /// <summary>The creator as an array that outlives the change; null: the store makes a copy.</summary>
+    public byte[]? Actor { get; init; }
+
+    /// <summary>Whether the change is one of many of a request.</summary>
+    public bool IsBulk { get; init; }
 }

@@ -24,6 +24,7 @@ public sealed partial class RuleStore
     private readonly ChangeBatch _single;
     private readonly ChangeBatch _expiry;
     private int _waiting;
+    private byte[] _lastActor = [];
 
     /// <summary>Requests of the pipeline that are planned and not committed, and their policy.</summary>
     private int _inFlight;
@@ -253,7 +254,7 @@ public sealed partial class RuleStore
     /// <summary>Decides a request. False when those in flight have to end first.</summary>
     private bool TryPlan(ref ChangeRequest request, ChangeBatch batch)
     {
-        var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata);
+        var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata) { Actor = request.Creator, IsBulk = request.IsBulk };
         var change = new ChangeSpec(
             request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag, request.Limits);
         if (!TryPlan(change, batch, batch.FirstRequest + batch.Requests, out request.Outcome, out request.Entry))
@@ -373,6 +374,8 @@ public sealed partial class RuleStore
             Event = RuleEventKind.Created,
             Origin = change.Context.Origin,
             Metadata = change.Context.Metadata,
+            Actor = ActorOf(change.Context),
+            IsBulk = change.Context.IsBulk,
             Source = source,
         });
         return true;
@@ -479,7 +482,13 @@ public sealed partial class RuleStore
             }
         }
 
-        batch.Plan(table, Removal(table, slot, RuleEventKind.Deleted, change.Context.Origin, change.Context.Metadata, source));
+        batch.Plan(table, Removal(table, slot, RuleEventKind.Deleted, change.Context.Origin) with
+        {
+            Metadata = change.Context.Metadata,
+            Actor = ActorOf(change.Context),
+            IsBulk = change.Context.IsBulk,
+            Source = source,
+        });
         return StoreOutcome.Removed;
     }
 
@@ -503,7 +512,23 @@ public sealed partial class RuleStore
         return mayChange;
     }
 
-    private static void PlanReplacement(
+    /// <summary>The actor of a change, for its listeners. Peers make many changes in a row, so their names are seldom copied.</summary>
+    private byte[] ActorOf(in ChangeContext context)
+    {
+        if (context.Actor is { } actor)
+        {
+            return actor;
+        }
+
+        if (!context.Creator.SequenceEqual(_lastActor))
+        {
+            _lastActor = context.Creator.ToArray();
+        }
+
+        return _lastActor;
+    }
+
+    private void PlanReplacement(
         RuleTable table, int slot, in EntryImage after, ClaimEdit claims, in ChangeContext context, ChangeBatch batch, int source) =>
         batch.Plan(table, new EntryMutation
         {
@@ -514,18 +539,18 @@ public sealed partial class RuleStore
             Event = RuleEventKind.Updated,
             Origin = context.Origin,
             Metadata = context.Metadata,
+            Actor = ActorOf(context),
+            IsBulk = context.IsBulk,
             Source = source,
         });
 
-    private static EntryMutation Removal(RuleTable table, int slot, RuleEventKind kind, ChangeOrigin origin, byte[]? metadata = null, int source = 0) => new()
+    private static EntryMutation Removal(RuleTable table, int slot, RuleEventKind kind, ChangeOrigin origin) => new()
     {
         Kind = MutationKind.Remove,
         Cidr = table.Entries[slot].Cidr,
         Slot = slot,
         Event = kind,
         Origin = origin,
-        Metadata = metadata,
-        Source = source,
     };
 
     /// <summary>An entry of a set that a running replacement is about to add.</summary>

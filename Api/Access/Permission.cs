@@ -25,6 +25,9 @@ public enum Permission : byte
     /// <summary>Everything about clients.</summary>
     Clients,
 
+    /// <summary>The stream of events; each type also needs the permission to read what it is about.</summary>
+    Events,
+
     /// <summary>Any client, whatever its group.</summary>
     Any,
 }
@@ -39,16 +42,17 @@ public static class Permissions
     private const int SetsWrite = 1 << (int)Permission.SetsWrite;
     private const int Stats = 1 << (int)Permission.Stats;
     private const int Clients = 1 << (int)Permission.Clients;
+    private const int Events = 1 << (int)Permission.Events;
 
     public static bool Allows(this Group group, Permission permission) =>
         permission == Permission.Any || (Of(group) & (1 << (int)permission)) != 0;
 
     private static int Of(Group group) => group switch
     {
-        Group.Admin => EntriesRead | EntriesWrite | PeerWrite | SetsRead | SetsWrite | Stats | Clients,
-        Group.ClientRw => EntriesRead | EntriesWrite | SetsRead | SetsWrite,
-        Group.ClientRo => EntriesRead | SetsRead,
-        Group.Monitoring => Stats,
+        Group.Admin => EntriesRead | EntriesWrite | PeerWrite | SetsRead | SetsWrite | Stats | Clients | Events,
+        Group.ClientRw => EntriesRead | EntriesWrite | SetsRead | SetsWrite | Events,
+        Group.ClientRo => EntriesRead | SetsRead | Events,
+        Group.Monitoring => Stats | Events,
         Group.Peering => PeerWrite,
         _ => 0,
     };

@@ -235,6 +235,7 @@ internal sealed class BulkJob(
         _warnings.Note(services.Store.Guard, policy, request.Cidr);
 
         ref ChangeRequest change = ref _next.Add(Items, request.Metadata);
+        change.IsBulk = true;
         change.Policy = policy;
         change.Mode = mode;
         change.Cidr = request.Cidr.Network;
@@ -269,6 +270,7 @@ internal sealed class BulkJob(
         ref ChangeRequest change = ref _next.Add(Items);
         change.IsRemoval = true;
         change.IsUnderTag = tag is not null;
+        change.IsBulk = true;
         change.Tag = tag;
         change.Policy = policy;
         change.Cidr = cidr.Network;

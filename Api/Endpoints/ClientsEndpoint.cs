@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Couic.Api.Access;
+using Couic.Api.Events;
 using Couic.Api.Json;
 using Couic.Http;
 using Couic.Http.Parsing;
@@ -51,6 +52,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
         {
             case ClientOutcome.Ok:
                 AuditLog.ClientCreated(services.Audit, name, group.Name(), exchange.ClientName);
+                services.Events.ClientChanged(EventAction.Created, name, group.Name(), exchange.ClientName);
                 Write(exchange.Answer(201), client!);
                 break;
             case ClientOutcome.Exists:
@@ -135,6 +137,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
         {
             case ClientOutcome.Ok:
                 AuditLog.ClientDeleted(services.Audit, name, exchange.ClientName);
+                services.Events.ClientChanged(EventAction.Deleted, name, group: null, exchange.ClientName);
                 exchange.AnswerNothing();
                 break;
             case ClientOutcome.Absent:

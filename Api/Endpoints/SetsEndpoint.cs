@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Couic.Api.Access;
+using Couic.Api.Events;
 using Couic.Api.Json;
 using Couic.Http;
 using Couic.Http.Parsing;
@@ -72,6 +73,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         if (Succeeded(exchange, policy, set.Name, files.Create(policy, set.Name, set.Text)))
         {
             AuditLog.SetCreated(services.Audit, policy.Name(), set.Name, set.Entries, exchange.ClientName);
+            services.Events.SetChanged(EventAction.Created, policy, set.Name, set.Entries, exchange.ClientName);
             await SendAsync(exchange, 201, set.Name, set.Text, set.Warnings);
         }
     }
@@ -97,6 +99,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         if (Succeeded(exchange, policy, name, files.Replace(policy, name, set.Text)))
         {
             AuditLog.SetUpdated(services.Audit, policy.Name(), name, set.Entries, exchange.ClientName);
+            services.Events.SetChanged(EventAction.Updated, policy, name, set.Entries, exchange.ClientName);
             await SendAsync(exchange, 200, name, set.Text, set.Warnings);
         }
     }
@@ -144,6 +147,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         if (Succeeded(exchange, policy, name, files.Delete(policy, name)))
         {
             AuditLog.SetDeleted(services.Audit, policy.Name(), name, exchange.ClientName);
+            services.Events.SetChanged(EventAction.Deleted, policy, name, entries: null, exchange.ClientName);
             IBufferWriter<byte> body = exchange.Answer(200);
             body.Raw("{\"deleted\":true,\"reload_required\":true"u8);
             Warnings.WriteMember(body, warnings);

@@ -100,7 +100,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
     {
         for (int i = 0; i < networks.Length; i++)
         {
-            changes[i] = new ChangeRequest { IsRemoval = true, IsUnderTag = true, Policy = policy, Cidr = networks[i], Tag = tag, Creator = client };
+            changes[i] = new ChangeRequest { IsRemoval = true, IsUnderTag = true, IsBulk = true, Policy = policy, Cidr = networks[i], Tag = tag, Creator = client };
         }
 
         services.Store.Apply(changes.AsSpan(0, networks.Length));

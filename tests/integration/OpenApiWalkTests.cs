@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Couic.IntegrationTests.Harness;
 using Couic.Tests.Api;
@@ -41,6 +43,7 @@ public sealed class OpenApiWalkTests : IDisposable
         WalkStatistics();
         WalkClients();
         WalkOperation();
+        WalkEvents();
         WalkWithoutToken();
         WalkFoldersThatAreClosed();
         WalkTablesThatAreFrozen();
@@ -184,6 +187,28 @@ public sealed class OpenApiWalkTests : IDisposable
         Ask("post /v1/reload", 422, "/v1/reload", "");
         File.WriteAllText(_daemon.Config, good);
         Ask("get /v1/status", 200, "/v1/status"); // with a reload that failed
+    }
+
+    private void WalkEvents()
+    {
+        Ask("get /v1/events", 400, "/v1/events?type=nonsense");
+        var listeners = new List<Socket>();
+        _undo.Add(() => listeners.ForEach(listener => listener.Dispose()));
+        byte[] request = Encoding.ASCII.GetBytes(_daemon.Api.Text("GET", "/v1/events"));
+        for (int i = 0; i < 128; i++)
+        {
+            var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            listeners.Add(listener);
+            listener.Connect(new UnixDomainSocketEndPoint(_daemon.Socket));
+            listener.Send(request);
+            listener.Receive(new byte[1]); // it is admitted
+        }
+
+        Ask("get /v1/events", 409, "/v1/events");
+        listeners[0].Dispose();
+        Answer answer = _daemon.Api.Get("/v1/events");
+        Eventually.Holds(() => (answer = _daemon.Api.Get("/v1/events")).Status == 200, "a listener has left");
+        Check("get /v1/events", 200, answer);
     }
 
     private void WalkWithoutToken()

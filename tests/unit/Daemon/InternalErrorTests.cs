@@ -13,7 +13,7 @@ public sealed class InternalErrorTests : IDisposable
     private const int SigHup = 1;
 
     /// <summary>Places that do not run periodically; each has its own test below, except the one after which the process ends.</summary>
-    private static readonly Place[] NotTurns = [Place.Stop, Place.UnobservedTask, Place.Unhandled];
+    private static readonly Place[] NotTurns = [Place.Stop, Place.UnobservedTask, Place.Unhandled, Place.Events];
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -53,6 +53,25 @@ public sealed class InternalErrorTests : IDisposable
             Await(() => rig.Get("/v1/ready")?.StartsWith("HTTP/1.1 ", StringComparison.Ordinal) == true, $"the API answers after {place}", rig);
             Assert.False(rig.Ended.IsCompleted, $"{place} ended the daemon");
         }
+    }
+
+    [Fact]
+    public async Task ExceptionInTheThreadOfEvents_IsCounted_AndLosesNoEvent()
+    {
+        using var rig = new Api.ApiRig();
+        using Api.Events.EventReader reader = await Api.Events.EventReader.ListenAsync(rig);
+        long before = InternalErrors.Count(Place.Events);
+        int visits = 0;
+        InternalErrors.Entered = entered =>
+        {
+            if (entered == Place.Events && Interlocked.Increment(ref visits) == 1)
+            {
+                throw new InvalidOperationException("as the test asked");
+            }
+        };
+        await rig.SendAsync("POST", "/v1/drop", """{"cidr":"192.0.2.7/32","tag":null,"expiration":0}""");
+        Assert.Equal("192.0.2.7/32", await reader.NextAsync("cidr"));
+        Assert.True(InternalErrors.Count(Place.Events) > before);
     }
 
     [Fact]
