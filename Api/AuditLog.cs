@@ -18,25 +18,52 @@ internal static partial class AuditLog
 
     public static void EntryCreated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
     {
-        if (log.IsEnabled(LogLevel.Information))
+        if (!log.IsEnabled(LogLevel.Information))
+        {
+            return;
+        }
+
+        if (entry.Reason.IsEmpty)
         {
             EntryCreated(log, FieldsOf(policy, entry, client));
+        }
+        else
+        {
+            EntryCreatedFor(log, FieldsOf(policy, entry, client), Encoding.UTF8.GetString(entry.Reason.Span));
         }
     }
 
     public static void EntryUpdated(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
     {
-        if (log.IsEnabled(LogLevel.Information))
+        if (!log.IsEnabled(LogLevel.Information))
+        {
+            return;
+        }
+
+        if (entry.Reason.IsEmpty)
         {
             EntryUpdated(log, FieldsOf(policy, entry, client));
+        }
+        else
+        {
+            EntryUpdatedFor(log, FieldsOf(policy, entry, client), Encoding.UTF8.GetString(entry.Reason.Span));
         }
     }
 
     public static void EntryDeleted(ILogger log, Policy policy, in Entry entry, ReadOnlySpan<byte> client)
     {
-        if (log.IsEnabled(LogLevel.Information))
+        if (!log.IsEnabled(LogLevel.Information))
+        {
+            return;
+        }
+
+        if (entry.Reason.IsEmpty)
         {
             EntryDeleted(log, FieldsOf(policy, entry, client));
+        }
+        else
+        {
+            EntryDeletedFor(log, FieldsOf(policy, entry, client), Encoding.UTF8.GetString(entry.Reason.Span));
         }
     }
 
@@ -91,11 +118,20 @@ internal static partial class AuditLog
     [ZLoggerMessage(EventName = "entry_created", Level = LogLevel.Information, Message = "entry created{fields}")]
     private static partial void EntryCreated(ILogger log, LogFields fields);
 
+    [ZLoggerMessage(EventName = "entry_created", Level = LogLevel.Information, Message = "entry created{fields}: {reason}")]
+    private static partial void EntryCreatedFor(ILogger log, LogFields fields, string reason);
+
     [ZLoggerMessage(EventName = "entry_updated", Level = LogLevel.Information, Message = "entry updated{fields}")]
     private static partial void EntryUpdated(ILogger log, LogFields fields);
 
+    [ZLoggerMessage(EventName = "entry_updated", Level = LogLevel.Information, Message = "entry updated{fields}: {reason}")]
+    private static partial void EntryUpdatedFor(ILogger log, LogFields fields, string reason);
+
     [ZLoggerMessage(EventName = "entry_deleted", Level = LogLevel.Information, Message = "entry deleted{fields}")]
     private static partial void EntryDeleted(ILogger log, LogFields fields);
+
+    [ZLoggerMessage(EventName = "entry_deleted", Level = LogLevel.Information, Message = "entry deleted{fields}: {reason}")]
+    private static partial void EntryDeletedFor(ILogger log, LogFields fields, string reason);
 
     [SkipLocalsInit] // only what was written is read
     private static LogFields FieldsOf(Policy policy, in Entry entry, ReadOnlySpan<byte> client)

@@ -7,7 +7,7 @@ using Couic.Store;
 namespace Couic.Peering;
 
 /// <summary>
-/// Reads <c>[{"action", "entry": {"cidr", "tag"?, "expiration", "metadata"?}}, …]</c>, and the members that couic 2 adds:
+/// Reads <c>[{"action", "entry": {"cidr", "tag"?, "expiration", "metadata"?, "reason"?}}, …]</c>, and the members that couic 2 adds:
 /// <c>stamp</c> and <c>node</c> (the version), <c>ttl</c> (milliseconds left) and <c>sent</c>. Unknown members are ignored; a
 /// known member twice is a fault. The whole body is read before any job is applied.
 /// </summary>
@@ -50,6 +50,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 {
     private readonly List<IncomingJob> _jobs = [];
     private ReadOnlyMemory<byte> _lastTag;
+    private ReadOnlyMemory<byte> _lastReason;
     private DateTimeOffset? _sentAt;
 
     public string Message { get; private set; } = string.Empty;
@@ -134,7 +135,10 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 
         TimeSpan? left = job.Has(4) ? TimeSpan.FromMilliseconds(Math.Min(job.Ttl, 9_000_000_000_000UL)) : null;
         _jobs.Add(new IncomingJob(
-            job.IsAdd, job.Cidr.Network, job.Tag, job.Expiration, job.Metadata, job.Has(2) ? new RuleVersion(job.Time, job.Node) : null, left));
+            job.IsAdd, job.Cidr.Network, job.Tag, job.Expiration, job.Metadata, job.Has(2) ? new RuleVersion(job.Time, job.Node) : null, left)
+        {
+            Reason = job.Reason,
+        });
         return true;
     }
 
@@ -162,6 +166,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
                 : reader.ValueTextEquals("tag"u8) ? seen.IsFirst(1) && TryReadTag(ref reader, ref job)
                 : reader.ValueTextEquals("expiration"u8) ? seen.IsFirst(2) && TryReadInteger(ref reader, "expiration", out job.Expiration)
                 : reader.ValueTextEquals("metadata"u8) ? seen.IsFirst(3) && TryReadMetadata(ref reader, ref job)
+                : reader.ValueTextEquals("reason"u8) ? seen.IsFirst(4) && TryReadReason(ref reader, ref job)
                 : Skip(ref reader);
             if (!good)
             {
@@ -222,6 +227,36 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         return true;
     }
 
+    private bool TryReadReason(ref Utf8JsonReader reader, ref Draft job)
+    {
+        Next(ref reader);
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return true;
+        }
+
+        if (reader.TokenType != JsonTokenType.String)
+        {
+            return Fail("\"reason\" is neither a string nor null");
+        }
+
+        if (reader.ValueSpan.Length > ReasonRule.MaxBytes * 6)
+        {
+            return Fail("\"reason\": longer than 256 bytes");
+        }
+
+        Span<byte> text = stackalloc byte[ReasonRule.MaxBytes * 6];
+        text = text[..reader.CopyString(text)];
+        if (ReasonRule.Fault(text) is { } fault)
+        {
+            return Fail($"\"reason\": {fault}");
+        }
+
+        _lastReason = _lastReason.Span.SequenceEqual(text) ? _lastReason : text.ToArray();
+        job.Reason = _lastReason;
+        return true;
+    }
+
     private bool TryReadInteger(ref Utf8JsonReader reader, string member, out ulong value)
     {
         Next(ref reader);
@@ -253,6 +288,7 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         public bool IsAdd;
         public Cidr Cidr;
         public ReadOnlyMemory<byte> Tag;
+        public ReadOnlyMemory<byte> Reason;
         public ulong Expiration;
         public JobMetadata? Metadata;
         public ulong Time;
@@ -395,7 +431,11 @@ public sealed record IncomingJob(
     ulong Expiration,
     JobMetadata? Metadata,
     RuleVersion? Version,
-    TimeSpan? TimeToLive);
+    TimeSpan? TimeToLive)
+{
+    /// <summary>Why the entry exists; empty for none.</summary>
+    public ReadOnlyMemory<byte> Reason { get; init; }
+}
 
 /// <param name="Extra">A JSON object as received; empty for none.</param>
 public sealed record JobMetadata(string Kind, string Detail, ReadOnlyMemory<byte> Extra);

@@ -72,10 +72,13 @@ public static class PeerJobWriter
 
     internal static void End(ArrayBufferWriter<byte> output) => output.Write("]"u8);
 
+    /// <summary>A job with tag, reason and version of maximal length.</summary>
+    private const int MaxJobBytes = 512 + (2 * ReasonRule.MaxBytes);
+
     /// <param name="sentAt">The current time by the peer's clock; written with the first job only.</param>
     internal static void Append(ArrayBufferWriter<byte> output, in OutgoingJob job, bool isAdd, bool versioned, DateTimeOffset? sentAt)
     {
-        Span<byte> line = output.GetSpan(512);
+        Span<byte> line = output.GetSpan(MaxJobBytes);
         int n = 0;
         if (output.WrittenCount > 1)
         {
@@ -96,6 +99,13 @@ public static class PeerJobWriter
         }
 
         Put(line, ref n, isAdd ? job.Expiration : 0);
+        if (isAdd && !job.Reason.IsEmpty)
+        {
+            Put(line, ref n, ",\"reason\":\""u8);
+            PutEscaped(line, ref n, job.Reason.Span);
+            line[n++] = (byte)'"';
+        }
+
         line[n++] = (byte)'}';
         if (versioned)
         {
@@ -124,6 +134,20 @@ public static class PeerJobWriter
     {
         text.CopyTo(line[n..]);
         n += text.Length;
+    }
+
+    /// <summary>A text without control characters.</summary>
+    private static void PutEscaped(Span<byte> line, ref int n, ReadOnlySpan<byte> text)
+    {
+        foreach (byte c in text)
+        {
+            if (c is (byte)'"' or (byte)'\\')
+            {
+                line[n++] = (byte)'\\';
+            }
+
+            line[n++] = c;
+        }
     }
 
     private static void Put(Span<byte> line, ref int n, ulong value)

@@ -61,7 +61,7 @@ internal sealed partial class PeerSession
         else if (comparison.Crowded is { } leaf)
         {
             bool isDivided = comparison.Parts.Count > 0;
-            byte[] question = isDivided ? SyncMessage.AskParts(comparison.Key, leaf, comparison.Parts) : SyncMessage.AskPartHashes(comparison.Key, leaf);
+            byte[] question = isDivided ? SyncMessage.AskParts(comparison.Key, leaf, comparison.Parts, _features) : SyncMessage.AskPartHashes(comparison.Key, leaf);
             Post(comparison.Policy, PeerVerb.Sync, question, answer =>
             {
                 if (isDivided)
@@ -76,7 +76,7 @@ internal sealed partial class PeerSession
         }
         else
         {
-            Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskLeaves(comparison.Key, comparison.Ranges), answer => OnLeaves(comparison, index, answer));
+            Post(comparison.Policy, PeerVerb.Sync, SyncMessage.AskLeaves(comparison.Key, comparison.Ranges, _features), answer => OnLeaves(comparison, index, answer));
         }
 
         return true;
@@ -296,6 +296,7 @@ internal sealed partial class PeerSession
             return;
         }
 
+        _features = (SyncFeatures)peer.Key & _engine.Features;
         BecomeReplicating(peer);
         state.Refused = false;
         index.ObserveTime(peer.Time);

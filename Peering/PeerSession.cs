@@ -33,6 +33,7 @@ internal sealed partial class PeerSession
     private readonly ArrayBufferWriter<byte> _body = new();
     private readonly Queue<SingleJob> _oneByOne = new();
     private int _maxBatch = MaxBatch;
+    private SyncFeatures _features;
     private bool _isLegacyKnown;
     private bool _isPeeringOff;
     private RegisterTable? _batchIndex;

@@ -32,7 +32,10 @@ internal sealed partial class PeeringEngine
     }
 
     private static RemoteChange ChangeOf(IncomingJob job, TimeSpan transit) => new(
-        job.Cidr, job.Version, job.IsAdd ? RegisterState.Live : RegisterState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0, job.TimeToLive - transit);
+        job.Cidr, job.Version, job.IsAdd ? RegisterState.Live : RegisterState.Removed, job.Tag, job.IsAdd ? job.Expiration : 0, job.TimeToLive - transit)
+    {
+        Reason = job.IsAdd ? job.Reason : default,
+    };
 
     /// <summary>The transit time, or zero if the clocks make it implausible.</summary>
     public static TimeSpan Transit(TimeSpan measured) => measured > TimeSpan.Zero && measured <= MaxTransit ? measured : TimeSpan.Zero;
@@ -142,10 +145,10 @@ internal sealed partial class PeeringEngine
             ? StoreOutcome.Refused
             : _store.Add(
                 index.Policy, change.Cidr, change.Tag.Span, expiration, ConflictMode.Update,
-                new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left), out _);
+                new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left, reason: change.Reason.Span), out _);
         EndWithholding(change.Cidr, outcome);
         Count(outcome, counts);
-        index.Record(change.Cidr, version, RegisterState.Live, FlagsFor(outcome), change.Tag.Span, expiration, change.Left);
+        index.Record(change.Cidr, version, RegisterState.Live, FlagsFor(outcome), change.Tag.Span, expiration, change.Left, change.Reason.Span);
     }
 
     /// <summary>
@@ -154,7 +157,7 @@ internal sealed partial class PeeringEngine
     /// </summary>
     private void ApplyLegacy(Policy policy, RegisterTable? index, RemoteChange change, ReadOnlySpan<byte> creator, ApplyCounts counts)
     {
-        var context = new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left);
+        var context = new ChangeContext(ChangeOrigin.Peer, creator, left: change.Left, reason: change.Reason.Span);
         if (change.State != RegisterState.Live)
         {
             StoreOutcome removal = Withholds(policy, change.Cidr, isAdd: false, 0, creator, counts)
@@ -188,7 +191,7 @@ internal sealed partial class PeeringEngine
         if (outcome == StoreOutcome.Created)
         {
             index?.Record(
-                change.Cidr, index.NewVersion(change.Cidr), RegisterState.Live, RegisterFlags.Applied, change.Tag.Span, change.Expiration, change.Left);
+                change.Cidr, index.NewVersion(change.Cidr), RegisterState.Live, RegisterFlags.Applied, change.Tag.Span, change.Expiration, change.Left, change.Reason.Span);
         }
     }
 
@@ -225,12 +228,12 @@ internal sealed partial class PeeringEngine
 
                 try
                 {
-                    var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8, left: job.Left);
+                    var context = new ChangeContext(ChangeOrigin.Peer, "peering"u8, left: job.Left, reason: job.Reason.Span);
                     StoreOutcome outcome = Withholds(index.Policy, job.Cidr, isAdd: true, job.Expiration, context.Creator, new ApplyCounts())
                         ? StoreOutcome.Refused
                         : _store.Add(index.Policy, job.Cidr, job.Tag.Span, job.Expiration, ConflictMode.Update, context, out _);
                     EndWithholding(job.Cidr, outcome);
-                    index.Record(job.Cidr, job.Version, RegisterState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left);
+                    index.Record(job.Cidr, job.Version, RegisterState.Live, FlagsFor(outcome), job.Tag.Span, job.Expiration, job.Left, job.Reason.Span);
                 }
                 catch
                 {
@@ -344,7 +347,11 @@ internal sealed partial class PeeringEngine
 /// <param name="Expiration">Seconds since 1970 by the sender's clock; 0 for never.</param>
 /// <param name="Left">Remaining time to live; null where the expiration counts.</param>
 internal sealed record RemoteChange(
-    Cidr Cidr, RuleVersion? Version, RegisterState State, ReadOnlyMemory<byte> Tag, ulong Expiration, TimeSpan? Left);
+    Cidr Cidr, RuleVersion? Version, RegisterState State, ReadOnlyMemory<byte> Tag, ulong Expiration, TimeSpan? Left)
+{
+    /// <summary>Why the entry exists; empty for none. It is part of the value, but not of the digest: the version stands for it.</summary>
+    public ReadOnlyMemory<byte> Reason { get; init; }
+}
 
 /// <summary>Outcomes of the changes in one batch or answer.</summary>
 public sealed class ApplyCounts

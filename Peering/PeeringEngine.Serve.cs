@@ -6,6 +6,9 @@ namespace Couic.Peering;
 
 internal sealed partial class PeeringEngine
 {
+    /// <summary>What this node uses beyond the wire format of couic 2.0, with the nodes that know it too; tests have less.</summary>
+    public SyncFeatures Features { get; init; } = SyncFeatures.Reasons;
+
     /// <summary>Answers <c>POST /v1/{policy}/peer/sync</c>.</summary>
     /// <param name="client">Name of the requesting client.</param>
     public SyncOutcome ServeSync(Policy policy, ReadOnlySpan<byte> body, IBufferWriter<byte> answer, string client = "")
@@ -50,7 +53,7 @@ internal sealed partial class PeeringEngine
 
         index.ObserveTime(head.Time);
         uint queued = Greeted(index, head, client);
-        SyncHead own = HeadOf(index, queued, Time.GetTimestamp(), Node);
+        SyncHead own = HeadOf(index, queued, Time.GetTimestamp(), Node) with { Key = (ulong)Features };
         Span<ulong> hashes = stackalloc ulong[DigestTree.Branches];
         index.CopyBranchHashes(hashes);
         SyncMessage.WriteHelloAnswer(answer, own, own.Root == head.Root ? default : hashes);
@@ -115,14 +118,14 @@ internal sealed partial class PeeringEngine
         }
 
         var output = new ArrayBufferWriter<byte>(4_096);
-        int next = ReadLeaves(index, ranges, output);
+        int next = ReadLeaves(index, ranges, output, SyncMessage.WantsReasons(body));
         WriteRecords(answer, SyncKind.Leaves, next, output.WrittenSpan);
         return true;
     }
 
     /// <summary>Reads leaves until the answer reaches its target size, or a leaf would exceed it.</summary>
     /// <returns>The leaf to continue from, with a flag if it is crowded.</returns>
-    private static int ReadLeaves(RegisterTable index, List<LeafRange> ranges, ArrayBufferWriter<byte> output)
+    private static int ReadLeaves(RegisterTable index, List<LeafRange> ranges, ArrayBufferWriter<byte> output, bool withReasons)
     {
         var records = new List<OutgoingJob>();
         foreach (LeafRange range in ranges)
@@ -140,7 +143,7 @@ internal sealed partial class PeeringEngine
                     return leaf | SyncRecords.Crowded;
                 }
 
-                Write(records, output);
+                Write(records, output, withReasons);
             }
         }
 
@@ -174,7 +177,7 @@ internal sealed partial class PeeringEngine
         var records = new List<OutgoingJob>();
         index.ReadParts(leaf.Leaf, parts, wanted, records);
         var output = new ArrayBufferWriter<byte>(4_096);
-        Write(records, output);
+        Write(records, output, SyncMessage.WantsReasons(body));
         WriteRecords(answer, SyncKind.Parts, next, output.WrittenSpan);
         return true;
     }
@@ -203,11 +206,11 @@ internal sealed partial class PeeringEngine
         return KeyedParts.Count;
     }
 
-    private static void Write(List<OutgoingJob> records, ArrayBufferWriter<byte> output)
+    private static void Write(List<OutgoingJob> records, ArrayBufferWriter<byte> output, bool withReasons)
     {
         foreach (OutgoingJob record in records)
         {
-            SyncRecords.Write(output, record);
+            RegisterCodec.Write(output, record, withReasons);
         }
     }
 

@@ -274,7 +274,7 @@ internal sealed partial class PeeringEngine : IChangeListener
                     if (!entry.IsOfSet && !index.TryGet(entry.Cidr, out _, out _))
                     {
                         index.Record(
-                            entry.Cidr, index.NewVersion(), RegisterState.Live, RegisterFlags.Applied, entry.Tag.Span, entry.Expiration, null);
+                            entry.Cidr, index.NewVersion(), RegisterState.Live, RegisterFlags.Applied, entry.Tag.Span, entry.Expiration, null, entry.Reason.Span);
                     }
                 }
             }

@@ -29,6 +29,9 @@ internal enum RegisterFlags : byte
 
     /// <summary>The value is on the list of values that the store is asked to apply again.</summary>
     Waiting = 8,
+
+    /// <summary>The table has a reason for it.</summary>
+    HasReason = 16,
 }
 
 /// <summary>A last-writer-wins register: the latest value for one CIDR that this node knows.</summary>

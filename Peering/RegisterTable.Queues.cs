@@ -272,4 +272,8 @@ internal readonly record struct OutgoingJob(
     ulong Expiration,
     TimeSpan? Left,
     bool Known,
-    PeerQueue.Item Place);
+    PeerQueue.Item Place)
+{
+    /// <summary>Why the entry exists; empty for none.</summary>
+    public ReadOnlyMemory<byte> Reason { get; init; }
+}

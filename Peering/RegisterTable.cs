@@ -26,6 +26,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     private readonly HybridClock _clock = new(time);
     private readonly InternTable<ulong> _nodes = new(none: ulong.MaxValue);
     private readonly NameTable _tags = new(pinned: 0);
+    private readonly ReasonTexts _reasonTexts = new();
+    private SlotReasons? _reasons;
     private IndexedHeap<Register>? _heap;
 
     private readonly HashSet<Cidr> _lapsed = [];
@@ -33,6 +35,8 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     public Policy Policy => policy;
 
     private IndexedHeap<Register> Heap => _heap ??= new IndexedHeap<Register>(_table.Table);
+
+    private SlotReasons Reasons => _reasons ??= new SlotReasons(_reasonTexts);
 
     /// <summary>Tombstones, oldest first.</summary>
     private SlotList Tombstones => _tombstones ??= new SlotList(_table);
@@ -60,7 +64,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
                 ulong expiration = live ? change.Entry.Expiration : 0;
                 Write(
                     cidr, NextFor(cidr), live ? RegisterState.Live : RegisterState.Removed, RegisterFlags.Applied,
-                    live ? change.Entry.Tag.Span : default, expiration, DeadlineOf(expiration, null));
+                    live ? change.Entry.Tag.Span : default, live ? change.Entry.Reason.Span : default, expiration, DeadlineOf(expiration, null));
                 EnqueueForAll(_table.Find(cidr));
             }
         }
@@ -135,12 +139,13 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
 
     /// <summary>Records a value of another node. The caller holds the store lock and has changed the store.</summary>
     public void Record(
-        Cidr cidr, RuleVersion version, RegisterState state, RegisterFlags flags, ReadOnlySpan<byte> tag, ulong expiration, TimeSpan? left)
+        Cidr cidr, RuleVersion version, RegisterState state, RegisterFlags flags, ReadOnlySpan<byte> tag, ulong expiration, TimeSpan? left,
+        ReadOnlySpan<byte> reason = default)
     {
         lock (_gate)
         {
             _clock.Observe(version.Time);
-            Write(cidr, version, state, flags, tag, expiration, DeadlineOf(expiration, left));
+            Write(cidr, version, state, flags, tag, reason, expiration, DeadlineOf(expiration, left));
             int slot = _table.Find(cidr);
             if (state == RegisterState.Live && (flags & (RegisterFlags.Applied | RegisterFlags.Shadowed)) == 0)
             {
@@ -275,9 +280,10 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     }
 
     private void Write(
-        Cidr cidr, RuleVersion version, RegisterState state, RegisterFlags flags, ReadOnlySpan<byte> tag, ulong expiration, long deadline)
+        Cidr cidr, RuleVersion version, RegisterState state, RegisterFlags flags, ReadOnlySpan<byte> tag, ReadOnlySpan<byte> reason,
+        ulong expiration, long deadline)
     {
-        int node = _nodes.Acquire(version.Node), tagId = _tags.Acquire(tag);
+        int node = _nodes.Acquire(version.Node), tagId = _tags.Acquire(tag), reasonId = _reasonTexts.Acquire(reason);
         int slot = _table.Find(cidr);
         if (slot < 0)
         {
@@ -297,6 +303,12 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         register.Deadline = deadline;
         register.State = state;
         register.Flags = flags & (RegisterFlags.Applied | RegisterFlags.Shadowed);
+        if (reasonId != 0)
+        {
+            Reasons.Set(slot, reasonId);
+            register.Flags |= RegisterFlags.HasReason;
+        }
+
         if (state == RegisterState.Live)
         {
             EnterDigest(slot);
@@ -320,6 +332,17 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
 
         _nodes.Release(register.Node);
         _tags.Release(register.Tag);
+        ForgetReason(slot);
+    }
+
+    private void ForgetReason(int slot)
+    {
+        if (_table[slot].Has(RegisterFlags.HasReason))
+        {
+            _table[slot].Flags &= ~RegisterFlags.HasReason;
+            _reasonTexts.Release(Reasons[slot]);
+            Reasons.Set(slot, 0);
+        }
     }
 
     /// <summary>A live register expires: the same version becomes a tombstone.</summary>
@@ -327,6 +350,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     {
         LeaveDigest(slot);
         EndWaiting(slot);
+        ForgetReason(slot);
         _table[slot].State = RegisterState.Expired;
         AddTombstone(slot);
     }
@@ -337,7 +361,10 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
     {
         ref Register register = ref _table[slot];
         return new OutgoingJob(
-            register.Cidr, VersionOf(slot), register.State, _tags[register.Tag], register.Expiration, LeftOf(ref register), known, place);
+            register.Cidr, VersionOf(slot), register.State, _tags[register.Tag], register.Expiration, LeftOf(ref register), known, place)
+        {
+            Reason = register.Has(RegisterFlags.HasReason) ? Reasons.Text(slot) : default(ReadOnlyMemory<byte>),
+        };
     }
 
     private TimeSpan? LeftOf(ref Register register) => register.Deadline == long.MaxValue
@@ -505,6 +532,18 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
 
     private long _evicted;
     private long _refused;
+
+    /// <summary>Memory that the reasons take; used by tests.</summary>
+    public int ReasonBytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _reasonTexts.Bytes;
+            }
+        }
+    }
 
     public int TombstoneCount
     {

@@ -31,7 +31,9 @@ internal enum SyncKind : byte
 /// In an answer: a timestamp of the answering node. In a request: the mark of the last completed comparison.
 /// </param>
 /// <param name="MarkNode">In a request: the node that issued the mark.</param>
-/// <param name="Key">In a request: the key that the receiver needs for questions about the sender's rules; 0 for none.</param>
+/// <param name="Key">
+/// In a request: the key that the receiver needs for questions about the sender's rules; 0 for none. In an answer: <see cref="SyncFeatures"/>.
+/// </param>
 internal readonly record struct SyncHead(
     ulong Node, long WallClock, ulong Time, ulong Root, uint Live, uint Queued, long Mark, ulong MarkNode, ulong Key = 0)
 {
@@ -62,6 +64,16 @@ internal readonly record struct SyncHead(
         BinaryPrimitives.ReadUInt64BigEndian(from[56..]));
 }
 
+/// <summary>What a node knows beyond the wire format of couic 2.0. Nodes of 2.0 write 0 and do not read it.</summary>
+[Flags]
+internal enum SyncFeatures : ulong
+{
+    None = 0,
+
+    /// <summary>It can be asked for records with reasons.</summary>
+    Reasons = 1,
+}
+
 /// <summary>A range of leaves, or of parts of a leaf.</summary>
 internal readonly record struct LeafRange(int First, int Count);
 
@@ -75,6 +87,9 @@ internal readonly record struct CrowdedLeaf(int Leaf, ulong PartKey);
 internal static class SyncMessage
 {
     public const byte Version = 1;
+
+    /// <summary>Version of a question whose answer may have reasons; only for a node with <see cref="SyncFeatures.Reasons"/>.</summary>
+    private const byte ReasonsVersion = 2;
 
     /// <summary>Version, kind, key.</summary>
     private const int QuestionHead = 2 + 8;
@@ -92,7 +107,7 @@ internal static class SyncMessage
     /// </summary>
     public const int MaxLeafRecords = 4_096;
 
-    /// <summary>Upper bound of an answer: all branch hashes take 512 KiB, records about 1 MiB.</summary>
+    /// <summary>Upper bound of an answer: all branch hashes take 512 KiB, records about 2 MiB.</summary>
     public const int MaxAnswerBytes = 4 * 1024 * 1024;
 
     /// <summary>Upper bound of a request: all leaves as single ranges.</summary>
@@ -117,16 +132,19 @@ internal static class SyncMessage
         return body;
     }
 
-    public static byte[] AskLeaves(ulong key, IReadOnlyList<LeafRange> ranges)
+    /// <param name="features">Those of the node that is asked.</param>
+    public static byte[] AskLeaves(ulong key, IReadOnlyList<LeafRange> ranges, SyncFeatures features = SyncFeatures.None)
     {
-        byte[] body = Question(SyncKind.Leaves, key, 4 * ranges.Count);
+        byte[] body = Question(SyncKind.Leaves, key, 4 * ranges.Count, features);
         WriteRuns(body.AsSpan(QuestionHead), ranges);
         return body;
     }
 
     public static byte[] AskPartHashes(ulong key, CrowdedLeaf leaf) => AskParts(SyncKind.PartHashes, key, leaf, []);
 
-    public static byte[] AskParts(ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts) => AskParts(SyncKind.Parts, key, leaf, parts);
+    /// <inheritdoc cref="AskLeaves"/>
+    public static byte[] AskParts(ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts, SyncFeatures features = SyncFeatures.None) =>
+        AskParts(SyncKind.Parts, key, leaf, parts, features);
 
     /// <param name="body">Its key was read.</param>
     public static bool TryReadCrowdedLeaf(ReadOnlySpan<byte> body, out CrowdedLeaf leaf)
@@ -157,9 +175,9 @@ internal static class SyncMessage
         return good;
     }
 
-    private static byte[] AskParts(SyncKind kind, ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts)
+    private static byte[] AskParts(SyncKind kind, ulong key, CrowdedLeaf leaf, IReadOnlyList<LeafRange> parts, SyncFeatures features = SyncFeatures.None)
     {
-        byte[] body = Question(kind, key, PartsHead - QuestionHead + (4 * parts.Count));
+        byte[] body = Question(kind, key, PartsHead - QuestionHead + (4 * parts.Count), features);
         BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(QuestionHead), (ushort)leaf.Leaf);
         BinaryPrimitives.WriteUInt64BigEndian(body.AsSpan(QuestionHead + 2), leaf.PartKey);
         WriteRuns(body.AsSpan(PartsHead), parts);
@@ -169,8 +187,12 @@ internal static class SyncMessage
     public static bool TryReadKind(ReadOnlySpan<byte> body, out SyncKind kind)
     {
         kind = body.Length >= 2 ? (SyncKind)body[1] : default;
-        return body.Length >= 2 && body[0] == Version && kind is >= SyncKind.Hello and <= SyncKind.Parts;
+        return body.Length >= 2 && kind is >= SyncKind.Hello and <= SyncKind.Parts && (body[0] == Version || WantsReasons(body));
     }
+
+    /// <summary>Whether the answer to a question may have reasons.</summary>
+    /// <param name="body">Two bytes or more.</param>
+    public static bool WantsReasons(ReadOnlySpan<byte> body) => body[0] == ReasonsVersion && (SyncKind)body[1] is SyncKind.Leaves or SyncKind.Parts;
 
     public static bool TryReadHello(ReadOnlySpan<byte> body, out SyncHead head)
     {
@@ -288,10 +310,11 @@ internal static class SyncMessage
         return true;
     }
 
-    private static byte[] Question(SyncKind kind, ulong key, int bytes)
+    private static byte[] Question(SyncKind kind, ulong key, int bytes, SyncFeatures features = SyncFeatures.None)
     {
         var body = new byte[QuestionHead + bytes];
         WriteStart(body, kind);
+        body[0] = (features & SyncFeatures.Reasons) != 0 ? ReasonsVersion : Version;
         BinaryPrimitives.WriteUInt64BigEndian(body.AsSpan(2), key);
         return body;
     }
@@ -323,15 +346,12 @@ internal static class SyncMessage
 
 /// <summary>
 /// An answer with the records of leaves or parts. It has the version, the kind, the next leaf or part (one past the last if all
-/// were read; with <see cref="Crowded"/> if that leaf must be fetched in parts) and the wall clock. Each record has flags (0–1
-/// state, 2 IPv6, 3 tagged, 4 expires), length, address, version, node, and as flagged: tag with its length, expiration and
-/// milliseconds left.
+/// were read; with <see cref="Crowded"/> if that leaf must be fetched in parts), the wall clock, and records as <see
+/// cref="RegisterCodec"/> writes them.
 /// </summary>
 internal static class SyncRecords
 {
     private const int HeadSize = 2 + 4 + 8;
-    private const int MaxRecordSize = 2 + 16 + 16 + 1 + TagRule.MaxBytes + 16;
-    private const byte V6 = 4, Tagged = 8, Expires = 16;
 
     /// <summary>Flag in the number of a leaf with more than <see cref="SyncMessage.MaxLeafRecords"/> records.</summary>
     public const int Crowded = 1 << 20;
@@ -344,37 +364,6 @@ internal static class SyncRecords
     }
 
     public static int HeadBytes => HeadSize;
-
-    public static void Write(IBufferWriter<byte> output, in OutgoingJob record)
-    {
-        Span<byte> to = output.GetSpan(MaxRecordSize);
-        bool live = record.State == RegisterState.Live;
-        ReadOnlySpan<byte> tag = live ? record.Tag.Span : default;
-        bool expires = live && record.Expiration != 0;
-        to[0] = (byte)((int)record.State | (record.Cidr.Family == IpFamily.V6 ? V6 : 0) | (tag.IsEmpty ? 0 : Tagged) | (expires ? Expires : 0));
-        to[1] = record.Cidr.Length;
-        int n = 2 + record.Cidr.WriteAddress(to[2..]);
-        BinaryPrimitives.WriteUInt64BigEndian(to[n..], record.Version.Time);
-        BinaryPrimitives.WriteUInt64BigEndian(to[(n + 8)..], record.Version.Node);
-        n += 16;
-        if (!tag.IsEmpty)
-        {
-            to[n++] = (byte)tag.Length;
-            tag.CopyTo(to[n..]);
-            n += tag.Length;
-        }
-
-        if (expires)
-        {
-            // Without a remaining time it expires after the last representable date; its expiration alone says so.
-            long left = record.Left is { } span ? Math.Max(0, (long)span.TotalMilliseconds) : long.MaxValue;
-            BinaryPrimitives.WriteUInt64BigEndian(to[n..], record.Expiration);
-            BinaryPrimitives.WriteInt64BigEndian(to[(n + 8)..], left);
-            n += 16;
-        }
-
-        output.Advance(n);
-    }
 
     /// <param name="nextLeaf">65,536 when the answer is complete.</param>
     public static bool TryRead(ReadOnlySpan<byte> body, out int nextLeaf, out DateTimeOffset writtenAt, List<RemoteChange> records) =>
@@ -405,7 +394,7 @@ internal static class SyncRecords
         writtenAt = DateTimeOffset.FromUnixTimeMilliseconds(wall);
         for (ReadOnlySpan<byte> rest = body[HeadSize..]; !rest.IsEmpty;)
         {
-            if (!TryReadRecord(ref rest, out RemoteChange? record))
+            if (!RegisterCodec.TryRead(ref rest, out RemoteChange? record))
             {
                 return false;
             }
@@ -414,74 +403,6 @@ internal static class SyncRecords
         }
 
         return true;
-    }
-
-    private static bool TryReadRecord(ref ReadOnlySpan<byte> from, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out RemoteChange? record)
-    {
-        record = null;
-        byte flags = from[0];
-        var state = (RegisterState)(flags & 3);
-        bool isV6 = (flags & V6) != 0;
-        int address = isV6 ? 16 : 4;
-        if (flags > 31 || state > RegisterState.Expired || from.Length < 2 + address + 16 || from[1] > (isV6 ? 128 : 32))
-        {
-            return false;
-        }
-
-        Cidr cidr = isV6
-            ? Cidr.FromV6(from[2..], from[1])
-            : Cidr.FromV4(BinaryPrimitives.ReadUInt32BigEndian(from[2..]), from[1]);
-        var version = new RuleVersion(
-            BinaryPrimitives.ReadUInt64BigEndian(from[(2 + address)..]), BinaryPrimitives.ReadUInt64BigEndian(from[(10 + address)..]));
-        from = from[(18 + address)..];
-        if (!cidr.IsNetwork || version.Time > HybridClock.MaxTime || !TryReadTag(ref from, (flags & Tagged) != 0, out byte[] tag))
-        {
-            return false;
-        }
-
-        ulong expiration = 0;
-        TimeSpan? left = null;
-        if ((flags & Expires) != 0 && !TryReadExpiry(ref from, out expiration, out left))
-        {
-            return false;
-        }
-
-        record = new RemoteChange(cidr, version, state, tag, expiration, left);
-        return true;
-    }
-
-    private static bool TryReadTag(ref ReadOnlySpan<byte> from, bool present, out byte[] tag)
-    {
-        tag = [];
-        if (!present)
-        {
-            return true;
-        }
-
-        if (from.Length < 2 || from[0] == 0 || from.Length < 1 + from[0] || TagRule.Fault(from.Slice(1, from[0])) is not null)
-        {
-            return false;
-        }
-
-        tag = from.Slice(1, from[0]).ToArray();
-        from = from[(1 + tag.Length)..];
-        return true;
-    }
-
-    private static bool TryReadExpiry(ref ReadOnlySpan<byte> from, out ulong expiration, out TimeSpan? left)
-    {
-        expiration = 0;
-        left = null;
-        if (from.Length < 16)
-        {
-            return false;
-        }
-
-        expiration = BinaryPrimitives.ReadUInt64BigEndian(from);
-        long milliseconds = BinaryPrimitives.ReadInt64BigEndian(from[8..]);
-        left = milliseconds == long.MaxValue ? null : TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, 0, 9_000_000_000_000));
-        from = from[16..];
-        return milliseconds >= 0 && expiration != 0;
     }
 }
 

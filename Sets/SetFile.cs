@@ -112,7 +112,7 @@ public static class SetFile
 
 /// <summary>
 /// Iterates over a set file's lines: one CIDR per line, LF or CRLF, blanks at both ends trimmed, blank lines and <c>#</c> lines
-/// skipped. Keeps no copy, allocates nothing, never throws.
+/// skipped, except that <c># reason: TEXT</c> states why the lines after it are there. Keeps no copy, allocates nothing, never throws.
 /// </summary>
 /// <param name="content">The whole file; see <see cref="SetFile.IsText"/>.</param>
 public ref struct SetReader(ReadOnlySpan<byte> content)
@@ -124,6 +124,9 @@ public ref struct SetReader(ReadOnlySpan<byte> content)
 
     /// <summary>The current line without the blanks around it.</summary>
     public ReadOnlySpan<byte> Text { get; private set; }
+
+    /// <summary>The reason of the current line, valid by <see cref="ReasonRule"/>; empty for none.</summary>
+    public ReadOnlySpan<byte> Reason { get; private set; }
 
     /// <summary>Bytes after the current line.</summary>
     public readonly int Remaining => _rest.Length;
@@ -143,9 +146,22 @@ public ref struct SetReader(ReadOnlySpan<byte> content)
                 Text = text;
                 return true;
             }
+
+            ReadReason(text);
         }
 
         return false;
+    }
+
+    /// <summary>A comment that is no valid reason ends the one before it, and is no fault: files had any comments.</summary>
+    private void ReadReason(ReadOnlySpan<byte> comment)
+    {
+        comment = comment.IsEmpty ? comment : comment[1..].TrimStart(" \t"u8);
+        if (comment.StartsWith("reason:"u8))
+        {
+            ReadOnlySpan<byte> reason = comment["reason:".Length..].Trim(" \t"u8);
+            Reason = ReasonRule.Fault(reason) is null ? reason : default;
+        }
     }
 
     /// <summary>Parses the current line as a CIDR; host bits are kept, and are a fault below a short prefix.</summary>

@@ -137,7 +137,7 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
                     Faults.Add(SetFault.OfLine(reader.Line, reader.Text, fault) with { File = path });
                 }
             }
-            else if (isGood && !image.Add(cidr))
+            else if (isGood && !TryAdd(image, cidr, reader.Reason))
             {
                 Overflow(path, $"does not fit with the sets before it: at most {limits.Entries(image.Policy)} networks of {FamilyName(cidr)} ([limits] max_{image.Policy.Name()}_entries)");
                 return false;
@@ -145,6 +145,12 @@ internal sealed class SetImages(SetDirectory directory, StoreLimits limits) : ID
         }
 
         return isGood;
+    }
+
+    private static bool TryAdd(SetImage image, Cidr cidr, ReadOnlySpan<byte> reason)
+    {
+        image.BeginReason(reason);
+        return image.Add(cidr);
     }
 
     private void Overflow(string path, string message)

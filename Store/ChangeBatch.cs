@@ -208,7 +208,7 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
 
         if (mutation.Claims == ClaimEdit.Exchange)
         {
-            table.Claims.Add(mutation.Slot, new Claim(before.Tag.ToArray(), before.Creator.ToArray(), before.Origin, before.Expiration, deadline));
+            table.Claims.Add(mutation.Slot, new Claim(before.Tag.ToArray(), before.Creator.ToArray(), before.Reason.ToArray(), before.Origin, before.Expiration, deadline));
         }
 
         if (mutation.EndsSetEntry)

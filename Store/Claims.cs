@@ -5,7 +5,7 @@ namespace Couic.Store;
 /// <summary>A tag that also wants a network whose entry shows another tag, and until when.</summary>
 /// <param name="Expiration">Seconds since 1970, 0 for never.</param>
 /// <param name="Deadline">Monotonic timestamp at which it ends; <see cref="long.MaxValue"/> for never.</param>
-internal readonly record struct Claim(byte[] Tag, byte[] Creator, ChangeOrigin Origin, ulong Expiration, long Deadline);
+internal readonly record struct Claim(byte[] Tag, byte[] Creator, byte[] Reason, ChangeOrigin Origin, ulong Expiration, long Deadline);
 
 /// <summary>
 /// The claims on one table's entries besides what each entry itself shows, by slot. The entry shows the claim that lasts longest.

@@ -16,6 +16,9 @@ public readonly record struct Entry(
     ChangeOrigin Origin,
     int Slot)
 {
+    /// <summary>Why it exists: UTF-8 by <see cref="ReasonRule"/>, empty for none; shared, not to be written to.</summary>
+    public ReadOnlyMemory<byte> Reason { get; init; }
+
     /// <summary>Whether a set file defines it; such an entry cannot be changed one by one.</summary>
     public bool IsOfSet => TagRule.IsSetTag(Tag.Span);
 }

@@ -38,6 +38,9 @@ public struct ChangeRequest
     /// <summary>What its writer may do; null for no limits.</summary>
     public IChangeLimits? Limits;
 
+    /// <summary>Why the entry exists, valid by <see cref="ReasonRule"/>; null for none.</summary>
+    public byte[]? Reason;
+
     public StoreOutcome Outcome;
 
     /// <summary>The entry as it is afterwards, or as it was when it was removed.</summary>
@@ -134,8 +137,8 @@ internal enum ClaimEdit : byte
     Exchange,
 }
 
-/// <summary>What an entry holds beside its network. Tag and creator are numbers, each held once on behalf of the image.</summary>
-internal readonly record struct EntryImage(int Tag, int Creator, ChangeOrigin Origin, ulong Creation, ulong Expiration, long Deadline);
+/// <summary>What an entry holds beside its network. Tag, creator and reason are numbers, each held once on behalf of the image.</summary>
+internal readonly record struct EntryImage(int Tag, int Creator, int Reason, ChangeOrigin Origin, ulong Creation, ulong Expiration, long Deadline);
 
 /// <summary>A change as the store decides it.</summary>
 /// <param name="isUnderTag">Whether a removal concerns only the claim of <paramref name="tag"/>.</param>
@@ -191,7 +194,7 @@ public enum ConflictMode : byte
     /// <summary>An existing entry is a <see cref="StoreOutcome.Conflict"/>.</summary>
     Refuse,
 
-    /// <summary>Replaces tag and expiry of an existing entry in place; its creation time stays.</summary>
+    /// <summary>Replaces tag, expiry and reason of an existing entry in place; its creation time stays.</summary>
     Update,
 
     /// <summary>Of the existing entry and the new one, the one that expires later is in force; the other is kept as a claim under its tag.</summary>

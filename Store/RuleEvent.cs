@@ -48,8 +48,9 @@ public interface IChangeListener
 /// <param name="Left">
 /// The exact time left of an entry that expires, if it was set by another node's clock; null to use the expiration.
 /// </param>
+/// <param name="Reason">Why the entry exists, valid by <see cref="ReasonRule"/>; empty for none.</param>
 public readonly ref struct ChangeContext(
-    ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null, TimeSpan? left = null)
+    ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null, TimeSpan? left = null, ReadOnlySpan<byte> reason = default)
 {
     public ChangeOrigin Origin { get; } = origin;
 
@@ -58,6 +59,8 @@ public readonly ref struct ChangeContext(
     public byte[]? Metadata { get; } = metadata;
 
     public TimeSpan? Left { get; } = left;
+
+    public ReadOnlySpan<byte> Reason { get; } = reason;
 
     /// <summary>The creator as an array that outlives the change; null: the store makes a copy.</summary>
     public byte[]? Actor { get; init; }

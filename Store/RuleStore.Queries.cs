@@ -233,11 +233,12 @@ public sealed partial class RuleStore
         NameTable tags = Tables.Tags(policy);
         foreach (IpFamily family in (ReadOnlySpan<IpFamily>)[IpFamily.V4, IpFamily.V6])
         {
-            VisitSlots(Tables[policy, family], (in EntrySlot held, int _) =>
+            RuleTable table = Tables[policy, family];
+            VisitSlots(table, (in EntrySlot held, int slot) =>
             {
                 if (!Tables.IsExpired(held))
                 {
-                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag)));
+                    listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag), PlaceReason(listing, table, held, slot)));
                 }
             });
         }
@@ -253,7 +254,8 @@ public sealed partial class RuleStore
         var listing = new EntrySnapshot(covering.Count);
         foreach (Entry entry in covering)
         {
-            listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, listing.Place(entry.Tag.ToArray())));
+            int reason = entry.Reason.IsEmpty ? 0 : listing.PlaceReason(entry.Reason.ToArray());
+            listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, listing.Place(entry.Tag.ToArray()), reason));
         }
 
         return listing;
@@ -294,6 +296,9 @@ public sealed partial class RuleStore
         return page;
     }
 
+    private int PlaceReason(EntrySnapshot listing, RuleTable table, in EntrySlot held, int slot) =>
+        held.HasReason && table.Reasons[slot] is var reason ? listing.PlaceReason(Tables.Reasons[reason], reason) : 0;
+
     private enum PageStep : byte
     {
         More,
@@ -319,7 +324,7 @@ public sealed partial class RuleStore
                 byte[] tag = tags[held.Tag];
                 if (page.Count < limit && !Tables.IsExpired(held) && (wanted is null || wanted(tag)))
                 {
-                    page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, page.Place(tag, held.Tag)));
+                    page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, page.Place(tag, held.Tag), PlaceReason(page, table, held, slot)));
                 }
             }
 

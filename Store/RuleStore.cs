@@ -72,7 +72,7 @@ public sealed partial class RuleStore
     /// </summary>
     public Lock.Scope Hold() => EnterExclusive();
 
-    /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag and expiry of an existing one.</summary>
+    /// <summary>Adds an entry, or with <see cref="ConflictMode.Update"/> replaces tag, expiry and reason of an existing one.</summary>
     /// <param name="cidr">Host bits are cleared.</param>
     /// <param name="tag">Checked by the caller; empty for none.</param>
     /// <param name="expiration">Seconds since 1970, 0 for never; checked by the caller.</param>
@@ -254,7 +254,7 @@ public sealed partial class RuleStore
     /// <summary>Decides a request. False when those in flight have to end first.</summary>
     private bool TryPlan(ref ChangeRequest request, ChangeBatch batch)
     {
-        var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata) { Actor = request.Creator, IsBulk = request.IsBulk };
+        var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata, reason: request.Reason) { Actor = request.Creator, IsBulk = request.IsBulk };
         var change = new ChangeSpec(
             request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag, request.Limits);
         if (!TryPlan(change, batch, batch.FirstRequest + batch.Requests, out request.Outcome, out request.Entry))
@@ -402,13 +402,15 @@ public sealed partial class RuleStore
         {
             if (!hasSameTag)
             {
-                table.Claims.Add(slot, new Claim(change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Origin, change.Expiration, deadline));
+                table.Claims.Add(slot, new Claim(
+                    change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Reason.ToArray(), change.Context.Origin, change.Expiration, deadline));
             }
 
             return StoreOutcome.Unchanged;
         }
 
-        if (!extends && hasSameTag && entry.Expiration == change.Expiration && MayChange(table, slot, entry, change))
+        bool isSame = hasSameTag && entry.Expiration == change.Expiration && entry.Reason.Span.SequenceEqual(change.Context.Reason);
+        if (!extends && isSame && MayChange(table, slot, entry, change))
         {
             table.Claims.Clear(slot);
             if (change.Context.Left is not null)
@@ -476,7 +478,7 @@ public sealed partial class RuleStore
             if (table.Claims.TryFindLongest(slot, _time.GetTimestamp(), out Claim next))
             {
                 var after = new EntryImage(
-                    Tables.Tags(table.Policy).Acquire(next.Tag), Tables.Creators.Acquire(next.Creator), next.Origin, entry.Creation, next.Expiration, next.Deadline);
+                    Tables.Tags(table.Policy).Acquire(next.Tag), Tables.Creators.Acquire(next.Creator), Tables.Reasons.Acquire(next.Reason), next.Origin, entry.Creation, next.Expiration, next.Deadline);
                 PlanReplacement(table, slot, after, ClaimEdit.Promote, change.Context, batch, source);
                 return StoreOutcome.Updated;
             }
@@ -562,7 +564,7 @@ public sealed partial class RuleStore
         }
 
         byte[] tag = replacement.TagOf(cidr);
-        return new Entry(cidr, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), 0, tag, tag, ChangeOrigin.Set, slot);
+        return new Entry(cidr, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), 0, tag, tag, ChangeOrigin.Set, slot) { Reason = replacement.ReasonOf(cidr) };
     }
 
     /// <summary>Removes the next expired entry. False when there is none.</summary>

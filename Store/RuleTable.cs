@@ -5,8 +5,10 @@ internal sealed class RuleTable
 {
     private readonly List<int> _deferred = [];
 
-    public RuleTable(Policy policy, IpFamily family, int limit)
+    /// <param name="reasons">Shared by the tables of a store.</param>
+    public RuleTable(Policy policy, IpFamily family, int limit, ReasonTexts reasons)
     {
+        Reasons = new SlotReasons(reasons);
         Policy = policy;
         Family = family;
         Limit = limit;
@@ -29,6 +31,9 @@ internal sealed class RuleTable
 
     /// <summary>Entries per prefix length, so that a search by address looks up only lengths that occur.</summary>
     public int[] PerLength { get; } = new int[129];
+
+    /// <summary>Why its entries exist.</summary>
+    public SlotReasons Reasons { get; }
 
     /// <summary>Claims of other tags on its entries.</summary>
     public Claims Claims { get; } = new();
@@ -53,6 +58,7 @@ internal sealed class RuleTable
     {
         PerLength[Entries[slot].Length]--;
         Claims.Clear(slot);
+        Reasons.Set(slot, 0);
         Expiry.Remove(slot);
         Entries.Remove(slot);
         NoteChange(slot);
@@ -114,6 +120,9 @@ internal struct EntrySlot : ISlot
 
     /// <summary>Whether a change of it is on its way to the data plane.</summary>
     public bool IsBusy;
+
+    /// <summary>Whether <see cref="RuleTable.Reasons"/> has its reason.</summary>
+    public bool HasReason;
 
     public readonly byte Length => _length;
 

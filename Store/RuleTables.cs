@@ -15,16 +15,18 @@ internal sealed class RuleTables
         Totals = [new TagTotals(limits.MaxTags + 1), new TagTotals(limits.MaxTags + 1)];
         _tags = [NewTags(plane, Policy.Drop), NewTags(plane, Policy.Ignore)];
         All = [
-            new RuleTable(Policy.Drop, IpFamily.V4, limits.MaxDropEntries),
-            new RuleTable(Policy.Drop, IpFamily.V6, limits.MaxDropEntries),
-            new RuleTable(Policy.Ignore, IpFamily.V4, limits.MaxIgnoreEntries),
-            new RuleTable(Policy.Ignore, IpFamily.V6, limits.MaxIgnoreEntries),
+            new RuleTable(Policy.Drop, IpFamily.V4, limits.MaxDropEntries, Reasons),
+            new RuleTable(Policy.Drop, IpFamily.V6, limits.MaxDropEntries, Reasons),
+            new RuleTable(Policy.Ignore, IpFamily.V4, limits.MaxIgnoreEntries, Reasons),
+            new RuleTable(Policy.Ignore, IpFamily.V6, limits.MaxIgnoreEntries, Reasons),
         ];
     }
 
     public RuleTable[] All { get; }
 
     public NameTable Creators { get; } = new(pinned: 0);
+
+    public ReasonTexts Reasons { get; } = new();
 
     /// <summary>By policy.</summary>
     public TagTotals[] Totals { get; }
@@ -51,27 +53,34 @@ internal sealed class RuleTables
     public Entry Read(RuleTable table, int slot)
     {
         ref readonly EntrySlot held = ref table.Entries[slot];
-        return new Entry(held.Cidr, held.Creation, held.Expiration, Tags(table.Policy)[held.Tag], Creators[held.Creator], held.Origin, slot);
+        var entry = new Entry(held.Cidr, held.Creation, held.Expiration, Tags(table.Policy)[held.Tag], Creators[held.Creator], held.Origin, slot);
+        return held.HasReason ? entry with { Reason = table.Reasons.Text(slot) } : entry;
     }
 
     /// <summary>An image of an entry that is created now. The caller owns its hold on the names.</summary>
     public EntryImage NewImage(Policy policy, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context) => new(
-        Tags(policy).Acquire(tag), Creators.Acquire(context.Creator), context.Origin, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), expiration,
+        Tags(policy).Acquire(tag), Creators.Acquire(context.Creator), Reasons.Acquire(context.Reason), context.Origin, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), expiration,
         DeadlineOf(expiration, context.Left));
 
-    public static EntryImage ImageOf(in EntrySlot held) =>
-        new(held.Tag, held.Creator, held.Origin, held.Creation, held.Expiration, held.Deadline);
+    public static EntryImage ImageOf(RuleTable table, int slot)
+    {
+        ref readonly EntrySlot held = ref table.Entries[slot];
+        int reason = held.HasReason ? table.Reasons[slot] : 0;
+        return new(held.Tag, held.Creator, reason, held.Origin, held.Creation, held.Expiration, held.Deadline);
+    }
 
     public void Hold(Policy policy, in EntryImage image)
     {
         Tags(policy).Hold(image.Tag);
         Creators.Hold(image.Creator);
+        Reasons.Hold(image.Reason);
     }
 
     public void Release(Policy policy, in EntryImage image)
     {
         Tags(policy).Release(image.Tag);
         Creators.Release(image.Creator);
+        Reasons.Release(image.Reason);
     }
 
     /// <summary>Takes a slot for an absent network. The slot takes over the image's hold on its names.</summary>
@@ -85,13 +94,13 @@ internal sealed class RuleTables
     /// <summary>Gives a slot another content.</summary>
     public void Replace(RuleTable table, int slot, in EntryImage image)
     {
-        Release(table.Policy, ImageOf(table.Entries[slot]));
+        Release(table.Policy, ImageOf(table, slot));
         Set(table, slot, image);
     }
 
     public void Remove(RuleTable table, int slot)
     {
-        Release(table.Policy, ImageOf(table.Entries[slot]));
+        Release(table.Policy, ImageOf(table, slot));
         table.Remove(slot);
     }
 
@@ -122,6 +131,12 @@ internal sealed class RuleTables
         held.Origin = image.Origin;
         held.Creation = image.Creation;
         held.Expiration = image.Expiration;
+        if (held.HasReason || image.Reason != 0)
+        {
+            table.Reasons.Set(slot, image.Reason);
+            held.HasReason = image.Reason != 0;
+        }
+
         table.Expiry.Schedule(slot, image.Deadline);
     }
 

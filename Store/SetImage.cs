@@ -9,22 +9,33 @@ namespace Couic.Store;
 /// <param name="maxPerFamily">Distinct networks of each address family that it takes.</param>
 public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 {
+    /// <summary>Lines with a reason of their own form a section; the networks of further ones have none.</summary>
+    public const int MaxSections = 65_536;
+
     private readonly List<byte[]> _tags = [];
     private readonly List<int> _lines = [];
+
+    /// <summary>By number of a network: its set and its reason.</summary>
+    private readonly List<(int Set, byte[] Reason)> _sections = [];
+    private int _setStart;
+    private byte[] _reason = [];
     private readonly SetNetworks _v4 = new(IpFamily.V4, maxPerFamily);
     private readonly SetNetworks _v6 = new(IpFamily.V6, maxPerFamily);
     private bool _sorted = true;
 
     public Policy Policy { get; } = policy;
 
-    /// <summary>The networks of a family by address and length; the number of each is that of its set. Only when sorted.</summary>
+    /// <summary>The networks of a family by address and length, with numbers for <see cref="Tag"/> and <see cref="Reason"/>. Only when sorted.</summary>
     internal SetRuleList Rules(IpFamily family) => Networks(family).Rules;
 
     /// <summary>The tags of the sets, each with the number of its lines, including networks that other sets have too.</summary>
     public IEnumerable<(string Tag, int Lines)> Sets => _tags.Select((tag, i) => (System.Text.Encoding.UTF8.GetString(tag), _lines[i]));
 
-    /// <summary>The tag of a set by its number, UTF-8.</summary>
-    internal byte[] Tag(int set) => _tags[set];
+    /// <summary>The tag of a network by its number, UTF-8.</summary>
+    internal byte[] Tag(int number) => _tags[_sections[number].Set];
+
+    /// <summary>The reason of a network by its number, UTF-8; empty for none.</summary>
+    internal byte[] Reason(int number) => _sections[number].Reason;
 
     /// <summary>Begins a set, to which the networks that follow belong. Sets come in the order of their names: the first one with a network gives the tag.</summary>
     /// <param name="tag">The file's name with its extension, UTF-8.</param>
@@ -37,16 +48,33 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 
         _tags.Add(tag.ToArray());
         _lines.Add(0);
-        _v4.BeginSet();
-        _v6.BeginSet();
+        _setStart = _sections.Count;
+        _reason = [];
+        _v4.BeginSet(_setStart);
+        _v6.BeginSet(_setStart);
     }
+
+    /// <summary>Begins lines of the current set that exist for this reason; empty for none.</summary>
+    public void BeginReason(ReadOnlySpan<byte> reason) => _reason = reason.SequenceEqual(_reason) ? _reason : reason.ToArray();
 
     /// <summary>Adds a line of the current set; host bits are cleared. False when its family is full: the set then has to be dropped.</summary>
     public bool Add(Cidr cidr)
     {
         _lines[^1]++;
         _sorted = false;
-        return Networks(cidr.Family).TryAdd(cidr.Network, _tags.Count - 1);
+        return Networks(cidr.Family).TryAdd(cidr.Network, Section());
+    }
+
+    /// <summary>The number of the present section; sections without networks are not kept.</summary>
+    private int Section()
+    {
+        byte[] reason = _sections.Count < MaxSections ? _reason : [];
+        if (_sections.Count == _setStart || !_sections[^1].Reason.AsSpan().SequenceEqual(reason))
+        {
+            _sections.Add((_tags.Count - 1, reason));
+        }
+
+        return _sections.Count - 1;
     }
 
     /// <summary>Removes the current set, as if it had never begun.</summary>
@@ -54,6 +82,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
     {
         _tags.RemoveAt(_tags.Count - 1);
         _lines.RemoveAt(_lines.Count - 1);
+        _sections.RemoveRange(_setStart, _sections.Count - _setStart);
         _v4.DropSet();
         _v6.DropSet();
     }
@@ -66,7 +95,7 @@ public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
     {
         SetRuleList rules = Rules(network.Family);
         int index = rules.IndexOf(network);
-        tag = index < 0 ? string.Empty : System.Text.Encoding.UTF8.GetString(_tags[rules[index].Number]);
+        tag = index < 0 ? string.Empty : System.Text.Encoding.UTF8.GetString(Tag(rules[index].Number));
         return index >= 0;
     }
 
@@ -117,17 +146,19 @@ internal sealed class SetNetworks(IpFamily family, int max)
 {
     private HashSet<Cidr>? _distinct;
     private int _setStart;
+    private int _firstNumber;
 
     public SetRuleList Rules { get; } = new(family);
 
-    public void BeginSet() => _setStart = Rules.Count;
+    /// <param name="number">No network of an earlier set has this number or a greater one.</param>
+    public void BeginSet(int number) => (_setStart, _firstNumber) = (Rules.Count, number);
 
     /// <summary>False when the limit is reached.</summary>
-    public bool TryAdd(Cidr network, int set)
+    public bool TryAdd(Cidr network, int number)
     {
         if (_distinct is null && Rules.Count >= max)
         {
-            RemoveDuplicates(set);
+            RemoveDuplicates();
         }
 
         if (_distinct is not null)
@@ -145,7 +176,7 @@ internal sealed class SetNetworks(IpFamily family, int max)
             _distinct.Add(network);
         }
 
-        Rules.Add(network, set);
+        Rules.Add(network, number);
         return true;
     }
 
@@ -160,11 +191,11 @@ internal sealed class SetNetworks(IpFamily family, int max)
         Rules.Truncate(_setStart);
     }
 
-    private void RemoveDuplicates(int set)
+    private void RemoveDuplicates()
     {
         Rules.Sort();
         Rules.RemoveDuplicates();
-        _setStart = Rules.MoveToEnd(set);
+        _setStart = Rules.MoveToEnd(_firstNumber);
         _distinct = new HashSet<Cidr>(max);
         for (int i = 0; i < Rules.Count; i++)
         {
@@ -173,7 +204,7 @@ internal sealed class SetNetworks(IpFamily family, int max)
     }
 }
 
-/// <summary>A network and a number that belongs to it, such as that of its set.</summary>
+/// <summary>A network and a number that belongs to it, such as that of its section.</summary>
 internal readonly record struct SetRule(Cidr Cidr, int Number);
 
 /// <summary>
@@ -275,7 +306,7 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
             _v6, Distinct(CollectionsMarshal.AsSpan(_v6), static (a, b) => a.High == b.High && a.Low == b.Low && a.Length == b.Length));
     }
 
-    /// <summary>Moves the networks with this number after all others. Returns where they begin.</summary>
+    /// <summary>Moves the networks with this number or a greater one after all others. Returns where they begin.</summary>
     public int MoveToEnd(int number)
     {
         int v4 = MoveToEnd(CollectionsMarshal.AsSpan(_v4), word => (int)word & MaxNumber, number);
@@ -300,7 +331,7 @@ internal sealed class SetRuleList(IpFamily family, int capacity = 0)
         int others = 0;
         for (int i = 0; i < rules.Length; i++)
         {
-            if (numberOf(rules[i]) != number)
+            if (numberOf(rules[i]) < number)
             {
                 (rules[others], rules[i]) = (rules[i], rules[others]);
                 others++;

@@ -115,7 +115,7 @@ internal sealed class SetReplacement
         TableReplacement plan;
         using (_store.Enter())
         {
-            table.Replacement = plan = new TableReplacement(table, image, _store.Tables.Tags(image.Policy));
+            table.Replacement = plan = new TableReplacement(table, image, _store.Tables.Tags(image.Policy), _store.Tables.Reasons);
         }
 
         bool more;
@@ -224,7 +224,7 @@ internal sealed class SetReplacement
         int slot = table.Entries.Find(cidr);
         plan.Steps[index] = ReplacementStep.Want(step.Rule, takesOver: slot >= 0);
         byte[] tag = plan.TagOf(step);
-        EntryImage after = _store.Tables.NewImage(table.Policy, tag, 0, new ChangeContext(ChangeOrigin.Set, tag));
+        EntryImage after = _store.Tables.NewImage(table.Policy, tag, 0, new ChangeContext(ChangeOrigin.Set, tag, reason: plan.ReasonOf(step)));
         RuleEventKind kind = slot < 0 ? RuleEventKind.Created : RuleEventKind.Updated;
         _batch.Plan(table, Mutation(MutationKind.Put, cidr, slot, kind, index) with { IsNew = slot < 0, After = after });
         return true;
@@ -344,7 +344,7 @@ internal sealed class SetReplacement
 /// and removals are counted, so that all of the plan, and its undo, find their slots. Guarded by the store's lock.
 /// </summary>
 /// <param name="tags">The names of the table's tag numbers.</param>
-internal sealed class TableReplacement(RuleTable table, SetImage image, NameTable tags)
+internal sealed class TableReplacement(RuleTable table, SetImage image, NameTable tags, ReasonTexts reasons)
 {
     private readonly SetRuleList _rules = image.Rules(table.Family);
     private readonly List<ReplacementStep> _removals = [];
@@ -356,6 +356,7 @@ internal sealed class TableReplacement(RuleTable table, SetImage image, NameTabl
     private int _slot;
     private int _lastSet = -1;
     private int _lastTag = -1;
+    private int _lastReason;
     private int _unchanged;
     private int _toTakeOver;
     private int _toAdd;
@@ -398,6 +399,8 @@ internal sealed class TableReplacement(RuleTable table, SetImage image, NameTabl
 
     public byte[] TagOf(ReplacementStep step) => image.Tag(_rules[step.Rule].Number);
 
+    public byte[] ReasonOf(ReplacementStep step) => image.Reason(_rules[step.Rule].Number);
+
     /// <summary>Whether a network will be a set's once the plan has run.</summary>
     public bool WillAdd(Cidr cidr) => _rules.Contains(cidr);
 
@@ -407,6 +410,9 @@ internal sealed class TableReplacement(RuleTable table, SetImage image, NameTabl
 
     /// <summary>The tag of a network that the plan will add.</summary>
     public byte[] TagOf(Cidr cidr) => image.Tag(_rules[_rules.IndexOf(cidr)].Number);
+
+    /// <summary>The reason of a network that the plan will add.</summary>
+    public byte[] ReasonOf(Cidr cidr) => image.Reason(_rules[_rules.IndexOf(cidr)].Number);
 
     /// <summary>Another change has added an entry.</summary>
     public void OnAdded()
@@ -540,6 +546,7 @@ internal sealed class TableReplacement(RuleTable table, SetImage image, NameTabl
         {
             _lastSet = rule.Number;
             _lastTag = tags.Find(image.Tag(_lastSet));
+            _lastReason = reasons.Find(image.Reason(_lastSet));
         }
 
         ref EntrySlot held = ref table.Entries[slot];
@@ -548,7 +555,7 @@ internal sealed class TableReplacement(RuleTable table, SetImage image, NameTabl
             _wanted[slot / 64] |= 1UL << (slot & 63);
         }
 
-        if (held.Tag == _lastTag)
+        if (held.Tag == _lastTag && (held.HasReason ? table.Reasons[slot] : 0) == _lastReason)
         {
             _unchanged++;
         }
@@ -608,6 +615,7 @@ internal sealed class UndoLog
     private readonly List<RemovedEntry> _removed = [];
     private readonly HashSet<int> _tags = [];
     private readonly HashSet<int> _creators = [];
+    private readonly HashSet<int> _reasons = [];
 
     public int Added { get; private set; }
 
@@ -631,7 +639,7 @@ internal sealed class UndoLog
             return;
         }
 
-        EntryImage before = RuleTables.ImageOf(table.Entries[mutation.Slot]);
+        EntryImage before = RuleTables.ImageOf(table, mutation.Slot);
         if (_tags.Add(before.Tag))
         {
             tables.Tags(table.Policy).Hold(before.Tag);
@@ -642,9 +650,14 @@ internal sealed class UndoLog
             tables.Creators.Hold(before.Creator);
         }
 
+        if (_reasons.Add(before.Reason))
+        {
+            tables.Reasons.Hold(before.Reason);
+        }
+
         if (mutation.Kind == MutationKind.Remove)
         {
-            _removed.Add(new RemovedEntry(mutation.Cidr, before.Creation, before.Tag, before.Creator));
+            _removed.Add(new RemovedEntry(mutation.Cidr, before.Creation, before.Tag, before.Creator, before.Reason));
         }
         else
         {
@@ -665,7 +678,7 @@ internal sealed class UndoLog
     {
         RemovedEntry last = _removed[^1];
         _removed.RemoveAt(_removed.Count - 1);
-        return (last.Cidr, new EntryImage(last.Tag, last.Creator, ChangeOrigin.Set, last.Creation, 0, long.MaxValue));
+        return (last.Cidr, new EntryImage(last.Tag, last.Creator, last.Reason, ChangeOrigin.Set, last.Creation, 0, long.MaxValue));
     }
 
     public void ReleaseNames(RuleTables tables, Policy policy)
@@ -679,10 +692,15 @@ internal sealed class UndoLog
         {
             tables.Creators.Release(creator);
         }
+
+        foreach (int reason in _reasons)
+        {
+            tables.Reasons.Release(reason);
+        }
     }
 
     /// <summary>Entries of sets never expire.</summary>
-    private readonly record struct RemovedEntry(Cidr Cidr, ulong Creation, int Tag, int Creator);
+    private readonly record struct RemovedEntry(Cidr Cidr, ulong Creation, int Tag, int Creator, int Reason);
 }
 
 /// <summary>

@@ -16,6 +16,9 @@ public sealed record EntryRecord
     /// <summary>Seconds since 1970, 0 for never.</summary>
     public required ulong Expiration { get; init; }
 
+    /// <summary>Why it exists; absent for none.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>Client, set or peer it came from; only with <c>details=true</c>.</summary>
     public string? AddedBy { get; init; }
 
@@ -32,7 +35,8 @@ public sealed record EntryRecord
 /// <summary>The body of <c>POST /v1/{policy}</c>.</summary>
 /// <param name="Tag">Null for none.</param>
 /// <param name="Expiration">Seconds since 1970, 0 for never.</param>
-public sealed record NewEntry(string Cidr, string? Tag, ulong Expiration);
+/// <param name="Reason">Why it exists; null for none.</param>
+public sealed record NewEntry(string Cidr, string? Tag, ulong Expiration, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Reason = null);
 
 /// <summary>The answer of <c>POST /v1/{policy}/bulk</c>.</summary>
 /// <param name="Rejected">The first hundred.</param>

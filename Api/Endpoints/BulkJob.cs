@@ -234,7 +234,7 @@ internal sealed class BulkJob(
 
         _warnings.Note(services.Store.Guard, policy, request.Cidr);
 
-        ref ChangeRequest change = ref _next.Add(Items, request.Metadata);
+        ref ChangeRequest change = ref _next.Add(Items, request.Metadata, request.Reason);
         change.IsBulk = true;
         change.Policy = policy;
         change.Mode = mode;
@@ -322,13 +322,16 @@ internal sealed class BulkStretch
 {
     private const int Size = 512;
 
-    /// <summary>Metadata of all items in bytes, exceeded by one item at most.</summary>
-    private const int MaxMetadataBytes = 64 * 1024;
+    /// <summary>Metadata and reasons of all items in bytes, exceeded by one item at most.</summary>
+    private const int MaxTextBytes = 64 * 1024;
 
     private ChangeRequest[] _changes = [];
     private long[] _indexes = [];
     private int _count;
-    private int _metadataBytes;
+    private int _textBytes;
+
+    /// <summary>Many items have the reason of the one before.</summary>
+    private byte[] _lastReason = [];
 
     /// <summary>The changes; their outcomes once they are applied.</summary>
     public Span<ChangeRequest> Changes => _changes.AsSpan(0, _count);
@@ -338,10 +341,10 @@ internal sealed class BulkStretch
 
     public bool IsEmpty => _count == 0 && Rejections.Count == 0;
 
-    public bool IsFull => _count == Size || Rejections.Count == Size || _metadataBytes >= MaxMetadataBytes;
+    public bool IsFull => _count == Size || Rejections.Count == Size || _textBytes >= MaxTextBytes;
 
     /// <summary>The slot of the next change, to be filled.</summary>
-    public ref ChangeRequest Add(long index, byte[]? metadata = null)
+    public ref ChangeRequest Add(long index, byte[]? metadata = null, ReadOnlySpan<byte> reason = default)
     {
         if (_changes.Length == 0)
         {
@@ -349,7 +352,14 @@ internal sealed class BulkStretch
             _indexes = ArrayPool<long>.Shared.Rent(Size);
         }
 
-        _metadataBytes += metadata?.Length ?? 0;
+        if (!reason.IsEmpty && !reason.SequenceEqual(_lastReason))
+        {
+            _lastReason = reason.ToArray();
+            _textBytes += reason.Length;
+        }
+
+        _changes[_count].Reason = reason.IsEmpty ? null : _lastReason;
+        _textBytes += metadata?.Length ?? 0;
         _changes[_count].Metadata = metadata;
         _indexes[_count] = index;
         return ref _changes[_count++];
@@ -363,7 +373,7 @@ internal sealed class BulkStretch
         Changes.Clear();
         Rejections.Clear();
         _count = 0;
-        _metadataBytes = 0;
+        _textBytes = 0;
     }
 
     /// <summary>Releases the memory of an empty block.</summary>
@@ -408,7 +418,7 @@ internal sealed class BulkDryRun(RuleStore store)
     {
         if (isThere || _added.Contains(change.Cidr))
         {
-            bool differs = isThere && (entry.Expiration != change.Expiration || !entry.Tag.Span.SequenceEqual(change.Tag));
+            bool differs = isThere && (entry.Expiration != change.Expiration || !entry.Tag.Span.SequenceEqual(change.Tag) || !entry.Reason.Span.SequenceEqual(change.Reason));
             return change.Mode == ConflictMode.Refuse ? StoreOutcome.Conflict
                 : isThere && entry.IsOfSet ? StoreOutcome.OwnedBySet
                 : differs ? StoreOutcome.Updated

@@ -91,6 +91,7 @@ internal sealed class EntriesEndpoint
         change.Creator = exchange.Client().Utf8Name;
         change.Metadata = request.Metadata;
         change.Limits = exchange.Client().Rails;
+        change.Reason = request.Reason.IsEmpty ? null : request.Reason.ToArray();
         _batch.Apply(exchange, ref change, warnings);
     }
 
@@ -183,6 +184,11 @@ internal sealed class EntriesEndpoint
         if (TagRule.Fault(request.Tag) is { } tag)
         {
             exchange.AddFault("tag", tag);
+        }
+
+        if (!request.Reason.IsEmpty && ReasonRule.Fault(request.Reason) is { } reason)
+        {
+            exchange.AddFault("reason", reason);
         }
 
         // Most never expire, and the clock is not read for them.

@@ -73,6 +73,11 @@ internal static class EntryRules
             return $"tag: {tag}";
         }
 
+        if (!request.Reason.IsEmpty && ReasonRule.Fault(request.Reason) is { } reason)
+        {
+            return $"reason: {reason}";
+        }
+
         return ExpirationFault(request.Expiration, now) is { } expiration ? $"expiration: {expiration}" : null;
     }
 

@@ -221,15 +221,15 @@ internal sealed class ListEndpoint(ApiServices services)
 
     private static void WriteRow(IBufferWriter<byte> writer, EntrySnapshot listing, ReadOnlySpan<ListedEntry> rows, ListedDetails[]? details, int index)
     {
-        byte[] tag = listing.Tag(rows[index]);
+        byte[] tag = listing.Tag(rows[index]), reason = listing.Reason(rows[index]);
         writer.Raw(index == 0 ? ""u8 : ","u8);
         if (details is null)
         {
-            EntryJson.Write(writer, rows[index], tag);
+            EntryJson.Write(writer, rows[index], tag, reason);
         }
         else
         {
-            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index], tag), details[index].Hits);
+            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index], tag, reason), details[index].Hits);
         }
     }
 
@@ -341,5 +341,6 @@ internal readonly struct ListedDetails(in Entry entry, EntryHits? hits)
     public EntryHits? Hits =>
         _isCounted ? new EntryHits(_packets, _lastHit == 0 ? null : DateTimeOffset.FromUnixTimeSeconds(_lastHit)) : null;
 
-    public Entry ToEntry(in ListedEntry row, byte[] tag) => new(row.Cidr, row.Creation, row.Expiration, tag, _creator, ChangeOrigin.Api, 0);
+    public Entry ToEntry(in ListedEntry row, byte[] tag, byte[] reason) =>
+        new(row.Cidr, row.Creation, row.Expiration, tag, _creator, ChangeOrigin.Api, 0) { Reason = reason };
 }

@@ -18,9 +18,9 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
-    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry, byte[] tag)
+    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry, byte[] tag, byte[] reason)
     {
-        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, tag);
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, tag, reason);
         writer.Raw("}"u8);
     }
 
@@ -55,9 +55,10 @@ internal static class EntryJson
     }
 
     private static void WriteMembers(IBufferWriter<byte> writer, in Entry entry) =>
-        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.Span);
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.Span, entry.Reason.Span);
 
-    private static void WriteMembers(IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag)
+    private static void WriteMembers(
+        IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag, ReadOnlySpan<byte> reason)
     {
         // In few pieces, as each costs two calls of the writer.
         Span<byte> room = writer.GetSpan(HeadBytes);
@@ -72,6 +73,11 @@ internal static class EntryJson
         length = Put(room, ",\"expiration\":"u8);
         length += Put(room[length..], expiration);
         writer.Advance(length);
+        if (!reason.IsEmpty)
+        {
+            writer.Raw(",\"reason\":"u8);
+            writer.String(reason);
+        }
     }
 
     private static int Put(Span<byte> room, ReadOnlySpan<byte> text)

@@ -18,10 +18,14 @@ internal ref struct EntryRequest
     /// <summary>The <c>metadata</c> object, reduced to its three members, as JSON; null when there is none.</summary>
     public byte[]? Metadata;
 
+    /// <summary>Why the entry exists; empty for none.</summary>
+    public ReadOnlySpan<byte> Reason;
+
     private bool _hasCidr;
     private bool _hasTag;
     private bool _hasExpiration;
     private bool _hasMetadata;
+    private bool _hasReason;
 
     /// <summary>Reads an object, or an array of its members in order as clients of couic 1.x may send it.</summary>
     /// <exception cref="JsonException">Not JSON, or not of these types.</exception>
@@ -84,6 +88,12 @@ internal ref struct EntryRequest
                 StrictJson.Next(ref reader);
                 Metadata = MetadataReader.Read(ref reader, json);
             }
+            else if (reader.ValueTextEquals("reason"u8))
+            {
+                StrictJson.Once(ref _hasReason, "reason");
+                StrictJson.Next(ref reader);
+                Reason = reader.TokenType == JsonTokenType.Null ? default : StrictJson.Text(ref reader, "reason");
+            }
             else
             {
                 StrictJson.Next(ref reader);
@@ -125,7 +135,7 @@ internal ref struct EntryRequest
 }
 
 /// <summary>
-/// Fast path for the body of an entry in its common form: an object of <c>cidr</c>, <c>tag</c> and <c>expiration</c> in any
+/// Fast path for the body of an entry in its common form: an object of <c>cidr</c>, <c>tag</c>, <c>expiration</c> and <c>reason</c> in any
 /// order, in printable ASCII without escapes. Leaves everything else, faults too, to <see cref="EntryRequest"/>, which
 /// reads the common form as well, more slowly.
 /// </summary>
@@ -142,6 +152,7 @@ internal ref struct EntryFastParser
     private bool _hasCidr;
     private bool _hasTag;
     private bool _hasExpiration;
+    private bool _hasReason;
 
     public static bool TryRead(ReadOnlySpan<byte> json, out EntryRequest request)
     {
@@ -181,6 +192,11 @@ internal ref struct EntryFastParser
         if (name.SequenceEqual("tag"u8) && !_hasTag)
         {
             return _hasTag = TryTakeNull() || TryReadText(out _request.Tag);
+        }
+
+        if (name.SequenceEqual("reason"u8) && !_hasReason)
+        {
+            return _hasReason = TryTakeNull() || TryReadText(out _request.Reason);
         }
 
         return name.SequenceEqual("expiration"u8) && !_hasExpiration && (_hasExpiration = TryReadNumber(out _request.Expiration));

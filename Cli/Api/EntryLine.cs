@@ -30,6 +30,9 @@ internal readonly ref struct EntryLine
     /// <summary>UTF-8; empty when unknown, and without details.</summary>
     public ReadOnlySpan<byte> AddedBy { get; private init; }
 
+    /// <summary>UTF-8; empty for none.</summary>
+    public ReadOnlySpan<byte> Reason { get; private init; }
+
     /// <summary>Only an export names it.</summary>
     public Policy? Policy { get; private init; }
 
@@ -60,7 +63,7 @@ internal readonly ref struct EntryLine
     public static EntryLine Parse(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json);
-        ReadOnlySpan<byte> cidr = default, tag = default, addedBy = default;
+        ReadOnlySpan<byte> cidr = default, tag = default, addedBy = default, reason = default;
         ulong expiration = 0;
         ulong? creation = null, packets = null, lastHit = null;
         bool hasTag = false, hasExpiration = false;
@@ -81,6 +84,10 @@ internal readonly ref struct EntryLine
             {
                 tag = Text(ref reader);
                 hasTag = true;
+            }
+            else if (reader.ValueTextEquals("reason"u8))
+            {
+                reason = Text(ref reader);
             }
             else if (reader.ValueTextEquals("policy"u8))
             {
@@ -126,6 +133,7 @@ internal readonly ref struct EntryLine
                 Packets = packets,
                 LastHit = lastHit,
                 AddedBy = addedBy,
+                Reason = reason,
             }
             : throw new JsonException();
     }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
@@ -25,7 +27,7 @@ internal static class Export
         Summary = "Write the entries to standard output",
         Details =
         [
-            "The default is JSON lines with policy, network, tag and expiration, which \"couicctl import\" reads back. The first line has the version of the format. "
+            "The default is JSON lines with policy, network, tag, expiration and reason, which \"couicctl import\" reads back. The first line has the version of the format. "
             + "Entries of sets are not exported, since sets are files; --sets includes them.",
         ],
         Options =
@@ -108,15 +110,19 @@ internal static class Export
             "ipset" when entry.Cidr.Length == 0 => string.Concat(((string[])(entry.Cidr.Family == IpFamily.V4 ? ["0.0.0.0/1", "128.0.0.0/1"] : ["::/1", "8000::/1"]))
                 .Select(half => Element(set, half, left))),
             "ipset" => Element(set, cidr, left),
-            _ => Json(policy, cidr, isOfSet ? "" : Encoding.UTF8.GetString(entry.Tag), entry.Expiration),
+            _ => Json(policy, cidr, isOfSet ? "" : Encoding.UTF8.GetString(entry.Tag), entry.Expiration, Encoding.UTF8.GetString(entry.Reason)),
         };
     }
 
     private static string Element(string set, string cidr, ulong left) => $"add {set} {cidr}{(left == 0 ? "" : $" timeout {left}")}\n";
 
-    private static string Json(Policy policy, string cidr, string tag, ulong expiration) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{{\"policy\":\"{policy.Name()}\",\"cidr\":\"{cidr}\",\"tag\":{(tag.Length == 0 ? "null" : $"\"{tag}\"")},\"expiration\":{expiration}}}\n");
+    private static string Json(Policy policy, string cidr, string tag, ulong expiration, string reason)
+    {
+        string because = reason.Length == 0 ? "" : $",\"reason\":\"{JsonEncodedText.Encode(reason, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{{\"policy\":\"{policy.Name()}\",\"cidr\":\"{cidr}\",\"tag\":{(tag.Length == 0 ? "null" : $"\"{tag}\"")},\"expiration\":{expiration}{because}}}\n");
+    }
 
     private static string StartOfSet(string format, string set, IpFamily family) => format == "nft"
         ? $"\tset {set} {{\n\t\ttype {(family == IpFamily.V4 ? "ipv4_addr" : "ipv6_addr")}\n\t\tflags interval, timeout\n\t\tauto-merge\n\t\telements = {{\n"
@@ -138,7 +144,7 @@ internal static class Import
         Summary = "Add the entries of an export again",
         Details =
         [
-            "Entries keep their policy, tag and expiration; expired ones are skipped. Existing entries stay unchanged without --update. "
+            "Entries keep their policy, tag, expiration and reason; expired ones are skipped. Existing entries stay unchanged without --update. "
             + "A rejected line does not stop the others, and the exit status is 1. \"couicctl drop import\" reads lists without policies.",
         ],
         Arguments = [File],

@@ -23,7 +23,9 @@ internal static class CommonOptions
     public static readonly OptionSpec Expiration =
         new("expiration", 'e', "TIME", "When it expires: minutes, or a duration such as 90s, 1h30m, 2d, 1w; 0 for never") { Default = "0" };
 
-    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag and expiration of an existing entry");
+    public static readonly OptionSpec Reason = new("reason", '\0', "TEXT", "Why the entry exists: at most 256 bytes, without control characters");
+
+    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag, expiration and reason of an existing entry");
 
     public static readonly OptionSpec Extend =
         new("extend", '\0', null, "Add the tag to an existing entry; the later expiration counts, and each tag keeps its own") { NotWith = "update" };
@@ -78,6 +80,12 @@ internal static class CommonOptions
 
     /// <summary>The Unix time of TIME from now; 0 for never.</summary>
     public static ulong ExpiryOf(ulong seconds, DateTimeOffset now) => seconds == 0 ? 0 : (ulong)now.ToUnixTimeSeconds() + seconds;
+
+    public static string? ReasonFault(string reason)
+    {
+        string? fault = ReasonRule.Fault(System.Text.Encoding.UTF8.GetBytes(reason));
+        return fault is null ? null : $"--reason: {fault}";
+    }
 
     public static string? TagFault(string tag)
     {

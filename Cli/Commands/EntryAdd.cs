@@ -22,10 +22,10 @@ internal static class EntryAdd
         Arguments = [CommonOptions.Cidrs with { Occurs = Occurs.AtLeastOnce }],
         Options =
         [
-            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend, CommonOptions.IfAbsent, GuardOptions.Force, CommonOptions.Json,
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend, CommonOptions.IfAbsent, GuardOptions.Force, CommonOptions.Json,
         ],
         Examples = policy == Policy.Drop
-            ? ["couicctl drop add 192.0.2.7", "couicctl drop add 2001:db8:bad::/48 192.0.2.0/24 -t scanners -e 1d12h"]
+            ? ["couicctl drop add 192.0.2.7 --reason 'port scan, ticket 4711'", "couicctl drop add 2001:db8:bad::/48 192.0.2.0/24 -t scanners -e 1d12h"]
             : ["couicctl ignore add 198.51.100.0/24 -t office"],
         Run = Run,
     };
@@ -36,6 +36,7 @@ internal static class EntryAdd
         string tag = invocation.Option("tag") ?? "";
         List<Cidr> cidrs = invocation.CidrArguments(
             CommonOptions.TagFault(tag),
+            CommonOptions.ReasonFault(invocation.Option("reason") ?? ""),
             TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
         bool guarded = policy == Policy.Drop && !invocation.Has("force");
         if (guarded)
@@ -58,7 +59,7 @@ internal static class EntryAdd
 
     private static int AddOne(Invocation invocation, ApiClient api, Policy policy, Cidr cidr, string tag, ulong expiration, DateTimeOffset now)
     {
-        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, expiration);
+        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, expiration, invocation.Option("reason") is { Length: > 0 } reason ? reason : null);
         string? conflict = invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null;
         ApiAnswer answer;
         try
@@ -86,7 +87,7 @@ internal static class EntryAdd
         string conflict = invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep";
         ImportSource source = ImportSource.Of(cidrs);
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} add");
-        using BulkContent content = BulkContent.Additions(source, tag, expiration, progress);
+        using BulkContent content = BulkContent.Additions(source, tag, expiration, progress, invocation.Option("reason"));
         ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{Query(invocation, policy, $"on_conflict={conflict}")}", content);
         BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
         if (invocation.Has("json"))

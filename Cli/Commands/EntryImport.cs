@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Output;
@@ -24,13 +26,13 @@ internal static class EntryImport
         [
             "Blank lines and lines that start with \"#\" are skipped. An invalid or rejected line does not stop the others: "
             + "they are added, rejected lines are reported, and the exit status is 1. Without --update or --extend, existing entries stay unchanged. "
-            + "A line may also be an entry in the format of the API, a JSON object with cidr, tag and expiration; it keeps its own tag and expiration. "
+            + "A line may also be an entry in the format of the API, a JSON object with cidr, tag, expiration and reason; it keeps its own ones. "
             + "Without --force, lines of drop that may lock you out are rejected. A line with host bits set after a short prefix, such as 203.0.113.0/2, is always rejected.",
         ],
         Arguments = [File],
         Options =
         [
-            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Update, CommonOptions.Extend,
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend,
             GuardOptions.Force,
             CommonOptions.DryRun,
         ],
@@ -43,7 +45,7 @@ internal static class EntryImport
         Policy policy = invocation.PolicyOfCommand();
         string tag = invocation.Option("tag") ?? "";
         CommonOptions.ThrowIfAny(
-            CommonOptions.TagFault(tag), TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
+            CommonOptions.TagFault(tag), CommonOptions.ReasonFault(invocation.Option("reason") ?? ""), TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
         using NetworkList lines = NetworkList.Open(invocation.Context, invocation.Argument(0), out long? size);
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = size };
         using ApiClient api = invocation.Connect();
@@ -51,7 +53,7 @@ internal static class EntryImport
         var source = new ImportSource(lines, new OperatorGuard(invocation, api, isGuarded).Objection);
         string path = $"{EntryPath.Of(policy)}/bulk" + invocation.GuardedQuery(
             $"on_conflict={(invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep")}", invocation.Has("dry-run") ? "dry_run=true" : null);
-        using var content = BulkContent.Additions(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress);
+        using var content = BulkContent.Additions(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress, invocation.Option("reason"));
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();
         return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord), answer);
@@ -200,18 +202,20 @@ internal sealed class ImportSource(ImportSource.Reader next, Func<Cidr, string?>
 /// <summary>The body of a bulk request: one JSON value per line, written while the list is read.</summary>
 internal sealed class BulkContent : HttpContent
 {
-    /// <summary>Maximum bytes of a line: network, tag, expiration and JSON syntax.</summary>
-    private const int LongestLine = 256;
+    /// <summary>Maximum bytes of a line: network, tag, expiration, JSON syntax, and a reason in which each byte is an escape.</summary>
+    private const int LongestLine = 256 + (6 * ReasonRule.MaxBytes);
 
     private readonly ImportSource _source;
     private readonly ProgressBar _progress;
     private readonly bool _isRemoval;
     private readonly string _tag;
     private readonly ulong _expiration;
+    private readonly string _reason;
+    private (string Text, JsonEncodedText Json) _lastReason = ("", JsonEncodedText.Encode(""));
 
-    private BulkContent(ImportSource source, ProgressBar progress, bool isRemoval, string tag, ulong expiration)
+    private BulkContent(ImportSource source, ProgressBar progress, bool isRemoval, string tag, ulong expiration, string reason)
     {
-        (_source, _progress, _isRemoval, _tag, _expiration) = (source, progress, isRemoval, tag, expiration);
+        (_source, _progress, _isRemoval, _tag, _expiration, _reason) = (source, progress, isRemoval, tag, expiration, reason);
         Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
     }
 
@@ -220,9 +224,11 @@ internal sealed class BulkContent : HttpContent
 
     /// <param name="tag">Tag of lines without one; valid by the tag rule, so it needs no escaping.</param>
     /// <param name="expiration">Expiration of lines without one.</param>
-    public static BulkContent Additions(ImportSource source, string tag, ulong expiration, ProgressBar progress) => new(source, progress, false, tag, expiration);
+    /// <param name="reason">Reason of lines without one; null for none.</param>
+    public static BulkContent Additions(ImportSource source, string tag, ulong expiration, ProgressBar progress, string? reason = null) =>
+        new(source, progress, false, tag, expiration, reason ?? "");
 
-    public static BulkContent Removals(ImportSource source, ProgressBar progress) => new(source, progress, true, "", 0);
+    public static BulkContent Removals(ImportSource source, ProgressBar progress) => new(source, progress, true, "", 0, "");
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
@@ -268,7 +274,17 @@ internal sealed class BulkContent : HttpContent
         }
 
         _ = (item.Expiration ?? _expiration).TryFormat(to[n..], out int digits, provider: CultureInfo.InvariantCulture);
-        return n + digits + Append(to[(n + digits)..], "}\n"u8);
+        n += digits;
+        string reason = item.Reason ?? _reason;
+        if (reason.Length > 0)
+        {
+            _lastReason = reason == _lastReason.Text ? _lastReason : (reason, JsonEncodedText.Encode(reason, JavaScriptEncoder.UnsafeRelaxedJsonEscaping));
+            n += Append(to[n..], ",\"reason\":\""u8);
+            n += Append(to[n..], _lastReason.Json.EncodedUtf8Bytes);
+            n += Append(to[n..], "\""u8);
+        }
+
+        return n + Append(to[n..], "}\n"u8);
     }
 
     private static int Append(Span<byte> to, ReadOnlySpan<byte> text)

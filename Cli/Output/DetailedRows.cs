@@ -16,11 +16,13 @@ internal enum EntryColumns
     All = Hits | Added | AddedBy,
 }
 
-/// <summary>Compact rows of a table of entries with their details: 80 bytes each, and each name's text once.</summary>
+/// <summary>Compact rows of a table of entries with their details: 88 bytes each, and each name's text once.</summary>
 internal sealed class DetailedRows(EntryColumns columns)
 {
     private readonly List<Row> _rows = [];
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
+
+    private bool _hasReasons;
 
     public int Count => _rows.Count;
 
@@ -30,7 +32,8 @@ internal sealed class DetailedRows(EntryColumns columns)
     public void Add(in EntryLine entry)
     {
         IsCounted = entry.Packets is not null;
-        _rows.Add(new Row(entry.Cidr, entry.Creation, entry.Expiration, entry.Packets ?? 0, entry.LastHit ?? 0, Name(entry.Tag), Name(entry.AddedBy)));
+        _rows.Add(new Row(entry.Cidr, entry.Creation, entry.Expiration, entry.Packets ?? 0, entry.LastHit ?? 0, Name(entry.Tag), Name(entry.AddedBy), Name(entry.Reason)));
+        _hasReasons |= !entry.Reason.IsEmpty;
     }
 
     /// <summary>Prints the table; times count from now.</summary>
@@ -62,6 +65,11 @@ internal sealed class DetailedRows(EntryColumns columns)
             shown.Add(("Added by", row => row.AddedBy));
         }
 
+        if (_hasReasons)
+        {
+            shown.Add(("Reason", row => row.Reason));
+        }
+
         Table.Write(output, [.. shown.Select(column => column.Header)], _rows, (row, i) => shown[i].Cell(row));
     }
 
@@ -84,5 +92,5 @@ internal sealed class DetailedRows(EntryColumns columns)
         return name;
     }
 
-    private readonly record struct Row(Cidr Cidr, ulong Creation, ulong Expiration, ulong Packets, ulong LastHit, string Tag, string AddedBy);
+    private readonly record struct Row(Cidr Cidr, ulong Creation, ulong Expiration, ulong Packets, ulong LastHit, string Tag, string AddedBy, string Reason);
 }

@@ -82,56 +82,62 @@ internal static class Table
     }
 }
 
-/// <summary>Compact rows of a table of entries: 48 bytes each, and each tag's text once.</summary>
+/// <summary>Compact rows of a table of entries: 48 bytes each, and the text of each tag and reason once.</summary>
 internal sealed class EntryRows
 {
     private static readonly string[] Headers = ["Policy", "CIDR", "Tag", "Expiration"];
 
     private readonly List<Row> _rows = [];
-    private readonly List<string> _tags = [""];
-    private readonly Dictionary<string, int> _tagNumbers = new(StringComparer.Ordinal) { [""] = 0 };
+    private readonly List<string> _texts = [""];
+    private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal) { [""] = 0 };
+    private bool _hasReasons;
 
-    public void Add(in EntryLine entry) => _rows.Add(new Row(entry.Cidr, entry.Expiration, TagNumber(entry.Tag)));
+    public void Add(in EntryLine entry)
+    {
+        _rows.Add(new Row(entry.Cidr, entry.Expiration, Number(entry.Tag), Number(entry.Reason)));
+        _hasReasons |= !entry.Reason.IsEmpty;
+    }
 
-    /// <summary>Prints the table; remaining times count from now.</summary>
+    /// <summary>Prints the table, with reasons if there are any; remaining times count from now.</summary>
     public void Write(TextWriter output, Policy policy, DateTimeOffset now)
     {
         string name = policy.Name();
-        Table.Write(output, Headers, _rows, (row, column) => column switch
+        Table.Write(output, _hasReasons ? [.. Headers, "Reason"] : Headers, _rows, (row, column) => column switch
         {
             0 => name,
             1 => row.Cidr.ToString(),
-            2 => _tags[row.Tag],
+            2 => _texts[row.Tag],
+            4 => _texts[row.Reason],
             _ => ExpirationCell.Format(row.Expiration, now),
         });
     }
 
-    private int TagNumber(ReadOnlySpan<byte> tag)
+    private int Number(ReadOnlySpan<byte> utf8)
     {
-        if (tag.IsEmpty)
+        if (utf8.IsEmpty)
         {
             return 0;
         }
 
         Span<char> text = stackalloc char[256];
-        if (tag.Length > text.Length)
+        if (utf8.Length > text.Length)
         {
             throw new System.Text.Json.JsonException();
         }
 
-        ReadOnlySpan<char> key = text[..Encoding.UTF8.GetChars(tag, text)];
-        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> numbers = _tagNumbers.GetAlternateLookup<ReadOnlySpan<char>>();
+        ReadOnlySpan<char> key = text[..Encoding.UTF8.GetChars(utf8, text)];
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> numbers = _numbers.GetAlternateLookup<ReadOnlySpan<char>>();
         if (!numbers.TryGetValue(key, out int number))
         {
-            number = _tags.Count;
-            _tags.Add(Printable.Escape(key.ToString()));
-            _tagNumbers.Add(key.ToString(), number);
+            number = _texts.Count;
+            _texts.Add(Printable.Escape(key.ToString()));
+            _numbers.Add(key.ToString(), number);
         }
 
         return number;
     }
 
-    private readonly record struct Row(Cidr Cidr, ulong Expiration, int Tag);
+    private readonly record struct Row(Cidr Cidr, ulong Expiration, int Tag, int Reason);
 }
 
 /// <summary>An entry that covers an address.</summary>
@@ -158,6 +164,7 @@ internal static class CoveringTable
             new("Added by", e => Printable.Escape(e.Entry.AddedBy ?? "")),
             new("Packets", e => e.Entry.Packets?.ToString(CultureInfo.InvariantCulture) ?? ""),
             new("Last hit", e => e.Entry.LastHit is { } hit ? hit == 0 ? "never" : Ago.Text(hit, second) : ""),
+            new("Reason", e => Printable.Escape(e.Entry.Reason ?? "")),
         ];
         columns = Array.FindAll(columns, c => c.Header == "Tag" || entries.Any(e => c.Cell(e).Length > 0));
         Table.Write(output, Array.ConvertAll(columns, c => c.Header), entries, (entry, i) => columns[i].Cell(entry));

@@ -13,7 +13,8 @@ namespace Couic.Cli.Values;
 /// <param name="Tag">The entry's own tag; null when the line has none, empty for untagged.</param>
 /// <param name="Expiration">The entry's own expiration in Unix seconds, 0 for never; null when the line has none.</param>
 /// <param name="Policy">The entry's own policy, as in an export; null when the line has none.</param>
-internal readonly record struct ListItem(int Line, Cidr Cidr, string? Fault, string? Tag = null, ulong? Expiration = null, Policy? Policy = null);
+/// <param name="Reason">The entry's own reason; null when the line has none.</param>
+internal readonly record struct ListItem(int Line, Cidr Cidr, string? Fault, string? Tag = null, ulong? Expiration = null, Policy? Policy = null, string? Reason = null);
 
 /// <summary>
 /// Reads networks from a list in any usual format: one per line with comments, CSV, ranges, JSON lines, a JSON array,
@@ -277,8 +278,11 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
 
         EntryLine entry = EntryLine.Parse(json);
         string tag = Encoding.UTF8.GetString(entry.Tag);
-        string? fault = TagRule.Fault(entry.Tag) is { } tagFault ? $"tag \"{Printable.Quote(tag)}\": {tagFault}" : null;
-        _found.Enqueue(new ListItem(line, entry.Cidr, fault, entry.HasTag ? tag : null, entry.HasExpiration ? entry.Expiration : null, entry.Policy));
+        string? fault = TagRule.Fault(entry.Tag) is { } tagFault ? $"tag \"{Printable.Quote(tag)}\": {tagFault}"
+            : ReasonRule.Fault(entry.Reason) is { } reasonFault ? $"reason: {reasonFault}"
+            : null;
+        string? reason = entry.Reason.IsEmpty ? null : Encoding.UTF8.GetString(entry.Reason);
+        _found.Enqueue(new ListItem(line, entry.Cidr, fault, entry.HasTag ? tag : null, entry.HasExpiration ? entry.Expiration : null, entry.Policy, reason));
     }
 
     private bool TryReadLine(out ReadOnlySpan<byte> line, out bool isTooLong)

@@ -31,6 +31,7 @@ public sealed class EntryCommandTests : IDisposable
 
     [Theory]
     [InlineData("drop add 1.2.3.4", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":null,"expiration":0}""")]
+    [InlineData("drop add 1.2.3.4 --reason scanner", """POST /v1/drop?guard=refuse {"cidr":"1.2.3.4/32","tag":null,"expiration":0,"reason":"scanner"}""")]
     [InlineData("ignore add 2001:DB8::1", """POST /v1/ignore {"cidr":"2001:db8::1/128","tag":null,"expiration":0}""")]
     [InlineData("drop add --update 1.2.3.4 --expiration=2", """POST /v1/drop?on_conflict=update&guard=refuse {"cidr":"1.2.3.4/32","tag":null,"expiration":1772366520}""")]
     [InlineData("drop add 0.0.0.0/0 --force", """POST /v1/drop?force=true {"cidr":"0.0.0.0/0","tag":null,"expiration":0}""")]

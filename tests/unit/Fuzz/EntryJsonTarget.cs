@@ -12,7 +12,7 @@ internal sealed class EntryJsonTarget : FuzzTarget
 
     public override byte[][] Pieces { get; } = Utf8Words(
         "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u0041", "\\ud83d\\ude00", "\\ud800", "\\udc00", "null", "true", "0", "-1", "1e3", "1.5",
-        "18446744073709551615", "18446744073709551616", "\"cidr\"", "\"\\u0063idr\"", "\"tag\"", "\"expiration\"", "\"metadata\"", "\"kind\"",
+        "18446744073709551615", "18446744073709551616", "\"cidr\"", "\"\\u0063idr\"", "\"tag\"", "\"expiration\"", "\"metadata\"", "\"reason\"", "\"kind\"",
         "\"detail\"", "\"extra\"", "\"1.2.3.4/32\"", "\"2001:db8::/32\"", "\"cidr\":\"1.2.3.4/24\",", "\"expiration\":0", "\"a\":{\"b\":[1,{}]},",
         " ", "\n", "\0", "é", "\ufeff", "[[[[[[[[[[[[", "//");
 
@@ -41,6 +41,7 @@ internal sealed class EntryJsonTarget : FuzzTarget
         {
             Require((plain.CidrFault, plain.Cidr) == (request.CidrFault, request.Cidr), "another cidr when read as plain");
             Require(plain.Tag.SequenceEqual(request.Tag), "another tag when read as plain");
+            Require(plain.Reason.SequenceEqual(request.Reason), "another reason when read as plain");
             Require(plain.Expiration == request.Expiration, "another expiration when read as plain");
             Require(request.Metadata is null, "metadata lost when read as plain");
         }
@@ -57,6 +58,8 @@ internal sealed class EntryJsonTarget : FuzzTarget
         string expectedTag = tag.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? "" : tag.GetString()!;
         Require(expectedTag == Encoding.UTF8.GetString(request.Tag), "another tag");
         Require(expiration == request.Expiration, "another expiration");
+        string because = !isArray && root.TryGetProperty("reason", out JsonElement r) && r.ValueKind == JsonValueKind.String ? r.GetString()! : "";
+        Require(because == Encoding.UTF8.GetString(request.Reason), "another reason");
         if (request.Metadata is { } metadata)
         {
             using JsonDocument kept = JsonDocument.Parse(metadata, new JsonDocumentOptions { MaxDepth = 128 });

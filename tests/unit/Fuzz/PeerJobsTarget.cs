@@ -11,7 +11,7 @@ internal sealed class PeerJobsTarget : FuzzTarget
     public override byte[][] Pieces { get; } = Utf8Words(
         "[", "]", "{", "}", ",", ":", "\"", "\\u0061", "\\ud800", "null", "0", "-1", "1e3", "18446744073709551615", "9223372036854775807",
         "\"action\"", "\"add\"", "\"remove\"", "\"entry\":", "\"cidr\":\"1.2.3.4/32\",", "\"cidr\":\"2001:db8::/32\",", "\"expiration\":7",
-        "\"tag\":\"t\",", "\"tag\":null,", "\"metadata\":{\"kind\":\"k\",\"detail\":\"d\"},", "\"extra\":{\"a\":[1]}", ",\"stamp\":5,\"node\":6",
+        "\"tag\":\"t\",", "\"tag\":null,", "\"reason\":\"r\",", "\"metadata\":{\"kind\":\"k\",\"detail\":\"d\"},", "\"extra\":{\"a\":[1]}", ",\"stamp\":5,\"node\":6",
         ",\"stamp\":4611686018427387904,\"node\":7", ",\"stamp\":17293822569102704641,\"node\":7", ",\"ttl\":18446744073709551615", ",\"ttl\":1500", ",\"sent\":1700000000000", "{\"action\":\"add\",\"entry\":{\"cidr\":\"10.0.0.0/8\",\"expiration\":0}}", "x.couic", "é", "\0", " ");
 
     public override string Check(byte[] input)

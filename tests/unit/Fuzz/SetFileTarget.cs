@@ -10,7 +10,7 @@ internal sealed class SetFileTarget : FuzzTarget
     public override string Name => "set";
 
     public override byte[][] Pieces { get; } = Utf8Words(
-        "192.0.2.0/24", "2001:db8::/32", "10.0.0.1/32", "0.0.0.0/0", "::/0", "#", " # note", "\n", "\r\n", "\r", "\n\n", " ", "\t", "\v", "\f", "\0", "é",
+        "192.0.2.0/24", "2001:db8::/32", "10.0.0.1/32", "0.0.0.0/0", "::/0", "#", " # note", "# reason: r", "# reason:", "\n", "\r\n", "\r", "\n\n", " ", "\t", "\v", "\f", "\0", "é",
         "\ufeff", "/33", "10.0.0.1", ",", ";", "\u001b[2J", "\u2028", "-");
 
     /// <summary>A file is held to more than a request: a line that was cut off is often a short prefix with host bits.</summary>

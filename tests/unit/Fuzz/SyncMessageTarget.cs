@@ -29,7 +29,7 @@ internal sealed class SyncMessageTarget : FuzzTarget
 
     public override byte[][] Pieces { get; } =
     [
-        [1, 1], [1, 2, 1, 1, 1, 1, 1, 1, 1, 1], [1, 3, 1, 1, 1, 1, 1, 1, 1, 1], [1, 4, 1, 1, 1, 1, 1, 1, 1, 1], [1, 5, 1, 1, 1, 1, 1, 1, 1, 1],
+        [1, 1], [1, 2, 1, 1, 1, 1, 1, 1, 1, 1], [1, 3, 1, 1, 1, 1, 1, 1, 1, 1], [1, 4, 1, 1, 1, 1, 1, 1, 1, 1], [1, 5, 1, 1, 1, 1, 1, 1, 1, 1], [2, 3, 1, 1, 1, 1, 1, 1, 1, 1],
         [0, 0, 0xff, 0xff], [0xff, 0xff], [0, 1, 0, 0], [0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], [0xf0, 0, 0, 0, 0, 0, 0, 0],
         [0x40, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0xe6, 0x77, 0xd2, 0x1f, 0xdb, 0xff], [0, 0x10, 0, 0], [28, 32, 10, 0, 0, 1], [1, 32, 10, 0, 0, 1], [3, (byte)'t', (byte)'a', (byte)'g'],
     ];
@@ -42,12 +42,13 @@ internal sealed class SyncMessageTarget : FuzzTarget
             yield return SyncMessage.Hello(head);
             yield return SyncMessage.AskBranches(Key, [0, 7]);
             yield return SyncMessage.AskLeaves(Key, [new LeafRange(0, 5), new LeafRange(9, 1)]);
+            yield return SyncMessage.AskLeaves(Key, [new LeafRange(0, 5)], SyncFeatures.Reasons);
             yield return SyncMessage.AskPartHashes(Key, new CrowdedLeaf(7, 8));
             yield return SyncMessage.AskParts(Key, new CrowdedLeaf(7, 8), [new LeafRange(0, KeyedParts.Count)]);
             var answer = new ArrayBufferWriter<byte>();
             SyncRecords.WriteHead(answer.GetSpan(SyncRecords.HeadBytes), 5, DateTimeOffset.UnixEpoch.AddDays(20_000));
             answer.Advance(SyncRecords.HeadBytes);
-            SyncRecords.Write(answer, new OutgoingJob(Cidr.FromV4(1), new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 5, TimeSpan.FromSeconds(3), false, default));
+            RegisterCodec.Write(answer, new OutgoingJob(Cidr.FromV4(1), new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 5, TimeSpan.FromSeconds(3), false, default) { Reason = "why"u8.ToArray() }, withReason: true);
             yield return answer.WrittenSpan.ToArray();
         }
     }
@@ -60,7 +61,7 @@ internal sealed class SyncMessageTarget : FuzzTarget
         var records = new List<RemoteChange>();
         bool areRecords = SyncRecords.TryRead(input, SyncKind.Leaves, out int next, out bool isCrowded, out _, records)
             || SyncRecords.TryRead(input, SyncKind.Parts, out next, out isCrowded, out _, records);
-        Require(records.TrueForAll(record => record.Cidr.IsNetwork && TagRule.Fault(record.Tag.Span) is null), "a bad record");
+        Require(records.TrueForAll(record => record.Cidr.IsNetwork && TagRule.Fault(record.Tag.Span) is null && ReasonRule.Fault(record.Reason.Span) is null), "a bad record");
         Require(!areRecords || next is >= 0 and <= DigestTree.Leaves, $"a leaf {next}");
         if (areRecords)
         {

@@ -38,7 +38,7 @@ public class PeerKeysTests
         var stranger = new SyncHead(4711, 1_700_000_000_000, 1, 2, 3, 4, 5, 6, Key: 7);
         Assert.Equal(SyncOutcome.Answered, node.Engine.ServeSync(Policy.Drop, SyncMessage.Hello(stranger), output));
         Assert.True(SyncMessage.TryReadHelloAnswer(output.WrittenSpan, out SyncHead head, new ulong[DigestTree.Branches], out _));
-        Assert.Equal((node.Engine.Node, 0UL), (head.Node, head.Key));
+        Assert.Equal((node.Engine.Node, (ulong)node.Engine.Features), (head.Node, head.Key));
         Assert.Equal(-1, output.WrittenSpan.IndexOf(BitConverter.GetBytes(node.Engine.Keys.Own).Reverse().ToArray()));
     }
 

@@ -56,16 +56,20 @@ public class SyncMessageTests
     }
 
     [Theory]
-    [InlineData("10.0.0.0/8", "", 0UL, 0)]
-    [InlineData("10.0.0.0/8", "tag", 1_800_000_000UL, 1)]
-    [InlineData("2001:db8::/32", "tag", 1_800_000_000UL, 0)]
-    [InlineData("2001:db8::1/128", "", 0UL, 2)]
-    public void RecordsAreReadAsTheyWereWritten(string cidr, string tag, ulong expiration, int state)
+    [InlineData("10.0.0.0/8", "", 0UL, 0, 0)]
+    [InlineData("10.0.0.0/8", "tag", 1_800_000_000UL, 1, 1)]
+    [InlineData("2001:db8::/32", "tag", 1_800_000_000UL, 0, 256)]
+    [InlineData("2001:db8::/32", "", 0UL, 0, 1)]
+    [InlineData("2001:db8::1/128", "", 0UL, 2, 0)]
+    public void RecordsAreReadAsTheyWereWritten(string cidr, string tag, ulong expiration, int state, int reasonLength)
     {
         Cidr.TryParse(cidr, out Cidr network);
         TimeSpan? left = expiration == 0 ? null : TimeSpan.FromMilliseconds(1_234);
         var job = new OutgoingJob(
-            network, new RuleVersion(11, 12), (RegisterState)state, System.Text.Encoding.ASCII.GetBytes(tag), expiration, left, false, default);
+            network, new RuleVersion(11, 12), (RegisterState)state, System.Text.Encoding.ASCII.GetBytes(tag), expiration, left, false, default)
+        {
+            Reason = System.Text.Encoding.ASCII.GetBytes(new string('r', reasonLength)),
+        };
         byte[] body = Records(job, job);
 
         var records = new List<RemoteChange>();
@@ -75,6 +79,7 @@ public class SyncMessageTests
         bool live = state == 0;
         Assert.Equal((network, new RuleVersion(11, 12), (RegisterState)state), (records[1].Cidr, records[1].Version!.Value, records[1].State));
         Assert.Equal(live ? tag : "", System.Text.Encoding.ASCII.GetString(records[1].Tag.Span));
+        Assert.Equal(live ? reasonLength : 0, records[1].Reason.Length);
         Assert.Equal(live ? (expiration, left) : (0, null), (records[1].Expiration, records[1].Left));
 
         int one = (body.Length - SyncRecords.HeadBytes) / 2;
@@ -87,7 +92,7 @@ public class SyncMessageTests
     {
         Cidr.TryParse("10.1.0.0/16", out Cidr cidr);
         byte[] good = Records(
-            new OutgoingJob(cidr, new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 1_800_000_000, TimeSpan.FromSeconds(5), false, default),
+            new OutgoingJob(cidr, new RuleVersion(1, 2), RegisterState.Live, "tag"u8.ToArray(), 1_800_000_000, TimeSpan.FromSeconds(5), false, default) { Reason = "é✓"u8.ToArray() },
             new OutgoingJob(cidr, new RuleVersion(3, 4), RegisterState.Removed, default, 0, null, false, default));
         Gen.Select(Gen.Int[0, good.Length - 1], Gen.Byte, Gen.Int[good.Length / 2, good.Length]).Sample(
             (at, value, length) =>
@@ -96,7 +101,7 @@ public class SyncMessageTests
                 damaged[at] = value;
                 var records = new List<RemoteChange>();
                 SyncRecords.TryRead(damaged.AsSpan(0, length), out _, out _, records);
-                Assert.All(records, record => Assert.True(record.Cidr.IsNetwork && TagRule.Fault(record.Tag.Span) is null));
+                Assert.All(records, record => Assert.True(record.Cidr.IsNetwork && TagRule.Fault(record.Tag.Span) is null && ReasonRule.Fault(record.Reason.Span) is null));
             },
             iter: 50_000);
     }
@@ -108,7 +113,7 @@ public class SyncMessageTests
         output.Advance(SyncRecords.HeadBytes);
         foreach (OutgoingJob job in jobs)
         {
-            SyncRecords.Write(output, job);
+            RegisterCodec.Write(output, job, withReason: true);
         }
 
         return output.WrittenSpan.ToArray();

@@ -44,6 +44,42 @@ public sealed class EntriesTests : IDisposable
     }
 
     [Fact]
+    public async Task Reason_IsAnsweredListedLoggedAndReplaced()
+    {
+        Answer created = await PostAsync("""{"cidr":"192.0.2.7/32","tag":"scan","expiration":0,"reason":"port \"scan\" é"}""");
+        Assert.Equal(201, created.Status);
+        Assert.EndsWith(""","tag":"scan","expiration":0,"reason":"port \"scan\" é"}""", created.Body, StringComparison.Ordinal);
+        Assert.Equal(created.Body, (await _rig.SendAsync("GET", "/v1/drop/192.0.2.7/32")).Body);
+        Assert.Equal($"[{created.Body}]", (await _rig.SendAsync("GET", "/v1/drop")).Body);
+        Answer details = await _rig.SendAsync("GET", "/v1/drop?details=true");
+        Assert.Equal("port \"scan\" é", details.Json[0].GetProperty("reason").GetString());
+        Assert.Contains(_rig.Log.Lines, line => line.Event == "entry_created" && line.Text.Contains("port \"scan\" é", StringComparison.Ordinal));
+
+        Answer updated = await _rig.SendAsync("POST", "/v1/drop?on_conflict=update", """{"cidr":"192.0.2.7/32","tag":"scan","expiration":0,"reason":null}""");
+        Assert.Equal((200, false), (updated.Status, updated.Json.TryGetProperty("reason", out _)));
+
+        string lines = """
+            {"cidr":"192.0.2.7/32","tag":"scan","expiration":0,"reason":"one"}
+            {"cidr":"192.0.2.8/32","expiration":0,"reason":"one"}
+            {"cidr":"192.0.2.9/32","expiration":0,"reason":"a\u0000b"}
+            """;
+        Answer bulk = await _rig.SendAsync("POST", "/v1/drop/bulk?on_conflict=update", lines, contentType: "application/x-ndjson");
+        Assert.Equal((1, 1), (bulk.Json.GetProperty("created").GetInt32(), bulk.Json.GetProperty("updated").GetInt32()));
+        Assert.StartsWith("reason: control characters", bulk.Json.GetProperty("rejected")[0].GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Equal("one", (await _rig.SendAsync("GET", "/v1/drop/192.0.2.8/32")).Json.GetProperty("reason").GetString());
+    }
+
+    [Theory]
+    [InlineData("a\\u0007b")]
+    [InlineData("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
+    public async Task Reason_ThatIsNotAllowed_Is422ByName(string reason)
+    {
+        Answer refused = await PostAsync($$"""{"cidr":"192.0.2.7/32","expiration":0,"reason":"{{reason}}"}""");
+        Assert.Equal((422, ("invalid", "reason=invalid")), (refused.Status, refused.Error));
+        Assert.Equal(400, (await PostAsync("""{"cidr":"192.0.2.7/32","expiration":0,"reason":7}""")).Status);
+    }
+
+    [Fact]
     public async Task ExtendAnswersWhatIsInForce_AndADeletionUnderATagAnswersWhatStays()
     {
         ulong soon = _clock.Seconds + 600, late = soon + 600;

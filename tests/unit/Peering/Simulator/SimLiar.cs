@@ -134,7 +134,7 @@ internal sealed class SimLiar
         {
             IncomingJob job = NewJob(Random.Next(2) == 0, _self);
             var state = (RegisterState)(job.IsAdd ? 0 : Random.Next(1, 3));
-            SyncRecords.Write(output, new OutgoingJob(job.Cidr, job.Version!.Value, state, job.Tag, job.TimeToLive is null ? 0 : 1UL, job.TimeToLive, false, default));
+            RegisterCodec.Write(output, new OutgoingJob(job.Cidr, job.Version!.Value, state, job.Tag, job.TimeToLive is null ? 0 : 1UL, job.TimeToLive, false, default), withReason: true);
         }
 
         return output.WrittenSpan.ToArray();

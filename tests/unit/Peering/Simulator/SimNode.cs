@@ -29,6 +29,9 @@ internal sealed class SimNode
     /// <summary>Of those that start from now on.</summary>
     public ILogger Log { get; set; } = NullLogger.Instance;
 
+    /// <summary>What it knows beyond the wire format of couic 2.0, from its next start on.</summary>
+    public SyncFeatures Features { get; set; } = SyncFeatures.Reasons;
+
     /// <summary>Chance that the data plane refuses a change.</summary>
     public double Refusals { get; set; }
 
@@ -57,7 +60,7 @@ internal sealed class SimNode
         StoreLimits limits = _cluster.Limits;
         Store = new RuleStore(new ModelPlane(limits) { Checks = false, Refuses = _ => IsRefused() }, limits, Clock);
         ulong id = (ulong)_cluster.World.Random.NextInt64(), key = (ulong)_cluster.World.Random.NextInt64();
-        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key);
+        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key) { Features = Features };
         Engine.Reconfigure(_cluster.SettingsFor(Number));
         Repeat(_cluster.World.Uniform(0, 0.25), 0.25, Engine.Tick);
         Repeat(_cluster.World.Uniform(0, 1), 1, () => Store.Expire());
@@ -107,6 +110,11 @@ internal sealed class SimNode
         var output = new ArrayBufferWriter<byte>();
         if (verb == PeerVerb.Sync)
         {
+            if (Features == SyncFeatures.None && body.Span[0] != SyncMessage.Version)
+            {
+                throw new InvalidOperationException($"node {Number} of 2.0 is sent a message of version {body.Span[0]}");
+            }
+
             SyncOutcome outcome = Engine.ServeSync(policy, body.Span, output);
             return outcome == SyncOutcome.Malformed
                 ? throw new InvalidOperationException($"node {Number} is sent a message that is none")
