@@ -29,10 +29,42 @@ public static class XdpAttacher
     }
 
     /// <summary>Takes over an interface that carries our program, attached by a process that is gone.</summary>
-    public static AttachedInterface Adopt(NetworkInterface target)
+    /// <param name="link">Its link; null where it has none.</param>
+    public static AttachedInterface Adopt(NetworkInterface target, FileDescriptor? link)
     {
         XdpMode mode = ModeOf(target);
-        return new AttachedInterface(target.Name, target.Index, mode, target.XdpProgram, null, FlagOf(mode));
+        return new AttachedInterface(target.Name, target.Index, mode, target.XdpProgram, link, FlagOf(mode));
+    }
+
+    /// <summary>
+    /// Replaces the program of a link that an earlier process has attached, in one step: no packet meets neither program. The mode stays,
+    /// and automatic mode accepts it.
+    /// </summary>
+    /// <param name="link">A link of the interface; owned by the result.</param>
+    /// <param name="refusal">Why the result is null.</param>
+    internal static AttachedInterface? TakeOver(XdpPrograms programs, NetworkInterface target, XdpMode mode, FileDescriptor link, out string refusal)
+    {
+        XdpMode now = ModeOf(target);
+        if (mode != XdpMode.Auto && mode != now)
+        {
+            refusal = $"it was attached in {Word(now)} mode";
+            return null;
+        }
+
+        Errno errno = Errno.None;
+        foreach (FileDescriptor program in Variants(programs, target, now))
+        {
+            errno = BpfSyscall.LinkUpdate(link, program);
+            uint id = IdOf(program);
+            if (errno == Errno.None && CarriesNow(target.Index, id))
+            {
+                refusal = "";
+                return new AttachedInterface(target.Name, target.Index, now, id, link, FlagOf(now));
+            }
+        }
+
+        refusal = errno == Errno.None ? "its link belongs to another interface" : $"its link keeps the old program: {errno.Text()}";
+        return null;
     }
 
     /// <summary>The mode of the program that an interface carries.</summary>
@@ -81,14 +113,33 @@ public static class XdpAttacher
     /// </summary>
     private static Errno TryVariants(XdpPrograms programs, NetworkInterface target, XdpMode mode, out AttachedInterface? attached, out string explanation)
     {
-        Errno errno = TryAttach(target.IsIp ? programs.Ip : programs.Ethernet, target, mode, out attached, out explanation);
-        if (attached is not null || IsFinal(errno) || mode != XdpMode.Native || target.IsIp || programs.Fragments is null)
+        FileDescriptor[] variants = Variants(programs, target, mode);
+        Errno errno = TryAttach(variants[0], target, mode, out attached, out explanation);
+        if (attached is not null || IsFinal(errno) || variants.Length == 1)
         {
             return errno;
         }
 
-        _ = TryAttach(programs.Fragments, target, mode, out attached, out _);
+        _ = TryAttach(variants[1], target, mode, out attached, out _);
         return attached is null ? errno : Errno.None;
+    }
+
+    private static FileDescriptor[] Variants(XdpPrograms programs, NetworkInterface target, XdpMode mode) =>
+        target.IsIp ? [programs.Ip]
+        : mode == XdpMode.Native && programs.Fragments is { } fragments ? [programs.Ethernet, fragments]
+        : [programs.Ethernet];
+
+    private static bool CarriesNow(int index, uint program)
+    {
+        if (NetlinkSocket.TryOpen(out NetlinkSocket? netlink) != Errno.None)
+        {
+            return false;
+        }
+
+        using (netlink)
+        {
+            return netlink!.ReadInterface(index, out NetworkInterface now) == Errno.None && now.Carries(program);
+        }
     }
 
     /// <summary>Whether another variant or mode would be refused for the same reason.</summary>
@@ -136,7 +187,6 @@ public static class XdpAttacher
 
     private static BpfException Failure(NetworkInterface target, XdpMode mode, Errno errno, string explanation)
     {
-        string word = mode.ToString().ToLowerInvariant();
         string text = explanation.Length > 0 ? $"{errno.Text()}: {explanation}" : errno.Text();
         if (errno == Errno.EBUSY || errno == Errno.EEXIST)
         {
@@ -152,9 +202,11 @@ public static class XdpAttacher
             Errno.EOPNOTSUPP or Errno.EINVAL when mode == XdpMode.Native && text.Contains("MTU", StringComparison.OrdinalIgnoreCase) => MtuTooLarge(target, text),
             Errno.EOPNOTSUPP or Errno.EINVAL when mode == XdpMode.Offloaded => $"the card does not take offloaded programs: {text} (operation_mode = \"native\" or \"auto\")",
             Errno.EOPNOTSUPP or Errno.EINVAL when mode == XdpMode.Native => $"the driver does not take native programs: {text} (operation_mode = \"generic\" or \"auto\")",
-            _ => $"{word} mode: {text}",
+            _ => $"{Word(mode)} mode: {text}",
         }, errno);
     }
+
+    private static string Word(XdpMode mode) => mode.ToString().ToLowerInvariant();
 
     private static string MtuTooLarge(NetworkInterface target, string text) =>
         $"the MTU ({target.Mtu}; of a veth pair also the peer's) is too large for native mode: {text} (ip link set dev {target.Name} mtu 1500, or operation_mode = \"generic\" or \"auto\")";
@@ -199,8 +251,8 @@ public static class XdpAttacher
 }
 
 /// <summary>
-/// An interface that the program runs on. Disposing detaches. With a link, so does the end of the process; without (Linux
-/// below 5.9) the program would stay.
+/// An interface that the program runs on. Disposing closes its link, and the kernel detaches when no other process, name or store holds
+/// it. Without a link (Linux below 5.9), disposing detaches.
 /// </summary>
 public sealed class AttachedInterface : IDisposable
 {
@@ -234,6 +286,17 @@ public sealed class AttachedInterface : IDisposable
 
     /// <summary>Whether the kernel detaches when the process ends.</summary>
     public bool HasLink => _link is not null;
+
+    /// <summary>Detaches, whatever else holds the link.</summary>
+    public void Detach()
+    {
+        if (!_detached && _link is not null)
+        {
+            _ = BpfSyscall.LinkDetach(_link); // a refusal has no remedy: the link is detached, or the kernel closes it with the last holder
+        }
+
+        Dispose();
+    }
 
     public void Dispose()
     {

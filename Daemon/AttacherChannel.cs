@@ -20,9 +20,11 @@ internal enum AttacherEvent
 
 /// <summary>
 /// The daemon's end of the channel to <see cref="AttacherProcess"/>. It holds copies of the links, so that the filter stays attached when
-/// the attacher is killed. For one thread, except <see cref="States"/> and <see cref="IsLost"/>.
+/// the attacher is killed, and passes them to each new attacher. For one thread, except <see cref="States"/>, <see cref="Since"/> and
+/// <see cref="IsLost"/>.
 /// </summary>
-internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
+/// <param name="kept">Links that an earlier process has left; owned by this object.</param>
+internal sealed class AttacherChannel(MessageChannel channel, TimeProvider time, IReadOnlyList<HeldLink> kept) : IDisposable
 {
     /// <summary>How long the attacher may take to detach and end when the daemon stops.</summary>
     private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
@@ -31,20 +33,33 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
     private readonly List<SafeFileHandle> _received = [];
     private readonly List<InterfaceState> _partial = [];
     private readonly Dictionary<int, SafeFileHandle> _arrived = [];
-    private Dictionary<int, SafeFileHandle> _links = [];
+    private readonly List<HeldLink> _kept = [.. kept];
+    private readonly List<int> _detached = [];
+    private readonly Dictionary<uint, long> _since = kept.ToDictionary(link => link.Name.Id, link => link.Name.Since);
+    private Dictionary<int, HeldLink> _links = [];
     private MessageChannel _channel = channel;
-    private bool _lacksLinks, _partLacksLinks;
+    private bool _lacksLinks, _partLacksLinks, _isIntroduced;
     private volatile IReadOnlyList<InterfaceState> _states = [];
+    private volatile IReadOnlyDictionary<int, long> _attachedSince = new Dictionary<int, long>();
     private volatile bool _isLost;
 
     /// <summary>The last reported state of each interface.</summary>
     public IReadOnlyList<InterfaceState> States => _states;
+
+    /// <summary>When each interface was attached, by index, in seconds since 1970. A restart without a gap does not change it.</summary>
+    public IReadOnlyDictionary<int, long> Since => _attachedSince;
 
     /// <summary>Whether the attacher has ended: the filter stays attached, but is not attached to interfaces that change.</summary>
     public bool IsLost => _isLost;
 
     /// <summary>Readable when a message has arrived.</summary>
     public SafeHandle Handle => _channel.Handle;
+
+    /// <summary>
+    /// The links that hold the filter: those of attached interfaces, and those of an earlier process that are still attached elsewhere. Null
+    /// before the first reply.
+    /// </summary>
+    public IReadOnlyCollection<HeldLink>? Links { get; private set; }
 
     /// <summary>Interfaces whose link this process holds too.</summary>
     internal int LinkCount => _links.Count;
@@ -55,7 +70,7 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
     /// <summary>Asks the attacher to attach to the interfaces that lack the program. False when it has ended.</summary>
     public bool Ask()
     {
-        if (!_isLost && !_channel.Send(_lacksLinks ? AttacherProcess.PollWithAllLinks : AttacherProcess.Poll))
+        if (!_isLost && !(Introduce() && _channel.Send(_lacksLinks ? AttacherProcess.PollWithAllLinks : AttacherProcess.Poll)))
         {
             OnLost("");
         }
@@ -102,7 +117,18 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
     public void Replace(MessageChannel channel)
     {
         _channel = channel;
-        _isLost = false;
+        _isLost = _isIntroduced = false;
+    }
+
+    /// <summary>Detaches everywhere, whatever else holds the links. Without an attacher, nothing can.</summary>
+    public void DetachAll() => _ = !_isLost && _channel.Send(AttacherProcess.Detach);
+
+    /// <summary>Interfaces of an earlier process that the attacher has detached, since the last call.</summary>
+    public int[] TakeDetached()
+    {
+        int[] taken = [.. _detached];
+        _detached.Clear();
+        return taken;
     }
 
     /// <summary>Sets the states that the daemon observes while it has no attacher.</summary>
@@ -110,18 +136,20 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
     {
         _states = states;
         DropLinks();
+        SettleKept();
     }
 
-    /// <summary>Detaches everywhere, and waits for the attacher to end.</summary>
+    /// <summary>Closes the links and waits for the attacher to end. An interface stays attached when its link is kept elsewhere.</summary>
     public void Dispose()
     {
         DiscardPartial();
-        foreach (SafeFileHandle link in _links.Values)
+        foreach (HeldLink link in _links.Values.Concat(_kept))
         {
-            link.Dispose();
+            link.Handle.Dispose();
         }
 
         _links = [];
+        _kept.Clear();
         if (!_isLost)
         {
             _channel.EndSending();
@@ -138,16 +166,37 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
         _isLost = true;
     }
 
+    /// <summary>Passes the links to an attacher that does not have them.</summary>
+    private bool Introduce()
+    {
+        if (!_isIntroduced)
+        {
+            foreach (HeldLink[] links in _links.Values.Concat(_kept).Chunk(AttacherReply.MaxLinks))
+            {
+                if (!_channel.Send(AttacherProcess.Keep, [.. links.Select(link => (int)link.Handle.DangerousGetHandle())]))
+                {
+                    return false;
+                }
+            }
+        }
+
+        return _isIntroduced = true;
+    }
+
     private void Publish()
     {
-        foreach ((int index, SafeFileHandle link) in _arrived)
+        long now = time.GetUtcNow().ToUnixTimeSeconds();
+        foreach ((int index, SafeFileHandle handle) in _arrived)
         {
-            if (_links.Remove(index, out SafeFileHandle? old))
+            HeldLink link = HeldLink.Of(handle, now) ?? new HeldLink(handle, new LinkName(0, now), index);
+            long since = _since.GetValueOrDefault(link.Name.Id, now);
+            if (_links.Remove(index, out HeldLink? old))
             {
-                old.Dispose();
+                since = old.Name.Id == link.Name.Id ? old.Name.Since : since;
+                old.Handle.Dispose();
             }
 
-            _links.Add(index, link);
+            _links.Add(index, link with { Name = link.Name with { Since = since } });
         }
 
         _lacksLinks = _partLacksLinks;
@@ -155,6 +204,24 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
         _arrived.Clear(); // _links owns them now
         DiscardPartial();
         DropLinks();
+        SettleKept();
+    }
+
+    /// <summary>Closes the links of an earlier process that have been taken over or detached.</summary>
+    private void SettleKept()
+    {
+        foreach (HeldLink link in _kept.ToArray())
+        {
+            bool isTakenOver = _links.Values.Any(held => held.Name.Id == link.Name.Id);
+            if (isTakenOver || HeldLink.Of(link.Handle, 0) is not { Interface: not 0 })
+            {
+                _kept.Remove(link);
+                link.Handle.Dispose();
+                _detached.AddRange(isTakenOver ? [] : [link.Interface]);
+            }
+        }
+
+        Links = [.. _links.Values, .. _kept];
     }
 
     /// <summary>A copy of a link that the attacher has closed would keep an interface filtered that is no longer configured.</summary>
@@ -163,9 +230,11 @@ internal sealed class AttacherChannel(MessageChannel channel) : IDisposable
         HashSet<int> attached = [.. _states.Where(s => s.IsAttached).Select(s => s.Index)];
         foreach (int index in _links.Keys.Where(index => !attached.Contains(index)).ToArray())
         {
-            _links[index].Dispose();
+            _links[index].Handle.Dispose();
             _links.Remove(index);
         }
+
+        _attachedSince = _links.ToDictionary(link => link.Key, link => link.Value.Name.Since);
     }
 
     /// <summary>Discards an incomplete reply.</summary>

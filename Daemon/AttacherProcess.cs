@@ -8,8 +8,8 @@ namespace Couic.Daemon;
 
 /// <summary>
 /// The second, small process, the only one that keeps CAP_BPF and CAP_NET_ADMIN after the start. It holds the programs and the configured
-/// interfaces, and on each request attaches to those that lack the program. It reads one byte of a request, replies with a state per
-/// interface and the links, and ends with the daemon.
+/// interfaces, and on each request attaches to those that lack the program. It compares a request with four fixed texts, replies with a
+/// state per interface and the links, and ends with the daemon.
 /// </summary>
 internal sealed class AttacherProcess : IDisposable
 {
@@ -21,22 +21,29 @@ internal sealed class AttacherProcess : IDisposable
     private readonly AttacherTask _task;
     private IReadOnlyList<InterfaceState> _last;
     private string _lastTrouble = "";
-    private bool _started;
+    private bool _started, _adopts;
 
     private AttacherProcess(XdpPrograms programs, MessageChannel channel, AttacherTask task)
     {
         _channel = channel;
         _task = task;
+        _adopts = task.IsResumed;
         _kernel = new KernelInterfaces(programs, task.Mode);
         _tracker = new InterfaceTracker(_kernel, task.Names, TimeProvider.System);
         _last = [.. task.Names.Select(name => new InterfaceState(name, name, 0, "", AttachState.Failed, "not checked yet"))];
     }
 
-    /// <summary>A request to attach where the program is missing. Its first byte distinguishes it from <see cref="PollWithAllLinks"/>.</summary>
+    /// <summary>A request to attach where the program is missing.</summary>
     public static ReadOnlySpan<byte> Poll => "poll"u8;
 
     /// <summary>The same, with every link in the reply, because some did not arrive.</summary>
     public static ReadOnlySpan<byte> PollWithAllLinks => "+poll"u8;
+
+    /// <summary>Carries links that an earlier process has left, before the first poll. No reply.</summary>
+    public static ReadOnlySpan<byte> Keep => "keep"u8;
+
+    /// <summary>A request to detach everywhere, whatever else holds the links. No reply.</summary>
+    public static ReadOnlySpan<byte> Detach => "detach"u8;
 
     /// <summary>The command line that <see cref="Run"/> reads.</summary>
     public static string[] Arguments(XdpPrograms programs, int channel, AttacherTask task) =>
@@ -76,32 +83,59 @@ internal sealed class AttacherProcess : IDisposable
 
     private void Serve()
     {
-        if (_task.IsResumed)
+        Span<byte> buffer = stackalloc byte[8];
+        var descriptors = new List<SafeFileHandle>();
+        while (_channel.Receive(buffer, descriptors) is > 0 and var length)
         {
-            AdoptAll();
-        }
-
-        Span<byte> request = stackalloc byte[8];
-        while (_channel.Receive(request, []) > 0)
-        {
-            IReadOnlyList<InterfaceState> states = PollInterfaces();
-            Dictionary<int, FileDescriptor> links = _tracker.TakeLinks(all: request[0] == PollWithAllLinks[0]);
-            foreach ((byte[] text, int[] numbers) in AttacherReply.Encode(states, links))
+            ReadOnlySpan<byte> request = buffer[..length];
+            bool all = request.SequenceEqual(PollWithAllLinks);
+            if (request.SequenceEqual(Keep))
             {
-                if (!_channel.Send(text, numbers))
-                {
-                    return;
-                }
+                descriptors.ForEach(link => _kernel.Keep(FileDescriptor.Own(link)));
+            }
+            else if (request.SequenceEqual(Detach))
+            {
+                _tracker.DetachAll();
+            }
+            else if ((all || request.SequenceEqual(Poll)) && !Reply(all))
+            {
+                return;
+            }
+
+            descriptors.Clear();
+        }
+    }
+
+    private bool Reply(bool withAllLinks)
+    {
+        IReadOnlyList<InterfaceState> states = PollInterfaces();
+        Dictionary<int, FileDescriptor> links = _tracker.TakeLinks(withAllLinks);
+        foreach ((byte[] text, int[] numbers) in AttacherReply.Encode(states, links))
+        {
+            if (!_channel.Send(text, numbers))
+            {
+                return false;
             }
         }
+
+        return true;
     }
 
     private IReadOnlyList<InterfaceState> PollInterfaces()
     {
         try
         {
+            if (_adopts)
+            {
+                AdoptAll();
+            }
+
             _last = _started || !_task.RequireAll ? _tracker.Poll() : _tracker.PollAllOrNone();
             _started |= _last.All(state => state.IsAttached);
+            if ((_started || !_task.RequireAll) && !_tracker.IsUncertain)
+            {
+                _kernel.DetachUnclaimed();
+            }
         }
         catch (Exception e)
         {
@@ -113,19 +147,15 @@ internal sealed class AttacherProcess : IDisposable
     }
 
     /// <summary>Takes over what the previous attacher has attached, without a gap in the filtering.</summary>
+    /// <exception cref="BpfException">The kernel does not list the interfaces.</exception>
     private void AdoptAll()
     {
-        try
+        foreach (NetworkInterface found in XdpAttacher.ReadInterfaces())
         {
-            foreach (NetworkInterface found in XdpAttacher.ReadInterfaces())
-            {
-                _tracker.Adopt(found.Name, found);
-            }
+            _tracker.Adopt(found.Name, found);
         }
-        catch (BpfException e)
-        {
-            Complain(e.Message);
-        }
+
+        _adopts = false;
     }
 
     private void Complain(string trouble)

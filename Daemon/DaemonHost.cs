@@ -26,7 +26,7 @@ namespace Couic.Daemon;
 
 /// <summary>
 /// The unprivileged daemon: connects the parts, fills the tables, has the filter attached and serves until it is stopped. A start that
-/// fails leaves nothing attached.
+/// fails attaches nothing, and leaves the filter of an earlier process as it was.
 /// </summary>
 internal sealed partial class DaemonHost : IDisposable
 {
@@ -39,6 +39,9 @@ internal sealed partial class DaemonHost : IDisposable
     /// <summary>Connections waiting to be accepted; the kernel's limit (somaxconn) may be lower.</summary>
     private const int Backlog = 4096;
 
+    /// <summary>How long the start waits for the service manager to take the links.</summary>
+    private static readonly TimeSpan StoreLimit = TimeSpan.FromSeconds(2);
+
     /// <summary>The limit of the first attachment: drivers that reset their card take seconds.</summary>
     private static readonly TimeSpan AttachLimit = TimeSpan.FromSeconds(30);
 
@@ -46,7 +49,9 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly Handover _handover;
     private readonly Socket[] _sockets;
     private volatile bool _isReady;
+    private TimeSpan? _handoverTook;
     private readonly AttacherChannel _attacher;
+    private readonly DescriptorStore _descriptors;
     private readonly InterfaceWatch _watch;
     private readonly LogFactory _logs;
     private readonly ILogger _log;
@@ -75,11 +80,13 @@ internal sealed partial class DaemonHost : IDisposable
     {
         _handover = handover;
         _settings = settings;
-        _attacher = new AttacherChannel(new MessageChannel(new SafeFileHandle(handover.Attacher, ownsHandle: true)));
         _sockets = [.. handover.Network.Prepend(handover.Socket).Select(number => new Socket(new SafeSocketHandle(number, ownsHandle: true)))];
         _logs = new LogFactory(settings.Logging);
         _log = _logs.CreateLogger("couic");
         ILogger attachLog = _logs.CreateLogger("attach");
+        _attacher = new AttacherChannel(
+            new MessageChannel(new SafeFileHandle(handover.Attacher, ownsHandle: true)), BatchClock.Instance, KeptLinks(handover.Links));
+        _descriptors = new DescriptorStore(_systemd, handover.Links.Select(link => link.Name.ToString()), attachLog);
         AttacherSource? source = AttacherService.Address is { } address && handover.Programs.Length > 0
             ? new AttacherSource(address, handover.Programs, attachLog)
             : null;
@@ -134,13 +141,14 @@ internal sealed partial class DaemonHost : IDisposable
         _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow };
     }
 
-    /// <exception cref="StartException">The start failed; nothing is attached.</exception>
+    /// <exception cref="StartException">The start failed.</exception>
     public static int Run(Handover handover)
     {
         Prctl.SetThreadName("couic"u8); // executed as /proc/self/exe it would be called "exe"
         Errno sandbox = Sandbox.Enter(Sandbox.Daemon);
         foreach (int descriptor in (ReadOnlySpan<int>)[
-            handover.Socket, handover.Attacher, handover.Config, handover.Lock, handover.SocketLock, .. handover.Programs, .. handover.Network])
+            handover.Socket, handover.Attacher, handover.Config, handover.Lock, handover.SocketLock, .. handover.Programs, .. handover.Network,
+            .. handover.Links.Select(link => link.Number)])
         {
             Descriptors.SetInherited(descriptor, false);
         }
@@ -224,6 +232,12 @@ internal sealed partial class DaemonHost : IDisposable
         _guard.Start(); // before the sets are loaded, so that it objects to entries that lock out
         _sets.Start();
         AttachInterfaces();
+        if (_systemd.StoreCapacity > 0)
+        {
+            _watch.KeepLinks(_descriptors, StoreLimit);
+        }
+
+        ReportHandover();
         _server.Start(_sockets);
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
@@ -261,6 +275,36 @@ internal sealed partial class DaemonHost : IDisposable
         {
             throw new StartException($"attach xdp program to \"{failed.Configured}\": {InterfaceSummary.Cause(failed)} (require_ifaces = true)");
         }
+    }
+
+    private void ReportHandover()
+    {
+        int taken = _attacher.States.Count(state => state.IsTakenOver);
+        if (taken > 0)
+        {
+            _handoverTook = Stopwatch.GetElapsedTime(_handover.StartedAt);
+            HandedOver(taken, (int)_handoverTook.Value.TotalMilliseconds);
+        }
+    }
+
+    /// <summary>The links of an earlier process. One that is not what its name says, or whose interface is gone, is closed.</summary>
+    private static List<HeldLink> KeptLinks((int Number, LinkName Name)[] links)
+    {
+        var kept = new List<HeldLink>();
+        foreach ((int number, LinkName name) in links)
+        {
+            var handle = new SafeFileHandle(number, ownsHandle: true);
+            if (HeldLink.Of(handle, name.Since) is { Interface: not 0 } link && link.Name == name)
+            {
+                kept.Add(link);
+            }
+            else
+            {
+                handle.Dispose();
+            }
+        }
+
+        return kept;
     }
 
     /// <summary>False when it can no longer serve and must be restarted.</summary>
@@ -376,6 +420,10 @@ internal sealed partial class DaemonHost : IDisposable
 
     [LoggerMessage(EventName = "started", Level = LogLevel.Information, Message = "serving the API at {Socket}")]
     private partial void Started(string socket);
+
+    [LoggerMessage(EventName = "handed_over", Level = LogLevel.Information,
+        Message = "interfaces taken over without a gap: {Count}, {Milliseconds} ms after the start")]
+    private partial void HandedOver(int count, int milliseconds);
 
     [LoggerMessage(EventName = "not_sandboxed", Level = LogLevel.Warning,
         Message = "the kernel rejects the seccomp filter: {Cause} (system calls are not limited; everything else works)")]

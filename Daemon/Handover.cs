@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Couic.Daemon;
@@ -16,29 +17,38 @@ namespace Couic.Daemon;
 /// <param name="Plane">The descriptors of the maps, for <c>BpfDataPlane</c>.</param>
 /// <param name="Network">The sockets of <c>[server] listen</c>, bound, not listening.</param>
 /// <param name="Programs">Descriptors of the programs, for another attacher; empty where the daemon cannot start one.</param>
+/// <param name="StartedAt">When the start began, a value of <see cref="Stopwatch"/>.</param>
+/// <param name="Links">Links that an earlier process has left, with their names.</param>
 internal sealed record Handover(
-    int Socket, int Attacher, int Config, int Lock, int SocketLock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs, int[] Network)
+    int Socket, int Attacher, int Config, int Lock, int SocketLock, bool KeptBpf, string ConfigPath, string Plane, int[] Programs, int[] Network,
+    long StartedAt, (int Number, LinkName Name)[] Links)
 {
     public const string Variable = "COUIC_HANDOVER";
 
-    public string Format() =>
-        string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Socket};{Attacher};{Config};{Lock};{SocketLock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{string.Join(',', Network)};{ConfigPath}");
+    private const int Fields = 12;
+
+    public string Format() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Socket};{Attacher};{Config};{Lock};{SocketLock};{(KeptBpf ? 1 : 0)};{Plane};{string.Join(',', Programs)};{string.Join(',', Network)};{StartedAt};{string.Join(',', Links.Select(Text))};{ConfigPath}");
 
     /// <summary>Null when this process is not the replacement of a privileged stage.</summary>
     public static Handover? FromEnvironment()
     {
         string? text = Environment.GetEnvironmentVariable(Variable);
-        string[] parts = text?.Split(';', 10) ?? [];
-        return parts.Length != 10
+        string[] parts = text?.Split(';', Fields) ?? [];
+        return parts.Length != Fields
             ? null
             : new Handover(
-                Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]), Number(parts[5]) != 0, parts[9], parts[6],
-                Numbers(parts[7]), Numbers(parts[8]));
+                Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4]), Number(parts[5]) != 0, parts[11], parts[6],
+                [.. List(parts[7]).Select(Number)], [.. List(parts[8]).Select(Number)], long.Parse(parts[9], CultureInfo.InvariantCulture),
+                [.. List(parts[10]).Select(Link)]);
 
-        static int[] Numbers(string part) => [.. part.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)];
-
+        static string[] List(string part) => part.Split(',', StringSplitOptions.RemoveEmptyEntries);
         static int Number(string part) => int.Parse(part, NumberStyles.None, CultureInfo.InvariantCulture);
+        static (int, LinkName) Link(string part) => LinkName.TryParse(part.AsSpan(part.IndexOf('@') + 1), out LinkName name)
+            ? (Number(part[..part.IndexOf('@')]), name)
+            : throw new FormatException($"\"{part}\" is not a link");
     }
+
+    private static string Text((int Number, LinkName Name) link) => string.Create(CultureInfo.InvariantCulture, $"{link.Number}@{link.Name}");
 }

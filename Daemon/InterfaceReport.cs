@@ -81,7 +81,7 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
         }
         else if (before is not { IsAttached: true } || before.Index != now.Index)
         {
-            Attached(InterfaceSummary.Name(now), now.Mode);
+            ReportAttached(now);
         }
         else if (before.Attachment != now.Attachment && before.Attachment != 0 && now.Attachment != 0)
         {
@@ -90,6 +90,22 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
         else if (before.Name != now.Name)
         {
             Renamed(before.Name, now.Name, now.Configured);
+        }
+    }
+
+    private void ReportAttached(InterfaceState now)
+    {
+        if (now.IsTakenOver)
+        {
+            TakenOver(InterfaceSummary.Name(now), now.Mode);
+        }
+        else if (now.Note.Length > 0)
+        {
+            Interrupted(InterfaceSummary.Name(now), now.Mode, now.Note);
+        }
+        else
+        {
+            Attached(InterfaceSummary.Name(now), now.Mode);
         }
     }
 
@@ -111,6 +127,13 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
 
     [LoggerMessage(EventName = "attached", Level = LogLevel.Information, Message = "attached to {Interface} in {Mode} mode")]
     private partial void Attached(string @interface, string mode);
+
+    [LoggerMessage(EventName = "taken_over", Level = LogLevel.Information, Message = "took over {Interface} in {Mode} mode: it stayed filtered")]
+    private partial void TakenOver(string @interface, string mode);
+
+    [LoggerMessage(EventName = "interrupted", Level = LogLevel.Warning,
+        Message = "{Interface} was detached and attached again in {Mode} mode, and was not filtered in between: {Cause}")]
+    private partial void Interrupted(string @interface, string mode, string cause);
 
     [LoggerMessage(EventName = "detached", Level = LogLevel.Error,
         Message = "{Interface} is no longer filtered: {Cause}; it is attached again as soon as that is possible")]

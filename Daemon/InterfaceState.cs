@@ -26,13 +26,19 @@ internal enum AttachState
 /// <param name="Error">Why it is not attached; empty when it is.</param>
 internal sealed record InterfaceState(string Configured, string Name, int Index, string Mode, AttachState State, string Error)
 {
-    /// <summary>Of an error text; the kernel's explanations have fewer than a hundred.</summary>
+    /// <summary>Of an error text or a note; the kernel's explanations have fewer than a hundred.</summary>
     private const int MaxErrorChars = 250;
 
     public uint Program { get; init; }
 
     /// <summary>Counts attachments: another number at the same index means that the program had been detached. 0 if unknown.</summary>
     public uint Attachment { get; init; }
+
+    /// <summary>Whether the program of an earlier process was replaced in one step, without a gap.</summary>
+    public bool IsTakenOver { get; init; }
+
+    /// <summary>What the log should say of the attachment; otherwise empty.</summary>
+    public string Note { get; init; } = "";
 
     public bool IsAttached => State == AttachState.Attached;
 
@@ -50,25 +56,30 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
         return new InterfaceState(configured, name, index, "", state, cause.Cause ?? cause.Message);
     }
 
-    /// <summary>Fields separated by tabs, which neither names nor our messages contain. Fewer than 1,200 bytes.</summary>
-    public string ToLine()
-    {
-        string error = Error.ReplaceLineEndings(" ").Replace('\t', ' ');
-        error = error.Length > MaxErrorChars ? error[..MaxErrorChars] : error;
-        return string.Create(CultureInfo.InvariantCulture, $"{Configured}\t{Name}\t{Index}\t{Mode}\t{(int)State}\t{Program}\t{Attachment}\t{error}");
-    }
+    /// <summary>Fields separated by tabs, which neither names nor our messages contain. Fewer than 1,200 bytes: a state has a note or an error.</summary>
+    public string ToLine() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Configured}\t{Name}\t{Index}\t{Mode}\t{(int)State}\t{Program}\t{Attachment}\t{(IsTakenOver ? 1 : 0)}\t{OneField(Note)}\t{OneField(Error)}");
 
     /// <exception cref="FormatException">Another version wrote the line.</exception>
     public static InterfaceState FromLine(string line)
     {
         string[] f = line.Split('\t');
-        return f.Length != 8
-            ? throw new FormatException($"{f.Length} fields of an interface (expected 8)")
-            : new InterfaceState(f[0], f[1], Number(f[2]), f[3], (AttachState)Number(f[4]), f[7])
+        return f.Length != 10
+            ? throw new FormatException($"{f.Length} fields of an interface (expected 10)")
+            : new InterfaceState(f[0], f[1], Number(f[2]), f[3], (AttachState)Number(f[4]), f[9])
             {
                 Program = uint.Parse(f[5], CultureInfo.InvariantCulture),
                 Attachment = uint.Parse(f[6], CultureInfo.InvariantCulture),
+                IsTakenOver = Number(f[7]) != 0,
+                Note = f[8],
             };
+    }
+
+    private static string OneField(string text)
+    {
+        text = text.ReplaceLineEndings(" ").Replace('\t', ' ');
+        return text.Length > MaxErrorChars ? text[..MaxErrorChars] : text;
     }
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);

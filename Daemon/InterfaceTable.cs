@@ -15,19 +15,32 @@ internal interface IInterfaceTable
     /// <summary>Whether the interface carries a program of ours.</summary>
     bool IsOurs(in NetworkInterface found);
 
-    /// <summary>Attaches to an interface.</summary>
+    /// <summary>Whether the interface carries the program of a link that an earlier process has left.</summary>
+    bool IsKept(in NetworkInterface found);
+
+    /// <summary>Attaches to an interface, or takes over the link that an earlier process has left on it.</summary>
     /// <exception cref="BpfException">ENODEV if it has just disappeared, EBUSY if another program is attached, or another cause.</exception>
     Attachment Attach(in NetworkInterface target);
 
     /// <summary>Takes over an interface that already carries our program.</summary>
     Attachment Adopt(in NetworkInterface target);
+
+    /// <summary>Detaches, whatever else holds the link. Disposing <see cref="Attachment.Hold"/> only closes it.</summary>
+    void Detach(Attachment attachment);
 }
 
 /// <summary>A program's attachment to an interface.</summary>
 /// <param name="Program">The program's id in the kernel.</param>
 /// <param name="Link">The link, for the process that holds a copy; null without one.</param>
-/// <param name="Hold">Detaches when disposed.</param>
-internal sealed record Attachment(XdpMode Mode, uint Program, FileDescriptor? Link, IDisposable? Hold);
+/// <param name="Hold">Closes the link when disposed.</param>
+internal sealed record Attachment(XdpMode Mode, uint Program, FileDescriptor? Link, IDisposable? Hold)
+{
+    /// <summary>Whether the interface was filtered without a gap: the program of an earlier process was replaced in one step.</summary>
+    public bool IsTakenOver { get; init; }
+
+    /// <summary>What the log should say of it; otherwise empty.</summary>
+    public string Note { get; init; } = "";
+}
 
 /// <summary>Reads single interfaces from the kernel; the socket is replaced after an error. Not thread-safe.</summary>
 internal class InterfaceQuery : IDisposable
@@ -83,25 +96,69 @@ internal class InterfaceQuery : IDisposable
     }
 }
 
-/// <summary>The interfaces of this network namespace, and the programs to attach. Not thread-safe.</summary>
+/// <summary>The interfaces of this network namespace, the programs to attach, and the links that earlier processes have left. Not thread-safe.</summary>
 internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : InterfaceQuery, IInterfaceTable
 {
     private readonly uint[] _ids = [.. programs.Ids()];
+    private readonly List<FileDescriptor> _kept = [];
+
+    /// <summary>Adds a link that an earlier process has left, or that the daemon holds for this one.</summary>
+    public void Keep(FileDescriptor link) => _kept.Add(link);
+
+    /// <summary>Detaches the kept links that no configured interface has claimed.</summary>
+    public void DetachUnclaimed()
+    {
+        foreach (FileDescriptor link in _kept)
+        {
+            _ = BpfSyscall.LinkDetach(link);
+            link.Dispose();
+        }
+
+        _kept.Clear();
+    }
 
     public bool IsOurs(in NetworkInterface found) => Carries(found, _ids);
 
+    public bool IsKept(in NetworkInterface found) => FindKept(found) is not null;
+
     public Attachment Attach(in NetworkInterface target)
     {
-        AttachedInterface attached = XdpAttacher.Attach(programs, target, mode);
-        return new Attachment(attached.Mode, attached.Program, attached.Link, attached);
+        if (FindKept(target) is not { } link)
+        {
+            return AttachAgain(target, "");
+        }
+
+        _kept.Remove(link);
+        if (XdpAttacher.TakeOver(programs, target, mode, link, out string refusal) is { } taken)
+        {
+            return new Attachment(taken.Mode, taken.Program, taken.Link, taken) { IsTakenOver = true };
+        }
+
+        _ = BpfSyscall.LinkDetach(link);
+        link.Dispose();
+        return AttachAgain(target with { XdpAttached = 0, XdpProgram = 0 }, refusal);
     }
 
     public Attachment Adopt(in NetworkInterface target)
     {
-        // The daemon holds its link; without one, netlink detaches the program.
-        AttachedInterface adopted = XdpAttacher.Adopt(target);
-        return new Attachment(adopted.Mode, adopted.Program, null, adopted);
+        // The daemon holds its link and passes it on; without one, netlink detaches the program.
+        FileDescriptor? link = FindKept(target);
+        _ = link is not null && _kept.Remove(link);
+        AttachedInterface adopted = XdpAttacher.Adopt(target, link);
+        return new Attachment(adopted.Mode, adopted.Program, link, adopted);
     }
+
+    public void Detach(Attachment attachment) => (attachment.Hold as AttachedInterface)?.Detach();
+
+    private Attachment AttachAgain(in NetworkInterface target, string note)
+    {
+        AttachedInterface attached = XdpAttacher.Attach(programs, target, mode);
+        return new Attachment(attached.Mode, attached.Program, attached.Link, attached) { Note = note };
+    }
+
+    /// <summary>By index and program: an interface in another network namespace can have the same index.</summary>
+    private FileDescriptor? FindKept(NetworkInterface target) => _kept.Find(link =>
+        BpfSyscall.LinkInfo(link, out LinkDescription info) == Errno.None && info.Interface == target.Index && target.Carries(info.Program));
 }
 
 /// <summary>The interfaces as seen by an unprivileged process, which can recognise attachments and cannot attach.</summary>
@@ -111,6 +168,12 @@ internal sealed class ObservedInterfaces : InterfaceQuery, IInterfaceTable
     public uint[] Programs { get; set; } = [];
 
     public bool IsOurs(in NetworkInterface found) => Carries(found, Programs);
+
+    public bool IsKept(in NetworkInterface found) => false;
+
+    public void Detach(Attachment attachment)
+    {
+    }
 
     public Attachment Attach(in NetworkInterface target) =>
         throw new BpfException("the attacher process has ended (restart couic)", Errno.EPERM);

@@ -18,10 +18,15 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
     private readonly Dictionary<int, Tracked> _tracked = [];
     private readonly Dictionary<string, Refusal> _refusals = [];
     private uint _attachments;
+    private bool _spareKept;
+
+    /// <summary>Whether the kernel left it open in the last poll which interface a name leads to.</summary>
+    public bool IsUncertain { get; private set; }
 
     /// <summary>Attaches where the program is missing, and returns the state of each configured interface.</summary>
     public IReadOnlyList<InterfaceState> Poll()
     {
+        IsUncertain = false;
         UpdateTracked();
         var claimed = new HashSet<int>();
         List<InterfaceState> states = [.. configured.Select(name => Resolve(name, claimed))];
@@ -29,13 +34,23 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         return states;
     }
 
-    /// <summary>As <see cref="Poll"/>, but detaches everything unless every interface is attached.</summary>
+    /// <summary>
+    /// As <see cref="Poll"/>, but detaches everything unless every interface is attached. Links that an earlier process has left are
+    /// taken over last, so that a failure leaves them as they were.
+    /// </summary>
     public IReadOnlyList<InterfaceState> PollAllOrNone()
     {
+        _spareKept = true;
         IReadOnlyList<InterfaceState> states = Poll();
+        _spareKept = false;
+        states = states.All(state => state.IsAttached) ? Poll() : states;
         if (states.Any(state => !state.IsAttached))
         {
-            Dispose();
+            foreach ((int index, _) in _tracked.Where(t => !t.Value.Attachment.IsTakenOver).ToArray())
+            {
+                Release(index, isOurs: true);
+            }
+
             _refusals.Clear();
         }
 
@@ -68,13 +83,24 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         return links;
     }
 
-    /// <summary>Detaches everywhere.</summary>
-    public void Dispose()
+    /// <summary>Detaches everywhere, whatever else holds the links.</summary>
+    public void DetachAll()
     {
         foreach (int index in _tracked.Keys.ToArray())
         {
             Release(index, isOurs: true);
         }
+    }
+
+    /// <summary>Closes every link: an interface stays attached when another process, a store or a name holds its link.</summary>
+    public void Dispose()
+    {
+        foreach (Tracked tracked in _tracked.Values)
+        {
+            tracked.Attachment.Hold?.Dispose();
+        }
+
+        _tracked.Clear();
     }
 
     /// <summary>Updates the attached interfaces by index, which a new name does not change.</summary>
@@ -110,6 +136,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
 
         if (errno != Errno.None)
         {
+            IsUncertain = true;
             Tracked? last = _tracked.Values.FirstOrDefault(t => t.Configured == name && !claimed.Contains(t.Now.Index));
             return last is null
                 ? new InterfaceState(name, name, 0, "", AttachState.Failed, $"ask the kernel for it: {errno.Text()}")
@@ -120,6 +147,11 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         {
             tracked.Now = now;
             return Claim(tracked, name, claimed);
+        }
+
+        if (_spareKept && table.IsKept(now))
+        {
+            return InterfaceState.Attached(name, now.Name, now.Index, XdpAttacher.ModeOf(now));
         }
 
         InterfaceState? refused = Attach(name, now);
@@ -189,7 +221,7 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
     {
         if (_tracked.Remove(index, out Tracked? tracked) && (isOurs || tracked.Attachment.Link is not null))
         {
-            tracked.Attachment.Hold?.Dispose();
+            table.Detach(tracked.Attachment);
         }
     }
 
@@ -209,7 +241,13 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
         public bool IsNew { get; set; } = true;
 
         public InterfaceState State() =>
-            InterfaceState.Attached(Configured, Now.Name, Now.Index, Attachment.Mode) with { Program = Attachment.Program, Attachment = Number };
+            InterfaceState.Attached(Configured, Now.Name, Now.Index, Attachment.Mode) with
+            {
+                Program = Attachment.Program,
+                Attachment = Number,
+                IsTakenOver = Attachment.IsTakenOver,
+                Note = Attachment.Note,
+            };
     }
 
     private sealed record Refusal((int Index, bool IsUp, uint Mtu, byte Attached, uint Program) Conditions, long At, TimeSpan Delay, InterfaceState State);

@@ -40,6 +40,8 @@ internal sealed partial class InterfaceWatch : IDisposable
     private readonly ManualResetEventSlim _firstAnswer = new();
     private readonly ManualResetEventSlim _stop = new();
     private readonly Thread _thread;
+    private readonly ManualResetEventSlim _stored = new();
+    private volatile DescriptorStore? _store;
     private HashSet<int> _indices = [];
     private InterfaceTracker? _observer;
     private long _askedAt, _repliedAt;
@@ -77,6 +79,15 @@ internal sealed partial class InterfaceWatch : IDisposable
     {
         _thread.Start();
         return _firstAnswer.Wait(limit);
+    }
+
+    /// <summary>Keeps the links of attached interfaces in the store from now on.</summary>
+    /// <param name="limit">How long to wait until it has them.</param>
+    public void KeepLinks(DescriptorStore store, TimeSpan limit)
+    {
+        _store = store;
+        _poller.Wake();
+        _stored.Wait(limit);
     }
 
     public void Dispose()
@@ -134,6 +145,12 @@ internal sealed partial class InterfaceWatch : IDisposable
             return;
         }
 
+        if (_store is { } store && _attacher.Links is { } links)
+        {
+            store.Update(links);
+            _stored.Set();
+        }
+
         ReportLateness();
         if (!_isAsked && DueIn() <= TimeSpan.Zero)
         {
@@ -189,6 +206,11 @@ internal sealed partial class InterfaceWatch : IDisposable
         _lastDuration = Stopwatch.GetElapsedTime(_askedAt, _repliedAt);
         _isAsked = _isLate = false;
         _indices = [.. _attacher.States.Where(s => s.Index != 0).Select(s => s.Index)];
+        foreach (int index in _attacher.TakeDetached())
+        {
+            Unfiltered(_observed.Find(index, out NetworkInterface found) == Errno.None ? found.Name : $"interface {index}");
+        }
+
         if (_report.Compare(_attacher.States))
         {
             _changed();
@@ -283,6 +305,10 @@ internal sealed partial class InterfaceWatch : IDisposable
     }
 
     private static TimeSpan Bounded(TimeSpan value, TimeSpan least, TimeSpan most) => value < least ? least : value > most ? most : value;
+
+    [LoggerMessage(EventName = "filter_removed", Level = LogLevel.Warning,
+        Message = "{Interface} was filtered by the previous process and is not any more: it is gone, or the configuration has no name of it")]
+    private partial void Unfiltered(string @interface);
 
     [LoggerMessage(EventName = "attacher_lost", Level = LogLevel.Error,
         Message = "the attacher process has ended: what is filtered stays filtered, but interfaces that change are not attached again ({Hint})")]

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Couic.Bpf;
@@ -21,6 +22,8 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
     /// <exception cref="StartException">The start failed.</exception>
     public void Run(string[] commandLine)
     {
+        long start = Stopwatch.GetTimestamp();
+        (int Number, LinkName Name)[] links = TakeLinks();
         FileOwner owner = Owner();
         Try(() => WorkingFolder.Prepare(settings.WorkingDir, owner, make: source.IsEmbedded));
         Try(() => PrepareLogs(owner));
@@ -39,9 +42,34 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
         int channel = (int)ours.Handle.DangerousGetHandle();
-        Array.ForEach([socket, channel, config, claim, nameClaim, .. programs, .. listeners], descriptor => Descriptors.SetInherited(descriptor, true));
+        Array.ForEach([socket, channel, config, claim, nameClaim, .. programs, .. listeners, .. links.Select(link => link.Number)], descriptor => Descriptors.SetInherited(descriptor, true));
         maps.SetInherited(true);
-        ReExec(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs, listeners));
+        ReExec(commandLine, new Handover(socket, channel, config, claim, nameClaim, keptBpf, source.Path, maps.ToText(), programs, listeners, start, links));
+    }
+
+    /// <summary>
+    /// The links that the service manager's store has kept. Nothing touches them before the daemon is complete: a start that fails leaves the
+    /// filter as it was.
+    /// </summary>
+    private static (int Number, LinkName Name)[] TakeLinks()
+    {
+        var links = new List<(int Number, LinkName Name)>();
+        foreach ((int number, string name) in PassedDescriptors.FromEnvironment())
+        {
+            Descriptors.SetInherited(number, false); // the attacher must not get a copy that it does not know of
+            if (LinkName.TryParse(name, out LinkName link))
+            {
+                links.Add((number, link));
+            }
+            else if (name.StartsWith(LinkName.Family, StringComparison.Ordinal))
+            {
+                using var systemd = new SystemdNotify();
+                systemd.Unstore(name); // of another version, which this one does not know: the store would keep it for ever
+                Console.Error.WriteLine($"couic: the service manager's store held \"{name}\", which this version does not know: removed");
+            }
+        }
+
+        return [.. links];
     }
 
     /// <summary>Switches to the daemon's user. From here nothing runs as root unless the configuration asks for it.</summary>
@@ -122,7 +150,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 
     private static void ReExec(string[] commandLine, Handover handover)
     {
-        string[] environment = Exec.Environ([$"{Handover.Variable}={handover.Format()}"], Handover.Variable);
+        string[] environment = Exec.Environ([$"{Handover.Variable}={handover.Format()}"], [Handover.Variable, .. PassedDescriptors.Variables]);
         int errno = Exec.Replace(Exec.OwnPath(), commandLine, environment);
         throw new StartException($"execute \"{Exec.OwnPath()}\": {((Errno)errno).Text()}");
     }

@@ -45,7 +45,7 @@ internal static class Sandbox
 
     // Commands of bpf(2). The daemon may not create maps or load programs.
     private const uint MapLookup = 1, MapUpdate = 2, MapDelete = 3, MapNextKey = 4, ProgramById = 13, ObjectInfo = 15;
-    private const uint MapLookupBatch = 24, MapUpdateBatch = 26, MapDeleteBatch = 27, LinkCreate = 28;
+    private const uint MapLookupBatch = 24, MapUpdateBatch = 26, MapDeleteBatch = 27, LinkCreate = 28, LinkUpdate = 29, LinkDetach = 34;
 
     /// <summary>The daemon: no other program, no other process, no executable memory, no packet socket, no new map or program.</summary>
     public static SeccompRule[] Daemon(int ownPid) =>
@@ -59,7 +59,7 @@ internal static class Sandbox
     /// <summary>The attacher: its channel, netlink, and the commands of bpf(2) that query and attach.</summary>
     public static SeccompRule[] Attacher(int ownPid) =>
     [
-        OneOf("bpf", 0, LinkCreate, ProgramById, ObjectInfo),
+        OneOf("bpf", 0, LinkCreate, LinkUpdate, LinkDetach, ProgramById, ObjectInfo),
         .. Both(ownPid),
         OneOf("socket", 0, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK),
         .. Words("bind").Select(Always),

@@ -1,34 +1,58 @@
-using System.Net.Sockets;
 using System.Text;
 using Couic.Logging.Abstractions;
+using Couic.Native;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Daemon;
 
-/// <summary>Notifies systemd (sd_notify(3)) through the socket of NOTIFY_SOCKET; does nothing without it.</summary>
+/// <summary>Notifies systemd (sd_notify(3)) through the socket of NOTIFY_SOCKET; does nothing without it. Thread-safe.</summary>
 internal sealed class SystemdNotify : IDisposable
 {
-    private readonly Socket? _socket;
-    private readonly UnixDomainSocketEndPoint? _address;
+    /// <summary>How long a notice may wait for the service manager: a stuck one must not stop a loop of ours.</summary>
+    private static readonly TimeSpan SendLimit = TimeSpan.FromSeconds(1);
+
+    private readonly MessageChannel? _channel;
 
     public SystemdNotify()
+        : this(Environment.GetEnvironmentVariable)
     {
-        string? path = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
+    }
+
+    /// <param name="variable">Reads a variable of the environment.</param>
+    internal SystemdNotify(Func<string, string?> variable)
+    {
+        string? path = variable("NOTIFY_SOCKET");
         if (string.IsNullOrEmpty(path))
         {
             return;
         }
 
-        _address = new UnixDomainSocketEndPoint(path[0] == '@' ? "\0" + path[1..] : path);
-        _socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-        if (long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), out long period) && period > 0)
+        try
+        {
+            _channel = MessageChannel.ConnectDatagrams(path, SendLimit);
+        }
+        catch (IOException)
+        {
+            return; // filtering continues without a service manager
+        }
+
+        if (long.TryParse(variable("WATCHDOG_USEC"), out long period) && period > 0)
         {
             WatchdogPeriod = TimeSpan.FromMicroseconds(period);
         }
+
+        StoreCapacity = int.TryParse(variable("FDSTORE"), out int capacity) ? Math.Max(0, capacity) : 0;
     }
 
     /// <summary>The watchdog's timeout; null without a watchdog.</summary>
     public TimeSpan? WatchdogPeriod { get; }
+
+    /// <summary>
+    /// Descriptors that the service manager keeps for the next process of the service; 0 without a store. It passes them with the sockets
+    /// at the start (<see cref="PassedDescriptors"/>).
+    /// </summary>
+    public int StoreCapacity { get; }
 
     public void Ready(string status) => Send($"READY=1\nSTATUS={status}\nMAINPID={Environment.ProcessId}");
 
@@ -42,17 +66,38 @@ internal sealed class SystemdNotify : IDisposable
 
     public void Stopping() => Send("STOPPING=1");
 
-    public void Dispose() => _socket?.Dispose();
+    /// <summary>Adds a descriptor to the store under a name, unless it is there. The service manager does not poll it.</summary>
+    public bool Store(string name, SafeFileHandle descriptor) =>
+        Send($"FDSTORE=1\nFDPOLL=0\nFDNAME={name}", [(int)descriptor.DangerousGetHandle()]);
 
-    private void Send(string message)
+    /// <summary>Removes the descriptors of that name from the store.</summary>
+    public bool Unstore(string name) => Send($"FDSTOREREMOVE=1\nFDNAME={name}");
+
+    public void Dispose() => _channel?.Dispose();
+
+    private bool Send(string message, ReadOnlySpan<int> descriptors = default)
     {
+        if (_channel is null)
+        {
+            return false;
+        }
+
+        bool isOpen = false;
         try
         {
-            _socket?.SendTo(Encoding.UTF8.GetBytes(message), _address!);
+            _channel.Handle.DangerousAddRef(ref isOpen);
+            return _channel.Send(Encoding.UTF8.GetBytes(message), descriptors);
         }
-        catch (SocketException)
+        catch (ObjectDisposedException)
         {
-            // Filtering continues without a service manager.
+            return false; // a notice after the end of the daemon
+        }
+        finally
+        {
+            if (isOpen)
+            {
+                _channel.Handle.DangerousRelease();
+            }
         }
     }
 }

@@ -27,6 +27,8 @@ internal static unsafe class BpfSyscall
     private const int BPF_MAP_DELETE_ELEM = 3;
     private const int BPF_MAP_GET_NEXT_KEY = 4;
     private const int BPF_PROG_LOAD = 5;
+    private const int BPF_OBJ_PIN = 6;
+    private const int BPF_OBJ_GET = 7;
     private const int BPF_PROG_TEST_RUN = 10;
     private const int BPF_PROG_GET_FD_BY_ID = 13;
     private const int BPF_OBJ_GET_INFO_BY_FD = 15;
@@ -36,6 +38,11 @@ internal static unsafe class BpfSyscall
     private const int BPF_MAP_UPDATE_BATCH = 26;
     private const int BPF_MAP_DELETE_BATCH = 27;
     private const int BPF_LINK_CREATE = 28;
+    private const int BPF_LINK_UPDATE = 29;
+    private const int BPF_LINK_GET_FD_BY_ID = 30;
+    private const int BPF_LINK_GET_NEXT_ID = 31;
+    private const int BPF_LINK_DETACH = 34;
+    private const uint BPF_LINK_TYPE_XDP = 6;
 
     /// <summary>Bytes of struct bpf_func_info.</summary>
     public const int FunctionInfoSize = 8;
@@ -108,6 +115,66 @@ internal static unsafe class BpfSyscall
             flags = flags,
         };
         return TryOpen(BPF_LINK_CREATE, &attr, sizeof(bpf_link_create_attr), out link);
+    }
+
+    /// <summary>Replaces the program of a link in one step: a packet meets the old program or the new one (Linux 5.9).</summary>
+    public static Errno LinkUpdate(FileDescriptor link, FileDescriptor program)
+    {
+        var attr = new bpf_link_update_attr { link_fd = (uint)link.Number, new_prog_fd = (uint)program.Number };
+        return Try(BPF_LINK_UPDATE, &attr, sizeof(bpf_link_update_attr));
+    }
+
+    /// <summary>Detaches a link, whichever processes hold it (Linux 5.9).</summary>
+    public static Errno LinkDetach(FileDescriptor link)
+    {
+        uint attr = (uint)link.Number;
+        return Try(BPF_LINK_DETACH, &attr, sizeof(uint));
+    }
+
+    /// <summary>Describes a link; EINVAL when the descriptor is not an XDP link.</summary>
+    public static Errno LinkInfo(FileDescriptor link, out LinkDescription description)
+    {
+        bpf_link_info info = default;
+        Errno errno = Info(link, &info, sizeof(bpf_link_info));
+        description = new LinkDescription(info.id, info.prog_id, (int)info.xdp_ifindex);
+        return errno == Errno.None && info.type != BPF_LINK_TYPE_XDP ? Errno.EINVAL : errno;
+    }
+
+    /// <summary>The smallest id of a link above <paramref name="id"/>; ENOENT after the last. Needs CAP_SYS_ADMIN.</summary>
+    public static Errno LinkNextId(uint id, out uint next)
+    {
+        var attr = new bpf_get_id_attr { id = id };
+        Errno errno = Try(BPF_LINK_GET_NEXT_ID, &attr, sizeof(bpf_get_id_attr));
+        next = attr.next_id;
+        return errno;
+    }
+
+    /// <summary>Opens the link of that id. Needs CAP_SYS_ADMIN.</summary>
+    public static Errno LinkById(uint id, out FileDescriptor link)
+    {
+        var attr = new bpf_get_id_attr { id = id };
+        return TryOpen(BPF_LINK_GET_FD_BY_ID, &attr, sizeof(bpf_get_id_attr), out link);
+    }
+
+    /// <summary>Gives an object a name on a BPF file system, which keeps it. EEXIST when the name is taken.</summary>
+    /// <param name="path">Absolute, or below the current folder.</param>
+    public static Errno Pin(FileDescriptor descriptor, string path)
+    {
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            var attr = new bpf_obj_attr { pathname = (ulong)name, bpf_fd = (uint)descriptor.Number };
+            return Try(BPF_OBJ_PIN, &attr, sizeof(bpf_obj_attr));
+        }
+    }
+
+    /// <summary>Opens a pinned object.</summary>
+    public static Errno OpenPinned(string path, out FileDescriptor descriptor)
+    {
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            var attr = new bpf_obj_attr { pathname = (ulong)name };
+            return TryOpen(BPF_OBJ_GET, &attr, sizeof(bpf_obj_attr), out descriptor);
+        }
     }
 
     /// <summary>Runs an XDP program on a packet.</summary>
@@ -312,6 +379,11 @@ internal readonly record struct ProgramRequest(
 /// <summary>The kernel's properties of a map. Sizes in bytes.</summary>
 internal readonly record struct MapDescription(string Name, uint Id, uint Type, uint KeySize, uint ValueSize, uint MaxEntries);
 
+/// <summary>The kernel's properties of an XDP link.</summary>
+/// <param name="Program">The id of its program.</param>
+/// <param name="Interface">The index of its interface; 0 after it was detached, or when the interface is gone.</param>
+internal readonly record struct LinkDescription(uint Id, uint Program, int Interface);
+
 // The parts of union bpf_attr (linux/bpf.h) that the commands used here read, by their kernel names. A test compares sizes and
 // offsets with compiled C. Pointers are 64 bits wide on every machine.
 
@@ -426,6 +498,35 @@ internal struct bpf_link_create_attr
     public uint target_ifindex;
     public uint attach_type;
     public uint flags;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct bpf_link_update_attr
+{
+    public uint link_fd;
+    public uint new_prog_fd;
+    public uint flags;
+    public uint old_prog_fd;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct bpf_obj_attr
+{
+    public ulong pathname;
+    public uint bpf_fd;
+    public uint file_flags;
+}
+
+/// <summary>The fields of BPF_OBJ_GET_INFO_BY_FD for an XDP link; the union of the kinds of links is aligned to 8 bytes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct bpf_link_info
+{
+    public uint type;
+    public uint id;
+    public uint prog_id;
+    private readonly uint _pad;
+    public uint xdp_ifindex;
+    private readonly uint _rest;
 }
 
 /// <summary>The first fields of BPF_OBJ_GET_INFO_BY_FD for a map.</summary>

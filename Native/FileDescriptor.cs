@@ -15,6 +15,14 @@ public sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
     public FileDescriptor(int number, bool ownsHandle = true)
         : base(ownsHandle) => SetHandle(number);
 
+    /// <summary>Takes a descriptor over from another handle.</summary>
+    internal static FileDescriptor Own(SafeFileHandle handle)
+    {
+        var descriptor = new FileDescriptor((int)handle.DangerousGetHandle());
+        handle.SetHandleAsInvalid();
+        return descriptor;
+    }
+
     /// <summary>The number, for the structs of system calls and for a program that inherits it.</summary>
     public int Number => (int)DangerousGetHandle();
 

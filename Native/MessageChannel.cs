@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Couic.Native;
 
 /// <summary>
-/// One end of a socket pair between daemon and attacher: messages with boundaries (SOCK_SEQPACKET), each of which may carry
-/// descriptors (unix(7), SCM_RIGHTS). After the other end is closed, an empty message is received.
+/// One end of a socket with message boundaries (SOCK_SEQPACKET between daemon and attacher, SOCK_DGRAM to the service manager). A message
+/// may carry descriptors (unix(7), SCM_RIGHTS). After the other end of a pair is closed, an empty message is received.
 /// </summary>
 internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDisposable
 {
@@ -14,9 +14,11 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
     public const int MaxDescriptors = 253;
 
     private const int AF_UNIX = 1;
+    private const int SOCK_DGRAM = 2;
     private const int SOCK_SEQPACKET = 5;
     private const int SOCK_CLOEXEC = 0x80000;
     private const int SOL_SOCKET = 1;
+    private const int SO_SNDTIMEO = 21;
     private const int SCM_RIGHTS = 1;
     private const int MSG_NOSIGNAL = 0x4000;
     private const int MSG_CMSG_CLOEXEC = 0x40000000;
@@ -163,7 +165,21 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
 
     /// <summary>Connects to the process that listens at a path (SOCK_SEQPACKET).</summary>
     /// <exception cref="IOException">No process listens there, or this user may not connect.</exception>
-    public static MessageChannel Connect(string path)
+    public static MessageChannel Connect(string path) => Connect(path, SOCK_SEQPACKET);
+
+    /// <summary>Connects to a datagram socket, to send only.</summary>
+    /// <param name="path">A path, or "@" and a name of the abstract namespace.</param>
+    /// <param name="sendLimit">How long a message may wait for the receiver.</param>
+    /// <exception cref="IOException">No process receives there, or this user may not connect.</exception>
+    public static MessageChannel ConnectDatagrams(string path, TimeSpan sendLimit)
+    {
+        MessageChannel channel = Connect(path, SOCK_DGRAM);
+        long* limit = stackalloc long[2] { (long)sendLimit.TotalSeconds, sendLimit.Milliseconds * 1000L }; // struct timeval on 64-bit
+        _ = Libc.setsockopt((int)channel.Handle.DangerousGetHandle(), SOL_SOCKET, SO_SNDTIMEO, limit, 2 * sizeof(long));
+        return channel;
+    }
+
+    private static MessageChannel Connect(string path, int type)
     {
         byte* address = stackalloc byte[PathOffset + MaxPath + 1];
         *(ushort*)address = AF_UNIX;
@@ -172,14 +188,15 @@ internal sealed unsafe partial class MessageChannel(SafeFileHandle handle) : IDi
             throw new IOException($"connect to \"{path}\": the path is too long (at most {MaxPath} bytes)");
         }
 
-        address[PathOffset + length] = 0;
-        var handle = new SafeFileHandle(Libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ownsHandle: true);
+        bool isAbstract = length > 0 && address[PathOffset] == '@';
+        address[PathOffset + (isAbstract ? 0 : length)] = 0;
+        var handle = new SafeFileHandle(Libc.socket(AF_UNIX, type | SOCK_CLOEXEC, 0), ownsHandle: true);
         if (handle.IsInvalid)
         {
             throw new IOException($"create a socket: {Marshal.GetLastPInvokeErrorMessage()}");
         }
 
-        while (connect((int)handle.DangerousGetHandle(), address, (uint)(PathOffset + length + 1)) != 0)
+        while (connect((int)handle.DangerousGetHandle(), address, (uint)(PathOffset + length + (isAbstract ? 0 : 1))) != 0)
         {
             if (Marshal.GetLastPInvokeError() != EINTR)
             {

@@ -23,6 +23,6 @@ done
 
 # Lines that systemd-analyze does not rate.
 for line in Type=notify WatchdogSec=30 Restart=on-failure RestartSec=1 TimeoutStartSec=10min StartLimitIntervalSec=0 MemoryMax=512M TasksMax=64 LimitNOFILE=16384 LimitCORE=0 \
-  UMask=0077 SystemCallErrorNumber=EPERM Requires=couic-attacher.socket; do
+  UMask=0077 SystemCallErrorNumber=EPERM NotifyAccess=main FileDescriptorStoreMax=1024 Environment=FDSTORE=1024 Requires=couic-attacher.socket; do
   check "couic.service has $line" grep -qxF "$line" couic.service
 done

@@ -51,6 +51,9 @@ internal sealed class ForeignProgram : IDisposable
         return _link >= 0 ? 0 : Marshal.GetLastPInvokeError();
     }
 
+    /// <summary>The descriptor of its link; -1 before <see cref="Link"/>.</summary>
+    public int LinkDescriptor => _link;
+
     public void Dispose()
     {
         _ = Libc.close(_link);

@@ -20,6 +20,7 @@ internal static partial class Libc
     public const int EBUSY = 16;
     public const int ENOBUFS = 105;
     public const short POLLIN = 1;
+    public const int F_DUPFD_CLOEXEC = 1030;
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int unshare(int flags);
@@ -29,6 +30,40 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int close(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int fcntl(int fd, int command, int argument);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recvmsg(int fd, ref MessageHeader message, int flags);
+
+    /// <summary>Receives a message and at most one descriptor, -1 without one. Returns its length; 0 at the end.</summary>
+    public static unsafe int Receive(int socket, byte[] message, out int descriptor)
+    {
+        const int CloseOnExec = 0x40000000, ControlHeader = 16;
+        byte* control = stackalloc byte[ControlHeader + 8];
+        fixed (byte* bytes = message)
+        {
+            nint* part = stackalloc nint[2] { (nint)bytes, message.Length };
+            var header = new MessageHeader { Parts = (nint)part, PartCount = 1, Control = (nint)control, ControlLength = ControlHeader + 8 };
+            int length = (int)recvmsg(socket, ref header, CloseOnExec);
+            descriptor = length > 0 && header.ControlLength > ControlHeader ? *(int*)(control + ControlHeader) : -1;
+            return length;
+        }
+    }
+
+    /// <summary>struct msghdr of glibc on 64-bit</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MessageHeader
+    {
+        public nint Name;
+        public uint NameLength;
+        public nint Parts;
+        public nint PartCount;
+        public nint Control;
+        public nint ControlLength;
+        public int Flags;
+    }
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int kill(int pid, int signal);

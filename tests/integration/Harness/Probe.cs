@@ -39,6 +39,13 @@ public sealed class Probe : IDisposable
         return arrived;
     }
 
+    /// <summary>As <see cref="Glance"/>, and reports which frames of the batch arrived.</summary>
+    public void Glance(IReadOnlyList<byte[]> frames, Span<bool> arrived)
+    {
+        arrived.Clear();
+        SendSome(frames, 0, frames.Count, arrived[..frames.Count], quiet: 0);
+    }
+
     /// <summary>
     /// As <see cref="Send"/> for one batch, but returns with the last frame and not after a silence: for as many looks in a second as possible.
     /// Returns how many arrived.

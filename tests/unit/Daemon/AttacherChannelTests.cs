@@ -15,7 +15,7 @@ public sealed class AttacherChannelTests : IDisposable
     public AttacherChannelTests()
     {
         (MessageChannel ours, _theirs) = MessageChannel.Pair();
-        _channel = new AttacherChannel(ours);
+        _channel = new AttacherChannel(ours, TimeProvider.System, []);
     }
 
     public void Dispose()

@@ -71,7 +71,7 @@ internal sealed class HostRig : IDisposable
         (MessageChannel ours, _theirs) = MessageChannel.Pair();
         new Thread(Attach) { IsBackground = true }.Start();
         var handover = new Handover(
-            (int)listener.Handle, (int)ours.Handle.DangerousGetHandle(), -1, -1, -1, false, config, plane.Maps.ToText(), [], []);
+            (int)listener.Handle, (int)ours.Handle.DangerousGetHandle(), -1, -1, -1, false, config, plane.Maps.ToText(), [], [], 0, []);
         listener.SafeHandle.SetHandleAsInvalid(); // the daemon owns it now
         ours.Handle.SetHandleAsInvalid();
         Host = new DaemonHost(handover, settings, File.ReadAllBytes(config));

@@ -176,6 +176,46 @@ public sealed class InterfaceTrackerTests
         Assert.Equal(0, _machine.Attempts);
     }
 
+    [Fact]
+    public void LinksOfAnEarlierProcess_AreTakenOver()
+    {
+        _machine.Add("eth0", 2);
+        _machine.Add("eth1", 3);
+        _machine.Keep(2);
+        using InterfaceTracker tracker = Track("eth0", "eth1");
+        Assert.Equal([("eth0", true), ("eth1", false)], tracker.Poll().Select(s => (s.Name, s.IsTakenOver)));
+        Assert.Equal([2, 3], _machine.Attached);
+    }
+
+    [Fact]
+    public void RequireAll_OneMissing_LeavesTheLinksOfAnEarlierProcessAsTheyWere()
+    {
+        _machine.Add("eth0", 2);
+        _machine.Add("eth1", 3);
+        _machine.Keep(2);
+        using InterfaceTracker tracker = Track("eth0", "eth1", "wg0");
+        Assert.Equal(["eth0 eth0 Attached", "eth1 eth1 Attached", "wg0 wg0 Missing"], Show(tracker.PollAllOrNone()));
+        Assert.Equal((Machine.Earlier, 0u), (_machine.Get(2).XdpProgram, _machine.Get(3).XdpProgram));
+        _machine.Add("wg0", 9);
+        Assert.Equal(["eth0 eth0 Attached", "eth1 eth1 Attached", "wg0 wg0 Attached"], Show(tracker.PollAllOrNone()));
+        Assert.Equal([2, 3, 9], _machine.Attached);
+    }
+
+    [Fact]
+    public void Disposed_ItLeavesWhatOthersHold_AndDetachAllDoesNot()
+    {
+        _machine.Add("eth0", 2);
+        _machine.HoldsElsewhere = true;
+        InterfaceTracker tracker = Track("eth0");
+        tracker.Poll();
+        tracker.Dispose();
+        Assert.Equal([2], _machine.Attached);
+        using InterfaceTracker next = Track("eth0");
+        next.Poll();
+        next.DetachAll();
+        Assert.Empty(_machine.Attached);
+    }
+
     private InterfaceTracker Track(params string[] names) => new(_machine, names, _time);
 
     private static IEnumerable<string> Poll(InterfaceTracker tracker) => Show(tracker.Poll());
@@ -227,6 +267,12 @@ public sealed class InterfaceTrackerTests
         public Attachment Attach(in NetworkInterface target)
         {
             Attempts++;
+            if (IsKept(target))
+            {
+                Carry(target.Index, Ours);
+                return Adopt(target) with { IsTakenOver = true };
+            }
+
             if (target.XdpProgram != 0 || Refusal != Errno.None)
             {
                 throw new BpfException("refused", target.XdpProgram != 0 ? Errno.EBUSY : Refusal);
@@ -236,11 +282,31 @@ public sealed class InterfaceTrackerTests
             return new Attachment(XdpMode.Generic, Ours, null, new Detaching(this, target.Index));
         }
 
+        /// <summary>The program of an earlier process, whose link is kept.</summary>
+        public const uint Earlier = 66;
+
+        /// <summary>Whether a link is held elsewhere, too: closing it does not detach.</summary>
+        public bool HoldsElsewhere { get; set; }
+
+        public void Keep(int index) => Carry(index, Earlier);
+
+        public bool IsKept(in NetworkInterface found) => found.XdpProgram == Earlier;
+
+        public void Detach(Attachment attachment) => ((Detaching)attachment.Hold!).Detach();
+
         public Attachment Adopt(in NetworkInterface target) => new(XdpMode.Generic, Ours, null, new Detaching(this, target.Index));
 
         private sealed class Detaching(Machine machine, int index) : IDisposable
         {
             public void Dispose()
+            {
+                if (!machine.HoldsElsewhere)
+                {
+                    Detach();
+                }
+            }
+
+            public void Detach()
             {
                 if (machine._interfaces.ContainsKey(index))
                 {

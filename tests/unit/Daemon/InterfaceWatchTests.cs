@@ -21,7 +21,7 @@ public sealed class InterfaceWatchTests : IDisposable
     public InterfaceWatchTests()
     {
         (MessageChannel ours, _attacher) = MessageChannel.Pair();
-        _channel = new AttacherChannel(ours);
+        _channel = new AttacherChannel(ours, TimeProvider.System, []);
     }
 
     public void Dispose()

@@ -21,6 +21,9 @@ public class BpfAttributesTests
         (typeof(bpf_info_attr), "union bpf_attr, info."),
         (typeof(bpf_btf_load_attr), "union bpf_attr, "),
         (typeof(bpf_link_create_attr), "union bpf_attr, link_create."),
+        (typeof(bpf_link_update_attr), "union bpf_attr, link_update."),
+        (typeof(bpf_obj_attr), "union bpf_attr, "),
+        (typeof(bpf_link_info), "struct bpf_link_info, "),
         (typeof(bpf_map_info), "struct bpf_map_info, "),
         (typeof(bpf_prog_info), "struct bpf_prog_info, "),
         (typeof(Libc.rlimit), "struct rlimit, "),
@@ -60,5 +63,5 @@ public class BpfAttributesTests
 
     // Members that share their place with a differently named one of another command.
     private static string CName(Type type, string prefix, string field) =>
-        type == typeof(bpf_get_id_attr) && field == "id" ? "union bpf_attr, prog_id" : prefix + field;
+        type == typeof(bpf_get_id_attr) && field == "id" ? "union bpf_attr, prog_id" : prefix + field.Replace("xdp_", "xdp.", StringComparison.Ordinal);
 }
