@@ -24,6 +24,7 @@ internal static class CouicctlCommands
             Import.Spec,
             SetsCommands.Spec,
             StatsCommands.Spec,
+            MonitorCommand.Spec,
             ClientsCommands.Spec,
             Peers.Spec,
             Status.Spec,

@@ -19,4 +19,5 @@ namespace Couic.Api.Contracts;
 [JsonSerializable(typeof(PeerDiffRecord))]
 [JsonSerializable(typeof(StatusRecord))]
 [JsonSerializable(typeof(ReloadRecord))]
+[JsonSerializable(typeof(EventRecord))]
 public sealed partial class WireJson : JsonSerializerContext;

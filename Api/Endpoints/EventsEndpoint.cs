@@ -71,7 +71,11 @@ internal sealed class EventsEndpoint(EventHub hub)
             wanted = parsed;
         }
 
-        filter = new EventFilter { Policy = wanted, Tag = query.Find("tag"u8, out string tag) > 0 ? new TagPattern(tag) : null };
+        filter = new EventFilter
+        {
+            Policy = wanted,
+            Tags = query.Find("tag"u8, out string tags) > 0 ? Array.ConvertAll(tags.Split(','), one => new TagPattern(one)) : null,
+        };
         if (query.Find("type"u8, out string types) == 0)
         {
             foreach (EventType type in EventWords.Types)

@@ -14,12 +14,13 @@ internal sealed class EventFilter
 
     public Policy? Policy { get; init; }
 
-    public TagPattern? Tag { get; init; }
+    /// <summary>Any of them may match; null for all tags.</summary>
+    public TagPattern[]? Tags { get; init; }
 
     public bool IsEmpty => _types == 0;
 
     /// <summary>Whether it lets every event pass.</summary>
-    public bool IsOpen => _types == (1 << EventWords.Types.Length) - 1 && Policy is null && Tag is null;
+    public bool IsOpen => _types == (1 << EventWords.Types.Length) - 1 && Policy is null && Tags is null;
 
     public bool Has(EventType type) => (_types & (1 << (int)type)) != 0;
 
@@ -28,7 +29,20 @@ internal sealed class EventFilter
     public bool Matches(in ApiEvent one) =>
         Has(one.Type)
         && (Policy is null || one.Policy == Policy)
-        && (Tag is not { } tag || (one.Type is EventType.Rule or EventType.Set && tag.Matches(one.Tag.Span)));
+        && (Tags is null || (one.Type is EventType.Rule or EventType.Set && MatchesTag(one.Tag.Span)));
+
+    private bool MatchesTag(ReadOnlySpan<byte> tag)
+    {
+        foreach (TagPattern pattern in Tags!)
+        {
+            if (pattern.Matches(tag))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }
 
 /// <summary>One client of the stream. Its cursor belongs to the thread of the hub once it is added.</summary>

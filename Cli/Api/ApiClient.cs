@@ -57,9 +57,15 @@ internal sealed class ApiClient : IDisposable
 
     /// <summary>Sends a request and passes on the body of the answer as it arrives.</summary>
     /// <returns>The status, always a success.</returns>
-    public int Stream(HttpMethod method, string path, HttpContent? content, Action<Stream> read, TimeSpan? limit = null)
+    public int Stream(
+        HttpMethod method, string path, HttpContent? content, Action<Stream> read, TimeSpan? limit = null, params IEnumerable<(string Name, string Value)> headers)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
+        foreach ((string name, string value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
         request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + _endpoint.Token);
         request.Headers.TryAddWithoutValidation("User-Agent", $"{CouicctlCommands.Name}/{ProductVersion.Text}");
         if (content is { Headers.ContentLength: null })

@@ -13,7 +13,7 @@ internal static class ApiRefusal
     public const int MaxBytes = 64 * 1024 * 1024;
 
     /// <summary>Suffixes of paths that couic 1.x does not have; it takes some of them for a policy.</summary>
-    private static readonly string[] NewPaths = ["/v1/status", "/v1/peers", "/v1/reload", "/bulk"];
+    private static readonly string[] NewPaths = ["/v1/status", "/v1/events", "/v1/peers", "/v1/reload", "/bulk"];
 
     /// <param name="path">The requested path.</param>
     public static CliException Explain(int status, string path, byte[] body, Endpoint endpoint)
