@@ -66,6 +66,9 @@ internal struct ApiEvent
     /// <summary>Of a rule or a set.</summary>
     public ReadOnlyMemory<byte> Tag;
 
+    /// <summary>Of a rule: why it exists; empty for none.</summary>
+    public ReadOnlyMemory<byte> Reason;
+
     /// <summary>Name of the client, peer or set that made the change; empty when there is none.</summary>
     public ReadOnlyMemory<byte> By;
 
@@ -96,6 +99,7 @@ internal struct ApiEvent
             Cidr = change.Entry.Cidr,
             Expiration = change.Entry.Expiration,
             Tag = change.Entry.Tag,
+            Reason = change.Entry.Reason,
             By = change.Actor.Length > 0 ? change.Actor : isRemoval && change.Origin != ChangeOrigin.Set ? default : change.Entry.Creator,
         };
     }
@@ -128,6 +132,11 @@ internal struct ApiEvent
             WriteName(writer, Tag.Span);
             writer.Raw(",\"expiration\":"u8);
             writer.Number(Expiration);
+            if (!Reason.IsEmpty)
+            {
+                writer.Raw(",\"reason\":"u8);
+                writer.String(Reason.Span);
+            }
         }
 
         writer.Raw(Members ?? []);

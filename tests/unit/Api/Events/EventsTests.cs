@@ -21,8 +21,8 @@ public sealed class EventsTests
         using EventReader reader = await EventReader.ListenAsync(rig);
         await rig.SendAsync("POST", "/v1/drop", """{"cidr":"192.0.2.7/32","tag":"ssh","expiration":0}""", Group.ClientRw);
         Assert.Equal("rule created api clientrw drop 192.0.2.7/32 ssh 0", await reader.NextAsync(Rule));
-        await rig.SendAsync("POST", "/v1/drop?on_conflict=update", """{"cidr":"192.0.2.7/32","tag":null,"expiration":4000000000}""");
-        Assert.Equal("rule updated api admin drop 192.0.2.7/32  4000000000", await reader.NextAsync(Rule));
+        await rig.SendAsync("POST", "/v1/drop?on_conflict=update", """{"cidr":"192.0.2.7/32","tag":null,"expiration":4000000000,"reason":"a \"quote\""}""");
+        Assert.Equal("rule updated api admin drop 192.0.2.7/32  4000000000 a \"quote\"", await reader.NextAsync([.. Rule, "reason"]));
         await rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32", group: Group.ClientRw);
         Assert.Equal("rule deleted api clientrw drop 192.0.2.7/32  4000000000", await reader.NextAsync(Rule));
         await rig.SendAsync("POST", "/v1/ignore/bulk", """[{"cidr":"2001:db8::/32","tag":"a","expiration":0},{"cidr":"10.0.0.0/8","tag":"a","expiration":0}]""");
@@ -93,6 +93,7 @@ public sealed class EventsTests
     [Theory]
     [InlineData("?policy=ignore", "10.0.0.1/32")]
     [InlineData("?tag=scan*", "10.0.0.2/32")]
+    [InlineData("?tag=no,scan-1", "10.0.0.2/32")]
     [InlineData("?tag=", "10.0.0.3/32")]
     [InlineData("?type=client,set", "zoe")]
     [InlineData("?policy=drop&tag=scan-1", "10.0.0.2/32")]
