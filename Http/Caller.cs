@@ -62,6 +62,9 @@ internal sealed class Caller(CallerId id)
     /// <summary>Open connections, and handshakes that have not ended.</summary>
     public int Connections { get; set; }
 
+    /// <summary>Handshakes that have not ended.</summary>
+    public int Handshakes { get; set; }
+
     public bool HasReady => _first is not null;
 
     public void Enqueue(Connection connection)

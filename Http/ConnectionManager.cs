@@ -78,7 +78,7 @@ internal sealed class ConnectionManager(HttpServer server)
             listener.Blocking = false;
         }
 
-        Descriptors.Reserve(listeners[0].SafeHandle, server.Limits.MaxConnections + OtherDescriptors);
+        Descriptors.Reserve(listeners[0].SafeHandle, server.Limits.MaxConnections + OtherDescriptors + (server.Tls is null ? 0 : Handshakes.MaxPending));
     }
 
     public void StopListening()
@@ -237,8 +237,9 @@ internal sealed class ConnectionManager(HttpServer server)
     private void Open(StreamSocket socket)
     {
         CallerId id = socket.PeerAddress is { } address ? CallerId.Of(address) : CallerId.OfProcess(socket.PeerProcess());
-        int had = _callers.TryGetValue(id, out Caller? known) ? known.Connections : 0;
-        if (RefusalOf(socket.PeerAddress, had) is { } refusal)
+        Caller? known = _callers.GetValueOrDefault(id);
+        int had = known?.Connections ?? 0;
+        if (RefusalOf(socket.PeerAddress, had, known?.Handshakes ?? 0) is { } refusal)
         {
             socket.Dispose();
             if (_addressReports.TryTake(server.Time, 1, out long suppressed))
@@ -249,16 +250,47 @@ internal sealed class ConnectionManager(HttpServer server)
             return;
         }
 
-        if (_count >= server.Limits.MaxConnections && !EvictIdlest(had))
+        if (socket.PeerAddress is not null && server.Tls is { } context)
         {
-            socket.Dispose();
-            return;
+            Caller secured = Join(id);
+            secured.Handshakes++;
+            server.Handshakes.Add(new Handshake(socket, secured, context));
         }
+        else
+        {
+            Serve(socket, Join(id), had);
+        }
+    }
 
+    /// <summary>A handshake has ended: serves the connection, or gives its place back.</summary>
+    public void OnHandshakeEnded(Handshake handshake)
+    {
+        handshake.Caller.Handshakes--;
+        if (handshake.IsEstablished && !server.IsStopping)
+        {
+            Serve(handshake.Socket, handshake.Caller, handshake.Caller.Connections - 1);
+        }
+        else
+        {
+            handshake.Socket.Dispose();
+            Leave(handshake.Caller);
+        }
+    }
+
+    /// <param name="had">Other connections of the caller.</param>
+    private void Serve(StreamSocket socket, Caller caller, int had)
+    {
         Connection? connection = null;
         try
         {
-            connection = Add(socket, id);
+            if (_count >= server.Limits.MaxConnections && !EvictIdlest(had))
+            {
+                socket.Dispose();
+                Leave(caller);
+                return;
+            }
+
+            connection = Add(socket, caller);
             server.Loop.Add(connection);
         }
         catch (Exception e)
@@ -268,6 +300,10 @@ internal sealed class ConnectionManager(HttpServer server)
             {
                 Remove(connection);
             }
+            else
+            {
+                Leave(caller);
+            }
 
             socket.Dispose();
             return;
@@ -276,8 +312,19 @@ internal sealed class ConnectionManager(HttpServer server)
         connection.Start();
     }
 
+    private Caller Join(CallerId id)
+    {
+        if (!_callers.TryGetValue(id, out Caller? caller))
+        {
+            _callers.Add(id, caller = new Caller(id));
+        }
+
+        caller.Connections++;
+        return caller;
+    }
+
     /// <summary>Why an address may not connect; null: it may, or it is a process of this machine.</summary>
-    private string? RefusalOf(IPAddress? address, int had)
+    private string? RefusalOf(IPAddress? address, int had, int handshakes)
     {
         if (address is null)
         {
@@ -286,6 +333,7 @@ internal sealed class ConnectionManager(HttpServer server)
 
         return server.Allowed is { } networks && !IsIn(networks, address) ? "[server] allow does not name it"
             : had >= server.Limits.MaxConnectionsPerAddress ? $"{had} connections from there are open ([limits] max_connections_per_address)"
+            : handshakes >= Handshakes.MaxPendingPerCaller ? $"{handshakes} TLS handshakes from there have not ended"
             : null;
     }
 
@@ -302,7 +350,7 @@ internal sealed class ConnectionManager(HttpServer server)
         return false;
     }
 
-    private Connection Add(StreamSocket socket, CallerId id)
+    private Connection Add(StreamSocket socket, Caller caller)
     {
         if (!_freeSlots.TryPop(out int slot))
         {
@@ -313,12 +361,6 @@ internal sealed class ConnectionManager(HttpServer server)
             }
         }
 
-        if (!_callers.TryGetValue(id, out Caller? caller))
-        {
-            _callers.Add(id, caller = new Caller(id));
-        }
-
-        caller.Connections++;
         Volatile.Write(ref _opened, _opened + 1);
         Volatile.Write(ref _count, _count + 1);
         return _slots[slot] = new Connection(server, socket, (_opened << SlotBits) | (uint)slot, caller);

@@ -219,6 +219,11 @@ internal sealed class EventLoop : IDisposable
             {
                 _scheduler.Enqueue(posted, PollEvents.Readable);
             }
+
+            while (_server.Handshakes.TryTake(out Handshake? ended))
+            {
+                _server.Connections.OnHandshakeEnded(ended);
+            }
         }
         else if (key >= FirstListenerKey)
         {

@@ -26,6 +26,9 @@ public sealed record HttpLimits
     /// <summary>Framing of one chunk: its size with extensions, which are ignored.</summary>
     public int MaxChunkLineBytes { get; init; } = 1024;
 
+    /// <summary>From the acceptance of a connection to the end of its TLS handshake. nginx: 60 s.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>From a connection's first byte (or from its acceptance) to a complete header section.</summary>
     public TimeSpan HeaderTimeout { get; init; } = TimeSpan.FromSeconds(10);
 

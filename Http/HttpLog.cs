@@ -34,4 +34,7 @@ internal static partial class HttpLog
 
     [LoggerMessage(EventName = "api_address_refused", Level = LogLevel.Warning, Message = "connection from {address} refused: {cause}{more}")]
     public static partial void AddressRefused(ILogger log, string address, string cause, string more);
+
+    [LoggerMessage(EventName = "api_handshake_failed", Level = LogLevel.Information, Message = "TLS handshake with {address} failed: {cause}{more}")]
+    public static partial void HandshakeFailed(ILogger log, string address, string cause, string more);
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Couic.Http.Parsing;
+using Couic.Native;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Http;
@@ -27,6 +28,7 @@ internal sealed class HttpServer : IAsyncDisposable
     private readonly double _timestampsPerTick;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile IReadOnlyList<IPNetwork>? _allowed;
+    private volatile TlsContext? _tls;
     private volatile bool _isStopping;
     private volatile bool _isEnding;
     private bool _isStarted;
@@ -46,6 +48,7 @@ internal sealed class HttpServer : IAsyncDisposable
         Loop = new EventLoop(this);
         Budget = new MemoryBudget(limits.MaxParkedBytes, Loop.Wake);
         Connections = new ConnectionManager(this);
+        Handshakes = new Handshakes(this);
     }
 
     public HttpLimits Limits { get; }
@@ -67,6 +70,8 @@ internal sealed class HttpServer : IAsyncDisposable
     internal EventLoop Loop { get; }
 
     internal ConnectionManager Connections { get; }
+
+    internal Handshakes Handshakes { get; }
 
     internal MemoryBudget Budget { get; }
 
@@ -101,12 +106,30 @@ internal sealed class HttpServer : IAsyncDisposable
         set => _allowed = value;
     }
 
+    /// <summary>
+    /// Certificate and rules of TLS, which clients of the network then have to speak; null: plain HTTP. Set before the start or never; later
+    /// ones are for new connections. Thread-safe.
+    /// </summary>
+    public TlsContext? Tls
+    {
+        get => _tls;
+        set => _tls = value;
+    }
+
+    /// <summary>TLS handshakes since the start by their ends.</summary>
+    public (long Established, long Failed, long TimedOut) HandshakeCounts => Handshakes.Counts;
+
     /// <summary>Starts to serve connections of sockets that are bound and listen. The server closes them when it stops.</summary>
     public void Start(params IReadOnlyList<Socket> listeners)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(listeners.Count, MaxListeners);
         _isStarted = true;
         Connections.Listen(listeners);
+        if (Tls is not null)
+        {
+            Handshakes.Start();
+        }
+
         Loop.Start(listeners);
     }
 
@@ -140,6 +163,7 @@ internal sealed class HttpServer : IAsyncDisposable
     internal void OnLoopEnded()
     {
         Connections.StopListening();
+        Handshakes.Dispose();
         _ended.TrySetResult();
     }
 }

@@ -47,7 +47,7 @@ internal sealed class RequestReader(StreamSocket socket)
         if (n > 0)
         {
             // On a stream a short read means that nothing is left (epoll(7)), unless the end of the stream is.
-            IsDrained = n < space && !isHalfClosed;
+            IsDrained = n < space && !isHalfClosed && !socket.HasEnded;
             Input.Received(n);
         }
 

@@ -27,6 +27,7 @@ internal sealed unsafe partial class Poller : IDisposable
 
     private const int EPOLL_CLOEXEC = 0x80000;
     private const int EPOLL_CTL_ADD = 1;
+    private const int EPOLL_CTL_DEL = 2;
     private const int EPOLL_CTL_MOD = 3;
     private const int EFD_CLOEXEC = 0x80000;
     private const int EFD_NONBLOCK = 0x800;
@@ -50,6 +51,9 @@ internal sealed unsafe partial class Poller : IDisposable
 
     /// <summary>Watches a descriptor until it is closed.</summary>
     public void Add(SafeHandle handle, PollEvents events, ulong key) => Control(EPOLL_CTL_ADD, handle, events, key);
+
+    /// <summary>Ends watching a descriptor that stays open.</summary>
+    public void Remove(SafeHandle handle) => Control(EPOLL_CTL_DEL, handle, PollEvents.None, 0);
 
     public void Modify(SafeHandle handle, PollEvents events, ulong key) => Control(EPOLL_CTL_MOD, handle, events, key);
 

@@ -21,6 +21,7 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
 
     private const int EINTR = 4;
     private const int MSG_NOSIGNAL = 0x4000;
+    private const int MSG_PEEK = 2;
     private const int SOCK_NONBLOCK = 0x800;
     private const int SOCK_CLOEXEC = 0x80000;
     private const int SHUT_WR = 1;
@@ -64,8 +65,34 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         return getsockopt(this, SOL_SOCKET, SO_PEERCRED, credentials, &length) == 0 ? credentials[0] : 0;
     }
 
+    /// <summary>What is spoken over the connection; null: plain HTTP.</summary>
+    public TlsSession? Tls { get; set; }
+
+    /// <summary>Whether the end of the stream came with the last bytes, so that the poller will not report it.</summary>
+    public bool HasEnded => Tls is { HasEnded: true };
+
     /// <summary>Reads the available bytes; 0 at the end of the stream.</summary>
-    public int Receive(Span<byte> destination)
+    public int Receive(Span<byte> destination) => Tls is { } session ? session.Receive(this, destination) : ReceiveRaw(destination);
+
+    /// <summary>Writes as much as the socket's buffer takes.</summary>
+    public int Send(ReadOnlySpan<byte> source) => Tls is { } session ? session.Send(this, source) : SendRaw(source);
+
+    /// <summary>Copies the first bytes that have come, and leaves them to be received.</summary>
+    public int Peek(Span<byte> destination)
+    {
+        fixed (byte* pointer = destination)
+        {
+            nint n;
+            while ((n = OrError(Libc.recv((int)handle, pointer, (nuint)destination.Length, MSG_PEEK))) == -EINTR)
+            {
+            }
+
+            return (int)n;
+        }
+    }
+
+    /// <summary>Below TLS.</summary>
+    public int ReceiveRaw(Span<byte> destination)
     {
         fixed (byte* pointer = destination)
         {
@@ -78,8 +105,8 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
         }
     }
 
-    /// <summary>Writes as much as the socket's buffer takes.</summary>
-    public int Send(ReadOnlySpan<byte> source)
+    /// <summary>Below TLS.</summary>
+    public int SendRaw(ReadOnlySpan<byte> source)
     {
         fixed (byte* pointer = source)
         {
@@ -93,7 +120,22 @@ internal sealed unsafe partial class StreamSocket : SafeHandleMinusOneIsInvalid
     }
 
     /// <summary>Ends sending; receiving continues.</summary>
-    public void ShutdownSend() => _ = shutdown(this, SHUT_WR);
+    public void ShutdownSend()
+    {
+        Tls?.EndSending(this);
+        _ = shutdown(this, SHUT_WR);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && Tls is { IsClosed: false } session)
+        {
+            session.EndSending(this);
+            session.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
 
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
 

@@ -20,7 +20,7 @@ internal sealed class ApiRig : IDisposable
     private readonly TempFolder _folder = new();
     private readonly Dictionary<Group, Client> _clients = [];
 
-    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, TimeProvider? loopTime = null)
+    public ApiRig(HttpLimits? limits = null, StoreLimits? storeLimits = null, Action<Router>? more = null, TimeProvider? time = null, ILoggerFactory? logs = null, TimeProvider? loopTime = null, TlsContext? tls = null)
     {
         var wanted = new List<Client>();
         foreach (Group group in Enum.GetValues<Group>())
@@ -51,7 +51,7 @@ internal sealed class ApiRig : IDisposable
         };
         Router = ApiRouter.Create(Services);
         more?.Invoke(Router);
-        Server = new HttpServer(Services.Limits, Router, loopTime ?? TimeProvider.System, Log.CreateLogger("api"), Services.Counters);
+        Server = new HttpServer(Services.Limits, Router, loopTime ?? TimeProvider.System, Log.CreateLogger("api"), Services.Counters) { Tls = tls };
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
         listener.Listen(1024);

@@ -78,6 +78,14 @@ internal sealed class RawClient : IDisposable
     /// <summary>Whether the server has closed, with nothing more sent.</summary>
     public async Task<bool> IsClosedAsync() => _received.Count == 0 && !await ReceiveAsync();
 
+    /// <summary>Reads up to the end of the connection.</summary>
+    public async Task ReadToEndAsync()
+    {
+        while (await ReceiveAsync())
+        {
+        }
+    }
+
     public void Dispose()
     {
         _stream.Dispose();
