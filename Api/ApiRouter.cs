@@ -8,14 +8,16 @@ using Couic.Store;
 namespace Couic.Api;
 
 /// <summary>The routes of the API: most need a token of a client with a permission.</summary>
-internal sealed class ApiRouter(ClientDirectory clients) : Router
+internal sealed class ApiRouter(ClientDirectory clients, TimeProvider time) : Router
 {
+    private readonly FailedTokens _failures = new(time);
+
     /// <summary>
     /// A router with all endpoints of this folder; others (peers) may add theirs before the server starts. Subscribes the events to the store.
     /// </summary>
     public static ApiRouter Create(ApiServices services)
     {
-        var router = new ApiRouter(services.Clients);
+        var router = new ApiRouter(services.Clients, services.Time);
         services.Store.Subscribe(services.Events);
         new EntriesEndpoint(services).Register(router);
         new ListEndpoint(services).Register(router);
@@ -44,5 +46,5 @@ internal sealed class ApiRouter(ClientDirectory clients) : Router
     /// <inheritdoc cref="Router.Map"/>
     /// <param name="permission">What the client's group must allow.</param>
     public void Map(Verb verb, string pattern, Permission permission, Handler handler, bool canBatch = false, bool ignoresBody = false) =>
-        Map(verb, pattern, handler, new PermissionFilter(clients, permission), canBatch, ignoresBody);
+        Map(verb, pattern, handler, new PermissionFilter(clients, permission, _failures), canBatch, ignoresBody);
 }

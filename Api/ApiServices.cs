@@ -69,7 +69,8 @@ internal sealed record StatusFacts(
     string? Attacher = null,
     GuardStatus? Guard = null,
     ReloadStatus? Configuration = null,
-    Func<IReadOnlyList<FaultStatus>>? Faults = null);
+    Func<IReadOnlyList<FaultStatus>>? Faults = null,
+    CertificateStatus? Certificate = null);
 
 /// <summary>The result of a reload of configuration and sets.</summary>
 /// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>

@@ -85,6 +85,9 @@ internal sealed record OptionSpec(string Long, char Short, string? ValueName, st
 
     public bool Required { get; init; }
 
+    /// <summary>Whether it may be given several times.</summary>
+    public bool Repeats { get; init; }
+
     /// <summary>The default value, for the help text only.</summary>
     public string? Default { get; init; }
 

@@ -10,7 +10,7 @@ internal enum Request
 /// <summary>A parsed command line. Values are as typed; the command checks them.</summary>
 internal sealed class ParsedCommand
 {
-    private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<string>> _options = new(StringComparer.Ordinal);
 
     public ParsedCommand(CommandSpec root) => Path = [root];
 
@@ -27,12 +27,24 @@ internal sealed class ParsedCommand
     public List<string> Arguments { get; } = [];
 
     /// <summary>The value of an option by its long name; null when it was not given.</summary>
-    public string? Option(string name) => _options.GetValueOrDefault(name);
+    public string? Option(string name) => _options.GetValueOrDefault(name)?[0];
+
+    /// <summary>All values of an option that may be given several times.</summary>
+    public IReadOnlyList<string> Options(string name) => _options.GetValueOrDefault(name) ?? [];
 
     public bool Has(string name) => _options.ContainsKey(name);
 
     /// <summary>Returns false when the option is a duplicate.</summary>
-    public bool TryAdd(OptionSpec option, string value) => _options.TryAdd(option.Long, value);
+    public bool TryAdd(OptionSpec option, string value)
+    {
+        if (_options.TryGetValue(option.Long, out List<string>? values) && option.Repeats)
+        {
+            values.Add(value);
+            return true;
+        }
+
+        return _options.TryAdd(option.Long, [value]);
+    }
 
     /// <summary>The options of the command and those it inherits.</summary>
     public IEnumerable<OptionSpec> KnownOptions => Path[0] == Command ? Command.Options : Command.Options.Concat(Path[0].Options);
@@ -51,6 +63,8 @@ internal sealed class Invocation(ParsedCommand parsed, CliContext context)
     public string Argument(int index) => Parsed.Arguments[index];
 
     public string? Option(string name) => Parsed.Option(name);
+
+    public IReadOnlyList<string> Options(string name) => Parsed.Options(name);
 
     public bool Has(string name) => Parsed.Has(name);
 

@@ -28,6 +28,7 @@ internal static class CheckCommand
             {
                 (int clients, int sets) = CheckFiles(source, settings, faults);
                 summary = $"{source.Path}: good, {Counted(clients, "client file")} and {Counted(sets, "set file")} too";
+                CheckCertificate(settings, source.Path, faults);
                 faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
                 warnings = [.. ClearTokens.WarningsOf(settings.Peering), .. HostCheck.Warnings(settings, makesFolders: source.IsEmbedded)];
                 if (!source.IsEmbedded && SecretFile.Warning(source.Path, settings) is { } secrets)
@@ -53,6 +54,16 @@ internal static class CheckCommand
         {
             errors.WriteLine($"couic: {e.Message}");
             return 1;
+        }
+    }
+
+    private static void CheckCertificate(Settings settings, string file, List<Fault> faults)
+    {
+        if (settings.Tls is { } tls)
+        {
+            var found = new List<string>();
+            ServerCertificate.Load(tls, Accounts.Resolve(settings.User, settings.Group), found)?.Context.Dispose();
+            faults.AddRange(found.Select(fault => new Fault(file, fault)));
         }
     }
 

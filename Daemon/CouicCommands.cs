@@ -40,6 +40,7 @@ internal static class CouicCommands
                 Examples = ["couic check", "couic check /etc/couic/couic.toml"],
                 Run = Check,
             },
+            CertificateCommand.Spec,
             DemoMain.Spec,
             new CommandSpec
             {

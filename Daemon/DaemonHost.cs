@@ -66,6 +66,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly Health _health;
     private readonly ProtectedAddresses _guard;
     private readonly HttpServer _server;
+    private readonly CertificateKeeper _certificate;
     private readonly CoalescedRuns _signalledReload;
     private readonly SystemdNotify _systemd = new();
     private readonly EventHub _events;
@@ -99,6 +100,7 @@ internal sealed partial class DaemonHost : IDisposable
         var files = new SetDirectory(Path.Combine(settings.WorkingDir, "sets"), FileOwner.Current, settings.Sets);
         files.RemoveLeftovers();
         _sets = new SetLoader(files, _store, BatchClock.Instance, _logs.CreateLogger("sets"));
+        _certificate = new CertificateKeeper(ReadCertificate(settings), BatchClock.Instance, _logs.CreateLogger("tls"));
         _names = new HostResolver(BatchClock.Instance, _logs.CreateLogger("names"));
         _reports = new ReportSender(ProductVersion.Text, BatchClock.Instance, _logs.CreateLogger("reporting"), _names);
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
@@ -106,9 +108,13 @@ internal sealed partial class DaemonHost : IDisposable
         _peering = new PeeringService(_store, BatchClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
         _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard)
         {
-            Applied = read => _server!.Allowed = read.Allow,
+            Prepare = (read, faults) => _certificate.Read(read, faults) is var taken ? () =>
+            {
+                _server!.Allowed = read.Allow;
+                taken?.Invoke(_server);
+            } : null,
         };
-        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status);
+        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status, _certificate);
         _guard = new ProtectedAddresses(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, BatchClock.Instance, _logs)
@@ -118,7 +124,7 @@ internal sealed partial class DaemonHost : IDisposable
             Sets = _sets,
             Facts = () => new StatusFacts(
                 SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), DaemonMetrics.SummarizePeers(_peering), _drift.Status,
-                _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find),
+                _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find, _certificate.Status),
             Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
         _events = services.Events;
@@ -136,9 +142,10 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WriteReports(text, _reports));
         services.MoreMetrics.Add(text => DaemonMetrics.WritePeers(text, _peering));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteGuard(text, _guard));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteTls(text, _certificate, _server!));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering, services).Register(router);
-        _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow };
+        _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow, Tls = _certificate.Current?.Context };
     }
 
     /// <exception cref="StartException">The start failed.</exception>
@@ -189,6 +196,7 @@ internal sealed partial class DaemonHost : IDisposable
         Step(() => Task.WaitAll([_peering.StopAsync(left), _reports.StopAsync(left)], left + StopLimit));
         Step(_peering.Dispose);
         Step(_guard.Dispose);
+        Step(_certificate.Dispose);
         Step(() => _reports.DisposeAsync().AsTask().Wait(StopLimit));
         Step(_names.Dispose);
         Step(_watch.Dispose);
@@ -243,6 +251,7 @@ internal sealed partial class DaemonHost : IDisposable
         _peering.Start(SettingsMap.Peering(_settings.Peering));
         _reloader.WarnOfClearTokens(_settings.Peering);
         _drift.Start();
+        _certificate.Start();
         _systemd.Ready(StatusLine);
         _isReady = true;
         Started(string.Join(", ", _settings.Listen.Select(address => address.ToString()).Prepend(_settings.Socket)));
@@ -405,6 +414,18 @@ internal sealed partial class DaemonHost : IDisposable
             ?? throw new StartException(faults[0].ToString());
     }
 
+    /// <exception cref="StartException">A file of [server.tls] is not good.</exception>
+    private static ServerCertificate? ReadCertificate(Settings settings)
+    {
+        if (settings is not { Tls: { } tls, Listen.Count: > 0 })
+        {
+            return null;
+        }
+
+        var faults = new List<string>();
+        return ServerCertificate.Load(tls, FileOwner.Current, faults) ?? throw new StartException(string.Join("\ncouic: ", faults));
+    }
+
     private ClientDirectory OpenClients(out IReadOnlyList<string> left)
     {
         ClientDirectory clients = ClientFiles.Open(
@@ -456,8 +477,8 @@ internal sealed partial class DaemonHost : IDisposable
 internal static class ThreadBudget
 {
     /// <summary>
-    /// Besides the pool's run 7 of ours (main, api, log, expiry, peering, drift, interfaces), 4 of the resolver and some 8 of .NET
-    /// (collector, finalizer, timers, signals, sockets, the pool's own): 35 in all, about half of TasksMax.
+    /// Besides the pool's run 8 of ours (main, api, tls, log, expiry, peering, drift, interfaces), 4 of the resolver and some 8 of .NET
+    /// (collector, finalizer, timers, signals, sockets, the pool's own): 36 in all, about half of TasksMax.
     /// </summary>
     public const int MaxPoolThreads = 16;
 

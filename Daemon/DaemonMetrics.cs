@@ -3,6 +3,7 @@ using Couic.Api.Events;
 using Couic.Api.Metrics;
 using Couic.Bpf;
 using Couic.Config;
+using Couic.Http;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
 using Couic.Peering;
@@ -176,5 +177,21 @@ internal static class DaemonMetrics
         {
             text.Sample("couic_internal_errors_total", "where", place.Name(), (ulong)InternalErrors.Count(place));
         }
+    }
+
+    public static void WriteTls(MetricsText text, CertificateKeeper certificate, HttpServer server)
+    {
+        if (certificate.Current is not { } current)
+        {
+            return;
+        }
+
+        text.Family("couic_tls_certificate_expiry_timestamp_seconds", "gauge", "When the certificate of [server.tls] ends, in seconds since 1970.");
+        text.Sample("couic_tls_certificate_expiry_timestamp_seconds", (ulong)current.NotAfter.ToUnixTimeSeconds());
+        (long established, long failed, long timedOut) = server.HandshakeCounts;
+        text.Family("couic_tls_handshakes", "counter", "TLS handshakes by their ends.");
+        text.Sample("couic_tls_handshakes_total", "result", "established", (ulong)established);
+        text.Sample("couic_tls_handshakes_total", "result", "failed", (ulong)failed);
+        text.Sample("couic_tls_handshakes_total", "result", "timed_out", (ulong)timedOut);
     }
 }

@@ -10,7 +10,8 @@ namespace Couic.Daemon;
 /// Whether the machine is filtered as configured: the present faults, one line each, with the remedy. Thread-safe.
 /// </summary>
 internal sealed class Health(
-    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, Func<GuardStatus> guard)
+    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, Func<GuardStatus> guard,
+    CertificateKeeper certificate)
 {
     public const string Interface = "interface";
     public const string Attacher = "attacher";
@@ -21,17 +22,19 @@ internal sealed class Health(
     public const string Peer = "peer";
     public const string Drift = "drift";
     public const string Guard = "guard";
+    public const string Certificate = "certificate";
 
     /// <summary>Faults per kind that are listed; the rest are counted.</summary>
     private const int MaxPerKind = 20;
 
     /// <summary>All kinds, in the order of the list.</summary>
-    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard];
+    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard, Certificate];
 
     public IReadOnlyList<FaultStatus> Find() =>
     [
         .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),
         .. Few(Drift, drift.Fault is { } fault ? [fault] : []), .. Few(Guard, GuardFaults()),
+        .. Few(Certificate, certificate.Fault is { } end ? [end] : []),
     ];
 
     private IEnumerable<FaultStatus> Interfaces()

@@ -55,8 +55,8 @@ internal sealed partial class Reloader
         _log = logs.CreateLogger("reload");
     }
 
-    /// <summary>Takes over what other parts go by, after a reload that went well.</summary>
-    public Action<Settings>? Applied { get; init; }
+    /// <summary>Reads what belongs to a new configuration, and returns what brings it into force; faults are added.</summary>
+    public Func<Settings, List<string>, Action?>? Prepare { get; init; }
 
     /// <summary>Called with the actor after each reading of the client files.</summary>
     public Action<string, ClientReload>? ClientsReloaded { get; set; }
@@ -131,6 +131,8 @@ internal sealed partial class Reloader
             Volatile.Write(ref _clientFaults, [.. clients.Select(fault => $"client left out: {fault} (mend that, then: couicctl reload)")]);
             var faults = new List<string>();
             Settings? settings = Read(faults, out ulong hash);
+            Action? apply = settings is null ? null : Prepare?.Invoke(settings, faults);
+            settings = faults.Count > 0 ? null : settings;
             Volatile.Write(ref _last, new ConfigReload(BatchClock.Instance.GetUtcNow(), settings is not null, string.Join("; ", faults), IsStart: false));
             if (settings is null)
             {
@@ -155,7 +157,7 @@ internal sealed partial class Reloader
             _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
             _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
             _settings = merged;
-            Applied?.Invoke(merged);
+            apply?.Invoke();
             WarnOfClearTokens(settings.Peering);
             Reloaded(actor);
             var notes = new List<string>();

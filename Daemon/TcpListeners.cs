@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Couic.CommandLine;
 
 namespace Couic.Daemon;
 

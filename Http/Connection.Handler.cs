@@ -338,6 +338,18 @@ internal sealed partial class Connection
         return true;
     }
 
+    /// <summary>Waits before a response; without memory for that it is sent at once.</summary>
+    private async ValueTask DelayAsync(TimeSpan delay)
+    {
+        ExecuteBatched();
+        Input.Shrink(BufferPool.Minimum);
+        if (TryReserve(HeldBytes))
+        {
+            await Task.Delay(delay, _server.Time);
+            Unreserve();
+        }
+    }
+
     private bool IsBlockingOthers(long now) => _held is { HasWaiters: true } && _timeouts.Waited(now) > _server.Ticks(HolderTimeout);
 
     /// <summary>Whether it keeps its buffers although it is idle: its next request is expected at once.</summary>

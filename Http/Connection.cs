@@ -668,7 +668,7 @@ internal sealed partial class Connection
                 ExecuteBatched(); // it may read what the requests before it change
             }
 
-            ValueTask handling = endpoint is null ? default
+            ValueTask handling = endpoint is null ? exchange.Delay > TimeSpan.Zero ? DelayAsync(exchange.Delay) : default
                 : endpoint.IgnoresBody && !IsBodyComplete ? HandleArrivedAsync(endpoint, exchange)
                 : endpoint.Handler(exchange);
             if (!handling.IsCompletedSuccessfully)

@@ -30,6 +30,9 @@ internal sealed class Exchange : Response
     /// <summary>The address that the request came from; null on the Unix socket. IPv4 in its own family, also on a socket of both.</summary>
     public IPAddress? RemoteAddress => _connection.Address;
 
+    /// <summary>The unit of fairness: the process on the Unix socket, else the address.</summary>
+    public CallerId Caller => _connection.Caller.Id;
+
     public Query Query => new(Head.Query.Of(_connection.Input.Request));
 
     /// <summary>A parameter of the path, decoded; valid UTF-8.</summary>
@@ -167,6 +170,7 @@ internal sealed class Exchange : Response
         _parameterCount = HandlerBytes = 0;
         _decoded.Clear();
         IsBatched = false;
+        Delay = TimeSpan.Zero;
     }
 
     /// <summary>The checks in their order: route, method, filter, encoding of the path. Null: it is answered.</summary>
@@ -296,6 +300,11 @@ internal sealed class Exchange : Response
     /// and the handler says so (<see cref="CloseAfterAnswer"/>).
     /// </summary>
     public BodyPipeReader OpenBody() => new(_connection);
+
+    /// <summary>Has a refusal answered late; for a filter.</summary>
+    public void AnswerLate(TimeSpan delay) => Delay = delay;
+
+    internal TimeSpan Delay { get; private set; }
 
     /// <summary>The rest of the body is useless, or cannot be distinguished from a next request.</summary>
     public void CloseAfterAnswer() => MustClose = true;

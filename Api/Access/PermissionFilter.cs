@@ -4,7 +4,7 @@ using Couic.Http.Parsing;
 namespace Couic.Api.Access;
 
 /// <summary>Admits requests with the token of a client whose group has a permission; all others are answered with 401.</summary>
-internal sealed class PermissionFilter(ClientDirectory clients, Permission permission) : IRequestFilter
+internal sealed class PermissionFilter(ClientDirectory clients, Permission permission, FailedTokens failures) : IRequestFilter
 {
     public Permission Permission => permission;
 
@@ -36,6 +36,11 @@ internal sealed class PermissionFilter(ClientDirectory clients, Permission permi
         }
 
         Refuse(exchange, cause);
+        if (exchange.RemoteAddress is not null && cause is Refusal.TokenUnknown or Refusal.TokenMalformed)
+        {
+            exchange.AnswerLate(failures.Add(exchange.Caller));
+        }
+
         return false;
     }
 

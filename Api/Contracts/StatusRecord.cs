@@ -8,6 +8,7 @@ namespace Couic.Api.Contracts;
 /// <param name="Peers">Null when peering is off.</param>
 /// <param name="Consistency">Whether kernel and store agree.</param>
 /// <param name="Guard">The lockout guard.</param>
+/// <param name="Certificate">Null when the network is not served, or not with TLS.</param>
 /// <param name="Health"><c>ok</c>, or <c>degraded</c> when there are <paramref name="Faults"/>.</param>
 public sealed record StatusRecord(
     string Version,
@@ -26,7 +27,8 @@ public sealed record StatusRecord(
     ConsistencyStatus? Consistency,
     GuardStatus? Guard,
     string? Health,
-    FaultStatus[]? Faults);
+    FaultStatus[]? Faults,
+    CertificateStatus? Certificate = null);
 
 /// <param name="Configured">As the configuration names it.</param>
 /// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>
@@ -57,7 +59,7 @@ public sealed record LastReload(ulong At, bool Ok, string? Message);
 public sealed record ReloadsStatus(ReloadStatus? Configuration, ReloadStatus? Sets);
 
 /// <summary>Something that is wrong now.</summary>
-/// <param name="Kind"><c>interface</c>, <c>attacher</c>, <c>configuration</c>, <c>set</c>, <c>client</c>, <c>table</c>, <c>peer</c> or <c>drift</c>.</param>
+/// <param name="Kind"><c>interface</c>, <c>attacher</c>, <c>configuration</c>, <c>set</c>, <c>client</c>, <c>table</c>, <c>peer</c>, <c>drift</c>, <c>guard</c> or <c>certificate</c>.</param>
 /// <param name="Subject">The interface, table or peer; null for others.</param>
 /// <param name="Message">One line that says what to do.</param>
 public sealed record FaultStatus(string Kind, string? Subject, string Message);
@@ -72,6 +74,11 @@ public sealed record ConsistencyStatus(bool Ok, ulong? LastCheck, ulong Drift);
 /// <param name="Withheld">Entries of sets and rules of peers that are kept out of force, with the reasons.</param>
 /// <param name="Unreadable">Sources of addresses that cannot be read.</param>
 public sealed record GuardStatus(string Mode, ulong Protected, LockoutStatus[] Lockout, string[] Withheld, UnreadableStatus[] Unreadable);
+
+/// <summary>The certificate of <c>[server.tls]</c>; times are seconds since 1970.</summary>
+/// <param name="Fingerprint"><c>sha256:</c> and 64 hexadecimal digits.</param>
+/// <param name="Names">DNS names and addresses that it is for.</param>
+public sealed record CertificateStatus(ulong NotBefore, ulong NotAfter, string Fingerprint, string[] Names);
 
 /// <param name="Role">Such as <c>the default gateway</c>.</param>
 /// <param name="Cidr">The entry of drop that covers it.</param>

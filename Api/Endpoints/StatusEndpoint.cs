@@ -49,7 +49,8 @@ internal sealed class StatusEndpoint(ApiServices services)
             facts.Consistency,
             facts.Guard,
             faults.Count == 0 ? "ok" : "degraded",
-            [.. faults]);
+            [.. faults],
+            facts.Certificate);
         await using var writer = new Utf8JsonWriter(exchange.Answer(200), new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         JsonSerializer.Serialize(writer, status, WireJson.Default.StatusRecord);
     }

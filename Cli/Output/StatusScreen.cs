@@ -20,6 +20,7 @@ internal static class StatusScreen
         Lines(output, "Tags", status.Tags, t => Printable.Escape($"{t.Policy}: ") + Use(t.Used, t.Limit));
         Line(output, "Memory", Memory(status));
         Line(output, "Kernel", status.Consistency is { } c ? Consistency(c, now) : null);
+        Line(output, "Certificate", status.Certificate is { } shown ? Certificate(shown, now) : null);
         Line(output, "Peers", status.Peers is { } p
             ? $"{p.Configured} configured, {p.Up} up, {p.InSync} with the same rules, {Quantity.Grouped(p.Queued)} changes queued"
             : "off");
@@ -59,6 +60,13 @@ internal static class StatusScreen
         string state = consistency.Ok ? "agrees with the daemon" : "DIFFERS from the daemon";
         string check = consistency.LastCheck is { } at ? $", compared {Ago.Text(at, now)}" : ", not compared yet";
         return $"{state}{check}, {consistency.Drift} differences repaired since the start";
+    }
+
+    private static string Certificate(CertificateStatus certificate, ulong now)
+    {
+        string names = Printable.Escape(string.Join(", ", certificate.Names));
+        string end = DateTimeOffset.FromUnixTimeSeconds((long)Math.Min(certificate.NotAfter, 253_402_300_799)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+        return certificate.NotAfter <= now ? $"{names}: ENDED on {end}" : $"{names}: until {end}, in {(certificate.NotAfter - now) / 86_400} days";
     }
 
     private static string Use(ulong used, ulong limit) => string.Create(
