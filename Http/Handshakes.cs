@@ -238,6 +238,7 @@ internal sealed class Handshakes : IDisposable
         switch (session.Handshake(handshake.Socket))
         {
             case HandshakeStep.Done:
+                handshake.Socket.Acknowledge(); // the end of a handshake has no answer
                 handshake.IsEstablished = true;
                 End(handshake, string.Empty);
                 break;
