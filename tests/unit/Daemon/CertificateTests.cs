@@ -145,7 +145,7 @@ public sealed class CertificateTests : IDisposable
         Assert.Equal(isGood ? $"sha256:{digits.ToLowerInvariant()}" : null, Fingerprint.Read(string.Format(null, form, colons)));
     }
 
-    private void AssertFault(string fault, TlsSettings tls, string? chmod = null)
+    private static void AssertFault(string fault, TlsSettings tls, string? chmod = null)
     {
         if (chmod is not null)
         {
