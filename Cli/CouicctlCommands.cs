@@ -1,4 +1,5 @@
 using Couic.Cli.Commands;
+using Couic.Cli.Top;
 using Couic.CommandLine;
 using Couic.Store;
 
@@ -25,6 +26,7 @@ internal static class CouicctlCommands
             SetsCommands.Spec,
             StatsCommands.Spec,
             MonitorCommand.Spec,
+            TopCommand.Spec,
             ClientsCommands.Spec,
             Peers.Spec,
             Status.Spec,

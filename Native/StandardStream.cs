@@ -36,13 +36,16 @@ public sealed unsafe partial class StandardStream : Stream
     }
 
     /// <summary>Columns of the terminal; null if the descriptor is not a terminal, or the width is unknown.</summary>
-    public int? Columns
+    public int? Columns => Size?.Columns;
+
+    /// <summary>Columns and rows of the terminal; null as for <see cref="Columns"/>.</summary>
+    public (int Columns, int Rows)? Size
     {
         get
         {
             ushort* size = stackalloc ushort[4]; // struct winsize of asm-generic/termios.h: rows, columns, pixels
             const nuint TIOCGWINSZ = 0x5413;
-            return ioctl(_descriptor, TIOCGWINSZ, size) == 0 && size[1] > 0 ? size[1] : null;
+            return ioctl(_descriptor, TIOCGWINSZ, size) == 0 && size[1] > 0 ? (size[1], size[0]) : null;
         }
     }
 

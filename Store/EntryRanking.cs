@@ -18,7 +18,7 @@ public enum EntryOrder : byte
     /// <summary>The latest first.</summary>
     LastHit,
 
-    /// <summary>The most packets per second first.</summary>
+    /// <summary>The most packets per second first; of one rate, the most packets.</summary>
     Rate,
 }
 
@@ -102,7 +102,7 @@ internal sealed class Ranking(EntryOrder order, bool reverse, int limit)
             EntryOrder.Expiration => held.Expiration == 0 ? 0 : ~held.Expiration,
             EntryOrder.Packets => hits?.Packets ?? 0,
             EntryOrder.LastHit => (ulong)(hits?.LastHit?.ToUnixTimeSeconds() ?? 0),
-            EntryOrder.Rate => grown,
+            EntryOrder.Rate => (Math.Min(grown, int.MaxValue) << 33) | Math.Min(hits?.Packets ?? 0, (1ul << 33) - 1),
             _ => 0,
         };
         return reverse ? ~key : key;

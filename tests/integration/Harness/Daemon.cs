@@ -128,7 +128,13 @@ public sealed class Daemon : IDisposable
     public ApiClient As(string? token) => new(Socket, token);
 
     /// <summary>Runs <c>couicctl</c> on this daemon, in local mode.</summary>
-    public Shell.Result Ctl(params string[] arguments)
+    public Shell.Result Ctl(params string[] arguments) => Product.Run(null, ["ctl", "-c", CtlConfig(), .. arguments]);
+
+    /// <summary><c>couicctl</c> on this daemon, on a terminal.</summary>
+    public PseudoTerminal CtlOnTerminal(int columns, int rows, params string[] arguments) =>
+        new(columns, rows, Product.Info(["ctl", "-c", CtlConfig(), .. arguments]));
+
+    private string CtlConfig()
     {
         string file = Path.Combine(Home, "couicctl.toml");
         if (!File.Exists(file))
@@ -141,7 +147,7 @@ public sealed class Daemon : IDisposable
                 """);
         }
 
-        return Product.Run(null, ["ctl", "-c", file, .. arguments]);
+        return file;
     }
 
     public void Signal(int number) => _ = Libc.kill(Process.Id, number);

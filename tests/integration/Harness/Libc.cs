@@ -15,8 +15,10 @@ internal static partial class Libc
     public const int MSG_DONTWAIT = 0x40;
     public const int SIGHUP = 1;
     public const int SIGINT = 2;
+    public const int SIGQUIT = 3;
     public const int SIGKILL = 9;
     public const int SIGTERM = 15;
+    public const int SIGCONT = 18;
     public const int EBUSY = 16;
     public const int ENOBUFS = 105;
     public const short POLLIN = 1;
@@ -103,6 +105,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint write(int fd, ReadOnlySpan<byte> buffer, nint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint read(int fd, Span<byte> buffer, nint length);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int ioctl(int fd, nuint request, ReadOnlySpan<byte> argument);

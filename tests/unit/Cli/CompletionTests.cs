@@ -16,7 +16,7 @@ public sealed class CompletionTests : IDisposable
     }
 
     [Theory]
-    [InlineData("couicctl ", "drop ignore why export import sets stats monitor clients peers status reload completion help")]
+    [InlineData("couicctl ", "drop ignore why export import sets stats monitor top clients peers status reload completion help")]
     [InlineData("couicctl s", "sets stats status")]
     [InlineData("couicctl drop ", "add delete flush list inspect import")]
     [InlineData("couicctl -c x.toml drop l", "list")]

@@ -43,6 +43,9 @@ public class FuzzTests(ITestOutputHelper output)
     public void NetlinkMessages() => Run(new NetlinkTarget());
 
     [Fact]
+    public void KeysOfATerminal() => Run(new KeyTarget());
+
+    [Fact]
     public void AFindIsMadeShortAndToldWithItsSeed()
     {
         FuzzFault find = Assert.Throws<FuzzFault>(() => new Fuzzer(new Broken(), 7).Run(["a good one"u8.ToArray()], null));
