@@ -210,7 +210,10 @@ internal static class ExitStatus
     /// <summary>What was asked for, or was to be removed, does not exist.</summary>
     public const int Absent = 6;
 
-    private static readonly string[] Names = ["success", "failed", "usage", "unreachable", "refused", "present", "absent"];
+    /// <summary><c>why</c>: packets are dropped.</summary>
+    public const int Dropped = 7;
+
+    private static readonly string[] Names = ["success", "failed", "usage", "unreachable", "refused", "present", "absent", "dropped"];
 
     /// <summary>The status in one word, as JSON errors have it.</summary>
     public static string Name(int status) => Names[status];

@@ -163,6 +163,7 @@ internal static class Import
         ulong now = (ulong)invocation.Context.Clock.GetUtcNow().ToUnixTimeSeconds();
         var segments = new ExportSegments(list, now);
         int? failure = null;
+        var parts = new List<(Policy Policy, BulkRecord Result, ImportRejections Rejections)>();
         while (segments.TryNext(out Policy policy))
         {
             var source = new ImportSource(segments.TryNextItem, policy == Policy.Drop ? guard.Objection : static _ => null, () => list.Position);
@@ -172,10 +173,17 @@ internal static class Import
             BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
             BulkReport.AddTo(source.Rejections, result, source.LineOf);
             progress.Dispose();
+            invocation.Noted(answer);
+            parts.Add((policy, result, source.Rejections));
+            if (invocation.IsJson)
+            {
+                failure = source.Rejections.Count > 0 ? ExitStatus.Failure : failure;
+                continue;
+            }
+
             invocation.Out.WriteLine(
                 $"{(isDry ? "Dry run, " : "")}{policy.Name()}: {Quantity.Grouped(result.Created)} created, {Quantity.Grouped(result.Updated)} updated, "
                 + $"{Quantity.Grouped(result.Unchanged)} unchanged, {Quantity.Grouped((ulong)source.Rejections.Count)} rejected");
-            invocation.Noted(answer);
             failure = BulkReport.Print(invocation, source.Rejections) ?? failure;
         }
 
@@ -184,7 +192,27 @@ internal static class Import
             invocation.Note($"{Quantity.Grouped(segments.Expired)} entries have expired since the export and were skipped");
         }
 
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteObject(invocation, json => WriteParts(json, parts, segments.Expired));
+        }
+
         return failure ?? ExitStatus.Success;
+    }
+
+    private static void WriteParts(Utf8JsonWriter json, List<(Policy Policy, BulkRecord Result, ImportRejections Rejections)> parts, ulong expired)
+    {
+        json.WriteStartArray("parts"u8);
+        foreach ((Policy policy, BulkRecord result, ImportRejections rejections) in parts)
+        {
+            json.WriteStartObject();
+            json.WriteString("policy"u8, policy.Utf8Name());
+            BulkReport.WriteMembers(json, result, rejections);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("expired"u8, expired);
     }
 
     /// <summary>Splits an export into runs of one policy, each of which is one bulk request.</summary>

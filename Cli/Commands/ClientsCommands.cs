@@ -31,12 +31,7 @@ internal static class ClientsList
     {
         Name = "list",
         Summary = "List the clients with their rails",
-        Options =
-        [
-            new OptionSpec("quiet", 'q', null, "Print only names, one per line"),
-            new OptionSpec("show-tokens", '\0', null, "Print the tokens, too"),
-            CommonOptions.JsonNotQuiet,
-        ],
+        Options = [CommonOptions.Quiet("names"), new OptionSpec("show-tokens", '\0', null, "Print the tokens, too")],
         Run = Run,
     };
 
@@ -45,9 +40,9 @@ internal static class ClientsList
         using ApiClient api = invocation.Connect();
         ApiAnswer answer = api.Get("/v1/client");
         ClientRecord[] clients = api.Parse(answer, WireJson.Default.ClientRecordArray);
-        if (invocation.Has("json"))
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.WriteResult(invocation, answer.Body);
         }
         else if (invocation.Has("quiet"))
         {
@@ -58,7 +53,7 @@ internal static class ClientsList
         }
         else
         {
-            ClientsInspect.PrintTable(invocation.Out, clients, invocation.Has("show-tokens"));
+            ClientsInspect.PrintTable(invocation, clients, invocation.Has("show-tokens"));
         }
 
         return ExitStatus.Success;
@@ -75,7 +70,6 @@ internal static class ClientsInspect
         Name = "inspect",
         Summary = "Show a client and its token",
         Arguments = [Name],
-        Options = [CommonOptions.Json],
         Examples = ["couicctl clients inspect fail2ban"],
         Run = Run,
     };
@@ -84,28 +78,34 @@ internal static class ClientsInspect
     public static void Print(Invocation invocation, ApiAnswer answer, ApiClient api)
     {
         ClientRecord client = api.Parse(answer, WireJson.Default.ClientRecord);
-        if (invocation.Has("json"))
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.WriteResult(invocation, answer.Body);
         }
         else
         {
-            PrintTable(invocation.Out, [client], showTokens: true);
+            PrintTable(invocation, [client], showTokens: true);
         }
     }
 
-    public static void PrintTable(TextWriter output, IReadOnlyList<ClientRecord> clients, bool showTokens)
+    public static void PrintTable(Invocation invocation, IReadOnlyList<ClientRecord> clients, bool showTokens)
     {
-        List<string> headers = ["Name", "Group"];
-        headers.AddRange(showTokens ? ["Token"] : []);
-        headers.AddRange(!showTokens || clients.Any(client => client.Rails is not null) ? ["Rails"] : []);
-        Table.Write(output, [.. headers], clients, (client, column) => Printable.Escape(headers[column] switch
+        var columns = new List<Column<ClientRecord>>
         {
-            "Name" => client.Name,
-            "Group" => client.Group,
-            "Token" => client.Token,
-            _ => client.Rails is { } rails ? string.Join(' ', RailsText.Of(rails)) : "none",
-        }));
+            new("Name", client => Printable.Escape(client.Name)),
+            new("Group", client => Printable.Escape(client.Group)),
+        };
+        if (showTokens)
+        {
+            columns.Add(new("Token", client => Printable.Escape(client.Token)));
+        }
+
+        if (!showTokens || clients.Any(client => client.Rails is not null))
+        {
+            columns.Add(new("Rails", client => Printable.Escape(client.Rails is { } rails ? string.Join(' ', RailsText.Of(rails)) : "none")) { IsText = true });
+        }
+
+        Table.Write(invocation, clients, [.. columns]);
     }
 
     /// <exception cref="UsageException">The argument is not a name.</exception>
@@ -144,7 +144,6 @@ internal static class ClientsAdd
             new OptionSpec("burst", '\0', "N", "Changes at once after a pause (default: as --rate)"),
             new OptionSpec("tags", '\0', "PATTERNS", "Tags that it may give, and of entries that it may delete, separated by commas"),
             new OptionSpec("from", '\0', "CIDRS", "Networks from which the network listener accepts its token, separated by commas"),
-            CommonOptions.Json,
         ],
         Examples =
         [
@@ -183,6 +182,11 @@ internal static class ClientsDelete
         string path = ClientsInspect.PathOf(invocation.Argument(0));
         using ApiClient api = invocation.Connect();
         api.Delete(path);
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteObject(invocation, static json => json.WriteBoolean("deleted"u8, true));
+        }
+
         return ExitStatus.Success;
     }
 }

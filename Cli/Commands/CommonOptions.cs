@@ -14,9 +14,7 @@ internal static class CommonOptions
         Kind = ValueKind.File,
     };
 
-    public static readonly OptionSpec Json = new("json", '\0', null, "Print the answer of the API as JSON");
-
-    public static readonly OptionSpec JsonNotQuiet = Json with { NotWith = "quiet" };
+    public static OptionSpec Quiet(string what) => new("quiet", 'q', null, $"Print only {what}, one per line") { NotWith = "json" };
 
     public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Label of the entry: at most 64 ASCII letters, digits, \"-\" and \"_\"");
 

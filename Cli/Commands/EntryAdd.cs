@@ -22,7 +22,7 @@ internal static class EntryAdd
         Arguments = [CommonOptions.Cidrs with { Occurs = Occurs.AtLeastOnce }],
         Options =
         [
-            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend, CommonOptions.IfAbsent, GuardOptions.Force, CommonOptions.Json,
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend, CommonOptions.IfAbsent, GuardOptions.Force,
         ],
         Examples = policy == Policy.Drop
             ? ["couicctl drop add 192.0.2.7 --reason 'port scan, ticket 4711'", "couicctl drop add 2001:db8:bad::/48 192.0.2.0/24 -t scanners -e 1d12h"]
@@ -69,6 +69,11 @@ internal static class EntryAdd
         catch (CliException e) when (e.ExitStatus == ExitStatus.Present && invocation.Has("if-absent"))
         {
             invocation.Note(e.Messages[0]);
+            if (invocation.IsJson)
+            {
+                IndentedJson.WriteObject(invocation, static json => json.WriteNumber("created"u8, 0));
+            }
+
             return ExitStatus.Success;
         }
 
@@ -90,9 +95,10 @@ internal static class EntryAdd
         using BulkContent content = BulkContent.Additions(source, tag, expiration, progress, invocation.Option("reason"));
         ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{Query(invocation, policy, $"on_conflict={conflict}")}", content);
         BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
-        if (invocation.Has("json"))
+        invocation.Noted(answer);
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.WriteResult(invocation, answer.Body);
         }
         else
         {
@@ -101,7 +107,6 @@ internal static class EntryAdd
             invocation.Out.WriteLine($"{Quantity.Grouped(result.Created)} added to {policy.Name()}{updated}{present}");
         }
 
-        invocation.Noted(answer);
         return BulkReport.Rejections(invocation, result, index => cidrs[(int)index].ToString())
             ?? (result.Unchanged > 0 && conflict == "keep" && !invocation.Has("if-absent") ? ExitStatus.Present : ExitStatus.Success);
     }

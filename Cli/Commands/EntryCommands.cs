@@ -33,7 +33,7 @@ internal static class EntryInspect
         Summary = $"Show the entry of exactly this network in {policy.Name()}",
         Details = ["The prefix length must be that of the entry. \"couicctl why ADDRESS\" finds every entry that covers an address."],
         Arguments = [CommonOptions.Cidr],
-        Options = [new OptionSpec("details", 'd', null, "Also packets, last hit, when it was added, and by which client, set or peer"), CommonOptions.Json],
+        Options = [new OptionSpec("details", 'd', null, "Also packets, last hit, when it was added, and by which client, set or peer")],
         Examples = [$"couicctl {policy.Name()} inspect 192.0.2.0/24"],
         Run = Run,
     };
@@ -44,9 +44,9 @@ internal static class EntryInspect
     {
         api.Read(() =>
         {
-            if (invocation.Has("json"))
+            if (invocation.IsJson)
             {
-                IndentedJson.Write(invocation.Context.Output, answer.Body);
+                IndentedJson.WriteResult(invocation, answer.Body);
                 return;
             }
 
@@ -54,13 +54,13 @@ internal static class EntryInspect
             {
                 var detailed = new DetailedRows(EntryColumns.All);
                 detailed.Add(EntryLine.Parse(answer.Body));
-                detailed.Write(invocation.Out, policy, now);
+                detailed.Write(invocation, policy, now);
                 return;
             }
 
             var rows = new EntryRows();
             rows.Add(EntryLine.Parse(answer.Body));
-            rows.Write(invocation.Out, policy, now);
+            rows.Write(invocation, policy, now);
         });
     }
 

@@ -33,7 +33,7 @@ internal static class EntryDelete
             + "With a tag and CIDRs, an entry that has other tags as well (\"add --extend\") keeps those, and an entry without the tag is not an error.",
         ],
         Arguments = [CommonOptions.Cidrs with { Kind = ValueKind.Cidr }],
-        Options = [Tags, FromFile, CommonOptions.IfExists, CommonOptions.DryRun, .. policy == Policy.Ignore ? [GuardOptions.Force] : Array.Empty<OptionSpec>(), CommonOptions.Json],
+        Options = [Tags, FromFile, CommonOptions.IfExists, CommonOptions.DryRun, .. policy == Policy.Ignore ? [GuardOptions.Force] : Array.Empty<OptionSpec>()],
         Examples =
         [
             $"couicctl {policy.Name()} delete 192.0.2.0/24 198.51.100.7",
@@ -47,7 +47,7 @@ internal static class EntryDelete
     {
         Name = "flush",
         Summary = $"Remove all entries from {policy.Name()} but those of sets",
-        Options = [CommonOptions.DryRun, .. policy == Policy.Ignore ? [GuardOptions.Force] : Array.Empty<OptionSpec>(), CommonOptions.Json],
+        Options = [CommonOptions.DryRun, .. policy == Policy.Ignore ? [GuardOptions.Force] : Array.Empty<OptionSpec>()],
         Examples = [$"couicctl {policy.Name()} flush --dry-run"],
         Run = invocation =>
         {
@@ -87,6 +87,7 @@ internal static class EntryDelete
 
     private static int RemoveOne(Invocation invocation, ApiClient api, Policy policy, Cidr cidr, string? tag)
     {
+        ulong removed = 1;
         try
         {
             invocation.Noted(api.Delete(EntryPath.Of(policy, cidr) + Query(invocation, policy, tag is null ? null : $"tag={tag}")));
@@ -94,10 +95,16 @@ internal static class EntryDelete
         catch (CliException e) when (tag is not null && e.ExitStatus is ExitStatus.Absent or ExitStatus.Present)
         {
             // There is no entry under this tag, which is the requested state.
+            removed = 0;
         }
         catch (CliException e) when (e.ExitStatus == ExitStatus.Absent)
         {
-            return invocation.Has("if-exists") ? ExitStatus.Success : throw Neighbourhood.Absent(api, policy, cidr);
+            removed = invocation.Has("if-exists") ? 0UL : throw Neighbourhood.Absent(api, policy, cidr);
+        }
+
+        if (invocation.IsJson)
+        {
+            WriteRemoved(invocation, removed);
         }
 
         return ExitStatus.Success;
@@ -151,9 +158,19 @@ internal static class EntryDelete
 
     private static int Removed(Invocation invocation, Policy policy, ulong count)
     {
-        invocation.Out.WriteLine(invocation.Has("json") ? $"{{\n  \"removed\": {count}\n}}" : $"{Quantity.Grouped(count)} removed from {policy.Name()}");
+        if (invocation.IsJson)
+        {
+            WriteRemoved(invocation, count);
+        }
+        else
+        {
+            invocation.Out.WriteLine($"{Quantity.Grouped(count)} removed from {policy.Name()}");
+        }
+
         return ExitStatus.Success;
     }
+
+    private static void WriteRemoved(Invocation invocation, ulong count) => IndentedJson.WriteObject(invocation, json => json.WriteNumber("removed"u8, count));
 
     /// <param name="known">The networks, if they are in memory: a dry run shows the first.</param>
     private static int RemoveAll(Invocation invocation, ApiClient api, Policy policy, ImportSource source, string? tag, long? size, List<Cidr>? known, ulong before = 0)
@@ -166,16 +183,16 @@ internal static class EntryDelete
         progress.Dispose();
         BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
         result = result with { Removed = result.Removed + before };
-        if (invocation.Has("json"))
+        invocation.Noted(answer);
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, before == 0 ? answer.Body : JsonSerializer.SerializeToUtf8Bytes(result, WireJson.Default.BulkRecord));
+            IndentedJson.WriteResult(invocation, before == 0 ? answer.Body : JsonSerializer.SerializeToUtf8Bytes(result, WireJson.Default.BulkRecord));
         }
         else
         {
             Summarize(invocation, policy, result, isDry, known);
         }
 
-        invocation.Noted(answer);
         int? failure = known is null ? BulkReport.Rejections(invocation, result, source) : BulkReport.Rejections(invocation, result, index => known[(int)index].ToString());
         bool isAbsentAllowed = tag is not null || invocation.Has("if-exists") || invocation.Parsed.Arguments.Count == 0 && known is not null;
         return failure ?? (result.Absent > 0 && !isAbsentAllowed ? ExitStatus.Absent : ExitStatus.Success);

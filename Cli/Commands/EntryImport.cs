@@ -75,11 +75,16 @@ internal static class EntryImport
     private static int Summarize(Invocation invocation, Policy policy, ImportSource source, BulkRecord result, ApiAnswer answer)
     {
         BulkReport.AddTo(source.Rejections, result, source.LineOf);
+        invocation.Noted(answer);
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteObject(invocation, json => BulkReport.WriteMembers(json, result, source.Rejections));
+            return source.Rejections.Count == 0 ? ExitStatus.Success : ExitStatus.Failure;
+        }
+
         string done = invocation.Has("dry-run") ? $"Dry run, {policy.Name()} would have" : $"Imported into {policy.Name()}";
         invocation.Out.WriteLine(
             $"{done}: {result.Created} created, {result.Updated} updated, {result.Unchanged} unchanged, {source.Rejections.Count} rejected");
-        invocation.Context.Flush();
-        invocation.Noted(answer);
         return BulkReport.Print(invocation, source.Rejections) ?? ExitStatus.Success;
     }
 }
@@ -117,6 +122,25 @@ internal static class BulkReport
         }
 
         rejections.AddUnlisted((long)Math.Max(result.RejectedCount, (ulong)listed.Length) - listed.Length);
+    }
+
+    /// <summary>The counts of an import, and its rejected lines.</summary>
+    public static void WriteMembers(Utf8JsonWriter json, BulkRecord result, ImportRejections rejections)
+    {
+        json.WriteNumber("created"u8, result.Created);
+        json.WriteNumber("updated"u8, result.Updated);
+        json.WriteNumber("unchanged"u8, result.Unchanged);
+        json.WriteStartArray("rejected"u8);
+        foreach ((int line, string reason) in rejections.Listed)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("line"u8, line);
+            json.WriteString("message"u8, reason);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("rejected_count"u8, rejections.Count);
     }
 
     public static int? Print(Invocation invocation, ImportRejections rejections)
@@ -327,10 +351,13 @@ internal sealed class ImportRejections(string? file = null)
     /// <summary>Adds rejections without a reason.</summary>
     public void AddUnlisted(long count) => Count += count;
 
+    /// <summary>The first hundred, in file order.</summary>
+    public IEnumerable<(int Line, string Reason)> Listed => _listed.OrderBy(r => r.Line);
+
     /// <summary>The messages, in file order.</summary>
     public IEnumerable<string> Lines()
     {
-        foreach ((int line, string reason) in _listed.OrderBy(r => r.Line))
+        foreach ((int line, string reason) in Listed)
         {
             yield return $"{(file is null ? "" : $"{file}: ")}line {line}: {reason}";
         }

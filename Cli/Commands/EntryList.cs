@@ -26,13 +26,12 @@ internal static class EntryList
         ],
         Options =
         [
-            new OptionSpec("quiet", 'q', null, "Print only networks, one per line"),
-            new OptionSpec("tags", 't', "PATTERNS", "Only entries whose tag matches"),
+            CommonOptions.Quiet("networks"),
+            new OptionSpec("tags", 't', "PATTERNS", "Only entries whose tag matches") { Aliases = ["tag"] },
             new OptionSpec("sort", 's', "KEY", "Print the first entries in this order") { Kind = ValueKind.EntrySort },
             new OptionSpec("reverse", 'r', null, "Reverse the order"),
             new OptionSpec("limit", 'n', "N", "At most N entries"),
             new OptionSpec("details", 'd', null, "Also packets, last hit, when it was added, and by which client, set or peer"),
-            CommonOptions.JsonNotQuiet,
         ],
         Examples =
         [
@@ -48,7 +47,7 @@ internal static class EntryList
         EntrySort sort = EntrySort.Of(invocation);
         TagPatterns? patterns = invocation.Option("tags") is { } text ? TagPatterns.Parse(text) : null;
         using ApiClient api = invocation.Connect();
-        Action<Stream> read = invocation.Has("json") ? stream => WriteJson(invocation, stream, patterns)
+        Action<Stream> read = invocation.IsJson ? stream => WriteJson(invocation, stream, patterns)
             : invocation.Has("quiet") ? stream => WriteQuiet(invocation, stream, patterns)
             : sort.Columns != EntryColumns.None ? stream => WriteDetails(invocation, policy, stream, sort)
             : stream => WriteTable(invocation, policy, stream, patterns);
@@ -60,7 +59,8 @@ internal static class EntryList
     {
         var rows = new DetailedRows(sort.Columns);
         JsonArrayReader.ForEach(stream, json => rows.Add(EntryLine.Parse(json)));
-        rows.Write(invocation.Out, policy, invocation.Context.Clock.GetUtcNow());
+        rows.Write(invocation, policy, invocation.Context.Clock.GetUtcNow());
+        NoteEmpty(invocation, policy, rows.Count);
         if (!rows.IsCounted && sort.Columns.HasFlag(EntryColumns.Hits))
         {
             invocation.Note("packets of entries are not counted (per_entry_counters = false)");
@@ -83,7 +83,20 @@ internal static class EntryList
                 rows.Add(entry);
             }
         });
-        rows.Write(invocation.Out, policy, invocation.Context.Clock.GetUtcNow());
+        rows.Write(invocation, policy, invocation.Context.Clock.GetUtcNow());
+        NoteEmpty(invocation, policy, rows.Count);
+    }
+
+    /// <summary>An empty table could also be an error.</summary>
+    private static void NoteEmpty(Invocation invocation, Policy policy, int count)
+    {
+        if (count == 0 && invocation.Style.Format != OutputFormat.Tsv)
+        {
+            invocation.Context.Flush();
+            invocation.Note(invocation.Option("tags") is { } tags
+                ? $"no entry of {policy.Name()} has a tag like \"{Printable.Quote(tags)}\" (entries of a set have the tag NAME.couic)"
+                : $"{policy.Name()} has no entries");
+        }
     }
 
     private static void WriteQuiet(Invocation invocation, Stream stream, TagPatterns? patterns)

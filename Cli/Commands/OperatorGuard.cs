@@ -127,7 +127,7 @@ internal static class GuardOptions
         return "?" + string.Join('&', all);
     }
 
-    /// <summary>Prints the daemon's warnings.</summary>
+    /// <summary>Reports the daemon's warnings.</summary>
     public static ApiAnswer Noted(this Invocation invocation, ApiAnswer answer)
     {
         foreach (string warning in answer.Warnings)

@@ -1,5 +1,6 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
+using Couic.Cli.Output;
 using Couic.Cli.Values;
 using Couic.CommandLine;
 
@@ -26,8 +27,14 @@ internal static class Reload
     private static int Run(Invocation invocation)
     {
         using ApiClient api = invocation.Connect();
-        ReloadRecord result = api.Parse(
-            invocation.Noted(api.Send(HttpMethod.Post, "/v1/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit)), WireJson.Default.ReloadRecord);
+        ApiAnswer answer = invocation.Noted(api.Send(HttpMethod.Post, "/v1/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit));
+        ReloadRecord result = api.Parse(answer, WireJson.Default.ReloadRecord);
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteResult(invocation, answer.Body);
+            return ExitStatus.Success;
+        }
+
         invocation.Out.WriteLine("Configuration and sets reloaded");
         if (!string.IsNullOrEmpty(result.Message))
         {

@@ -81,11 +81,11 @@ internal static class SetSource
 
     private static string[] ReadFile(Invocation invocation, string file)
     {
-        invocation.Out.WriteLine($"Reading CIDRs from file: {file}");
         var entries = new List<string>();
         var faults = new ImportRejections(file);
         using (NetworkList list = NetworkList.Open(invocation.Context, file, out _))
         {
+            invocation.Out.Write(invocation.IsJson ? "" : $"Reading CIDRs from file: {file}\n");
             while (list.TryNext(out ListItem item))
             {
                 if (item.Fault is null)
@@ -104,7 +104,7 @@ internal static class SetSource
             throw new CliException([.. faults.Lines()]);
         }
 
-        invocation.Out.WriteLine($"Loaded {entries.Count} CIDRs from file");
+        invocation.Out.Write(invocation.IsJson ? "" : $"Loaded {entries.Count} CIDRs from file\n");
         return entries.Count > 0 ? [.. entries] : throw new CliException($"{file}: it does not contain a CIDR (expected one per line, such as 192.0.2.0/24)");
     }
 }

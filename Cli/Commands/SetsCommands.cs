@@ -1,5 +1,6 @@
 using Couic.Api.Contracts;
 using Couic.Cli.Api;
+using Couic.Cli.Output;
 using Couic.Cli.Values;
 using Couic.CommandLine;
 using Couic.Store;
@@ -53,10 +54,17 @@ internal static class SetsCommands
         invocation.GuardedQuery(new OperatorGuard(invocation, api, !invocation.Has(GuardOptions.Force.Long)).OperatorParameters);
 
     /// <summary>Prints what was done, and that a reload has to follow.</summary>
-    public static void Announce(TextWriter output, string done)
+    public static void Announce(Invocation invocation, ApiAnswer answer, string done)
     {
-        output.WriteLine(done);
-        output.WriteLine("Note: Run 'couicctl sets reload' to apply changes");
+        invocation.Noted(answer);
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteResult(invocation, answer.Body);
+            return;
+        }
+
+        invocation.Out.WriteLine(done);
+        invocation.Out.WriteLine("Note: Run 'couicctl sets reload' to apply changes");
     }
 }
 
@@ -76,7 +84,14 @@ internal static class SetsList
     {
         CommonOptions.ThrowIfAny(NameArgument.TryPolicy(invocation.Argument(0), out Policy policy));
         using ApiClient api = invocation.Connect();
-        SetSummary[] sets = api.Parse(api.Get(SetsCommands.PathOf(policy)), WireJson.Default.SetSummaryArray);
+        ApiAnswer answer = api.Get(SetsCommands.PathOf(policy));
+        SetSummary[] sets = api.Parse(answer, WireJson.Default.SetSummaryArray);
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteResult(invocation, answer.Body);
+            return ExitStatus.Success;
+        }
+
         foreach (SetSummary set in sets)
         {
             invocation.Out.WriteLine($"{Printable.Escape(set.Name)}: {set.EntryCount} entries ({set.FileSize} bytes)");
@@ -98,8 +113,10 @@ internal static class SetsInspect
     {
         Name = "inspect",
         Summary = "Show the entries of a set file",
+        Aliases = ["show"],
         Arguments = [CommonOptions.Policy, SetsCommands.Name],
-        Examples = ["couicctl sets inspect drop blocklist"],
+        Options = [CommonOptions.Quiet("networks")],
+        Examples = ["couicctl sets inspect drop blocklist", "couicctl sets inspect -q drop blocklist > blocklist.txt"],
         Run = Run,
     };
 
@@ -107,7 +124,21 @@ internal static class SetsInspect
     {
         string path = SetsCommands.Target(invocation).Path;
         using ApiClient api = invocation.Connect();
-        SetRecord set = api.Parse(api.Get(path), WireJson.Default.SetRecord);
+        ApiAnswer answer = api.Get(path);
+        SetRecord set = api.Parse(answer, WireJson.Default.SetRecord);
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteResult(invocation, answer.Body);
+            return ExitStatus.Success;
+        }
+
+        if (invocation.Style.Format == OutputFormat.Tsv || invocation.Has("quiet"))
+        {
+            invocation.Out.Write(invocation.Has("quiet") ? "" : "cidr\n");
+            Array.ForEach(set.Entries, entry => invocation.Out.WriteLine(Printable.Escape(entry)));
+            return ExitStatus.Success;
+        }
+
         invocation.Out.WriteLine($"Set: {Printable.Escape(set.Name)}");
         invocation.Out.WriteLine($"Entry count: {set.Entries.Length}");
         invocation.Out.WriteLine("Entries:");
@@ -145,9 +176,9 @@ internal static class SetsCreate
         var set = new SetRecord(name, SetSource.Read(invocation, api.Endpoint));
         SetsCommands.ThrowIfLockedOut(invocation, api, policy, set);
         string path = SetsCommands.PathOf(policy) + (policy == Policy.Drop ? invocation.GuardedQuery() : "");
-        SetRecord made = api.Parse(
-            invocation.Noted(api.Send(HttpMethod.Post, path, set, WireJson.Default.SetRecord)), WireJson.Default.SetRecord);
-        SetsCommands.Announce(invocation.Out, $"Set '{name}' created with {made.Entries.Length} entries");
+        ApiAnswer answer = api.Send(HttpMethod.Post, path, set, WireJson.Default.SetRecord);
+        SetRecord made = api.Parse(answer, WireJson.Default.SetRecord);
+        SetsCommands.Announce(invocation, answer, $"Set '{name}' created with {made.Entries.Length} entries");
         return ExitStatus.Success;
     }
 }
@@ -172,8 +203,9 @@ internal static class SetsUpdate
         var set = new SetRecord(name, SetSource.Read(invocation, api.Endpoint));
         SetsCommands.ThrowIfLockedOut(invocation, api, policy, set);
         path += invocation.GuardedQuery();
-        SetRecord made = api.Parse(invocation.Noted(api.Send(HttpMethod.Put, path, set, WireJson.Default.SetRecord)), WireJson.Default.SetRecord);
-        SetsCommands.Announce(invocation.Out, $"Set '{name}' updated with {made.Entries.Length} entries");
+        ApiAnswer answer = api.Send(HttpMethod.Put, path, set, WireJson.Default.SetRecord);
+        SetRecord made = api.Parse(answer, WireJson.Default.SetRecord);
+        SetsCommands.Announce(invocation, answer, $"Set '{name}' updated with {made.Entries.Length} entries");
         return ExitStatus.Success;
     }
 }
@@ -196,8 +228,8 @@ internal static class SetsDelete
     {
         (Policy policy, string name, string path) = SetsCommands.Target(invocation);
         using ApiClient api = invocation.Connect();
-        invocation.Noted(api.Delete(path + (policy == Policy.Ignore ? invocation.GuardedQuery() : "")));
-        SetsCommands.Announce(invocation.Out, $"Set '{name}' deleted");
+        ApiAnswer answer = api.Delete(path + (policy == Policy.Ignore ? invocation.GuardedQuery() : ""));
+        SetsCommands.Announce(invocation, answer, $"Set '{name}' deleted");
         return ExitStatus.Success;
     }
 }
@@ -221,7 +253,13 @@ internal static class SetsReload
     private static int Run(Invocation invocation)
     {
         using ApiClient api = invocation.Connect();
-        invocation.Noted(api.Send(HttpMethod.Post, "/v1/sets/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit));
+        ApiAnswer answer = invocation.Noted(api.Send(HttpMethod.Post, "/v1/sets/reload" + SetsCommands.ReloadQuery(invocation, api), limit: Limit));
+        if (invocation.IsJson)
+        {
+            IndentedJson.WriteResult(invocation, answer.Body);
+            return ExitStatus.Success;
+        }
+
         invocation.Out.WriteLine("Sets reloaded successfully");
         return ExitStatus.Success;
     }

@@ -20,7 +20,6 @@ internal static class StatsCommands
         Options =
         [
             new OptionSpec("limit", 'n', "N", "At most N tags of each policy") { Default = "10" },
-            CommonOptions.Json,
         ],
         Commands = [StatsGlobal.Spec, StatsTags.Spec(Policy.Drop), StatsTags.Spec(Policy.Ignore)],
         Examples = ["couicctl stats", "couicctl stats drop --sort packets --limit 20"],
@@ -35,9 +34,9 @@ internal static class StatsCommands
         using ApiClient api = invocation.Connect();
         ApiAnswer answer = api.Get("/v1/metrics");
         MetricsRecord metrics = api.Parse(answer, WireJson.Default.MetricsRecord);
-        if (invocation.Has("json"))
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.WriteResult(invocation, answer.Body);
             return ExitStatus.Success;
         }
 
@@ -51,14 +50,14 @@ internal static class StatsCommands
             .Where(action => action.Value.RxPackets > 0 || action.Key is "XDP_DROP" or "XDP_PASS")
             .OrderBy(action => action.Key, StringComparer.Ordinal)
             .Select(action => (Verdict(action.Key), action.Value))];
-        CountTable.Write(invocation.Out, "Verdict", verdicts, packets, []);
+        CountTable.Write(invocation, "Verdict", verdicts, packets, []);
         foreach ((Policy policy, ulong entries, TagStatsRecord tags) in
             ((Policy, ulong, TagStatsRecord)[])[(Policy.Drop, metrics.DropCidrCount, metrics.DropTags), (Policy.Ignore, metrics.IgnoreCidrCount, metrics.IgnoreTags)])
         {
             invocation.Out.WriteLine($"\n{policy.Name()}: {Quantity.Grouped(entries)} {(entries == 1 ? "entry" : "entries")}");
             if (tags.Tags.Count > 0)
             {
-                StatsTags.WriteSorted(invocation.Out, tags, TagSort.Packets, reverse: false, limit);
+                StatsTags.WriteSorted(invocation, tags, TagSort.Packets, reverse: false, limit);
             }
         }
 
@@ -79,18 +78,15 @@ internal static class CountTable
     /// <param name="total">Packets of which shares are shown.</param>
     /// <param name="last">Rows without the share of a kind of their own.</param>
     public static void Write(
-        TextWriter output, string header, IEnumerable<(string Name, CounterRecord Counter)> rows, ulong total, IEnumerable<(string Name, CounterRecord Counter)> last)
+        Invocation invocation, string header, IEnumerable<(string Name, CounterRecord Counter)> rows, ulong total, IEnumerable<(string Name, CounterRecord Counter)> last)
     {
-        string[][] cells = [.. rows.Concat(last).Select(row => (string[])
-            [row.Name, Quantity.Count(row.Counter.RxPackets), Share(row.Counter.RxPackets, total), Quantity.Bytes(row.Counter.RxBytes)])];
-        string[] headers = [header, "Packets", "Share", "Bytes"];
-        for (int column = 1; column < headers.Length; column++)
-        {
-            int width = Math.Max(headers[column].Length, cells.Max(row => row[column].Length));
-            Array.ForEach(cells, row => row[column] = row[column].PadLeft(width));
-        }
-
-        Table.Write(output, headers, cells, static (row, column) => row[column]);
+        Table.Write(
+            invocation,
+            rows.Concat(last),
+            new Column<(string Name, CounterRecord Counter)>(header, row => row.Name) { IsText = true },
+            new("Packets", row => Quantity.Count(row.Counter.RxPackets)) { IsNumber = true, Exact = row => row.Counter.RxPackets.ToString(CultureInfo.InvariantCulture) },
+            new("Share", row => Share(row.Counter.RxPackets, total)) { IsNumber = true, Drop = 1 },
+            new("Bytes", row => Quantity.Bytes(row.Counter.RxBytes)) { IsNumber = true, Exact = row => row.Counter.RxBytes.ToString(CultureInfo.InvariantCulture) });
     }
 
     private static string Share(ulong part, ulong total) =>
@@ -132,8 +128,7 @@ internal static class StatsGlobal
         Summary = "Show table sizes and packet counters per action",
         Options =
         [
-            new OptionSpec("live", 'l', null, "Draw rates and graphs every second until interrupted"),
-            CommonOptions.Json with { NotWith = "live" },
+            new OptionSpec("live", 'l', null, "Draw rates and graphs every second until interrupted") { NotWith = "json" },
         ],
         Examples = ["couicctl stats global", "couicctl stats global --live"],
         Run = Run,
@@ -156,9 +151,9 @@ internal static class StatsGlobal
         }
 
         (ApiAnswer answer, StatsRecord stats) = Fetch(api);
-        if (invocation.Has("json"))
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.WriteResult(invocation, answer.Body);
         }
         else
         {
@@ -185,8 +180,6 @@ internal static class StatsGlobal
 /// <summary><c>stats drop</c>, <c>stats ignore</c>.</summary>
 internal static class StatsTags
 {
-    private static readonly string[] Headers = ["Tag", "Policy", "RX Packets", "RX Bytes"];
-
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = policy.Name(),
@@ -196,20 +189,19 @@ internal static class StatsTags
             new OptionSpec("sort", 's', "KEY", "Order by packets, bytes or tag, with units, shares and a total") { Kind = ValueKind.TagSort },
             new OptionSpec("reverse", 'r', null, "Reverse the order"),
             new OptionSpec("limit", 'n', "N", "At most N tags"),
-            CommonOptions.Json,
         ],
         Examples = [$"couicctl stats {policy.Name()}", $"couicctl stats {policy.Name()} --sort bytes --limit 5"],
         Run = Run,
     };
 
     /// <summary>The first tags of an order, what the others counted, and the sum.</summary>
-    public static void WriteSorted(TextWriter output, TagStatsRecord stats, string key, bool reverse, int limit)
+    public static void WriteSorted(Invocation invocation, TagStatsRecord stats, string key, bool reverse, int limit)
     {
         (string Name, CounterRecord Counter)[] tags = [.. TagSort.Apply(stats, key, reverse)];
         CounterRecord total = Sum(tags);
         (string, CounterRecord)[] last = tags.Length > limit
             ? [($"({tags.Length - limit} more)", Sum(tags.Skip(limit))), ("total", total)] : [("total", total)];
-        CountTable.Write(output, "Tag", tags.Take(limit).Select(tag => (Printable.Escape(tag.Name), tag.Counter)), total.RxPackets, last);
+        CountTable.Write(invocation, "Tag", tags.Take(limit).Select(tag => (Printable.Escape(tag.Name), tag.Counter)), total.RxPackets, last);
     }
 
     private static CounterRecord Sum(IEnumerable<(string Name, CounterRecord Counter)> tags) =>
@@ -225,7 +217,7 @@ internal static class StatsTags
         using ApiClient api = invocation.Connect();
         ApiAnswer answer = api.Get("/v1/stats/tags/" + policy);
         TagStatsRecord stats = api.Parse(answer, WireJson.Default.TagStatsRecord);
-        if (invocation.Has("json"))
+        if (invocation.IsJson)
         {
             var sorted = new Dictionary<string, CounterRecord>(TagSort.Apply(stats, key, invocation.Has("reverse")).Take(limit)
                 .Select(tag => KeyValuePair.Create(tag.Name, tag.Counter)));
@@ -238,18 +230,17 @@ internal static class StatsTags
         }
         else if (isSorted)
         {
-            WriteSorted(invocation.Out, stats, key, invocation.Has("reverse"), limit);
+            WriteSorted(invocation, stats, key, invocation.Has("reverse"), limit);
         }
         else
         {
-            KeyValuePair<string, CounterRecord>[] rows = [.. stats.Tags.OrderBy(t => t.Key, StringComparer.Ordinal)];
-            Table.Write(invocation.Out, Headers, rows, (row, column) => column switch
-            {
-                0 => Printable.Escape(row.Key),
-                1 => policy,
-                2 => row.Value.RxPackets.ToString(CultureInfo.InvariantCulture),
-                _ => row.Value.RxBytes.ToString(CultureInfo.InvariantCulture),
-            });
+            Table.Write(
+                invocation,
+                stats.Tags.OrderBy(t => t.Key, StringComparer.Ordinal),
+                new Column<KeyValuePair<string, CounterRecord>>("Tag", row => Printable.Escape(row.Key)) { IsText = true },
+                new("Policy", _ => policy) { Drop = 1 },
+                new("RX Packets", row => row.Value.RxPackets.ToString(CultureInfo.InvariantCulture)),
+                new("RX Bytes", row => row.Value.RxBytes.ToString(CultureInfo.InvariantCulture)));
         }
 
         return ExitStatus.Success;

@@ -19,7 +19,7 @@ internal static class Status
             + "is filtered, sets and configuration are loaded as they stand on disk, no table is full, peers hold the same rules, and kernel and daemon "
             + "agree; 1 otherwise; 3 when the daemon cannot be reached.",
         ],
-        Options = [new OptionSpec("check", '\0', null, "Report health by the exit status, and name each fault"), CommonOptions.Json],
+        Options = [new OptionSpec("check", '\0', null, "Report health by the exit status, and name each fault")],
         Examples = ["couicctl status", "couicctl status --check"],
         Run = Run,
     };
@@ -38,9 +38,9 @@ internal static class Status
                 throw new CliException($"the daemon at {api.Endpoint.Display} does not tell its health (is it an older version?)");
             }
 
-            if (invocation.Has("json"))
+            if (invocation.IsJson)
             {
-                IndentedJson.Write(invocation.Context.Output, answer.Body);
+                IndentedJson.WriteResult(invocation, answer.Body);
             }
             else
             {
@@ -63,13 +63,13 @@ internal static class Status
         using ApiClient api = invocation.Connect();
         ApiAnswer answer = api.Get("/v1/status");
         StatusRecord status = api.Parse(answer, WireJson.Default.StatusRecord);
-        if (invocation.Has("json"))
+        if (invocation.IsJson)
         {
-            IndentedJson.Write(invocation.Context.Output, answer.Body);
+            IndentedJson.WriteResult(invocation, answer.Body);
         }
         else
         {
-            StatusScreen.Write(invocation.Out, status, (ulong)invocation.Context.Clock.GetUtcNow().ToUnixTimeSeconds());
+            StatusScreen.Write(invocation, status, (ulong)invocation.Context.Clock.GetUtcNow().ToUnixTimeSeconds());
         }
 
         return ExitStatus.Success;

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text;
 using Couic.Cli.Api;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Output;
@@ -37,40 +39,39 @@ internal sealed class DetailedRows(EntryColumns columns)
     }
 
     /// <summary>Prints the table; times count from now.</summary>
-    public void Write(TextWriter output, Policy policy, DateTimeOffset now)
+    public void Write(Invocation invocation, Policy policy, DateTimeOffset now)
     {
         ulong second = (ulong)now.ToUnixTimeSeconds();
         string name = policy.Name();
-        var shown = new List<(string Header, Func<Row, string> Cell)>
+        var shown = new List<Column<Row>>
         {
-            ("Policy", _ => name),
-            ("CIDR", row => row.Cidr.ToString()),
-            ("Tag", row => row.Tag),
-            ("Expiration", row => ExpirationCell.Format(row.Expiration, now)),
+            new("Policy", _ => name) { Drop = 1 },
+            new("CIDR", row => row.Cidr.ToString()),
+            new("Tag", row => row.Tag) { IsText = true, Drop = 6 },
+            new("Expiration", row => ExpirationCell.Format(row.Expiration, now)) { Exact = row => PointInTime.Text(row.Expiration), Drop = 5 },
         };
         if (columns.HasFlag(EntryColumns.Hits) && IsCounted)
         {
-            int width = Math.Max("Packets".Length, Quantity.Grouped(_rows.Aggregate(0ul, (most, row) => Math.Max(most, row.Packets))).Length);
-            shown.Add(("Packets", row => Quantity.Grouped(row.Packets).PadLeft(width)));
-            shown.Add(("Last hit", row => row.LastHit == 0 ? "never" : Ago.Text(row.LastHit, second)));
+            shown.Add(new("Packets", row => Quantity.Grouped(row.Packets)) { IsNumber = true, Exact = row => row.Packets.ToString(CultureInfo.InvariantCulture) });
+            shown.Add(new("Last hit", row => row.LastHit == 0 ? "never" : Ago.Text(row.LastHit, second)) { Exact = row => PointInTime.Text(row.LastHit), Drop = 4 });
         }
 
         if (columns.HasFlag(EntryColumns.Added))
         {
-            shown.Add(("Added", row => Ago.Text(row.Creation, second)));
+            shown.Add(new("Added", row => Ago.Text(row.Creation, second)) { Exact = row => PointInTime.Text(row.Creation), Drop = 3 });
         }
 
         if (columns.HasFlag(EntryColumns.AddedBy))
         {
-            shown.Add(("Added by", row => row.AddedBy));
+            shown.Add(new("Added by", row => row.AddedBy) { IsText = true, Drop = 2 });
         }
 
-        if (_hasReasons)
+        if (_hasReasons || invocation.Style.Format == OutputFormat.Tsv)
         {
-            shown.Add(("Reason", row => row.Reason));
+            shown.Add(new("Reason", row => row.Reason) { IsText = true, Drop = 3 });
         }
 
-        Table.Write(output, [.. shown.Select(column => column.Header)], _rows, (row, i) => shown[i].Cell(row));
+        Table.Write(invocation, _rows, [.. shown]);
     }
 
     private string Name(ReadOnlySpan<byte> utf8)

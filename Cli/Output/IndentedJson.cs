@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Output;
 
@@ -19,12 +20,99 @@ internal static class IndentedJson
     /// <exception cref="JsonException">The bytes are no JSON.</exception>
     public static void Write(Stream output, ReadOnlySpan<byte> json)
     {
-        using (var writer = new Utf8JsonWriter(output, Options))
+        using var whole = new MemoryStream(); // nothing is printed of a value that ends early
+        using (var writer = new Utf8JsonWriter(whole, Options))
         {
             Copy(json, writer);
         }
 
-        output.WriteByte((byte)'\n');
+        whole.WriteByte((byte)'\n');
+        output.Write(whole.GetBuffer().AsSpan(0, (int)whole.Length));
+    }
+
+    /// <summary>Prints an object of the API with the notes of the command among its <c>warnings</c>; any other value as it is.</summary>
+    /// <exception cref="JsonException">The bytes are no JSON.</exception>
+    public static void WriteResult(Invocation invocation, ReadOnlySpan<byte> json)
+    {
+        List<string> notes = invocation.Context.Notes;
+        var reader = new Utf8JsonReader(json);
+        if (notes.Count == 0 || !reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            Write(invocation.Context.Output, json);
+            return;
+        }
+
+        using var whole = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(whole, Options))
+        {
+            writer.WriteStartObject();
+            var warnings = new List<string>();
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                if (reader.ValueTextEquals("warnings"u8))
+                {
+                    reader.Read();
+                    int depth = reader.CurrentDepth;
+                    while (reader.Read() && reader.CurrentDepth > depth)
+                    {
+                        warnings.Add(reader.GetString() ?? "");
+                    }
+
+                    continue;
+                }
+
+                CopyToken(ref reader, writer);
+                int start = reader.CurrentDepth;
+                do
+                {
+                    reader.Read();
+                    CopyToken(ref reader, writer);
+                }
+                while (reader.CurrentDepth > start || reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray);
+            }
+
+            WriteWarnings(writer, warnings.Union(notes));
+            writer.WriteEndObject();
+        }
+
+        notes.Clear();
+        whole.WriteByte((byte)'\n');
+        invocation.Context.Output.Write(whole.GetBuffer().AsSpan(0, (int)whole.Length));
+    }
+
+    /// <summary>Prints an object of couicctl with the notes of the command as its <c>warnings</c>.</summary>
+    public static void WriteObject(Invocation invocation, Action<Utf8JsonWriter> writeMembers)
+    {
+        using (var writer = new Utf8JsonWriter(invocation.Context.Output, Options))
+        {
+            writer.WriteStartObject();
+            writeMembers(writer);
+            WriteWarnings(writer, invocation.Context.Notes);
+            writer.WriteEndObject();
+        }
+
+        invocation.Context.Notes.Clear();
+        invocation.Context.Output.WriteByte((byte)'\n');
+    }
+
+    private static void WriteWarnings(Utf8JsonWriter writer, IEnumerable<string> warnings)
+    {
+        bool isAny = false;
+        foreach (string warning in warnings)
+        {
+            if (!isAny)
+            {
+                writer.WriteStartArray("warnings"u8);
+            }
+
+            isAny = true;
+            writer.WriteStringValue(warning);
+        }
+
+        if (isAny)
+        {
+            writer.WriteEndArray();
+        }
     }
 
     /// <summary>Copies one value.</summary>

@@ -95,3 +95,15 @@ internal static class ExpirationCell
         };
     }
 }
+
+/// <summary>Formats an instant for scripts.</summary>
+internal static class PointInTime
+{
+    /// <summary>RFC 3339 in UTC, such as <c>2026-12-31T23:00:00Z</c>; <c>never</c> for 0. Seconds since 1970.</summary>
+    public static string Text(ulong instant) => instant switch
+    {
+        0 => "never",
+        > 253_402_300_799 => instant.ToString(CultureInfo.InvariantCulture), // after the year 9999
+        _ => DateTimeOffset.FromUnixTimeSeconds((long)instant).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+    };
+}

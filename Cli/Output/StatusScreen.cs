@@ -1,6 +1,7 @@
 using System.Globalization;
 using Couic.Api.Contracts;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 
 namespace Couic.Cli.Output;
 
@@ -9,28 +10,28 @@ internal static class StatusScreen
 {
     private const int LabelWidth = 14;
 
-    public static void Write(TextWriter output, StatusRecord status, ulong now)
+    public static void Write(Invocation invocation, StatusRecord status, ulong now)
     {
-        Line(output, "Version", Printable.Escape(status.Version));
-        Line(output, "Uptime", ExpirationCell.Left(status.UptimeSecs));
-        Line(output, "Match", status.Match is null ? null : Printable.Escape(string.Join(", ", status.Match)));
-        Lines(output, "Interfaces", status.Interfaces, i => Printable.Escape(Interface(i)));
-        Line(output, "Attacher", status.Attacher == "lost" ? "LOST: interfaces that change are not attached again (restart couic)" : null);
-        Lines(output, "Tables", status.Tables, t => Printable.Escape($"{t.Policy} {t.Family}: ") + Use(t.Entries, t.Limit));
-        Lines(output, "Tags", status.Tags, t => Printable.Escape($"{t.Policy}: ") + Use(t.Used, t.Limit));
-        Line(output, "Memory", Memory(status));
-        Line(output, "Kernel", status.Consistency is { } c ? Consistency(c, now) : null);
-        Line(output, "Certificate", status.Certificate is { } shown ? Certificate(shown, now) : null);
-        Line(output, "Peers", status.Peers is { } p
+        Line(invocation, "Version", Printable.Escape(status.Version));
+        Line(invocation, "Uptime", ExpirationCell.Left(status.UptimeSecs));
+        Line(invocation, "Match", status.Match is null ? null : Printable.Escape(string.Join(", ", status.Match)));
+        Lines(invocation, "Interfaces", status.Interfaces, i => Printable.Escape(Interface(i)), i => i.State == "attached" ? Colour.Green : Colour.Red);
+        Line(invocation, "Attacher", status.Attacher == "lost" ? "LOST: interfaces that change are not attached again (restart couic)" : null, Colour.Red);
+        Lines(invocation, "Tables", status.Tables, t => Printable.Escape($"{t.Policy} {t.Family}: ") + Use(t.Entries, t.Limit), t => Full(t.Entries, t.Limit));
+        Lines(invocation, "Tags", status.Tags, t => Printable.Escape($"{t.Policy}: ") + Use(t.Used, t.Limit), t => Full(t.Used, t.Limit));
+        Line(invocation, "Memory", Memory(status));
+        Line(invocation, "Kernel", status.Consistency is { } c ? Consistency(c, now) : null, status.Consistency is { Ok: false } ? Colour.Red : Colour.None);
+        Line(invocation, "Certificate", status.Certificate is { } shown ? Certificate(shown, now) : null);
+        Line(invocation, "Peers", status.Peers is { } p
             ? $"{p.Configured} configured, {p.Up} up, {p.InSync} with the same rules, {Quantity.Grouped(p.Queued)} changes queued"
             : "off");
-        Lines(output, "LOCKED OUT", status.Guard?.Lockout, l => Printable.Escape($"{l.Address} ({l.Role}): {l.Cidr} in drop covers it"));
-        Lines(output, "Withheld", status.Guard?.Withheld, Printable.Escape);
-        Lines(output, "Unreadable", status.Guard?.Unreadable, u => Printable.Escape($"{u.Source}: {u.Cause}"));
-        Line(output, "Last reload", status.LastReload is { } r
+        Lines(invocation, "LOCKED OUT", status.Guard?.Lockout, l => Printable.Escape($"{l.Address} ({l.Role}): {l.Cidr} in drop covers it"), static _ => Colour.Red);
+        Lines(invocation, "Withheld", status.Guard?.Withheld, Printable.Escape, static _ => Colour.Yellow);
+        Lines(invocation, "Unreadable", status.Guard?.Unreadable, u => Printable.Escape($"{u.Source}: {u.Cause}"), static _ => Colour.Yellow);
+        Line(invocation, "Last reload", status.LastReload is { } r
             ? Ago.Text(r.At, now) + (r.Ok ? ", good" : $", failed: {Printable.Escape(r.Message ?? "")}")
-            : "none since the start");
-        Lines(output, "Health", Health(status), Printable.Escape);
+            : "none since the start", status.LastReload is { Ok: false } ? Colour.Red : Colour.None);
+        Lines(invocation, "Health", Health(status), Printable.Escape, _ => status.Health == "ok" ? Colour.Green : Colour.Red);
     }
 
     /// <summary>Both names where they differ, and the mode if attached or the cause if not.</summary>
@@ -73,20 +74,60 @@ internal static class StatusScreen
         CultureInfo.InvariantCulture,
         $"{Quantity.Grouped(used)} of {Quantity.Grouped(limit)} ({(limit == 0 ? 0 : used * 100.0 / limit):0.#} %){(used >= limit ? " FULL" : "")}");
 
-    private static void Lines<T>(TextWriter output, string label, T[]? items, Func<T, string> text)
+    private static Colour Full(ulong used, ulong limit) => used >= limit ? Colour.Red : used >= limit * 0.9 ? Colour.Yellow : Colour.None;
+
+    private static void Lines<T>(Invocation invocation, string label, T[]? items, Func<T, string> text, Func<T, Colour> colour)
     {
+        bool isFirst = true;
         foreach (T item in items ?? [])
         {
-            Line(output, label, text(item));
-            label = "";
+            Line(invocation, label, text(item), colour(item), hasLabel: isFirst);
+            isFirst = false;
         }
     }
 
-    private static void Line(TextWriter output, string label, string? text)
+    /// <summary>A line that says something is wrong is red; a healthy state is green. A narrow terminal wraps it below its label.</summary>
+    private static void Line(Invocation invocation, string label, string? text, Colour colour = Colour.None, bool hasLabel = true)
     {
-        if (text is not null)
+        if (text is null)
         {
-            output.WriteLine($"{(label.Length == 0 ? "" : label + ":").PadRight(LabelWidth)}{text}");
+            return;
         }
+
+        if (invocation.Style.Format == OutputFormat.Tsv)
+        {
+            invocation.Out.WriteLine($"{label.ToLowerInvariant().Replace(' ', '_')}\t{text}");
+            return;
+        }
+
+        string shown = hasLabel ? label + ":" : "";
+        foreach (string line in Wrapping.Lines(text, (invocation.Style.Width ?? int.MaxValue) - LabelWidth))
+        {
+            invocation.Out.WriteLine(shown.PadRight(LabelWidth) + invocation.Style.On(colour, line));
+            shown = "";
+        }
+    }
+}
+
+/// <summary>Breaks text between words.</summary>
+internal static class Wrapping
+{
+    /// <param name="width">Columns; a longer word stays whole.</param>
+    public static IEnumerable<string> Lines(string text, int width)
+    {
+        while (text.Length > width)
+        {
+            int end = width > 0 ? text.LastIndexOf(' ', width) : -1;
+            end = end > 0 ? end : text.IndexOf(' ', StringComparison.Ordinal);
+            if (end <= 0)
+            {
+                break;
+            }
+
+            yield return text[..end];
+            text = text[(end + 1)..];
+        }
+
+        yield return text;
     }
 }

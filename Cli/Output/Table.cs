@@ -1,46 +1,199 @@
-using System.Globalization;
 using System.Text;
-using Couic.Api.Contracts;
 using Couic.Cli.Api;
 using Couic.Cli.Values;
+using Couic.CommandLine;
 using Couic.Store;
 
 namespace Couic.Cli.Output;
 
+/// <summary>A column of a table.</summary>
+/// <param name="Cell">The text of a cell; must return the same text each time.</param>
+internal sealed record Column<T>(string Header, Func<T, string> Cell)
+{
+    /// <summary>Whether a narrow terminal may shorten it: free text, never a network or a number.</summary>
+    public bool IsText { get; init; }
+
+    /// <summary>Whether it is aligned to the right.</summary>
+    public bool IsNumber { get; init; }
+
+    /// <summary>The order in which a terminal that is too narrow for all columns drops them, lowest first; 0 for never.</summary>
+    public int Drop { get; init; }
+
+    /// <summary>The value for scripts, where it differs from the text.</summary>
+    public Func<T, string>? Exact { get; init; }
+
+    public Func<T, Colour>? Paint { get; init; }
+}
+
 /// <summary>
-/// Tables: cells left-aligned with a space on each side, columns as wide as their widest cell. Rows are enumerated twice
-/// instead of stored as text, so that a quarter of a million of them need no memory.
+/// Tables in the three formats for text. Columns are as wide as their widest cell, or fitted to the terminal. Rows are enumerated
+/// twice instead of stored as text, so that a quarter of a million of them need no memory.
 /// </summary>
 internal static class Table
 {
-    /// <param name="cell">The text of a cell; must return the same text each time.</param>
-    public static void Write<T>(TextWriter output, string[] headers, IEnumerable<T> rows, Func<T, int, string> cell)
+    /// <summary>Columns to which a narrow terminal shortens text at most.</summary>
+    private const int ShortestText = 8;
+
+    public static void Write<T>(Invocation invocation, IEnumerable<T> rows, params Column<T>[] columns)
     {
-        int[] widths = Array.ConvertAll(headers, h => h.Length);
+        TextWriter output = invocation.Out;
+        OutputStyle style = invocation.Style;
+        if (style.Format == OutputFormat.Tsv)
+        {
+            WriteTsv(output, rows, columns);
+            return;
+        }
+
+        bool hasFrame = style.Format == OutputFormat.Table;
+        int[] widths = Array.ConvertAll(columns, c => c.Header.Length);
         foreach (T row in rows)
         {
             for (int i = 0; i < widths.Length; i++)
             {
-                widths[i] = Math.Max(widths[i], cell(row, i).Length);
+                widths[i] = Math.Max(widths[i], Text(columns[i], row, hasFrame).Length);
             }
         }
 
-        Rule(output, widths, '┌', '─', '┬', '┐');
-        Line(output, widths, headers, static (h, i) => h[i]);
-        Rule(output, widths, '╞', '═', '╪', '╡');
-        bool first = true;
+        if (style.Width is { } width)
+        {
+            Fit(ref columns, ref widths, width, hasFrame);
+        }
+
+        if (hasFrame)
+        {
+            WriteFramed(output, style, rows, columns, widths);
+        }
+        else
+        {
+            WritePlain(output, style, rows, columns, widths);
+        }
+    }
+
+    /// <summary>An empty cell would shift the fields of a line; a frame shows where it is.</summary>
+    private static string Text<T>(Column<T> column, T row, bool hasFrame) => column.Cell(row) is { Length: > 0 } text || hasFrame ? column.Cell(row) : "-";
+
+    /// <summary>Shortens the widest texts first; drops columns when that is not enough.</summary>
+    private static void Fit<T>(ref Column<T>[] columns, ref int[] widths, int available, bool hasFrame)
+    {
+        while (true)
+        {
+            int[] fitted = [.. widths];
+            int excess = fitted.Sum() + (hasFrame ? (3 * fitted.Length) + 1 : 2 * (fitted.Length - 1)) - available;
+            while (excess > 0 && WidestText(columns, fitted) is >= 0 and int widest)
+            {
+                fitted[widest]--;
+                excess--;
+            }
+
+            int drop = excess <= 0 ? -1 : NextToDrop(columns);
+            if (drop < 0)
+            {
+                widths = fitted;
+                return;
+            }
+
+            columns = [.. columns[..drop], .. columns[(drop + 1)..]];
+            widths = [.. widths[..drop], .. widths[(drop + 1)..]];
+        }
+    }
+
+    private static int WidestText<T>(Column<T>[] columns, int[] widths)
+    {
+        int widest = -1;
+        for (int i = 0; i < columns.Length; i++)
+        {
+            bool canShrink = columns[i].IsText && widths[i] > Math.Max(ShortestText, columns[i].Header.Length);
+            widest = canShrink && (widest < 0 || widths[i] > widths[widest]) ? i : widest;
+        }
+
+        return widest;
+    }
+
+    private static int NextToDrop<T>(Column<T>[] columns)
+    {
+        int next = -1;
+        for (int i = 0; i < columns.Length; i++)
+        {
+            next = columns[i].Drop > 0 && (next < 0 || columns[i].Drop < columns[next].Drop) ? i : next;
+        }
+
+        return next;
+    }
+
+    private static void WriteTsv<T>(TextWriter output, IEnumerable<T> rows, Column<T>[] columns)
+    {
+        output.WriteLine(string.Join('\t', columns.Select(c => c.Header.ToLowerInvariant().Replace(' ', '_'))));
         foreach (T row in rows)
         {
-            if (!first)
+            for (int i = 0; i < columns.Length; i++)
+            {
+                output.Write(i == 0 ? "" : "\t");
+                output.Write((columns[i].Exact ?? columns[i].Cell)(row));
+            }
+
+            output.Write('\n');
+        }
+    }
+
+    private static void WritePlain<T>(TextWriter output, OutputStyle style, IEnumerable<T> rows, Column<T>[] columns, int[] widths)
+    {
+        for (int i = 0; i < columns.Length; i++)
+        {
+            WriteCell(output, i == 0 ? "" : "  ", columns[i].Header, widths[i], isNumber: false, isLast: i == columns.Length - 1);
+        }
+
+        output.Write('\n');
+        foreach (T row in rows)
+        {
+            for (int i = 0; i < columns.Length; i++)
+            {
+                string text = Text(columns[i], row, hasFrame: false);
+                WriteCell(output, i == 0 ? "" : "  ", text, widths[i], columns[i].IsNumber, i == columns.Length - 1, style, columns[i].Paint?.Invoke(row) ?? Colour.None);
+            }
+
+            output.Write('\n');
+        }
+    }
+
+    private static void WriteFramed<T>(TextWriter output, OutputStyle style, IEnumerable<T> rows, Column<T>[] columns, int[] widths)
+    {
+        Rule(output, widths, '┌', '─', '┬', '┐');
+        for (int i = 0; i < columns.Length; i++)
+        {
+            WriteCell(output, i == 0 ? "│ " : " ┆ ", columns[i].Header, widths[i], isNumber: false);
+        }
+
+        output.Write(" │\n");
+        Rule(output, widths, '╞', '═', '╪', '╡');
+        bool isFirst = true;
+        foreach (T row in rows)
+        {
+            if (!isFirst)
             {
                 Rule(output, widths, '├', '╌', '┼', '┤');
             }
 
-            Line(output, widths, row, cell);
-            first = false;
+            isFirst = false;
+            for (int i = 0; i < columns.Length; i++)
+            {
+                WriteCell(output, i == 0 ? "│ " : " ┆ ", columns[i].Cell(row), widths[i], columns[i].IsNumber, false, style, columns[i].Paint?.Invoke(row) ?? Colour.None);
+            }
+
+            output.Write(" │\n");
         }
 
         Rule(output, widths, '└', '─', '┴', '┘');
+    }
+
+    /// <param name="isLast">Whether nothing follows on the line, so that it needs no padding.</param>
+    private static void WriteCell(
+        TextWriter output, string before, string text, int width, bool isNumber, bool isLast = false, OutputStyle? style = null, Colour colour = Colour.None)
+    {
+        text = text.Length <= width ? text : string.Concat(text.AsSpan(0, width - 1), "…");
+        output.Write(before);
+        Repeat(output, ' ', isNumber ? width - text.Length : 0);
+        output.Write(style?.On(colour, text) ?? text);
+        Repeat(output, ' ', isNumber || isLast ? 0 : width - text.Length);
     }
 
     private static void Rule(TextWriter output, int[] widths, char left, char line, char cross, char right)
@@ -60,19 +213,6 @@ internal static class Table
         output.Write('\n');
     }
 
-    private static void Line<T>(TextWriter output, int[] widths, T row, Func<T, int, string> cell)
-    {
-        for (int i = 0; i < widths.Length; i++)
-        {
-            string text = cell(row, i);
-            output.Write(i == 0 ? "│ " : "┆ ");
-            output.Write(text);
-            Repeat(output, ' ', widths[i] - text.Length + 1);
-        }
-
-        output.Write("│\n");
-    }
-
     private static void Repeat(TextWriter output, char c, int count)
     {
         for (int i = 0; i < count; i++)
@@ -85,12 +225,12 @@ internal static class Table
 /// <summary>Compact rows of a table of entries: 48 bytes each, and the text of each tag and reason once.</summary>
 internal sealed class EntryRows
 {
-    private static readonly string[] Headers = ["Policy", "CIDR", "Tag", "Expiration"];
-
     private readonly List<Row> _rows = [];
     private readonly List<string> _texts = [""];
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal) { [""] = 0 };
     private bool _hasReasons;
+
+    public int Count => _rows.Count;
 
     public void Add(in EntryLine entry)
     {
@@ -99,17 +239,18 @@ internal sealed class EntryRows
     }
 
     /// <summary>Prints the table, with reasons if there are any; remaining times count from now.</summary>
-    public void Write(TextWriter output, Policy policy, DateTimeOffset now)
+    public void Write(Invocation invocation, Policy policy, DateTimeOffset now)
     {
         string name = policy.Name();
-        Table.Write(output, _hasReasons ? [.. Headers, "Reason"] : Headers, _rows, (row, column) => column switch
-        {
-            0 => name,
-            1 => row.Cidr.ToString(),
-            2 => _texts[row.Tag],
-            4 => _texts[row.Reason],
-            _ => ExpirationCell.Format(row.Expiration, now),
-        });
+        Column<Row>[] columns =
+        [
+            new("Policy", _ => name) { Drop = 1 },
+            new("CIDR", row => row.Cidr.ToString()),
+            new("Tag", row => _texts[row.Tag]) { IsText = true },
+            new("Expiration", row => ExpirationCell.Format(row.Expiration, now)) { Exact = row => PointInTime.Text(row.Expiration), Drop = 3 },
+            new("Reason", row => _texts[row.Reason]) { IsText = true, Drop = 2 },
+        ];
+        Table.Write(invocation, _rows, _hasReasons || invocation.Style.Format == OutputFormat.Tsv ? columns : columns[..^1]);
     }
 
     private int Number(ReadOnlySpan<byte> utf8)
@@ -138,35 +279,4 @@ internal sealed class EntryRows
     }
 
     private readonly record struct Row(Cidr Cidr, ulong Expiration, int Tag, int Reason);
-}
-
-/// <summary>An entry that covers an address.</summary>
-/// <param name="Json">The entry as the API sent it.</param>
-internal sealed record CoveringEntry(Policy Policy, Cidr Cidr, EntryRecord Entry, byte[] Json);
-
-/// <summary>The table of <c>why</c>; empty columns are omitted.</summary>
-internal static class CoveringTable
-{
-    private sealed record Column(string Header, Func<CoveringEntry, string> Cell);
-
-    /// <param name="entries">The first one decides the verdict.</param>
-    public static void Write(TextWriter output, IReadOnlyList<CoveringEntry> entries, DateTimeOffset now)
-    {
-        ulong second = (ulong)now.ToUnixTimeSeconds();
-        Column[] columns =
-        [
-            new("Policy", e => e.Policy.Name()),
-            new("CIDR", e => e.Cidr.ToString()),
-            new("Decides", e => ReferenceEquals(e, entries[0]) ? "yes" : "no"),
-            new("Tag", e => Printable.Escape(e.Entry.Tag ?? "")),
-            new("Expiration", e => ExpirationCell.Format(e.Entry.Expiration, now)),
-            new("Added", e => Ago.Text(e.Entry.Creation, second)),
-            new("Added by", e => Printable.Escape(e.Entry.AddedBy ?? "")),
-            new("Packets", e => e.Entry.Packets?.ToString(CultureInfo.InvariantCulture) ?? ""),
-            new("Last hit", e => e.Entry.LastHit is { } hit ? hit == 0 ? "never" : Ago.Text(hit, second) : ""),
-            new("Reason", e => Printable.Escape(e.Entry.Reason ?? "")),
-        ];
-        columns = Array.FindAll(columns, c => c.Header == "Tag" || entries.Any(e => c.Cell(e).Length > 0));
-        Table.Write(output, Array.ConvertAll(columns, c => c.Header), entries, (entry, i) => columns[i].Cell(entry));
-    }
 }

@@ -4,10 +4,13 @@ A block that opens with ```console holds lines that start with "$ " (a command, 
 (its continuation) and the output that follows. In the expected output "…" stands for any text on its line, and a line
 of "…" alone for any lines. Blocks of one file share one shell, so a variable lives on. One "ok" or "not ok" per command.
 """
+import fcntl
 import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 
 END = "__end_of_command__"
 
@@ -45,12 +48,22 @@ def same(expected, actual):
     return re.fullmatch(pattern, "".join(line + "\n" for line in actual)) is not None
 
 
-def run(shell, command):
+def terminal():
+    """Both ends of a terminal that is 250 columns wide and changes no output; what is not in a pipe prints as for a reader."""
+    master, slave = os.openpty()
+    modes = termios.tcgetattr(slave)
+    modes[1] &= ~termios.OPOST
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
+    return master, slave
+
+
+def run(shell, output, command):
     """The lines that a command prints, standard error among them."""
     shell.stdin.write(command + "\nprintf '\\n%s\\n' " + END + "\n")
     shell.stdin.flush()
     lines = []
-    for line in shell.stdout:
+    for line in output:
         line = line.rstrip("\n")
         if line == END:
             break
@@ -65,10 +78,12 @@ def run(shell, command):
 def main():
     failed = False
     for path in sys.argv[1:]:
-        shell = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, text=True, encoding="utf-8", bufsize=1, env=os.environ)
+        master, slave = terminal()
+        shell = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, stdout=slave, stderr=slave,
+                                 text=True, encoding="utf-8", bufsize=1, env={**os.environ, "NO_COLOR": "1"})
+        output = os.fdopen(master, encoding="utf-8", newline="\n")
         for number, command, expected in steps(path):
-            actual = run(shell, command)
+            actual = run(shell, output, command)
             while expected and expected[-1] == "":
                 expected.pop()
             good = same(expected, actual)

@@ -29,7 +29,7 @@ public sealed class CliRig : IDisposable
 
     public ManualClock Clock { get; } = new();
 
-    public Dictionary<string, string> Environment { get; } = [];
+    public Dictionary<string, string> Environment { get; } = new() { ["NO_COLOR"] = "1" };
 
     public string SocketPath { get; }
 
@@ -37,7 +37,8 @@ public sealed class CliRig : IDisposable
 
     public string ConfigFile { get; }
 
-    internal Terminal Terminal { get; set; } = Terminal.None;
+    /// <summary>A wide terminal without colours, whose tables are those of couic 1.x.</summary>
+    internal Terminal Terminal { get; set; } = new(true, false, static () => 250);
 
     public string Input { get; set; } = "";
 

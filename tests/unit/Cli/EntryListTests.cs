@@ -52,7 +52,11 @@ public sealed class EntryListTests : IDisposable
             └────────┴──────┴─────┴────────────┘
 
             """;
-        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("ignore list"));
+        Assert.Equal(new CliResult(0, Table, "couicctl: note: ignore has no entries\n"), _rig.Run("ignore list"));
+        Assert.Equal(
+            "couicctl: note: no entry of ignore has a tag like \"nosuch\" (entries of a set have the tag NAME.couic)\n",
+            _rig.Run("ignore list --tag nosuch").Error);
+        Assert.Equal(new CliResult(0, "policy\tcidr\ttag\texpiration\treason\n", ""), _rig.Run("ignore list -o tsv"));
         Assert.Equal(new CliResult(0, "[]\n", ""), _rig.Run("ignore list --json"));
         Assert.Equal(new CliResult(0, "", ""), _rig.Run("ignore list -q"));
     }

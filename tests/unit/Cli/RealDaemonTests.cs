@@ -46,7 +46,7 @@ public sealed class RealDaemonTests : IDisposable
         _rig.Run("drop add 10.0.0.0/8");
         string text = _rig.Run("why 192.168.0.10").Out;
         Assert.StartsWith("192.168.0.10 is dropped: 192.168.0.0/25 is in drop\n", text, StringComparison.Ordinal);
-        Assert.Contains("Added by", text, StringComparison.Ordinal);
+        Assert.Contains("added now by ", text, StringComparison.Ordinal);
         Assert.DoesNotContain("10.0.0.0/8", text, StringComparison.Ordinal);
         _rig.Run("ignore add 192.168.0.10");
         Assert.StartsWith("192.168.0.10 passes: 192.168.0.10/32 is in ignore, which wins over drop\n", _rig.Run("why 192.168.0.10").Out, StringComparison.Ordinal);

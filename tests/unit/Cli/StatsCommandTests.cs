@@ -225,6 +225,7 @@ public sealed class StatsCommandTests : IDisposable
     private void Live(bool terminal)
     {
         _rig.Terminal = new Terminal(terminal, terminal, static () => 100);
+        _rig.Environment.Remove("NO_COLOR");
         int round = 0;
         ulong[] dropped = [0, 1000, 3000];
         _rig.Daemon.Answer = _ => new StubAnswer(200, Stats(dropped[round], 0));

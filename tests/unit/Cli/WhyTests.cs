@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Couic.CommandLine;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -17,15 +19,14 @@ public sealed class WhyTests : IDisposable
         const string Text = """
             192.168.0.10 passes: 192.168.0.0/16 is in ignore, which wins over drop
 
-            ┌────────┬────────────────┬─────────┬──────────────┬────────────┬──────────┬──────────┬─────────┬──────────┐
-            │ Policy ┆ CIDR           ┆ Decides ┆ Tag          ┆ Expiration ┆ Added    ┆ Added by ┆ Packets ┆ Last hit │
-            ╞════════╪════════════════╪═════════╪══════════════╪════════════╪══════════╪══════════╪═════════╪══════════╡
-            │ ignore ┆ 192.168.0.0/16 ┆ yes     ┆ office.couic ┆ never      ┆ now      ┆ office   ┆ 0       ┆ never    │
-            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┤
-            │ drop   ┆ 192.168.0.0/25 ┆ no      ┆ ssh          ┆ 1m0s       ┆ 1m2s ago ┆ fail2ban ┆ 12      ┆ 2s ago   │
-            └────────┴────────────────┴─────────┴──────────────┴────────────┴──────────┴──────────┴─────────┴──────────┘
+            ignore  192.168.0.0/16  decides
+                    tag office.couic, never expires, added now by office, 0 packets
+            drop    192.168.0.0/25
+                    tag ssh, expires in 1m0s, added 1m2s ago by fail2ban, 12 packets, last
+                    hit 2s ago
 
             """;
+        _rig.Terminal = new Terminal(true, false, static () => 80);
         Assert.Equal(new CliResult(0, Text, ""), _rig.Run("why 192.168.0.10"));
         Assert.Equal("GET /v1/ignore?match=192.168.0.10&details=true\nGET /v1/drop?match=192.168.0.10&details=true", _rig.Asked);
     }
@@ -42,16 +43,49 @@ public sealed class WhyTests : IDisposable
         const string Text = """
             192.168.0.10 is dropped: 192.168.0.0/25 is in drop
 
-            ┌────────┬────────────────┬─────────┬─────┬────────────┬───────┐
-            │ Policy ┆ CIDR           ┆ Decides ┆ Tag ┆ Expiration ┆ Added │
-            ╞════════╪════════════════╪═════════╪═════╪════════════╪═══════╡
-            │ drop   ┆ 192.168.0.0/25 ┆ yes     ┆     ┆ never      ┆ now   │
-            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌┤
-            │ drop   ┆ 192.168.0.0/24 ┆ no      ┆     ┆ never      ┆ now   │
-            └────────┴────────────────┴─────────┴─────┴────────────┴───────┘
+            drop    192.168.0.0/25  decides
+                    no tag, never expires, added now
+            drop    192.168.0.0/24
+                    no tag, never expires, added now
 
             """;
-        Assert.Equal(new CliResult(0, Text, ""), _rig.Run("why 192.168.0.10"));
+        Assert.Equal(new CliResult(7, Text, ""), _rig.Run("why 192.168.0.10"));
+        Assert.Equal(new CliResult(7, "", ""), _rig.Run("why -q 192.168.0.10"));
+        Assert.Equal(new CliResult(0, "", ""), _rig.Run("why -q 172.16.0.1"));
+    }
+
+    [Theory]
+    [InlineData("""[{"creation":1,"cidr":"10.0.0.0/8","tag":null,"expiration":0}]""", "[]", 7, "10.1.0.0/16 is dropped: 10.0.0.0/8 is in drop\n")]
+    [InlineData("""[{"creation":1,"cidr":"10.0.0.0/8","tag":null,"expiration":0}]""", """[{"creation":1,"cidr":"10.1.2.0/24","tag":null,"expiration":0}]""", 7, "10.1.0.0/16 is dropped in part: 10.0.0.0/8 is in drop, but 1 network is inside it in ignore\n")]
+    [InlineData("""[{"creation":1,"cidr":"10.1.2.3/32","tag":null,"expiration":0}]""", "[]", 7, "10.1.0.0/16 is dropped in part: 1 network is inside it in drop\n")]
+    [InlineData("""[{"creation":1,"cidr":"10.1.2.3/32","tag":null,"expiration":0}]""", """[{"creation":1,"cidr":"10.1.2.0/24","tag":null,"expiration":0}]""", 0, "10.1.0.0/16 passes: no entry covers it\n")]
+    [InlineData("""[{"creation":1,"cidr":"10.1.2.3/32","tag":null,"expiration":0}]""", """[{"creation":1,"cidr":"10.0.0.0/8","tag":null,"expiration":0}]""", 0, "10.1.0.0/16 passes: 10.0.0.0/8 is in ignore, which wins over drop\n")]
+    [InlineData("""[{"creation":1,"cidr":"10.2.0.0/16","tag":null,"expiration":0}]""", "[]", 0, "10.1.0.0/16 passes: no entry covers it\n")]
+    public void ANetworkHasAVerdict_FromWhatCoversItAndWhatLiesInside(string drop, string ignore, int status, string sentence)
+    {
+        Entries(drop, ignore);
+        CliResult result = _rig.Run("why 10.1.0.0/16");
+        Assert.Equal((status, ""), (result.Status, result.Error));
+        Assert.StartsWith(sentence, result.Out, StringComparison.Ordinal);
+        Assert.Contains("GET /v1/drop?after=10.1.0.0%2F16&limit=1000&details=true", _rig.Asked, StringComparison.Ordinal);
+        using JsonDocument json = JsonDocument.Parse(_rig.Run("why 10.1.0.0/16 --json").Out);
+        Assert.Equal(JsonValueKind.Object, json.RootElement.GetProperty("inside").ValueKind);
+    }
+
+    [Fact]
+    public void SeveralSubjects_AreAnsweredInTurn()
+    {
+        Entries("""[{"creation":1,"cidr":"10.0.0.0/8","tag":"a","expiration":0}]""", "[]");
+        CliResult result = _rig.Run("why 10.0.0.1 172.16.0.1");
+        Assert.Equal(7, result.Status);
+        Assert.Contains("10.0.0.1 is dropped: 10.0.0.0/8 is in drop\n", result.Out, StringComparison.Ordinal);
+        Assert.EndsWith("\n\n172.16.0.1 passes: no entry covers it\n", result.Out, StringComparison.Ordinal);
+        using JsonDocument json = JsonDocument.Parse(_rig.Run("why 10.0.0.1 172.16.0.1 --json").Out);
+        Assert.Equal(["drop", "pass"], json.RootElement.EnumerateArray().Select(one => one.GetProperty("verdict").GetString()!));
+        Assert.Equal(
+            "address\tverdict\tdecides\tpolicy\tcidr\ttag\texpiration\tadded\tadded_by\tpackets\tlast_hit\treason\n"
+            + "10.0.0.1\tdrop\tyes\tdrop\t10.0.0.0/8\ta\tnever\t1970-01-01T00:00:01Z\t\t\t\t\n172.16.0.1\tpass\tno\t\t\t\t\t\t\t\t\t\n",
+            _rig.Run("why 10.0.0.1 172.16.0.1 -o tsv").Out);
     }
 
     [Fact]
@@ -89,13 +123,12 @@ public sealed class WhyTests : IDisposable
             }
 
             """;
-        Assert.Equal(new CliResult(0, Json, ""), _rig.Run("why 10.0.0.1 --json"));
+        Assert.Equal(new CliResult(7, Json, ""), _rig.Run("why 10.0.0.1 --json"));
     }
 
-    [Theory]
-    [InlineData("why 10.0.0.0/8", "couicctl: \"10.0.0.0/8\" is a network; why explains one address, such as 10.0.0.0\n")]
-    [InlineData("why host", "couicctl: \"host\" is not an address; expected one such as 192.0.2.7 or 2001:db8::7\n")]
-    public void OnlyAddressesAreExplained(string words, string error) => Assert.Equal(new CliResult(2, "", error), _rig.Run(words));
+    [Fact]
+    public void AHostName_IsAMistake() => Assert.Equal(
+        new CliResult(2, "", "couicctl: \"www.example.net\" is not a CIDR: it is a host name (write its addresses)\n"), _rig.Run("why www.example.net"));
 
     private void Entries(string drop, string ignore) => _rig.Daemon.Answer =
         request => new StubAnswer(200, request.Target.StartsWith("/v1/drop", StringComparison.Ordinal) ? drop : ignore);
