@@ -12,7 +12,7 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
     [Fact]
     public void AddPrintsTheTableOfTheManualAndDeletePrintsNothing()
     {
-        Shell.Result added = _daemon.Ctl("drop", "add", "1.1.1.1/32", "-e", "1m");
+        Shell.Result added = _daemon.Ctl("drop", "add", "1.1.1.1/32", "-e", "1m", "-o", "table");
         Assert.Equal(0, added.ExitCode);
         Assert.Equal(
             """
@@ -46,7 +46,8 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
             └────────┴────────────┴──────┴────────────┘
 
             """,
-            _daemon.Ctl("ignore", "list").Out);
+            _daemon.Ctl("ignore", "list", "-o", "table").Out);
+        Assert.Equal("Policy  CIDR        Tag   Expiration\nignore  3.3.3.0/24  test  never\nignore  8.8.8.8/32  -     never\n", _daemon.Ctl("ignore", "list").Out);
         Assert.Equal("3.3.3.0/24\n8.8.8.8/32\n", _daemon.Ctl("ignore", "list", "-q").Out);
         Assert.Equal("3.3.3.0/24\n", _daemon.Ctl("ignore", "list", "-q", "-t", "te*").Out);
         JsonElement json = JsonDocument.Parse(_daemon.Ctl("ignore", "list", "--json").Out).RootElement;
@@ -60,7 +61,7 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
     public void InspectShowsOneEntryAndAnAbsentOneIsAnError()
     {
         _daemon.Ctl("drop", "add", "198.51.100.7/24", "-t", "seen");
-        Shell.Result shown = _daemon.Ctl("drop", "inspect", "198.51.100.99/24");
+        Shell.Result shown = _daemon.Ctl("drop", "inspect", "198.51.100.99/24", "-o", "table");
         Assert.Contains("│ drop   ┆ 198.51.100.0/24 ┆ seen ┆ never      │", shown.Out, StringComparison.Ordinal);
         _daemon.Ctl("drop", "delete", "198.51.100.0/24");
         Shell.Result absent = _daemon.Ctl("drop", "inspect", "198.51.100.0/24");
@@ -92,7 +93,9 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
         _daemon.Ctl("drop", "add", "192.168.0.0/24", "-t", "wide");
         _daemon.Ctl("drop", "add", "192.168.0.0/25", "-t", "narrow");
         _daemon.Ctl("ignore", "add", "192.168.0.5");
-        string dropped = _daemon.Ctl("why", "192.168.0.10").Out;
+        Shell.Result why = _daemon.Ctl("why", "192.168.0.10");
+        Assert.Equal(7, why.ExitCode);
+        string dropped = why.Out;
         Assert.Contains("192.168.0.0/25", dropped, StringComparison.Ordinal);
         Assert.Contains("192.168.0.0/24", dropped, StringComparison.Ordinal);
         Assert.Contains("drop", dropped, StringComparison.OrdinalIgnoreCase);
@@ -106,7 +109,7 @@ public sealed class CouicctlTests(SharedDaemon shared) : IClassFixture<SharedDae
     [Fact]
     public void ClientsComeAndGo()
     {
-        Shell.Result added = _daemon.Ctl("clients", "add", "-n", "couic2", "-g", "Peering");
+        Shell.Result added = _daemon.Ctl("clients", "add", "-n", "couic2", "-g", "Peering", "-o", "table");
         Assert.True(added.ExitCode == 0, added.All);
         string token = _daemon.TokenOf("couic2");
         Assert.Equal(

@@ -15,11 +15,11 @@ public sealed class PeeringTests : IDisposable
     public void ARuleAddedOnOneNodeIsListedAndInForceOnTheOther()
     {
         (Daemon couic1, Daemon couic2, _) = StartPair();
-        Shell.Result added = couic1.Ctl("drop", "add", "1.1.1.1/32", "-e", "1m");
+        Shell.Result added = couic1.Ctl("drop", "add", "1.1.1.1/32", "-e", "1m", "-o", "table");
         Assert.Equal(0, added.ExitCode);
         Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ (59s|1m0s) +│""", added.Out);
         Eventually.Holds(() => couic2.Ctl("drop", "list").Out.Contains("1.1.1.1/32", StringComparison.Ordinal), "the other node lists it");
-        Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ \d+s +│""", couic2.Ctl("drop", "list").Out);
+        Assert.Matches("""│ drop   ┆ 1\.1\.1\.1/32 ┆     ┆ \d+s +│""", couic2.Ctl("drop", "list", "-o", "table").Out);
         Assert.Equal(1, Stats.Count(couic2, "drop"));
         Assert.Equal(["drop 1.1.1.1/32"], KernelTables.Read(couic2));
         using Probe atTwo = new(_lab.Outside, Lab.OuterInterface, _lab.Inside, Lab.Interface);

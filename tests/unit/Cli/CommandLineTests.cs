@@ -60,7 +60,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("drop help add", "couicctl drop add [OPTIONS] CIDR...")]
     [InlineData("drop add -h", "couicctl drop add [OPTIONS] CIDR...")]
     [InlineData("drop add 1.2.3 -t --help", "couicctl drop add [OPTIONS] CIDR...", true)]
-    [InlineData("help clients add", "couicctl clients add -n NAME -g GROUP")]
+    [InlineData("help clients add", "couicctl clients add -n NAME -g GROUP [OPTIONS]")]
     public void HelpIsThereAtEveryLevel(string words, string usage, bool isMistake = false)
     {
         CliResult result = _rig.Run(words);
