@@ -25,7 +25,6 @@ internal static class MonitorCommand
             new OptionSpec("policy", 'p', "POLICY", "Only events of this policy") { Kind = ValueKind.Policy },
             new OptionSpec("tag", 't', "TAG", "Only rules with this tag; \"*\" at either end stands for any text") { Kind = ValueKind.Tag },
             new OptionSpec("type", '\0', "TYPES", "Only these types: rule, set, client, interface, peer; several with commas"),
-            CommonOptions.Json with { Summary = "Print one JSON object per line, as the API sends it" },
         ],
         Examples = ["couicctl monitor", "couicctl monitor --type rule -t 'ssh*'", "couicctl monitor --json | jq .cidr"],
         Run = Run,
@@ -58,7 +57,7 @@ internal sealed class EventPrinter(Invocation invocation, ApiClient api, string 
     /// <summary>Longest line; an event has fewer than two kilobytes.</summary>
     private const int MaxLine = 64 * 1024;
 
-    private readonly bool _isJson = invocation.Has("json");
+    private readonly bool _isJson = invocation.IsJson;
     private string? _last;
     private bool _isLost;
 

@@ -27,7 +27,6 @@ internal static class TopCommand
         [
             new OptionSpec("interval", 'i', "SECONDS", "Time between two samples: 0.1 to 3600") { Default = "1" },
             new OptionSpec("count", 'n', "N", "Print N lines and end"),
-            new OptionSpec("json", '\0', null, "Print one JSON object per line"),
         ],
         Examples = ["couicctl top", "couicctl top --interval 5 --count 12", "couicctl top --json | jq .dropped.packets_per_second"],
         Run = Run,
@@ -37,7 +36,7 @@ internal static class TopCommand
     {
         TimeSpan interval = Interval(invocation.Option("interval"));
         int? count = Count(invocation.Option("count"));
-        bool isLines = count is not null || invocation.Has("json") || !invocation.Context.Terminal.OutputIsTerminal
+        bool isLines = count is not null || invocation.IsJson || !invocation.Context.Terminal.OutputIsTerminal
             || invocation.Context.Environment("TERM") is null or "" or "dumb";
         using var source = new TopSource(invocation.Connect, invocation.Context.Clock);
         var model = new TopModel(invocation.Context.Clock);
@@ -48,7 +47,7 @@ internal static class TopCommand
     private static int RunLines(Invocation invocation, TopSource source, TopModel model, TimeSpan interval, int? count)
     {
         CliContext context = invocation.Context;
-        bool isJson = invocation.Has("json");
+        bool isJson = invocation.IsJson;
         using Interrupts interrupts = context.CatchInterrupts();
         if (!isJson)
         {
