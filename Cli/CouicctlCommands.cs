@@ -15,7 +15,7 @@ internal static class CouicctlCommands
         Name = Name,
         VersionText = $"{Name} {ProductVersion.Text}",
         Summary = "Control the couic firewall",
-        Options = [CommonOptions.Config, .. OutputStyle.Options],
+        Options = [CommonOptions.Config, CommonOptions.Server, .. OutputStyle.Options],
         Commands =
         [
             EntryCommands.Spec(Policy.Drop),

@@ -165,6 +165,9 @@ public sealed record PeerSettings
     /// <summary>Certificates to trust instead of the system's, PEM, absolute path; null for the system's.</summary>
     public string? CaFile { get; init; }
 
+    /// <summary>The only certificate to trust, as <see cref="Fingerprint"/> writes it; its name, authority and dates do not count then.</summary>
+    public string? Fingerprint { get; init; }
+
     /// <summary>Our certificate, PEM, absolute path; with <see cref="KeyFile"/> or neither.</summary>
     public string? CertFile { get; init; }
 

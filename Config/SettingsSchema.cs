@@ -30,7 +30,7 @@ internal static class SettingsSchema
     private const int MiB = 1024 * KiB;
     private const int GiB = 1024 * MiB;
 
-    private static readonly string[] TlsKeys = ["ca_file", "cert_file", "key_file"];
+    private static readonly string[] TlsKeys = ["ca_file", "fingerprint", "cert_file", "key_file"];
 
     private const string NeedsRestart = "A change needs a restart.";
 
@@ -226,6 +226,9 @@ internal static class SettingsSchema
         PeerKey.Path("ca_file", "path", "the system's",
             "PEM file of the only authorities to trust; with `tls`.",
             p => p.CaFile, (p, v) => p with { CaFile = v }),
+        new("fingerprint", "`sha256:` and 64 hexadecimal digits", "none",
+            "The only certificate to trust, whatever name, authority and dates it has, as `couic certificate` prints it on the peer; in place of `ca_file`.",
+            p => p.Fingerprint, ReadFingerprint),
         PeerKey.Path("cert_file", "path", "none",
             "PEM file of our certificate, with `key_file`; with `tls`.",
             p => p.CertFile, (p, v) => p with { CertFile = v }),
@@ -483,6 +486,11 @@ internal static class SettingsSchema
             table.Fail(given, $"peering.peers.{given} without {missing} (a certificate needs its key)");
         }
 
+        if (table.Has("ca_file") && table.Has("fingerprint"))
+        {
+            table.Fail("fingerprint", "peering.peers.fingerprint and ca_file exclude each other");
+        }
+
         foreach (string key in TlsKeys.Where(key => !peer.Tls && table.Has(key)))
         {
             table.Fail(key, $"peering.peers.{key} without tls = true");
@@ -498,6 +506,17 @@ internal static class SettingsSchema
         }
 
         return peer with { Host = host ?? string.Empty };
+    }
+
+    private static PeerSettings ReadFingerprint(KeyReader table, PeerSettings peer)
+    {
+        string? text = table.Text("fingerprint"), fingerprint = text is null ? null : Fingerprint.Read(text);
+        if (text is not null && fingerprint is null)
+        {
+            table.Fail("fingerprint", $"fingerprint = {TomlValue.Quote(text)} {Fingerprint.Fault}");
+        }
+
+        return peer with { Fingerprint = fingerprint };
     }
 
     /// <summary>The text is a secret and never quoted.</summary>

@@ -71,7 +71,7 @@ internal sealed partial class CertificateKeeper : IDisposable
                 CertificateTaken(next.Fingerprint, Date(next.NotAfter));
             }
 
-            WarnOfEnd();
+            InternalErrors.Run(Place.Certificate, _log, WarnOfEnd);
         };
     }
 

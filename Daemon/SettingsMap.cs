@@ -59,6 +59,6 @@ internal static class SettingsMap
         }
 
         return new Peering.PeeringSettings(settings.Enabled, policies, [.. settings.Peers.Select(
-            p => new Peering.PeerSettings(p.Host, p.Port, p.Tls, p.Token, p.CaFile, p.CertFile, p.KeyFile))]);
+            p => new Peering.PeerSettings(p.Host, p.Port, p.Tls, p.Token, p.CaFile, p.CertFile, p.KeyFile, p.Fingerprint))]);
     }
 }

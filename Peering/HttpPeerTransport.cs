@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Couic.Logging.Abstractions;
 using Couic.Names;
@@ -107,6 +108,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
 
         private readonly CancellationTokenSource _end = new();
         private HttpClient? _client;
+        private string? _refusal;
         private long _nextTlsProbe;
         private bool _speaksTls;
 
@@ -134,6 +136,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
                 PeerAnswer answer = PeerFailures.Of(fault);
                 if (answer.Failure == PeerFailure.Tls)
                 {
+                    answer = Interlocked.Exchange(ref _refusal, null) is { } refusal ? answer with { Detail = refusal } : answer;
                     Interlocked.Exchange(ref _client, null)?.Dispose();
                 }
 
@@ -295,7 +298,7 @@ internal sealed class HttpPeerTransport(string product, HostResolver names, ILog
             };
             if (settings.Tls)
             {
-                handler.SslOptions = PeerTls.OptionsFor(settings);
+                handler.SslOptions = PeerTls.OptionsFor(settings, refusal => _refusal = refusal);
             }
 
             var client = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
@@ -398,17 +401,32 @@ internal sealed class PeerConnector(PeerSettings peer, HostResolver names)
     }
 }
 
-/// <summary>TLS options for a peer: its certificate and name are always verified.</summary>
+/// <summary>TLS options for a peer: its certificate is always verified, by its fingerprint, or by name and authority.</summary>
 internal static class PeerTls
 {
     /// <exception cref="System.Security.Cryptography.CryptographicException">A file does not hold a certificate or key.</exception>
-    public static SslClientAuthenticationOptions OptionsFor(PeerSettings peer)
+    /// <param name="refuse">Called with the cause when the fingerprint is another one.</param>
+    public static SslClientAuthenticationOptions OptionsFor(PeerSettings peer, Action<string> refuse)
     {
         var options = new SslClientAuthenticationOptions
         {
             TargetHost = peer.Host,
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
         };
+        if (peer.Fingerprint is { } expected)
+        {
+            options.RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+            {
+                string actual = certificate is null ? "none" : "sha256:" + Convert.ToHexStringLower(SHA256.HashData(certificate.GetRawCertData()));
+                if (actual != expected)
+                {
+                    refuse($"TLS failed: its certificate has fingerprint {actual}, and {expected} is expected");
+                }
+
+                return actual == expected;
+            };
+        }
+
         if (peer.CaFile is { } authorities)
         {
             var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };

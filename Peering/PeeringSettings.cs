@@ -16,8 +16,9 @@ public sealed record PeeringSettings(bool Enabled, IReadOnlyList<Policy> Policie
 /// <param name="Token">UUID token of this node's client on the peer.</param>
 /// <param name="CaFile">PEM file of trusted certificate authorities; null for the system's.</param>
 /// <param name="CertFile">PEM client certificate; its key is in <paramref name="KeyFile"/>.</param>
+/// <param name="Fingerprint"><c>sha256:</c> and lower-case digits of the only certificate to trust; null: name and authority decide.</param>
 public sealed record PeerSettings(
-    string Host, int Port, bool Tls, Guid Token, string? CaFile = null, string? CertFile = null, string? KeyFile = null)
+    string Host, int Port, bool Tls, Guid Token, string? CaFile = null, string? CertFile = null, string? KeyFile = null, string? Fingerprint = null)
 {
     /// <summary>Never contains the token.</summary>
     public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";

@@ -29,7 +29,7 @@ internal sealed class ApiClient : IDisposable
     public ApiClient(Endpoint endpoint)
     {
         _endpoint = endpoint;
-        _trust = new ServerTrust(endpoint.CaFile);
+        _trust = new ServerTrust(endpoint);
         _http = new HttpClient(Handler()) { Timeout = Timeout.InfiniteTimeSpan, BaseAddress = endpoint.BaseUri };
     }
 

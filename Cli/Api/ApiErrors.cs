@@ -87,7 +87,13 @@ internal static class ConnectFailure
     {
         if (certificateRefusal is not null)
         {
-            return $"{certificateRefusal} (set \"ca_file\" to the authority that signed it, or \"host\" to its name)";
+            return certificateRefusal;
+        }
+
+        // TLS 1.3: the server refuses a client's certificate, or the lack of one, after the handshake.
+        if (FindText(e, "certificate required", "bad certificate", "unknown ca", "alert handshake failure"))
+        {
+            return $"it refuses this machine's certificate{(endpoint.CertFile is null ? ": it wants one (set \"cert_file\" and \"key_file\")" : " (is its authority in \"client_ca_file\" there?)")}";
         }
 
         if (FindSocketError(e) is { } socket)
@@ -103,6 +109,22 @@ internal static class ConnectFailure
             HttpRequestError.ResponseEnded => "it closed the connection without an answer (see its log: journalctl -u couic)",
             _ => SystemErrors.Text(e.InnerException ?? e),
         };
+    }
+
+    private static bool FindText(Exception? e, params ReadOnlySpan<string> texts)
+    {
+        for (; e is not null; e = e.InnerException)
+        {
+            foreach (string text in texts)
+            {
+                if (e.Message.Contains(text, StringComparison.OrdinalIgnoreCase))
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
     }
 
     private static SocketException? FindSocketError(Exception? e)

@@ -11,6 +11,11 @@ internal static class EndpointReader
 {
     public const string DefaultPath = "/etc/couic/couicctl.toml";
 
+    public const string ServerVariable = "COUICCTL_SERVER", TokenVariable = "COUICCTL_TOKEN", FingerprintVariable = "COUICCTL_FINGERPRINT";
+
+    /// <summary>Where couic 1.x was served by its proxy, and the examples are.</summary>
+    private const int DefaultPort = 2900;
+
     /// <summary>Length of sun_path in linux/un.h, without the NUL.</summary>
     private const int MaxSocketPathBytes = 107;
 
@@ -41,6 +46,50 @@ internal static class EndpointReader
     }
 
     /// <summary>
+    /// The daemon of <c>--server</c>, or of the environment. The token of a configuration goes only to the daemon that the configuration names.
+    /// </summary>
+    /// <param name="environment">Reads a variable.</param>
+    /// <exception cref="CliException">The address is not one, or there is no token for it.</exception>
+    public static Endpoint Read(string? server, string? path, Func<string, string?> environment)
+    {
+        server ??= environment(ServerVariable) is { Length: > 0 } variable ? variable : null;
+        if (server is null)
+        {
+            return Read(path);
+        }
+
+        if (!WebAddress.TryParse(server, out Uri? uri) || uri.PathAndQuery != "/" || uri.UserInfo.Length > 0)
+        {
+            throw new UsageException($"--server \"{server}\" is not the address of a daemon (https://HOST:PORT)");
+        }
+
+        bool isTls = uri.Scheme == Uri.UriSchemeHttps;
+        if (!isTls && !uri.IsLoopback)
+        {
+            throw new UsageException($"--server \"{server}\": the token would travel in clear (https://{uri.Authority})");
+        }
+
+        var wanted = new Endpoint { Host = uri.DnsSafeHost, Port = uri.IsDefaultPort ? DefaultPort : uri.Port, Tls = isTls, Token = string.Empty, TokenFile = TokenVariable };
+        Endpoint? known = path is not null || File.Exists(DefaultPath) ? Read(path) : null;
+        if (known is { Socket: null } && known.Host.Equals(wanted.Host, StringComparison.OrdinalIgnoreCase) && known.Port == wanted.Port)
+        {
+            wanted = known with { Tls = isTls };
+        }
+
+        if (environment(FingerprintVariable) is { Length: > 0 } pin)
+        {
+            wanted = wanted with { CaFile = null, Fingerprint = Fingerprint.Read(pin) ?? throw new UsageException($"{FingerprintVariable} \"{pin}\" {Fingerprint.Fault}") };
+        }
+
+        if (environment(TokenVariable) is { Length: > 0 } token)
+        {
+            wanted = TokenText.TryParse(token, out _) ? wanted with { Token = token, TokenFile = TokenVariable } : throw new UsageException($"{TokenVariable} {TokenText.Fault}");
+        }
+
+        return wanted.Token.Length > 0 ? wanted : throw new CliException($"no token for {wanted.Display} (set {TokenVariable}, or host, port and token in {path ?? DefaultPath})");
+    }
+
+    /// <summary>
     /// Both modes know all keys, so that one line switches a file over; only the keys of the active mode are required.
     /// </summary>
     private static Draft ReadKeys(KeyReader keys)
@@ -54,6 +103,9 @@ internal static class EndpointReader
             remote ? keys.RequiredNumber("port", 1, 65_535) : keys.Number("port", 0, 1, 65_535),
             keys.Boolean("tls", false),
             keys.FullPath("ca_file", isRequired: false),
+            keys.Text("fingerprint"),
+            keys.FullPath("cert_file", isRequired: false),
+            keys.FullPath("key_file", isRequired: false),
             keys.Text("token"),
             keys.FullPath("client_file", isRequired: !remote),
             keys.Text("ripestat_url"));
@@ -84,6 +136,29 @@ internal static class EndpointReader
             keys.Fail("ca_file", "ca_file without tls = true: nothing would be verified, and the token would travel in the clear");
         }
 
+        foreach (string key in (ReadOnlySpan<string>)["fingerprint", "cert_file", "key_file"])
+        {
+            if (keys.Has(key) && !draft.Tls)
+            {
+                keys.Fail(key, $"{key} without tls = true");
+            }
+        }
+
+        if (draft.Fingerprint is not null && Fingerprint.Read(draft.Fingerprint) is null)
+        {
+            keys.Fail("fingerprint", $"fingerprint = {TomlValue.Quote(draft.Fingerprint)} {Fingerprint.Fault}");
+        }
+
+        if (draft.Fingerprint is not null && draft.CaFile is not null)
+        {
+            keys.Fail("fingerprint", "fingerprint and ca_file exclude each other");
+        }
+
+        if (draft.CertFile is null != draft.KeyFile is null)
+        {
+            keys.Fail(draft.CertFile is null ? "key_file" : "cert_file", "cert_file and key_file belong together");
+        }
+
         if (keys.Has("token") == keys.Has("client_file"))
         {
             keys.Fail("token", keys.Has("token") ? "token and client_file exclude each other" : "key \"token\" or \"client_file\" is missing");
@@ -110,7 +185,8 @@ internal static class EndpointReader
     }
 
     private sealed record Draft(
-        bool Remote, string? Socket, string? Host, int Port, bool Tls, string? CaFile, string? Token, string? ClientFile, string? RipeStatUrl)
+        bool Remote, string? Socket, string? Host, int Port, bool Tls, string? CaFile, string? Fingerprint, string? CertFile, string? KeyFile,
+        string? Token, string? ClientFile, string? RipeStatUrl)
     {
         public Endpoint ToEndpoint(string path)
         {
@@ -122,7 +198,16 @@ internal static class EndpointReader
                 RipeStatUrl = RipeStatUrl,
             };
             return Remote
-                ? endpoint with { Host = HostText.Read(Host!)!, Port = Port, Tls = Tls, CaFile = CaFile }
+                ? endpoint with
+                {
+                    Host = HostText.Read(Host!)!,
+                    Port = Port,
+                    Tls = Tls,
+                    CaFile = CaFile,
+                    Fingerprint = Fingerprint is null ? null : Config.Fingerprint.Read(Fingerprint),
+                    CertFile = CertFile,
+                    KeyFile = KeyFile,
+                }
                 : endpoint with { Socket = Socket };
         }
     }
@@ -142,6 +227,14 @@ internal sealed record Endpoint
 
     /// <summary>PEM file of the only trusted authorities; null for the system's.</summary>
     public string? CaFile { get; init; }
+
+    /// <summary>The only certificate to trust; null: name and authority decide.</summary>
+    public string? Fingerprint { get; init; }
+
+    /// <summary>PEM files of our own certificate and its key; null: none.</summary>
+    public string? CertFile { get; init; }
+
+    public string? KeyFile { get; init; }
 
     /// <summary>Secret.</summary>
     public required string Token { get; init; }

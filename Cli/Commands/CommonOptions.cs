@@ -14,6 +14,9 @@ internal static class CommonOptions
         Kind = ValueKind.File,
     };
 
+    public static readonly OptionSpec Server = new(
+        "server", '\0', "URL", $"The daemon, such as https://couic1.example.net:2900 (or {EndpointReader.ServerVariable}, with {EndpointReader.TokenVariable} and {EndpointReader.FingerprintVariable})");
+
     public static OptionSpec Quiet(string what) => new("quiet", 'q', null, $"Print only {what}, one per line") { NotWith = "json" };
 
     public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Label of the entry: at most 64 ASCII letters, digits, \"-\" and \"_\"");
@@ -43,7 +46,7 @@ internal static class CommonOptions
 
     /// <exception cref="CliException">The configuration is invalid.</exception>
     public static ApiClient Connect(this Invocation invocation) =>
-        new(EndpointReader.Read(invocation.Option(Config.Long)));
+        new(EndpointReader.Read(invocation.Option(Server.Long), invocation.Option(Config.Long), invocation.Context.Environment));
 
     /// <summary>The policy that the command belongs to, as in <c>couicctl drop add</c>.</summary>
     public static Policy PolicyOfCommand(this Invocation invocation)

@@ -44,7 +44,7 @@ public sealed class RemoteTests : IDisposable
         Serve(_authority.Issue("localhost"), "localhost", "tls = true\n");
         CliResult result = Refused();
         Assert.Matches("its certificate is not trusted: (the authority that signed it is unknown|signed by an unknown authority)", result.Error);
-        Assert.Contains("(set \"ca_file\" to the authority that signed it, or \"host\" to its name)", result.Error, StringComparison.Ordinal);
+        Assert.Contains("(set \"ca_file\" to the authority that signed it, or \"host\" to its name, or \"fingerprint\" to sha256:", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class RemoteTests : IDisposable
     public void AnotherNameIsNotTrusted()
     {
         Serve(_authority.Issue("elsewhere.example"), "localhost", TlsWithAuthority());
-        Assert.Contains("its certificate is for another name (subject \"CN=elsewhere.example\")", Refused().Error, StringComparison.Ordinal);
+        Assert.Contains("its certificate is for another name (subject \"CN=elsewhere.example\", for elsewhere.example)", Refused().Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -67,6 +67,65 @@ public sealed class RemoteTests : IDisposable
     {
         Serve(_authority.Issue("localhost", isExpired: true), "localhost", TlsWithAuthority());
         Assert.Contains("it has expired or is not valid yet", Refused().Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void APinnedCertificateIsTrusted_WhateverItsNameAndDates_AndNoOther()
+    {
+        X509Certificate2 pinned = _authority.Issue("elsewhere.example", isExpired: true);
+        string fingerprint = Couic.Config.Fingerprint.Of(pinned.RawData);
+        Serve(pinned, "localhost", $"tls = true\nfingerprint = \"{fingerprint}\"\n");
+        Assert.Equal(new CliResult(0, "1.2.3.4/32\n", ""), _rig.Run("drop list -q"));
+
+        _remote!.Dispose();
+        X509Certificate2 other = _authority.Issue("localhost");
+        Serve(other, "localhost", $"tls = true\nfingerprint = \"{fingerprint}\"\n");
+        Assert.Contains($"its certificate has fingerprint {Couic.Config.Fingerprint.Of(other.RawData)}, and {fingerprint} is expected", Refused().Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("fingerprint = \"sha256:12\"\ntls = true", "fingerprint = \"sha256:12\" is not a fingerprint")]
+    [InlineData("fingerprint = \"sha256:0000000000000000000000000000000000000000000000000000000000000000\"", "fingerprint without tls = true")]
+    [InlineData("cert_file = \"/c\"\ntls = true", "cert_file and key_file belong together")]
+    [InlineData("ca_file = \"/c\"\ntls = true\nfingerprint = \"sha256:0000000000000000000000000000000000000000000000000000000000000000\"", "fingerprint and ca_file exclude each other")]
+    public void FaultsOfThePin_AreNamed(string lines, string fault)
+    {
+        Serve(null, "localhost", lines + "\n");
+        CliResult result = _rig.Run("drop list");
+        Assert.Equal(1, result.Status);
+        Assert.Contains(fault, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TheServerOption_NamesTheDaemon_AndTheFilesTokenGoesToItsOwnDaemonOnly()
+    {
+        X509Certificate2 certificate = _authority.Issue("localhost");
+        Serve(certificate, "localhost", TlsWithAuthority());
+        string own = $"https://localhost:{_remote!.Port}";
+        Assert.Equal(new CliResult(0, "1.2.3.4/32\n", ""), _rig.Run($"drop list -q --server {own}"));
+        Assert.Equal("Bearer " + CliRig.Token, _remote.Requests[0].Headers["Authorization"]);
+
+        CliResult other = _rig.Run($"drop list -q --server https://127.0.0.1:{_remote.Port}");
+        Assert.Equal($"couicctl: no token for https://127.0.0.1:{_remote.Port} (set COUICCTL_TOKEN, or host, port and token in {_rig.ConfigFile})\n", other.Error);
+
+        _rig.Environment["COUICCTL_SERVER"] = $"https://127.0.0.1:{_remote.Port}";
+        _rig.Environment["COUICCTL_TOKEN"] = "11111111-2222-3333-4444-555555555555";
+        _rig.Environment["COUICCTL_FINGERPRINT"] = Couic.Config.Fingerprint.Of(certificate.RawData);
+        Assert.Equal(new CliResult(0, "1.2.3.4/32\n", ""), _rig.Run("drop list -q"));
+        Assert.Equal("Bearer 11111111-2222-3333-4444-555555555555", _remote.Requests[1].Headers["Authorization"]);
+    }
+
+    [Theory]
+    [InlineData("ftp://a", "is not the address of a daemon")]
+    [InlineData("https://a/path", "is not the address of a daemon")]
+    [InlineData("https://user@a", "is not the address of a daemon")]
+    [InlineData("a:2900", "is not the address of a daemon")]
+    [InlineData("http://192.0.2.1:2900", "the token would travel in clear (https://192.0.2.1:2900)")]
+    public void AServerThatIsNone_IsRefused(string server, string fault)
+    {
+        CliResult result = _rig.Run($"drop list --server {server}");
+        Assert.Equal(2, result.Status);
+        Assert.Contains(fault, result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -32,6 +32,7 @@ internal sealed class HostRig : IDisposable
         _ = HangUpAsync();
         string work = Directory.CreateDirectory(_folder["work"]).FullName;
         WorkingFolder.Prepare(work, FileOwner.Current);
+        (string certificate, string key, _) = SelfSigned.Make(["localhost"], TimeSpan.FromDays(1), DateTimeOffset.UtcNow);
         string config = _folder.Write("couic.toml", $"""
             ifaces = []
             allow_no_ifaces = true
@@ -44,6 +45,11 @@ internal sealed class HostRig : IDisposable
 
             [server]
             socket = "{Socket}"
+            listen = ["127.0.0.1:2900"]
+
+            [server.tls]
+            cert_file = "{_folder.Write("cert.pem", certificate)}"
+            key_file = "{_folder.Write("key.pem", key)}"
 
             [reporting]
             enabled = true
@@ -68,11 +74,13 @@ internal sealed class HostRig : IDisposable
         LoadedPlane plane = XdpLoader.Load(new PlaneOptions { Limits = new StoreLimits(1024, 256, 64) });
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(Socket));
+        System.Net.Sockets.Socket network = TcpListeners.Bind([new IPEndPoint(IPAddress.Loopback, 0)])[0];
         (MessageChannel ours, _theirs) = MessageChannel.Pair();
         new Thread(Attach) { IsBackground = true }.Start();
         var handover = new Handover(
-            (int)listener.Handle, (int)ours.Handle.DangerousGetHandle(), -1, -1, -1, false, config, plane.Maps.ToText(), [], [], 0, []);
+            (int)listener.Handle, (int)ours.Handle.DangerousGetHandle(), -1, -1, -1, false, config, plane.Maps.ToText(), [], [(int)network.Handle], 0, []);
         listener.SafeHandle.SetHandleAsInvalid(); // the daemon owns it now
+        network.SafeHandle.SetHandleAsInvalid();
         ours.Handle.SetHandleAsInvalid();
         Host = new DaemonHost(handover, settings, File.ReadAllBytes(config));
         Kept.AddRange([plane, Host, listener]); // a socket that is collected removes its file
