@@ -51,6 +51,16 @@ public enum GuardMode
     Off,
 }
 
+/// <summary>What a restart does to the rules of the API and of peers.</summary>
+public enum DynamicRules
+{
+    /// <summary>They are in memory only: a restart forgets them.</summary>
+    Volatile,
+
+    /// <summary>A journal in <see cref="Settings.WorkingDir"/> keeps them.</summary>
+    Kept,
+}
+
 /// <summary>All of couic.toml, checked. The defaults are those of couic.toml; <see cref="SettingsReader"/> sets what has none.</summary>
 public sealed record Settings
 {
@@ -104,6 +114,8 @@ public sealed record Settings
     public PeeringSettings Peering { get; init; } = new();
 
     public GuardSettings Guard { get; init; } = new();
+
+    public StateSettings State { get; init; } = new();
 }
 
 /// <summary>The table <c>[server.tls]</c>: PEM files, absolute paths.</summary>
@@ -127,6 +139,8 @@ public sealed record LoggingSettings(
 
 /// <param name="Webhook">Set when <paramref name="Enabled"/>. Its path is a secret: never to be shown whole.</param>
 public sealed record ReportingSettings(bool Enabled = false, Uri? Webhook = null);
+
+public sealed record StateSettings(DynamicRules Dynamic = DynamicRules.Volatile);
 
 public sealed record GuardSettings(GuardMode Mode = GuardMode.Warn);
 

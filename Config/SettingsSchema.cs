@@ -188,6 +188,13 @@ internal static class SettingsSchema
             ],
             Complete: DeriveLimits),
         new(
+            "state",
+            [
+                Key.Word("dynamic",
+                    "What a restart does to rules of the API and of peers: it forgets them, or restores them from a journal in `working_dir`.",
+                    s => s.State.Dynamic, (s, v) => s with { State = new StateSettings(v) }, ("volatile", DynamicRules.Volatile), ("kept", DynamicRules.Kept)),
+            ]),
+        new(
             "guard",
             [Key.Word("mode", "What happens to a change that would cut off an address the operator needs, whichever way it arrives: a warning, a refusal, nothing.", s => s.Guard.Mode, (s, v) => s with { Guard = new GuardSettings(v) }, ("warn", GuardMode.Warn), ("refuse", GuardMode.Refuse), ("off", GuardMode.Off))],
             Reload: (running, read) => running with { Guard = read.Guard }),

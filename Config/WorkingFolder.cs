@@ -43,6 +43,26 @@ public static class WorkingFolder
     public static void Check(string workingDir, FileOwner? owner, List<Fault> faults) =>
         Visit(workingDir, faults, (parent, name, path) => Open(parent, name, path, owner, faults, isRequired: false));
 
+    /// <summary>The folder of the journal.</summary>
+    public static string State(string workingDir) => Path.Combine(workingDir, "state");
+
+    /// <summary>
+    /// Creates the folder of the journal when it is missing. A fault does not end the start: the daemon works without a journal, and reports
+    /// why when it opens it.
+    /// </summary>
+    public static IReadOnlyList<Fault> PrepareState(string workingDir, FileOwner owner)
+    {
+        List<Fault> faults = [];
+        Errno error = Files.TryOpenFolder(workingDir, out SafeFileHandle? root);
+        using (root)
+        {
+            string path = State(workingDir);
+            using SafeFileHandle? made = error == Errno.None ? MakeFolder(root!, Path.GetFileName(path), path, owner, faults) : null;
+        }
+
+        return faults;
+    }
+
     private static void Visit(string workingDir, List<Fault> faults, Func<SafeFileHandle, string, string, SafeFileHandle?> enter)
     {
         Errno error = Files.TryOpenFolder(workingDir, out SafeFileHandle? root);

@@ -11,6 +11,7 @@ using Couic.CommandLine;
 using Couic.Config;
 using Couic.Http;
 using Couic.Http.Parsing;
+using Couic.Journal;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
 using Couic.Names;
@@ -61,6 +62,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly SetLoader _sets;
     private readonly HostResolver _names;
     private readonly ReportSender _reports;
+    private readonly RuleJournal? _journal;
     private readonly PeeringService _peering;
     private readonly Reloader _reloader;
     private readonly Health _health;
@@ -72,6 +74,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly EventHub _events;
     private readonly ObservedStates _interfaceStates = new();
     private readonly ObservedStates _peerStates = new();
+    private bool _isKept;
     private readonly ManualResetEventSlim _stop = new();
 
     /// <summary>Never disposed: a second signal must not interrupt the stop.</summary>
@@ -106,6 +109,12 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
         _store.Subscribe(_reports);
         _peering = new PeeringService(_store, BatchClock.Instance, _logs.CreateLogger("peering"), $"couic/{ProductVersion.Text}", _names);
+        if (settings.State.Dynamic == DynamicRules.Kept)
+        {
+            var folder = new JournalFolder(WorkingFolder.State(settings.WorkingDir), FileOwner.Current);
+            _journal = new RuleJournal(_store, folder, _peering.Engine, BatchClock.Instance, _logs.CreateLogger("journal"), (ulong)Random.Shared.NextInt64());
+        }
+
         _reloader = new Reloader(handover.ConfigPath, text, settings, clients, clientFaults, _sets, _logs, _reports, _peering, _store.Guard)
         {
             Prepare = (read, faults) => _certificate.Read(read, faults) is var taken ? () =>
@@ -114,7 +123,7 @@ internal sealed partial class DaemonHost : IDisposable
                 taken?.Invoke(_server);
             } : null,
         };
-        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, () => _guard!.Status, _certificate);
+        _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, _journal, () => _guard!.Status, _certificate);
         _guard = new ProtectedAddresses(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));
         _signalledReload = new CoalescedRuns(() => InternalErrors.Run(Place.Signal, _log, ReloadForSignal));
         var services = new ApiServices(_store, clients, _plane, BatchClock.Instance, _logs)
@@ -124,7 +133,8 @@ internal sealed partial class DaemonHost : IDisposable
             Sets = _sets,
             Facts = () => new StatusFacts(
                 SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), DaemonMetrics.SummarizePeers(_peering), _drift.Status,
-                _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find, _certificate.Status),
+                _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find, _certificate.Status,
+                _journal is null ? null : DaemonMetrics.SummarizeJournal(_journal)),
             Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
         _events = services.Events;
@@ -143,6 +153,7 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WritePeers(text, _peering));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteGuard(text, _guard));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteTls(text, _certificate, _server!));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteJournal(text, _journal));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering, services).Register(router);
         _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow, Tls = _certificate.Current?.Context };
@@ -191,6 +202,9 @@ internal sealed partial class DaemonHost : IDisposable
         long start = Stopwatch.GetTimestamp();
         Step(() => _server.StopAsync(StopGrace).Wait(StopLimit));
         Step(_events.Dispose);
+
+        // Before peering ends: its registers are a part of what is kept.
+        Step(() => _isKept = _journal?.Stop(StopLimit) == true);
         TimeSpan left = StopGrace - Stopwatch.GetElapsedTime(start);
         left = left > TimeSpan.Zero ? left : TimeSpan.Zero;
         Step(() => Task.WaitAll([_peering.StopAsync(left), _reports.StopAsync(left)], left + StopLimit));
@@ -212,13 +226,21 @@ internal sealed partial class DaemonHost : IDisposable
 
     private void Step(Action end) => InternalErrors.Run(Place.Stop, _log, end);
 
-    /// <summary>Entries added through the API or by peers are kept in memory only.</summary>
+    /// <summary>Entries added through the API or by peers are kept in memory only, unless there is a journal that is whole.</summary>
     private void WarnOfLostEntries()
     {
         foreach (Policy policy in Policies.All)
         {
             int count = _store.Tags(policy).Where(use => !TagRule.IsSetTag(Encoding.UTF8.GetBytes(use.Tag))).Sum(use => use.Entries);
-            if (count > 0)
+            if (count > 0 && _isKept)
+            {
+                AreKept(count, policy.Name());
+            }
+            else if (count > 0 && _journal is { } journal)
+            {
+                NotKept(count, policy.Name(), journal.Fault ?? "the disk did not answer in time");
+            }
+            else if (count > 0)
             {
                 Forgotten(count, policy.Name());
             }
@@ -239,6 +261,8 @@ internal sealed partial class DaemonHost : IDisposable
         Array.ForEach(_sockets, socket => socket.Listen(Backlog));
         _guard.Start(); // before the sets are loaded, so that it objects to entries that lock out
         _sets.Start();
+        _peering.Reconfigure(SettingsMap.Peering(_settings.Peering));
+        InternalErrors.Run(Place.Journal, _log, () => _journal?.Restore()); // before the first packet, and before the first change
         AttachInterfaces();
         if (_systemd.StoreCapacity > 0)
         {
@@ -250,6 +274,7 @@ internal sealed partial class DaemonHost : IDisposable
         _reports.Start();
         _peering.Start(SettingsMap.Peering(_settings.Peering));
         _reloader.WarnOfClearTokens(_settings.Peering);
+        _journal?.Start();
         _drift.Start();
         _certificate.Start();
         _systemd.Ready(StatusLine);
@@ -457,6 +482,13 @@ internal sealed partial class DaemonHost : IDisposable
         Message = "{Count} dynamic entries of {Policy} are forgotten: they are frozen in memory only")]
     private partial void Forgotten(int count, string policy);
 
+    [LoggerMessage(EventName = "entries_kept", Level = LogLevel.Information, Message = "{Count} dynamic entries of {Policy} are kept in the journal")]
+    private partial void AreKept(int count, string policy);
+
+    [LoggerMessage(EventName = "entries_not_kept", Level = LogLevel.Error,
+        Message = "{Count} dynamic entries of {Policy}: the journal does not have their last changes: {Fault}")]
+    private partial void NotKept(int count, string policy, string fault);
+
     [LoggerMessage(EventName = "unhandled_exception", Level = LogLevel.Critical, Message = "unhandled exception: couic ends, to be started again")]
     private partial void Unhandled(Exception? cause);
 
@@ -478,6 +510,7 @@ internal static class ThreadBudget
 {
     /// <summary>
     /// Besides the pool's run 8 of ours (main, api, tls, log, expiry, peering, drift, interfaces), 4 of the resolver and some 8 of .NET
+    /// Besides the pool's run 8 of ours (main, api, log, expiry, peering, drift, journal, interfaces), 4 of the resolver and some 8 of .NET
     /// (collector, finalizer, timers, signals, sockets, the pool's own): 36 in all, about half of TasksMax.
     /// </summary>
     public const int MaxPoolThreads = 16;

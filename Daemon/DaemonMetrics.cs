@@ -4,6 +4,7 @@ using Couic.Api.Metrics;
 using Couic.Bpf;
 using Couic.Config;
 using Couic.Http;
+using Couic.Journal;
 using Couic.Logging;
 using Couic.Logging.Abstractions;
 using Couic.Peering;
@@ -169,6 +170,39 @@ internal static class DaemonMetrics
         text.Family("couic_events_lost", "counter", "Events that listeners were told they lost, added up.");
         text.Sample("couic_events_lost_total", (ulong)events.Lost);
     }
+
+    public static void WriteJournal(MetricsText text, RuleJournal? journal)
+    {
+        if (journal is null)
+        {
+            return;
+        }
+
+        text.Family("couic_journal_bytes", "gauge", "Size of the journal that keeps dynamic rules.");
+        text.Sample("couic_journal_bytes", (ulong)journal.Writer.Bytes);
+        text.Family("couic_journal_records", "gauge", "Rules in the journal, and with peers the removed rules that they may not know of.");
+        text.Sample("couic_journal_records", (ulong)journal.Writer.Records);
+        text.Family("couic_journal_sync_age_seconds", "gauge", "Age of the oldest change of a rule that may not be on the disk.");
+        text.Sample("couic_journal_sync_age_seconds", journal.SyncAge.TotalSeconds);
+        text.Family("couic_journal_write_errors", "counter", "Writes to the journal that failed.");
+        text.Sample("couic_journal_write_errors_total", (ulong)journal.Writer.Errors);
+        text.Family("couic_journal_compactions", "counter", "How often the journal was written as a whole.");
+        text.Sample("couic_journal_compactions_total", (ulong)journal.Writer.Compactions);
+        text.Family("couic_journal_restored_rules", "gauge", "Rules of the journal at the start, by what became of them.");
+        RestoreCounts restored = journal.Restored;
+        foreach ((string name, int count) in ((string, int)[])[
+            ("in_force", restored.Rules), ("expired", restored.Expired), ("of_set", restored.OwnedBySet), ("refused", restored.Refused)])
+        {
+            text.Sample("couic_journal_restored_rules", "outcome", name, (ulong)count);
+        }
+
+        text.Family("couic_journal_damaged", "gauge", "Whether the journal was not read to its end at the start.");
+        text.Sample("couic_journal_damaged", journal.Damage is null ? 0UL : 1UL);
+    }
+
+    public static JournalStatus SummarizeJournal(RuleJournal journal) => new(
+        (ulong)journal.Writer.Bytes, (ulong)journal.Writer.Records, Math.Round(journal.SyncAge.TotalSeconds, 3), (ulong)journal.Writer.Errors,
+        (ulong)journal.Restored.Rules, (ulong)journal.Restored.Expired, (ulong)(journal.Restored.OwnedBySet + journal.Restored.Refused), journal.Fault, journal.Damage);
 
     public static void WriteErrors(MetricsText text)
     {

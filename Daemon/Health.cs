@@ -1,5 +1,6 @@
 using Couic.Api.Access;
 using Couic.Api.Contracts;
+using Couic.Journal;
 using Couic.Peering;
 using Couic.Sets;
 using Couic.Store;
@@ -10,8 +11,8 @@ namespace Couic.Daemon;
 /// Whether the machine is filtered as configured: the present faults, one line each, with the remedy. Thread-safe.
 /// </summary>
 internal sealed class Health(
-    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, Func<GuardStatus> guard,
-    CertificateKeeper certificate)
+    AttacherChannel attacher, RuleStore store, SetLoader sets, Reloader reloader, PeeringService peering, DriftTimer drift, RuleJournal? journal,
+    Func<GuardStatus> guard, CertificateKeeper certificate)
 {
     public const string Interface = "interface";
     public const string Attacher = "attacher";
@@ -23,18 +24,20 @@ internal sealed class Health(
     public const string Drift = "drift";
     public const string Guard = "guard";
     public const string Certificate = "certificate";
+    public const string Journal = "journal";
 
     /// <summary>Faults per kind that are listed; the rest are counted.</summary>
     private const int MaxPerKind = 20;
 
     /// <summary>All kinds, in the order of the list.</summary>
-    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard, Certificate];
+    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard, Certificate, Journal];
 
     public IReadOnlyList<FaultStatus> Find() =>
     [
         .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),
         .. Few(Drift, drift.Fault is { } fault ? [fault] : []), .. Few(Guard, GuardFaults()),
         .. Few(Certificate, certificate.Fault is { } end ? [end] : []),
+        .. Few(Journal, JournalFaults()),
     ];
 
     private IEnumerable<FaultStatus> Interfaces()
@@ -94,6 +97,22 @@ internal sealed class Health(
                 $"{lockout.Address} ({lockout.Role}) is dropped by {lockout.Cidr} (couicctl ignore add {lockout.Address}, or couicctl drop delete {lockout.Cidr})"),
             .. status.Withheld.Select(text => $"not in force, since it would lock out an address that is needed: {text}"),
         ];
+    }
+
+    private List<string> JournalFaults()
+    {
+        var faults = new List<string>();
+        if (journal?.Fault is { } fault)
+        {
+            faults.Add($"the journal is not written: {fault} (a restart forgets the changes of rules since)");
+        }
+
+        if (journal?.Damage is { } damage)
+        {
+            faults.Add($"the journal was not read to its end at the start: {damage}{(journal.Writer.Aside is { } aside ? $" (remove \"{aside}\" when it is not needed)" : "")}");
+        }
+
+        return faults;
     }
 
     private static IEnumerable<FaultStatus> Few(string kind, IReadOnlyList<string> messages)

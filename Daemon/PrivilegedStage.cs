@@ -27,6 +27,11 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         FileOwner owner = Owner();
         Try(() => WorkingFolder.Prepare(settings.WorkingDir, owner, make: source.IsEmbedded));
         Try(() => PrepareLogs(owner));
+        if (settings.State.Dynamic == DynamicRules.Kept)
+        {
+            _ = WorkingFolder.PrepareState(settings.WorkingDir, owner);
+        }
+
         int claim = Claim(settings.WorkingDir, owner);
         string? service = AttacherService.Address;
         LoadedPlane? plane = service is null ? Load() : null;

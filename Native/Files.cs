@@ -38,6 +38,10 @@ public static partial class Files
     public static Errno TryOpenAppend(string path, int mode, out SafeFileHandle? file) =>
         Open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, (uint)mode, out file);
 
+    /// <summary>Creates a file for appending; EEXIST when the name is taken, also by a dangling link.</summary>
+    public static Errno TryCreateAppend(string path, int mode, out SafeFileHandle? file) =>
+        Open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, (uint)mode, out file);
+
     /// <summary>Opens a folder, following links: for the start of a path that the administrator wrote.</summary>
     public static Errno TryOpenFolder(string path, out SafeFileHandle? folder) =>
         Open(path, O_RDONLY | O_DIRECTORY, 0, out folder);
@@ -67,6 +71,20 @@ public static partial class Files
         while (error == Errno.EINTR);
         return error;
     }
+
+    /// <summary>As <see cref="TrySync"/>, without attributes that reading the content does not need.</summary>
+    public static Errno TrySyncData(SafeFileHandle file)
+    {
+        Errno error;
+        do
+        {
+            error = Result(fdatasync(file));
+        }
+        while (error == Errno.EINTR);
+        return error;
+    }
+
+    public static Errno TryTruncate(SafeFileHandle file, long length) => Result(ftruncate(file, length));
 
     /// <summary><see cref="TrySync"/> of the folder that holds <paramref name="path"/>.</summary>
     public static Errno TrySyncParent(string path)
@@ -277,6 +295,12 @@ public static partial class Files
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(SafeFileHandle file);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fdatasync(SafeFileHandle file);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ftruncate(SafeFileHandle file, long length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial nint read(SafeFileHandle file, byte* buffer, nuint count);

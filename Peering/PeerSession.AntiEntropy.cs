@@ -198,9 +198,7 @@ internal sealed partial class PeerSession
     /// <summary>This node holds everything that the peer held at its mark.</summary>
     private void Completed(PolicyState state, ulong node, long mark)
     {
-        state.NeedsComparison = false;
-        state.ComparedAt = Now;
-        state.Mark = (node, mark);
+        state.NoteComparison(node, mark, Now, isKept: _engine.SyncedUpTo is not null);
         _engine.Joined(state.Policy);
     }
 
@@ -248,6 +246,7 @@ internal sealed partial class PeerSession
     private void SendHello(PolicyState state)
     {
         RegisterTable index = _engine.IndexOf(state.Policy)!;
+        state.NoteSync(_engine.SyncedUpTo?.Invoke() ?? long.MinValue);
         SyncHead own = _engine.HeadOf(index, (uint)index.QueueState(Number).Count, state.Mark.Mark, state.Mark.Node) with { Key = _engine.Keys.Own };
         long sentAt = Now;
         state.NextHello = After(RecheckInterval);

@@ -588,8 +588,37 @@ internal sealed class PolicyState(Policy policy)
     /// <summary>When a comparison was last completed.</summary>
     public long ComparedAt { get; set; }
 
-    /// <summary>The peer's mark of the last comparison that completed; the next hello reports it to the peer.</summary>
-    public (ulong Node, long Mark) Mark { get; set; }
+    /// <summary>The peer's mark that the next hello reports to it: what this node held then survives a restart of it.</summary>
+    public (ulong Node, long Mark) Mark { get; private set; }
+
+    /// <summary>A later mark whose changes may not be on this node's disk yet.</summary>
+    private (ulong Node, long Mark, long Since)? _unsynced;
+
+    /// <summary>A comparison was completed.</summary>
+    /// <param name="isKept">Whether a journal keeps what this node learnt in it.</param>
+    public void NoteComparison(ulong node, long mark, long now, bool isKept)
+    {
+        NeedsComparison = false;
+        ComparedAt = now;
+        if (!isKept)
+        {
+            Mark = (node, mark);
+        }
+        else
+        {
+            _unsynced ??= (node, mark, now);
+        }
+    }
+
+    /// <summary>Changes up to this timestamp are on the disk. A peer forgets a removal only after marks that followed it.</summary>
+    public void NoteSync(long upTo)
+    {
+        if (_unsynced is { } later && later.Since <= upTo)
+        {
+            Mark = (later.Node, later.Mark);
+            _unsynced = null;
+        }
+    }
 
     /// <summary>The local time at which the peer last compared all its rules with ours.</summary>
     public long PeerComparedAt { get; set; } = long.MinValue;

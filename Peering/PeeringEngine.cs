@@ -60,6 +60,11 @@ internal sealed partial class PeeringEngine : IChangeListener
 
     public IReadOnlyList<PeerSession> Sessions => _sessions;
 
+    /// <summary>
+    /// Up to which timestamp a journal has all changes of the registers; null without a journal. Set before the first settings.
+    /// </summary>
+    public Func<long>? SyncedUpTo { get; set; }
+
     /// <summary>Whether a rule changed in the last seconds; then peers are compared at each tick.</summary>
     public bool IsActive => Time.GetElapsedTime(Volatile.Read(ref _lastActivity)) < TimeSpan.FromSeconds(5);
 
@@ -250,6 +255,11 @@ internal sealed partial class PeeringEngine : IChangeListener
         else if (IndexOf(policy) is null)
         {
             var index = new RegisterTable(policy, Node, _store.Limits.Entries(policy) + RegisterTable.MaxWaiting(_store.Limits.Entries(policy)), Time);
+            if (SyncedUpTo is not null)
+            {
+                index.NoteChanges();
+            }
+
             foreach (PeerSession session in _sessions)
             {
                 index.OpenQueue(session.Number);
@@ -257,6 +267,7 @@ internal sealed partial class PeeringEngine : IChangeListener
 
             Volatile.Write(ref _indexes[(int)policy], index);
             Seed(index);
+            index.IsSeeded = true;
         }
     }
 

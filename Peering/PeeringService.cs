@@ -39,6 +39,9 @@ public sealed class PeeringService : IDisposable
 
     public PeeringSettings Settings => _engine.Settings;
 
+    /// <summary>For the journal, which follows and restores the registers.</summary>
+    internal PeeringEngine Engine => _engine;
+
     /// <summary>Starts the flush timer: one thread for all peers.</summary>
     public void Start(PeeringSettings settings)
     {

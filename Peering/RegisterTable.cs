@@ -309,6 +309,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
             register.Flags |= RegisterFlags.HasReason;
         }
 
+        _changes?.Set(slot);
         if (state == RegisterState.Live)
         {
             EnterDigest(slot);
@@ -352,6 +353,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         EndWaiting(slot);
         ForgetReason(slot);
         _table[slot].State = RegisterState.Expired;
+        _changes?.Set(slot);
         AddTombstone(slot);
     }
 
@@ -503,6 +505,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         _nodes.Release(register.Node);
         register.Node = node;
         register.Time = _clock.Next();
+        _changes?.Set(slot);
         if (counts)
         {
             Toggle(slot);
@@ -653,6 +656,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
 
         Empty(slot);
         _table.Remove(slot);
+        _changes?.Set(slot);
     }
 }
 

@@ -135,6 +135,15 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
         failure?.Throw();
     }
 
+    /// <summary>Reports a change of claims, which needs no mutation. Under the store's lock.</summary>
+    public void NotifyOfClaims(RuleTable table, int slot)
+    {
+        foreach (IChangeListener listener in Listeners)
+        {
+            listener.OnClaimsChange(table.Policy, table.Entries[slot].Cidr, slot);
+        }
+    }
+
     private static void Answer(ref ChangeRequest request, in EntryMutation mutation)
     {
         request.Refusal = mutation.Refusal;

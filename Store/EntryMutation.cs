@@ -40,6 +40,8 @@ public struct ChangeRequest
 
     /// <summary>Why the entry exists, valid by <see cref="ReasonRule"/>; null for none.</summary>
     public byte[]? Reason;
+    /// <summary>For an entry that is restored at the start; null for a client's change.</summary>
+    public KeptFacts? Kept;
 
     public StoreOutcome Outcome;
 

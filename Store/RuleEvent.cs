@@ -7,6 +7,9 @@ public enum ChangeOrigin : byte
     Peer,
     Set,
     Expiry,
+
+    /// <summary>Restored at the start: neither reported nor replicated as a change.</summary>
+    Journal,
 }
 
 public enum RuleEventKind : byte
@@ -41,6 +44,11 @@ public readonly record struct RuleEvent(
 public interface IChangeListener
 {
     void OnChange(in RuleEvent change);
+
+    /// <summary>The claims of other tags on an entry changed, and the entry did not.</summary>
+    void OnClaimsChange(Policy policy, Cidr cidr, int slot)
+    {
+    }
 }
 
 /// <summary>The origin of a change, and what goes with it into reports.</summary>
@@ -49,8 +57,9 @@ public interface IChangeListener
 /// The exact time left of an entry that expires, if it was set by another node's clock; null to use the expiration.
 /// </param>
 /// <param name="Reason">Why the entry exists, valid by <see cref="ReasonRule"/>; empty for none.</param>
+/// <param name="kept">For a restored entry: what it was before the restart; null for a change made now.</param>
 public readonly ref struct ChangeContext(
-    ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null, TimeSpan? left = null, ReadOnlySpan<byte> reason = default)
+    ChangeOrigin origin, ReadOnlySpan<byte> creator, byte[]? metadata = null, TimeSpan? left = null, ReadOnlySpan<byte> reason = default, KeptFacts? kept = null)
 {
     public ChangeOrigin Origin { get; } = origin;
 
@@ -67,4 +76,15 @@ public readonly ref struct ChangeContext(
 
     /// <summary>Whether the change is one of many of a request.</summary>
     public bool IsBulk { get; init; }
+
+    public KeptFacts? Kept { get; } = kept;
+
+    /// <summary>The origin of the entry, which a restored one keeps.</summary>
+    public ChangeOrigin EntryOrigin => Kept?.Origin ?? Origin;
 }
+
+/// <summary>What a restored entry keeps from before the restart.</summary>
+/// <param name="Origin">How it came in at first.</param>
+/// <param name="Creation">Seconds since 1970 at which it was stored at first.</param>
+/// <param name="Left">The exact time left; null if it never expires.</param>
+public readonly record struct KeptFacts(ChangeOrigin Origin, ulong Creation, TimeSpan? Left);

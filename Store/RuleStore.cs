@@ -254,7 +254,9 @@ public sealed partial class RuleStore
     /// <summary>Decides a request. False when those in flight have to end first.</summary>
     private bool TryPlan(ref ChangeRequest request, ChangeBatch batch)
     {
-        var context = new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata, reason: request.Reason) { Actor = request.Creator, IsBulk = request.IsBulk };
+        ChangeContext context = request.Kept is { } kept
+            ? new ChangeContext(ChangeOrigin.Journal, request.Creator, left: kept.Left, reason: request.Reason, kept: kept) { Actor = request.Creator, IsBulk = true }
+            : new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata, reason: request.Reason) { Actor = request.Creator, IsBulk = request.IsBulk };
         var change = new ChangeSpec(
             request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag, request.Limits);
         if (!TryPlan(change, batch, batch.FirstRequest + batch.Requests, out request.Outcome, out request.Entry))
@@ -403,7 +405,8 @@ public sealed partial class RuleStore
             if (!hasSameTag)
             {
                 table.Claims.Add(slot, new Claim(
-                    change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Reason.ToArray(), change.Context.Origin, change.Expiration, deadline));
+                    change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Reason.ToArray(), change.Context.EntryOrigin, change.Expiration, deadline));
+                batch.NotifyOfClaims(table, slot);
             }
 
             return StoreOutcome.Unchanged;
@@ -417,6 +420,8 @@ public sealed partial class RuleStore
             {
                 table.Expiry.Schedule(slot, deadline); // the same second by two clocks is not the same moment
             }
+
+            batch.NotifyOfClaims(table, slot);
 
             return StoreOutcome.Unchanged;
         }
@@ -472,7 +477,13 @@ public sealed partial class RuleStore
         {
             if (!entry.Tag.Span.SequenceEqual(change.Tag))
             {
-                return table.Claims.Remove(slot, change.Tag) ? StoreOutcome.Unchanged : StoreOutcome.Conflict;
+                if (!table.Claims.Remove(slot, change.Tag))
+                {
+                    return StoreOutcome.Conflict;
+                }
+
+                batch.NotifyOfClaims(table, slot);
+                return StoreOutcome.Unchanged;
             }
 
             if (table.Claims.TryFindLongest(slot, _time.GetTimestamp(), out Claim next))

@@ -59,8 +59,8 @@ internal sealed class RuleTables
 
     /// <summary>An image of an entry that is created now. The caller owns its hold on the names.</summary>
     public EntryImage NewImage(Policy policy, ReadOnlySpan<byte> tag, ulong expiration, in ChangeContext context) => new(
-        Tags(policy).Acquire(tag), Creators.Acquire(context.Creator), Reasons.Acquire(context.Reason), context.Origin, (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), expiration,
-        DeadlineOf(expiration, context.Left));
+        Tags(policy).Acquire(tag), Creators.Acquire(context.Creator), Reasons.Acquire(context.Reason), context.EntryOrigin,
+        context.Kept?.Creation ?? (ulong)_time.GetUtcNow().ToUnixTimeSeconds(), expiration, DeadlineOf(expiration, context.Left));
 
     public static EntryImage ImageOf(RuleTable table, int slot)
     {

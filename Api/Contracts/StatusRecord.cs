@@ -9,6 +9,7 @@ namespace Couic.Api.Contracts;
 /// <param name="Consistency">Whether kernel and store agree.</param>
 /// <param name="Guard">The lockout guard.</param>
 /// <param name="Certificate">Null when the network is not served, or not with TLS.</param>
+/// <param name="Journal">Null where a restart forgets dynamic rules.</param>
 /// <param name="Health"><c>ok</c>, or <c>degraded</c> when there are <paramref name="Faults"/>.</param>
 public sealed record StatusRecord(
     string Version,
@@ -28,7 +29,8 @@ public sealed record StatusRecord(
     GuardStatus? Guard,
     string? Health,
     FaultStatus[]? Faults,
-    CertificateStatus? Certificate = null);
+    CertificateStatus? Certificate = null,
+    JournalStatus? Journal = null);
 
 /// <param name="Configured">As the configuration names it.</param>
 /// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>
@@ -59,7 +61,7 @@ public sealed record LastReload(ulong At, bool Ok, string? Message);
 public sealed record ReloadsStatus(ReloadStatus? Configuration, ReloadStatus? Sets);
 
 /// <summary>Something that is wrong now.</summary>
-/// <param name="Kind"><c>interface</c>, <c>attacher</c>, <c>configuration</c>, <c>set</c>, <c>client</c>, <c>table</c>, <c>peer</c>, <c>drift</c>, <c>guard</c> or <c>certificate</c>.</param>
+/// <param name="Kind"><c>interface</c>, <c>attacher</c>, <c>configuration</c>, <c>set</c>, <c>client</c>, <c>table</c>, <c>peer</c>, <c>drift</c>, <c>guard</c>, <c>certificate</c> or <c>journal</c>.</param>
 /// <param name="Subject">The interface, table or peer; null for others.</param>
 /// <param name="Message">One line that says what to do.</param>
 public sealed record FaultStatus(string Kind, string? Subject, string Message);
@@ -83,5 +85,16 @@ public sealed record CertificateStatus(ulong NotBefore, ulong NotAfter, string F
 /// <param name="Role">Such as <c>the default gateway</c>.</param>
 /// <param name="Cidr">The entry of drop that covers it.</param>
 public sealed record LockoutStatus(string Address, string Role, string Cidr);
+
+/// <summary>The journal of rules, with <c>[state] dynamic = "kept"</c>.</summary>
+/// <param name="Records">Rules, and with peers the removed rules that they may not know of.</param>
+/// <param name="SyncAgeSecs">Age of the oldest change that may not be on the disk.</param>
+/// <param name="Restored">Rules that the start brought back into force.</param>
+/// <param name="Expired">Rules whose time ended before the start.</param>
+/// <param name="Dropped">Rules that were not restored: a set defines them now, or they were refused.</param>
+/// <param name="Fault">Why changes are not kept now; null when they are.</param>
+/// <param name="Damage">What of the journal could not be read at the start; null when all could.</param>
+public sealed record JournalStatus(
+    ulong Bytes, ulong Records, double SyncAgeSecs, ulong WriteErrors, ulong Restored, ulong Expired, ulong Dropped, string? Fault, string? Damage);
 
 public sealed record UnreadableStatus(string Source, string Cause);

@@ -50,7 +50,8 @@ internal sealed class StatusEndpoint(ApiServices services)
             facts.Guard,
             faults.Count == 0 ? "ok" : "degraded",
             [.. faults],
-            facts.Certificate);
+            facts.Certificate,
+            facts.Journal);
         await using var writer = new Utf8JsonWriter(exchange.Answer(200), new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         JsonSerializer.Serialize(writer, status, WireJson.Default.StatusRecord);
     }

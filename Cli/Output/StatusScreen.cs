@@ -25,6 +25,7 @@ internal static class StatusScreen
         Line(invocation, "Peers", status.Peers is { } p
             ? $"{p.Configured} configured, {p.Up} up, {p.InSync} with the same rules, {Quantity.Grouped(p.Queued)} changes queued"
             : "off");
+        Line(invocation, "Journal", status.Journal is { } j ? Printable.Escape(Journal(j)) : null, status.Journal?.Fault is null ? Colour.None : Colour.Red);
         Lines(invocation, "LOCKED OUT", status.Guard?.Lockout, l => Printable.Escape($"{l.Address} ({l.Role}): {l.Cidr} in drop covers it"), static _ => Colour.Red);
         Lines(invocation, "Withheld", status.Guard?.Withheld, Printable.Escape, static _ => Colour.Yellow);
         Lines(invocation, "Unreadable", status.Guard?.Unreadable, u => Printable.Escape($"{u.Source}: {u.Cause}"), static _ => Colour.Yellow);
@@ -69,6 +70,10 @@ internal static class StatusScreen
         string end = DateTimeOffset.FromUnixTimeSeconds((long)Math.Min(certificate.NotAfter, 253_402_300_799)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
         return certificate.NotAfter <= now ? $"{names}: ENDED on {end}" : $"{names}: until {end}, in {(certificate.NotAfter - now) / 86_400} days";
     }
+
+    private static string Journal(JournalStatus journal) => journal.Fault is { } fault
+        ? $"NOT WRITTEN: {fault}"
+        : string.Create(CultureInfo.InvariantCulture, $"{Quantity.Grouped(journal.Records)} records, {Quantity.Bytes(journal.Bytes)}, {Quantity.Grouped(journal.Restored)} rules restored at the start");
 
     private static string Use(ulong used, ulong limit) => string.Create(
         CultureInfo.InvariantCulture,

@@ -26,7 +26,7 @@ check 'there are pages with console blocks' test $number -gt 5
 equal 'every link, anchor and file name of the documentation leads somewhere' '' "$(tools/links)"
 
 # Events: the reference lists those of the source, no more and no fewer. (A line of the log itself is written by Logging/.)
-events() { grep -rhoE --include='*.cs' 'EventName = "[a-z_]+"|LogEvent [A-Za-z]+ = new\([0-9]+, "[a-z_]+"|"log_[a-z]+_[a-z]+"' Access Api Bpf Config Daemon Http Logging Names Peering Reporting Sets Store 2>/dev/null |
+events() { grep -rhoE --include='*.cs' 'EventName = "[a-z_]+"|LogEvent [A-Za-z]+ = new\([0-9]+, "[a-z_]+"|"log_[a-z]+_[a-z]+"' Access Api Bpf Config Daemon Http Journal Logging Names Peering Reporting Sets Store 2>/dev/null |
   grep -oE '"[a-z_]+"$' | tr -d '"' | grep -vx log_writer | LC_ALL=C sort -u; }
 listed() { sed -n 's/^| \(`[^|]*\)|.*/\1/p' docs/reference/events.md | grep -oE '[a-z_]+' | LC_ALL=C sort -u; }
 equal 'the events of the reference are those of the source' '' "$(diff <(events) <(listed))"
@@ -34,7 +34,7 @@ equal 'the events of the reference are those of the source' '' "$(diff <(events)
 # Troubleshooting quotes messages: each quotation of two words and more is in the source.
 quoted() { sed -n 's/^| \([^|]*\)|.*/\1/p' docs/guide/troubleshooting.md | grep -oE '`[^`]* [^`]*`' | tr -d '`' | LC_ALL=C sort -u; }
 unknown=$(quoted | while IFS= read -r text; do
-  grep -rqF --include='*.cs' -- "$text" Access Api Bpf Cli Config Daemon Http Logging Names Native Peering Reporting Sets Store 2>/dev/null ||
+  grep -rqF --include='*.cs' -- "$text" Access Api Bpf Cli Config Daemon Http Journal Logging Names Native Peering Reporting Sets Store 2>/dev/null ||
     grep -rqF --include='*.cs' -- "${text//\"/\\\"}" Cli Daemon Peering Config Sets || echo "$text"
 done)
 equal 'the messages that troubleshooting quotes are those of the programs' '' "$unknown"

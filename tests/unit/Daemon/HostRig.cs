@@ -26,12 +26,14 @@ internal sealed class HostRig : IDisposable
     private readonly Task<bool> _waiting;
     private bool _isEnded;
 
-    public HostRig()
+    /// <param name="keeps">Whether it has a journal.</param>
+    public HostRig(bool keeps = false)
     {
         _peer.Start();
         _ = HangUpAsync();
         string work = Directory.CreateDirectory(_folder["work"]).FullName;
         WorkingFolder.Prepare(work, FileOwner.Current);
+        Assert.Empty(WorkingFolder.PrepareState(work, FileOwner.Current));
         (string certificate, string key, _) = SelfSigned.Make(["localhost"], TimeSpan.FromDays(1), DateTimeOffset.UtcNow);
         string config = _folder.Write("couic.toml", $"""
             ifaces = []
@@ -50,6 +52,9 @@ internal sealed class HostRig : IDisposable
             [server.tls]
             cert_file = "{_folder.Write("cert.pem", certificate)}"
             key_file = "{_folder.Write("key.pem", key)}"
+
+            [state]
+            dynamic = "{(keeps ? "kept" : "volatile")}"
 
             [reporting]
             enabled = true

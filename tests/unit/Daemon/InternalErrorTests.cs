@@ -134,7 +134,7 @@ public sealed class InternalErrorTests : IDisposable
         Environment.SetEnvironmentVariable("WATCHDOG_USEC", "200000");
         try
         {
-            return new HostRig();
+            return new HostRig(keeps: true);
         }
         finally
         {

@@ -28,6 +28,9 @@ public class FuzzTests(ITestOutputHelper output)
     public void MessagesOfPeers() => Run(new SyncMessageTarget());
 
     [Fact]
+    public void RecordsOfAJournal() => Run(new JournalTarget());
+
+    [Fact]
     public void Cidrs() => Run(new CidrTarget());
 
     [Fact]

@@ -49,6 +49,29 @@ public class ConvergenceTests
         Assert.All(cluster.Nodes, node => Assert.Equal(0, node.Index.TombstoneCount));
     }
 
+    /// <summary>Its journal still has the rule that was removed hours ago, and no other node may have forgotten the removal.</summary>
+    [Fact]
+    public void NodeWhoseJournalCouldNotBeWritten_BringsNoRemovedRuleBack()
+    {
+        var cluster = new SimCluster(1, 3) { KeepsRules = true };
+        cluster.StartAll();
+        cluster.Nodes[0].Add(Net("10.0.0.1/32"), "", 0, update: false);
+        cluster.Run(5);
+        cluster.Nodes[2].Disk!.Fails = _ => Couic.Native.Errno.EIO;
+        cluster.Nodes[0].Remove(Net("10.0.0.1/32"));
+        cluster.Run(3_600);
+        Assert.Equal(0, cluster.Nodes[2].Store.Count(Policy.Drop));
+        Assert.Equal(1, cluster.Nodes[0].Index.TombstoneCount);
+        cluster.Nodes[2].Crash();
+        cluster.Nodes[2].Start();
+        Assert.Equal(1, cluster.Nodes[2].Store.Count(Policy.Drop));
+        cluster.Run(5);
+        Assert.Null(cluster.Fault());
+        Assert.All(cluster.Nodes, node => Assert.Equal(0, node.Store.Count(Policy.Drop)));
+        cluster.Run(120);
+        Assert.All(cluster.Nodes, node => Assert.Equal(0, node.Index.TombstoneCount));
+    }
+
     [Fact]
     public void ARestartedNodeGetsTheRulesBackAndTakesNoneAway()
     {

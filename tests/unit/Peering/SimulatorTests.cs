@@ -20,6 +20,9 @@ public class SimulatorTests
     public void FiftyNodesAgreeWithinASecondOfHealing() => RunSeeds(nodes: 50, Hundredth, said: 10);
 
     [Fact]
+    public void NodesThatKeepTheirRules_BringNoRemovedOneBack() => RunSeeds(nodes: 4, Math.Max(1, Count / 3), said: 500, keeps: true);
+
+    [Fact]
     public void AnHourOfSeparationIsMended()
     {
         for (int seed = First; seed < First + Hundredth; seed++)
@@ -49,12 +52,12 @@ public class SimulatorTests
     private static int? Variable(string name) => int.TryParse(Environment.GetEnvironmentVariable(name), out int value) ? value : null;
 
     /// <param name="said">Progress is told every so many seeds.</param>
-    private static void RunSeeds(int nodes, int count, int said)
+    private static void RunSeeds(int nodes, int count, int said, bool keeps = false)
     {
         for (int done = 0; done < count;)
         {
             int seed = First + done;
-            var scenario = new SimScenario(seed, nodes);
+            var scenario = new SimScenario(seed, nodes, keeps);
             string? fault = scenario.Run(changes: 1_000, seconds: 60);
             Assert.True(fault is null, $"seed {seed}, {nodes} nodes: {fault}");
             if (++done % said == 0)

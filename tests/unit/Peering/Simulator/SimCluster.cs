@@ -35,6 +35,9 @@ internal sealed class SimCluster
 
     public StoreLimits Limits { get; }
 
+    /// <summary>Whether nodes have a journal, of which a crash leaves what was synced and a part of the rest.</summary>
+    public bool KeepsRules { get; set; }
+
     public IReadOnlyList<SimNode> Nodes { get; }
 
     public static int NumberOf(PeerSettings peer) => peer.Port;

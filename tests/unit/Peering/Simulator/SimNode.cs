@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Text;
+using Couic.Journal;
 using Couic.Peering;
 using Couic.Store;
 using Couic.Tests.Fakes;
+using Couic.Tests.Journal;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -38,6 +40,9 @@ internal sealed class SimNode
     /// <summary>When the data plane refused last.</summary>
     public long RefusedAt { get; private set; } = long.MinValue / 2;
 
+    /// <summary>The journal's, which survives a crash; null for none.</summary>
+    public MemoryPlace? Disk { get; private set; }
+
     /// <summary>Counts starts.</summary>
     public int Incarnation { get; private set; }
 
@@ -61,7 +66,28 @@ internal sealed class SimNode
         Store = new RuleStore(new ModelPlane(limits) { Checks = false, Refuses = _ => IsRefused() }, limits, Clock);
         ulong id = (ulong)_cluster.World.Random.NextInt64(), key = (ulong)_cluster.World.Random.NextInt64();
         Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key) { Features = Features };
+        RuleJournal? journal = null;
+        if (_cluster.KeepsRules)
+        {
+            Disk = new MemoryPlace(Disk?.AfterPowerFailure(_cluster.World.Random));
+            journal = new RuleJournal(Store, Disk, Engine, Clock, Log, id);
+        }
+
         Engine.Reconfigure(_cluster.SettingsFor(Number));
+        if (journal is not null)
+        {
+            journal.Restore();
+            for (int slot = 0; slot < Index.UsedSlots; slot++)
+            {
+                if (Index.TryRead(slot, out OutgoingJob restored))
+                {
+                    Hear(restored.Cidr, restored.Version);
+                }
+            }
+
+            Repeat(_cluster.World.Uniform(0, 0.25), 0.25, journal.Writer.Tick);
+        }
+
         Repeat(_cluster.World.Uniform(0, 0.25), 0.25, Engine.Tick);
         Repeat(_cluster.World.Uniform(0, 1), 1, () => Store.Expire());
     }

@@ -16,10 +16,12 @@ internal sealed class SimScenario
     private readonly bool _refuses;
     private string? _fault;
 
-    public SimScenario(int seed, int nodes)
+    /// <param name="keeps">Whether nodes keep their rules over a crash. A clock that is set while a node is down prolongs its rules, so none is.</param>
+    public SimScenario(int seed, int nodes, bool keeps = false)
     {
         var shape = new Random(seed);
         _cluster = new SimCluster(seed, nodes, maxSkewSeconds: shape.Next(3) switch { 0 => 0, 1 => 4, _ => 3_600 });
+        _cluster.KeepsRules = keeps;
         _world = _cluster.World;
         _refuses = shape.Next(3) == 0;
         _pool = [.. Enumerable.Range(0, shape.Next(5, 120)).Select(NewCidr)];
@@ -101,7 +103,7 @@ internal sealed class SimScenario
             case 1 when _refuses:
                 Refuse(_cluster.Nodes[a], lasting);
                 break;
-            case 2:
+            case 2 when !_cluster.KeepsRules:
                 StepClock(_cluster.Nodes[a], lasting);
                 break;
             case 3:
