@@ -67,6 +67,21 @@ internal static partial class AuditLog
         }
     }
 
+    public static void ClaimAdded(ILogger log, in ChangeRequest change) => ClaimAdded(
+        log, change.Policy.Name(), change.Cidr, Encoding.UTF8.GetString(change.Tag), Encoding.UTF8.GetString(change.Creator), change.Expiration);
+
+    public static void ClaimRemoved(ILogger log, in ChangeRequest change) => ClaimRemoved(
+        log, change.Policy.Name(), change.Cidr, Encoding.UTF8.GetString(change.Tag), Encoding.UTF8.GetString(change.Creator),
+        Encoding.UTF8.GetString(change.Entry.Tag.Span));
+
+    [LoggerMessage(EventName = "entry_claimed", Level = LogLevel.Information,
+        Message = "claim added: {policy} {cidr}, tag {tag}, by client {client}, expiration {expiration}; another tag's claim lasts longer")]
+    private static partial void ClaimAdded(ILogger log, string policy, Cidr cidr, string tag, string client, ulong expiration);
+
+    [LoggerMessage(EventName = "entry_unclaimed", Level = LogLevel.Information,
+        Message = "claim removed: {policy} {cidr}, tag {tag}, by client {client}; the entry stays under tag {shown}")]
+    private static partial void ClaimRemoved(ILogger log, string policy, Cidr cidr, string tag, string client, string shown);
+
     [LoggerMessage(EventName = "entry_failed", Level = LogLevel.Error, Message = "change of entry {policy} {cidr} by client {client} failed: {cause}")]
     public static partial void EntryFailed(ILogger log, string policy, Cidr cidr, string client, string cause);
 

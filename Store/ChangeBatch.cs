@@ -217,7 +217,7 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
 
         if (mutation.Claims == ClaimEdit.Exchange)
         {
-            table.Claims.Add(mutation.Slot, new Claim(before.Tag.ToArray(), before.Creator.ToArray(), before.Reason.ToArray(), before.Origin, before.Expiration, deadline));
+            table.Claims.Add(mutation.Slot, new Claim(before.Tag.ToArray(), before.Creator.ToArray(), before.Reason.ToArray(), before.Origin, before.Expiration, deadline), tables.Now);
         }
 
         if (mutation.EndsSetEntry)

@@ -19,6 +19,9 @@ public readonly record struct Entry(
     /// <summary>Why it exists: UTF-8 by <see cref="ReasonRule"/>, empty for none; shared, not to be written to.</summary>
     public ReadOnlyMemory<byte> Reason { get; init; }
 
+    /// <summary>All claims in force, the longest first, which the entry shows; null when there is only that one.</summary>
+    public Claim[]? Claims { get; init; }
+
     /// <summary>Whether a set file defines it; such an entry cannot be changed one by one.</summary>
     public bool IsOfSet => TagRule.IsSetTag(Tag.Span);
 }

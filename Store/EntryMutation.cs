@@ -169,7 +169,10 @@ public enum StoreOutcome : byte
     /// <summary>The entry is already as an update asked for.</summary>
     Unchanged,
 
-    /// <summary>The CIDR is in the policy already.</summary>
+    /// <summary>The entry stays as it is; a claim that it does not show was added, changed or removed.</summary>
+    ClaimChanged,
+
+    /// <summary>The CIDR is in the policy already, or with <see cref="ConflictMode.Claim"/> the tag has a claim on it.</summary>
     Conflict,
 
     /// <summary>The CIDR is not in the policy.</summary>
@@ -180,6 +183,9 @@ public enum StoreOutcome : byte
 
     /// <summary>The table of that policy and family is at its limit.</summary>
     Full,
+
+    /// <summary>The entry has as many claims as it may have, or the table has.</summary>
+    TooManyClaims,
 
     /// <summary>The writer has as many entries as <see cref="IChangeLimits.MaxEntries"/> allows.</summary>
     OverQuota,
@@ -201,4 +207,7 @@ public enum ConflictMode : byte
 
     /// <summary>Of the existing entry and the new one, the one that expires later is in force; the other is kept as a claim under its tag.</summary>
     Extend,
+
+    /// <summary>Adds a claim of a tag that has none on an existing entry. Of all claims, the one that lasts longest is in force.</summary>
+    Claim,
 }

@@ -22,6 +22,7 @@ public sealed class EntrySnapshot : IDisposable
 
     private readonly PlacedNames _tags = new();
     private readonly PlacedNames _reasons = new();
+    private Dictionary<Cidr, Claim[]>? _claims;
     private ListedEntry[] _rows;
     private int _count;
 
@@ -45,6 +46,9 @@ public sealed class EntrySnapshot : IDisposable
     /// <summary>The reason of a row: UTF-8, empty for none; shared.</summary>
     public byte[] Reason(in ListedEntry row) => _reasons[row.Reason];
 
+    /// <inheritdoc cref="Entry.Claims"/>
+    public Claim[]? Claims(in ListedEntry row) => _claims?.GetValueOrDefault(row.Cidr);
+
     public void Dispose()
     {
         GiveBack(_rows);
@@ -65,6 +69,14 @@ public sealed class EntrySnapshot : IDisposable
 
     /// <inheritdoc cref="Place(byte[], int)"/>
     internal int PlaceReason(byte[] reason, int number) => _reasons.Place(reason, number);
+
+    internal void NoteClaims(Cidr cidr, Claim[]? claims)
+    {
+        if (claims is not null)
+        {
+            (_claims ??= [])[cidr] = claims;
+        }
+    }
 
     internal void Add(in ListedEntry row)
     {

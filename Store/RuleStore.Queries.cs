@@ -238,6 +238,7 @@ public sealed partial class RuleStore
             {
                 if (!Tables.IsExpired(held))
                 {
+                    NoteClaims(listing, table, held, slot);
                     listing.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, listing.Place(tags[held.Tag], held.Tag), PlaceReason(listing, table, held, slot)));
                 }
             });
@@ -254,6 +255,7 @@ public sealed partial class RuleStore
         var listing = new EntrySnapshot(covering.Count);
         foreach (Entry entry in covering)
         {
+            listing.NoteClaims(entry.Cidr, entry.Claims);
             int reason = entry.Reason.IsEmpty ? 0 : listing.PlaceReason(entry.Reason.ToArray());
             listing.Add(new ListedEntry(entry.Cidr, entry.Creation, entry.Expiration, listing.Place(entry.Tag.ToArray()), reason));
         }
@@ -299,6 +301,14 @@ public sealed partial class RuleStore
     private int PlaceReason(EntrySnapshot listing, RuleTable table, in EntrySlot held, int slot) =>
         held.HasReason && table.Reasons[slot] is var reason ? listing.PlaceReason(Tables.Reasons[reason], reason) : 0;
 
+    private void NoteClaims(EntrySnapshot listing, RuleTable table, in EntrySlot held, int slot)
+    {
+        if (table.Claims.Has(slot))
+        {
+            listing.NoteClaims(held.Cidr, Tables.ClaimsOf(table, slot));
+        }
+    }
+
     private enum PageStep : byte
     {
         More,
@@ -324,6 +334,7 @@ public sealed partial class RuleStore
                 byte[] tag = tags[held.Tag];
                 if (page.Count < limit && !Tables.IsExpired(held) && (wanted is null || wanted(tag)))
                 {
+                    NoteClaims(page, table, held, slot);
                     page.Add(new ListedEntry(held.Cidr, held.Creation, held.Expiration, page.Place(tag, held.Tag), PlaceReason(page, table, held, slot)));
                 }
             }

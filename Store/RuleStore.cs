@@ -89,7 +89,7 @@ public sealed partial class RuleStore
     /// <summary>Removes a tag's claim on a network. An entry that other tags claim too stays, and shows the claim that lasts longest.</summary>
     /// <param name="entry">The entry as it is afterwards, or as it was when it was removed.</param>
     /// <returns>
-    /// <see cref="StoreOutcome.Removed"/>; <see cref="StoreOutcome.Updated"/> or <see cref="StoreOutcome.Unchanged"/> when the entry stays under
+    /// <see cref="StoreOutcome.Removed"/>; <see cref="StoreOutcome.Updated"/> or <see cref="StoreOutcome.ClaimChanged"/> when the entry stays under
     /// another tag; <see cref="StoreOutcome.Conflict"/> when this tag has no claim on it.
     /// </returns>
     public StoreOutcome RemoveUnder(Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, in ChangeContext context, out Entry entry) =>
@@ -399,17 +399,39 @@ public sealed partial class RuleStore
         }
 
         bool hasSameTag = entry.Tag.Span.SequenceEqual(change.Tag);
+        if (change.Mode == ConflictMode.Claim)
+        {
+            if (hasSameTag || table.Claims.Has(slot, change.Tag, Tables.Now))
+            {
+                return StoreOutcome.Conflict;
+            }
+
+            if (!table.Claims.HasRoom(slot, Tables.Now))
+            {
+                return StoreOutcome.TooManyClaims;
+            }
+
+            if (IsOverQuota(change))
+            {
+                return StoreOutcome.OverQuota;
+            }
+
+            extends = true;
+        }
+
         long deadline = Tables.DeadlineOf(change.Expiration, change.Context.Left);
         if (extends && deadline <= held.Deadline)
         {
-            if (!hasSameTag)
+            var claim = new Claim(
+                change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Reason.ToArray(), change.Context.EntryOrigin, change.Expiration, deadline);
+            if (hasSameTag || !table.Claims.Add(slot, claim, Tables.Now))
             {
-                table.Claims.Add(slot, new Claim(
-                    change.Tag.ToArray(), change.Context.Creator.ToArray(), change.Context.Reason.ToArray(), change.Context.EntryOrigin, change.Expiration, deadline));
-                batch.NotifyOfClaims(table, slot);
+                return StoreOutcome.Unchanged;
             }
 
-            return StoreOutcome.Unchanged;
+            batch.NotifyOfClaims(table, slot);
+            entry = Tables.Read(table, slot);
+            return StoreOutcome.ClaimChanged;
         }
 
         bool isSame = hasSameTag && entry.Expiration == change.Expiration && entry.Reason.Span.SequenceEqual(change.Context.Reason);
@@ -483,7 +505,8 @@ public sealed partial class RuleStore
                 }
 
                 batch.NotifyOfClaims(table, slot);
-                return StoreOutcome.Unchanged;
+                entry = Tables.Read(table, slot);
+                return StoreOutcome.ClaimChanged;
             }
 
             if (table.Claims.TryFindLongest(slot, _time.GetTimestamp(), out Claim next))

@@ -31,6 +31,9 @@ internal sealed class RuleTables
     /// <summary>By policy.</summary>
     public TagTotals[] Totals { get; }
 
+    /// <summary>Monotonic timestamp.</summary>
+    public long Now => _time.GetTimestamp();
+
     public RuleTable this[Policy policy, IpFamily family] => All[((int)policy * 2) + (int)family];
 
     public NameTable Tags(Policy policy) => _tags[(int)policy];
@@ -54,7 +57,32 @@ internal sealed class RuleTables
     {
         ref readonly EntrySlot held = ref table.Entries[slot];
         var entry = new Entry(held.Cidr, held.Creation, held.Expiration, Tags(table.Policy)[held.Tag], Creators[held.Creator], held.Origin, slot);
-        return held.HasReason ? entry with { Reason = table.Reasons.Text(slot) } : entry;
+        entry = held.HasReason ? entry with { Reason = table.Reasons.Text(slot) } : entry;
+        return table.Claims.Has(slot) ? entry with { Claims = ClaimsOf(table, slot) } : entry;
+    }
+
+    /// <summary>All claims in force on an entry, the longest first; null when there is only the one that it shows.</summary>
+    public Claim[]? ClaimsOf(RuleTable table, int slot)
+    {
+        ref readonly EntrySlot held = ref table.Entries[slot];
+        long now = _time.GetTimestamp();
+        var claims = new List<Claim>();
+        foreach (Claim claim in held.Origin == ChangeOrigin.Set ? [] : table.Claims.Of(slot))
+        {
+            if (claim.Deadline > now)
+            {
+                claims.Add(claim);
+            }
+        }
+
+        if (claims.Count == 0)
+        {
+            return null;
+        }
+
+        claims.Sort(static (a, b) => b.Deadline.CompareTo(a.Deadline));
+        byte[] reason = held.HasReason ? table.Reasons.Text(slot) : [];
+        return [new Claim(Tags(table.Policy)[held.Tag], Creators[held.Creator], reason, held.Origin, held.Expiration, held.Deadline), .. claims];
     }
 
     /// <summary>An image of an entry that is created now. The caller owns its hold on the names.</summary>

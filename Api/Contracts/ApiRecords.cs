@@ -19,6 +19,9 @@ public sealed record EntryRecord
     /// <summary>Why it exists; absent for none.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>All claims, the longest first; absent when there is only one.</summary>
+    public ClaimRecord[]? Claims { get; init; }
+
     /// <summary>Client, set or peer it came from; only with <c>details=true</c>.</summary>
     public string? AddedBy { get; init; }
 
@@ -31,6 +34,12 @@ public sealed record EntryRecord
     /// <summary>Packets per second; only with <c>details=true</c> and <c>sort=rate</c>, and null when it is not known yet.</summary>
     public double? Rate { get; init; }
 }
+
+/// <summary>A tag that wants an entry.</summary>
+/// <param name="Tag">Null for none.</param>
+/// <param name="Expiration">Seconds since 1970, 0 for never.</param>
+/// <param name="Reason">Absent for none.</param>
+public sealed record ClaimRecord(string? Tag, ulong Expiration, string? AddedBy, string? Reason);
 
 /// <summary>The body of <c>POST /v1/{policy}</c>.</summary>
 /// <param name="Tag">Null for none.</param>

@@ -5,6 +5,7 @@ namespace Couic.Api.Contracts;
 /// <summary>Serializers for the bodies of the API, made at compile time.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(EntryRecord[]))]
+[JsonSerializable(typeof(ClaimRecord[]))]
 [JsonSerializable(typeof(NewEntry))]
 [JsonSerializable(typeof(ClientRecord[]))]
 [JsonSerializable(typeof(NewClient))]

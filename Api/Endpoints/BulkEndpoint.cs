@@ -83,11 +83,12 @@ internal sealed class BulkEndpoint(ApiServices services)
         {
             "update" => ConflictMode.Update,
             "extend" => ConflictMode.Extend,
+            "claim" => ConflictMode.Claim,
             _ => ConflictMode.Refuse,
         };
         if (isGiven && mode == ConflictMode.Refuse && conflict != "keep")
         {
-            exchange.AddFault("on_conflict", "\"keep\", \"update\" or \"extend\" is expected");
+            exchange.AddFault("on_conflict", "\"keep\", \"update\", \"extend\" or \"claim\" is expected");
         }
 
         tag = removes && query.Find("tag"u8, out string text) > 0 ? Encoding.UTF8.GetBytes(text) : null;

@@ -143,14 +143,14 @@ internal sealed class BulkJob(
 
     private void Count(in ChangeRequest change, long index)
     {
-        if (change.Outcome is StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.Removed)
+        if (change.Outcome is StoreOutcome.Created or StoreOutcome.Updated or StoreOutcome.ClaimChanged or StoreOutcome.Removed)
         {
-            Changed.Add(change.Cidr, change.IsRemoval ? change.Entry.Tag.Span : change.Tag);
+            Changed.Add(change.Cidr, change.IsRemoval && !change.IsUnderTag ? change.Entry.Tag.Span : change.Tag);
         }
 
         switch (change.Outcome)
         {
-            case StoreOutcome.Updated or StoreOutcome.Unchanged when removes:
+            case StoreOutcome.Updated or StoreOutcome.ClaimChanged when removes:
                 Removed++; // the tag's claim is gone, the entry stays for others
                 break;
             case StoreOutcome.Conflict when removes:
@@ -159,7 +159,7 @@ internal sealed class BulkJob(
             case StoreOutcome.Created:
                 Created++;
                 break;
-            case StoreOutcome.Updated:
+            case StoreOutcome.Updated or StoreOutcome.ClaimChanged:
                 Updated++;
                 break;
             case StoreOutcome.Unchanged or StoreOutcome.Conflict:
@@ -177,6 +177,9 @@ internal sealed class BulkJob(
             case StoreOutcome.OverQuota or StoreOutcome.ForeignTag:
                 (string field, string message) = RailRules.Refusal(change);
                 Reject(_present, index, ErrorCode.Invalid, $"{field}: {message}");
+                break;
+            case StoreOutcome.TooManyClaims:
+                Reject(_present, index, ErrorCode.Conflict, EntryRules.TooManyClaims(change.Cidr));
                 break;
             case StoreOutcome.Full:
                 Reject(_present, index, ErrorCode.Conflict, EntryRules.FullMessage(policy, change.Cidr.Family, services.Store.Limits));
@@ -414,12 +417,29 @@ internal sealed class BulkDryRun(RuleStore store)
         : _removed.Add(change.Cidr) ? StoreOutcome.Removed
         : StoreOutcome.Absent;
 
+    private static StoreOutcome OfClaim(in ChangeRequest change, in Entry entry)
+    {
+        if (entry.IsOfSet)
+        {
+            return StoreOutcome.OwnedBySet;
+        }
+
+        bool isClaimed = entry.Tag.Span.SequenceEqual(change.Tag);
+        foreach (Claim claim in entry.Claims ?? [])
+        {
+            isClaimed |= claim.Tag.AsSpan().SequenceEqual(change.Tag);
+        }
+
+        return isClaimed ? StoreOutcome.Conflict : entry.Claims?.Length >= Claims.MaxPerEntry ? StoreOutcome.TooManyClaims : StoreOutcome.Updated;
+    }
+
     private StoreOutcome OfAddition(in ChangeRequest change, bool isThere, Entry entry)
     {
         if (isThere || _added.Contains(change.Cidr))
         {
             bool differs = isThere && (entry.Expiration != change.Expiration || !entry.Tag.Span.SequenceEqual(change.Tag) || !entry.Reason.Span.SequenceEqual(change.Reason));
             return change.Mode == ConflictMode.Refuse ? StoreOutcome.Conflict
+                : change.Mode == ConflictMode.Claim && isThere ? OfClaim(change, entry)
                 : isThere && entry.IsOfSet ? StoreOutcome.OwnedBySet
                 : differs ? StoreOutcome.Updated
                 : StoreOutcome.Unchanged;

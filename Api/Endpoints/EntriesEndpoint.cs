@@ -102,6 +102,7 @@ internal sealed class EntriesEndpoint
         {
             "update" => ConflictMode.Update,
             "extend" => ConflictMode.Extend,
+            "claim" => ConflictMode.Claim,
             _ => ConflictMode.Refuse,
         };
     }
@@ -120,6 +121,14 @@ internal sealed class EntriesEndpoint
 
                 AnswerEntry(response, 201, change, warnings);
                 break;
+            case StoreOutcome.Updated or StoreOutcome.ClaimChanged when change.IsRemoval:
+                AuditLog.ClaimRemoved(_services.Audit, change);
+                AnswerEntry(response, 200, change, warnings);
+                break;
+            case StoreOutcome.ClaimChanged:
+                AuditLog.ClaimAdded(_services.Audit, change);
+                AnswerEntry(response, 200, change, warnings);
+                break;
             case StoreOutcome.Updated:
                 AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator);
                 AnswerEntry(response, 200, change, warnings);
@@ -134,6 +143,14 @@ internal sealed class EntriesEndpoint
                 break;
             case StoreOutcome.Conflict when change.IsRemoval:
                 response.AddFault("tag", $"{change.Cidr} is in policy {change.Policy.Name()}, but not under this tag", ErrorCode.Conflict);
+                response.FailIfFaults(409, ErrorCode.Conflict);
+                break;
+            case StoreOutcome.Conflict when change.Mode == ConflictMode.Claim:
+                response.AddFault("tag", $"{change.Cidr} of policy {change.Policy.Name()} has a claim of this tag already", ErrorCode.Conflict);
+                response.FailIfFaults(409, ErrorCode.Conflict);
+                break;
+            case StoreOutcome.TooManyClaims:
+                response.AddFault("cidr", EntryRules.TooManyClaims(change.Cidr), ErrorCode.Conflict);
                 response.FailIfFaults(409, ErrorCode.Conflict);
                 break;
             case StoreOutcome.OverQuota or StoreOutcome.ForeignTag:

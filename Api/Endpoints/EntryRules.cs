@@ -81,6 +81,9 @@ internal static class EntryRules
         return ExpirationFault(request.Expiration, now) is { } expiration ? $"expiration: {expiration}" : null;
     }
 
+    public static string TooManyClaims(Cidr cidr) =>
+        $"{cidr} takes no further claim: an entry has at most {Claims.MaxPerEntry}, and a table {Claims.MaxTotal} besides those that entries show";
+
     public static string FullMessage(Policy policy, IpFamily family, StoreLimits limits) =>
         $"the {policy.Name()} table for {(family == IpFamily.V4 ? "IPv4" : "IPv6")} is full: its limit is {limits.Entries(policy)} entries";
 }

@@ -225,11 +225,11 @@ internal sealed class ListEndpoint(ApiServices services)
         writer.Raw(index == 0 ? ""u8 : ","u8);
         if (details is null)
         {
-            EntryJson.Write(writer, rows[index], tag, reason);
+            EntryJson.Write(writer, rows[index], tag, reason, listing.Claims(rows[index]));
         }
         else
         {
-            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index], tag, reason), details[index].Hits);
+            EntryJson.WriteDetailed(writer, details[index].ToEntry(rows[index], tag, reason) with { Claims = listing.Claims(rows[index]) }, details[index].Hits);
         }
     }
 

@@ -108,7 +108,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
         foreach (ref ChangeRequest change in changes.AsSpan(0, networks.Length))
         {
             refusal = change.Outcome == StoreOutcome.Refused ? change.Refusal ?? refusal : refusal;
-            removed += change.Outcome is StoreOutcome.Removed or StoreOutcome.Updated or StoreOutcome.Unchanged ? 1 : 0;
+            removed += change.Outcome is StoreOutcome.Removed or StoreOutcome.Updated or StoreOutcome.ClaimChanged ? 1 : 0;
         }
 
         return removed;

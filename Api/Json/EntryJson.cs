@@ -18,9 +18,9 @@ internal static class EntryJson
         writer.Raw("}"u8);
     }
 
-    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry, byte[] tag, byte[] reason)
+    public static void Write(IBufferWriter<byte> writer, in ListedEntry entry, byte[] tag, byte[] reason, Claim[]? claims)
     {
-        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, tag, reason);
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, tag, reason, claims);
         writer.Raw("}"u8);
     }
 
@@ -55,10 +55,10 @@ internal static class EntryJson
     }
 
     private static void WriteMembers(IBufferWriter<byte> writer, in Entry entry) =>
-        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.Span, entry.Reason.Span);
+        WriteMembers(writer, entry.Cidr, entry.Creation, entry.Expiration, entry.Tag.Span, entry.Reason.Span, entry.Claims);
 
     private static void WriteMembers(
-        IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag, ReadOnlySpan<byte> reason)
+        IBufferWriter<byte> writer, Cidr cidr, ulong creation, ulong expiration, ReadOnlySpan<byte> tag, ReadOnlySpan<byte> reason, Claim[]? claims)
     {
         // In few pieces, as each costs two calls of the writer.
         Span<byte> room = writer.GetSpan(HeadBytes);
@@ -78,6 +78,35 @@ internal static class EntryJson
             writer.Raw(",\"reason\":"u8);
             writer.String(reason);
         }
+
+        if (claims is not null)
+        {
+            WriteClaims(writer, claims);
+        }
+    }
+
+    private static void WriteClaims(IBufferWriter<byte> writer, Claim[] claims)
+    {
+        ReadOnlySpan<byte> start = ",\"claims\":[{\"tag\":"u8;
+        foreach (Claim claim in claims)
+        {
+            writer.Raw(start);
+            start = ",{\"tag\":"u8;
+            WriteName(writer, claim.Tag);
+            writer.Raw(",\"expiration\":"u8);
+            writer.Number(claim.Expiration);
+            writer.Raw(",\"added_by\":"u8);
+            WriteName(writer, claim.Creator);
+            if (claim.Reason.Length > 0)
+            {
+                writer.Raw(",\"reason\":"u8);
+                writer.String(claim.Reason);
+            }
+
+            writer.Raw("}"u8);
+        }
+
+        writer.Raw("]"u8);
     }
 
     private static int Put(Span<byte> room, ReadOnlySpan<byte> text)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Couic.Api.Contracts;
 using Couic.Store;
 
 namespace Couic.Cli.Api;
@@ -33,6 +34,12 @@ internal readonly ref struct EntryLine
     /// <summary>UTF-8; empty for none.</summary>
     public ReadOnlySpan<byte> Reason { get; private init; }
 
+    /// <summary>The JSON array of all claims; empty when there is only one.</summary>
+    public ReadOnlySpan<byte> Claims { get; private init; }
+
+    /// <summary>Whether an export has it for a claim besides the one that its entry shows.</summary>
+    public bool IsClaim { get; private init; }
+
     /// <summary>Only an export names it.</summary>
     public Policy? Policy { get; private init; }
 
@@ -63,10 +70,10 @@ internal readonly ref struct EntryLine
     public static EntryLine Parse(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json);
-        ReadOnlySpan<byte> cidr = default, tag = default, addedBy = default, reason = default;
+        ReadOnlySpan<byte> cidr = default, tag = default, addedBy = default, reason = default, claims = default;
         ulong expiration = 0;
         ulong? creation = null, packets = null, lastHit = null;
-        bool hasTag = false, hasExpiration = false;
+        bool hasTag = false, hasExpiration = false, isClaim = false;
         Policy? policy = null;
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -84,6 +91,19 @@ internal readonly ref struct EntryLine
             {
                 tag = Text(ref reader);
                 hasTag = true;
+            }
+            else if (reader.ValueTextEquals("claims"u8))
+            {
+                reader.Read();
+                int start = (int)reader.TokenStartIndex;
+                reader.Skip();
+                claims = json[start..(int)reader.BytesConsumed];
+            }
+            else if (reader.ValueTextEquals("claim"u8))
+            {
+                reader.Read();
+                isClaim = reader.TokenType == JsonTokenType.True;
+                reader.Skip();
             }
             else if (reader.ValueTextEquals("reason"u8))
             {
@@ -134,6 +154,8 @@ internal readonly ref struct EntryLine
                 LastHit = lastHit,
                 AddedBy = addedBy,
                 Reason = reason,
+                Claims = claims,
+                IsClaim = isClaim,
             }
             : throw new JsonException();
     }
@@ -146,6 +168,9 @@ internal readonly ref struct EntryLine
         reader.Skip();
         return number;
     }
+
+    /// <summary>All claims; empty when there is only the one that the entry shows.</summary>
+    public ClaimRecord[] ReadClaims() => Claims.IsEmpty ? [] : JsonSerializer.Deserialize(Claims, WireJson.Default.ClaimRecordArray) ?? [];
 
     private static ReadOnlySpan<byte> Text(scoped ref Utf8JsonReader reader)
     {

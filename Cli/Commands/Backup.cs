@@ -76,9 +76,15 @@ internal static class Export
         Stream output = invocation.Context.Output;
         IpFamily? family = null;
         string set = "";
+        var claims = new StringBuilder(); // after the entries, so that an import needs few requests
         api.Stream(HttpMethod.Get, EntryPath.Of(policy), null, stream => JsonArrayReader.ForEach(stream, json =>
         {
             EntryLine entry = EntryLine.Parse(json);
+            if (format == "json" && !entry.Claims.IsEmpty)
+            {
+                AppendClaims(claims, policy, entry, now, patterns);
+            }
+
             bool isOfSet = entry.Tag.EndsWith(".couic"u8);
             if ((isOfSet && !invocation.Has("sets")) || !(patterns?.Match(entry.Tag) ?? true) || (entry.Expiration != 0 && entry.Expiration <= now))
             {
@@ -96,6 +102,19 @@ internal static class Export
             Write(output, Line(format, policy, set, entry, isOfSet, now));
         }));
         Write(output, family is null ? "" : EndOfSet(format));
+        Write(output, claims.ToString());
+    }
+
+    /// <summary>The claims of an entry besides the one that it shows.</summary>
+    private static void AppendClaims(StringBuilder lines, Policy policy, EntryLine entry, ulong now, TagPatterns? patterns)
+    {
+        foreach (ClaimRecord claim in entry.ReadClaims().Skip(1))
+        {
+            if ((patterns?.Match(Encoding.UTF8.GetBytes(claim.Tag ?? "")) ?? true) && (claim.Expiration == 0 || claim.Expiration > now))
+            {
+                lines.Append(Json(policy, entry.Cidr.Network.ToString(), claim.Tag ?? "", claim.Expiration, claim.Reason ?? "", isClaim: true));
+            }
+        }
     }
 
     private static string Line(string format, Policy policy, string set, EntryLine entry, bool isOfSet, ulong now)
@@ -116,12 +135,12 @@ internal static class Export
 
     private static string Element(string set, string cidr, ulong left) => $"add {set} {cidr}{(left == 0 ? "" : $" timeout {left}")}\n";
 
-    private static string Json(Policy policy, string cidr, string tag, ulong expiration, string reason)
+    private static string Json(Policy policy, string cidr, string tag, ulong expiration, string reason, bool isClaim = false)
     {
         string because = reason.Length == 0 ? "" : $",\"reason\":\"{JsonEncodedText.Encode(reason, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{{\"policy\":\"{policy.Name()}\",\"cidr\":\"{cidr}\",\"tag\":{(tag.Length == 0 ? "null" : $"\"{tag}\"")},\"expiration\":{expiration}{because}}}\n");
+            $"{{\"policy\":\"{policy.Name()}\",\"cidr\":\"{cidr}\",\"tag\":{(tag.Length == 0 ? "null" : $"\"{tag}\"")},\"expiration\":{expiration}{because}{(isClaim ? ",\"claim\":true" : "")}}}\n");
     }
 
     private static string StartOfSet(string format, string set, IpFamily family) => format == "nft"
@@ -144,7 +163,7 @@ internal static class Import
         Summary = "Add the entries of an export again",
         Details =
         [
-            "Entries keep their policy, tag, expiration and reason; expired ones are skipped. Existing entries stay unchanged without --update. "
+            "Entries keep their policy, tag, expiration, reason and further claims; expired ones are skipped. Existing entries stay unchanged without --update. "
             + "A rejected line does not stop the others, and the exit status is 1. \"couicctl drop import\" reads lists without policies.",
         ],
         Arguments = [File],
@@ -163,18 +182,18 @@ internal static class Import
         ulong now = (ulong)invocation.Context.Clock.GetUtcNow().ToUnixTimeSeconds();
         var segments = new ExportSegments(list, now);
         int? failure = null;
-        var parts = new List<(Policy Policy, BulkRecord Result, ImportRejections Rejections)>();
-        while (segments.TryNext(out Policy policy))
+        var parts = new List<(Policy Policy, bool IsClaim, BulkRecord Result, ImportRejections Rejections)>();
+        while (segments.TryNext(out Policy policy, out bool isClaim))
         {
             var source = new ImportSource(segments.TryNextItem, policy == Policy.Drop ? guard.Objection : static _ => null, () => list.Position);
-            string query = invocation.GuardedQuery($"on_conflict={(invocation.Has("update") ? "update" : "keep")}", isDry ? "dry_run=true" : null);
+            string query = invocation.GuardedQuery($"on_conflict={(isClaim ? "claim" : invocation.Has("update") ? "update" : "keep")}", isDry ? "dry_run=true" : null);
             using BulkContent content = BulkContent.Additions(source, "", 0, progress);
             ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{query}", content);
             BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
             BulkReport.AddTo(source.Rejections, result, source.LineOf);
             progress.Dispose();
             invocation.Noted(answer);
-            parts.Add((policy, result, source.Rejections));
+            parts.Add((policy, isClaim, result, source.Rejections));
             if (invocation.IsJson)
             {
                 failure = source.Rejections.Count > 0 ? ExitStatus.Failure : failure;
@@ -182,7 +201,7 @@ internal static class Import
             }
 
             invocation.Out.WriteLine(
-                $"{(isDry ? "Dry run, " : "")}{policy.Name()}: {Quantity.Grouped(result.Created)} created, {Quantity.Grouped(result.Updated)} updated, "
+                $"{(isDry ? "Dry run, " : "")}{policy.Name()}{(isClaim ? " claims" : "")}: {Quantity.Grouped(result.Created)} created, {Quantity.Grouped(result.Updated)} updated, "
                 + $"{Quantity.Grouped(result.Unchanged)} unchanged, {Quantity.Grouped((ulong)source.Rejections.Count)} rejected");
             failure = BulkReport.Print(invocation, source.Rejections) ?? failure;
         }
@@ -200,13 +219,18 @@ internal static class Import
         return failure ?? ExitStatus.Success;
     }
 
-    private static void WriteParts(Utf8JsonWriter json, List<(Policy Policy, BulkRecord Result, ImportRejections Rejections)> parts, ulong expired)
+    private static void WriteParts(Utf8JsonWriter json, List<(Policy Policy, bool IsClaim, BulkRecord Result, ImportRejections Rejections)> parts, ulong expired)
     {
         json.WriteStartArray("parts"u8);
-        foreach ((Policy policy, BulkRecord result, ImportRejections rejections) in parts)
+        foreach ((Policy policy, bool isClaim, BulkRecord result, ImportRejections rejections) in parts)
         {
             json.WriteStartObject();
             json.WriteString("policy"u8, policy.Utf8Name());
+            if (isClaim)
+            {
+                json.WriteBoolean("claims"u8, true);
+            }
+
             BulkReport.WriteMembers(json, result, rejections);
             json.WriteEndObject();
         }
@@ -215,26 +239,28 @@ internal static class Import
         json.WriteNumber("expired"u8, expired);
     }
 
-    /// <summary>Splits an export into runs of one policy, each of which is one bulk request.</summary>
+    /// <summary>Splits an export into runs of one policy, or of claims of one policy. Each of them is one bulk request.</summary>
     private sealed class ExportSegments(NetworkList list, ulong now)
     {
         private ListItem? _next;
         private Policy _policy;
+        private bool _isClaim;
 
         public ulong Expired { get; private set; }
 
         /// <summary>Advances to the next run.</summary>
-        public bool TryNext(out Policy policy)
+        public bool TryNext(out Policy policy, out bool isClaim)
         {
             bool isAny = _next is not null || TryRead();
             policy = _policy = _next?.Policy ?? _policy;
+            isClaim = _isClaim = _next?.IsClaim ?? false;
             return isAny;
         }
 
         /// <summary>Advances within the run.</summary>
         public bool TryNextItem(out ListItem item)
         {
-            bool isAny = (_next is not null || TryRead()) && (_next!.Value.Fault is not null || _next.Value.Policy == _policy);
+            bool isAny = (_next is not null || TryRead()) && (_next!.Value.Fault is not null || (_next.Value.Policy == _policy && _next.Value.IsClaim == _isClaim));
             item = isAny ? _next!.Value : default;
             _next = isAny ? null : _next;
             return isAny;

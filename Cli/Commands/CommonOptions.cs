@@ -26,10 +26,17 @@ internal static class CommonOptions
 
     public static readonly OptionSpec Reason = new("reason", '\0', "TEXT", "Why the entry exists: at most 256 bytes, without control characters");
 
-    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag, expiration and reason of an existing entry");
+    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag, expiration and reason of an existing entry") { NotWith = "claim" };
 
     public static readonly OptionSpec Extend =
         new("extend", '\0', null, "Add the tag to an existing entry; the later expiration counts, and each tag keeps its own") { NotWith = "update" };
+
+    public static readonly OptionSpec Claim =
+        new("claim", '\0', null, "Add a claim of the tag to an existing entry, which lasts until its last claim ends; an error if the tag has one") { NotWith = "extend" };
+
+    /// <summary>What happens to an existing entry: a value for <c>on_conflict</c>; null for none of the options.</summary>
+    public static string? ConflictMode(this Invocation invocation) =>
+        Array.Find((string[])["update", "extend", "claim"], invocation.Has);
 
     public static readonly OptionSpec IfExists = new("if-exists", '\0', null, "Succeed even if there is no such entry");
 

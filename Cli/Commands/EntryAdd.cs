@@ -22,7 +22,8 @@ internal static class EntryAdd
         Arguments = [CommonOptions.Cidrs with { Occurs = Occurs.AtLeastOnce }],
         Options =
         [
-            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend, CommonOptions.IfAbsent, GuardOptions.Force,
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend, CommonOptions.Claim, CommonOptions.IfAbsent,
+            GuardOptions.Force,
         ],
         Examples = policy == Policy.Drop
             ? ["couicctl drop add 192.0.2.7 --reason 'port scan, ticket 4711'", "couicctl drop add 2001:db8:bad::/48 192.0.2.0/24 -t scanners -e 1d12h"]
@@ -60,7 +61,7 @@ internal static class EntryAdd
     private static int AddOne(Invocation invocation, ApiClient api, Policy policy, Cidr cidr, string tag, ulong expiration, DateTimeOffset now)
     {
         var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, expiration, invocation.Option("reason") is { Length: > 0 } reason ? reason : null);
-        string? conflict = invocation.Has("update") ? "on_conflict=update" : invocation.Has("extend") ? "on_conflict=extend" : null;
+        string? conflict = invocation.ConflictMode() is { } mode ? $"on_conflict={mode}" : null;
         ApiAnswer answer;
         try
         {
@@ -89,7 +90,7 @@ internal static class EntryAdd
 
     private static int AddAll(Invocation invocation, ApiClient api, Policy policy, List<Cidr> cidrs, string tag, ulong expiration)
     {
-        string conflict = invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep";
+        string conflict = invocation.ConflictMode() ?? "keep";
         ImportSource source = ImportSource.Of(cidrs);
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} add");
         using BulkContent content = BulkContent.Additions(source, tag, expiration, progress, invocation.Option("reason"));
@@ -108,7 +109,7 @@ internal static class EntryAdd
         }
 
         return BulkReport.Rejections(invocation, result, index => cidrs[(int)index].ToString())
-            ?? (result.Unchanged > 0 && conflict == "keep" && !invocation.Has("if-absent") ? ExitStatus.Present : ExitStatus.Success);
+            ?? (result.Unchanged > 0 && conflict is "keep" or "claim" && !invocation.Has("if-absent") ? ExitStatus.Present : ExitStatus.Success);
     }
 
     /// <summary>

@@ -55,13 +55,21 @@ internal static class EntryInspect
                 var detailed = new DetailedRows(EntryColumns.All);
                 detailed.Add(EntryLine.Parse(answer.Body));
                 detailed.Write(invocation, policy, now);
+                WriteClaims(invocation, answer, now);
                 return;
             }
 
             var rows = new EntryRows();
             rows.Add(EntryLine.Parse(answer.Body));
             rows.Write(invocation, policy, now);
+            WriteClaims(invocation, answer, now);
         });
+    }
+
+    private static void WriteClaims(Invocation invocation, ApiAnswer answer, DateTimeOffset now)
+    {
+        EntryLine entry = EntryLine.Parse(answer.Body);
+        ClaimTable.Write(invocation, entry.Cidr.Network.ToString(), entry.ReadClaims(), now);
     }
 
     private static int Run(Invocation invocation)

@@ -32,7 +32,7 @@ internal static class EntryImport
         Arguments = [File],
         Options =
         [
-            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend,
+            CommonOptions.Tag, CommonOptions.Expiration, CommonOptions.Reason, CommonOptions.Update, CommonOptions.Extend, CommonOptions.Claim,
             GuardOptions.Force,
             CommonOptions.DryRun,
         ],
@@ -52,7 +52,7 @@ internal static class EntryImport
         bool isGuarded = policy == Policy.Drop && !invocation.Has("force");
         var source = new ImportSource(lines, new OperatorGuard(invocation, api, isGuarded).Objection);
         string path = $"{EntryPath.Of(policy)}/bulk" + invocation.GuardedQuery(
-            $"on_conflict={(invocation.Has("update") ? "update" : invocation.Has("extend") ? "extend" : "keep")}", invocation.Has("dry-run") ? "dry_run=true" : null);
+            $"on_conflict={invocation.ConflictMode() ?? "keep"}", invocation.Has("dry-run") ? "dry_run=true" : null);
         using var content = BulkContent.Additions(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress, invocation.Option("reason"));
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();

@@ -218,18 +218,40 @@ internal static class WhyScreen
     private static void WriteEntry(Invocation invocation, CoveringEntry entry, string role, DateTimeOffset now)
     {
         invocation.Out.WriteLine($"{entry.Policy.Name().PadRight(Indent)}{entry.Cidr}{role}");
-        foreach (string line in Wrapping.Lines(string.Join(", ", Facts(entry.Entry, now)), (invocation.Style.Width ?? int.MaxValue) - Indent))
+        WriteFacts(invocation, Facts(entry.Entry, now));
+        foreach (ClaimRecord claim in entry.Entry.Claims?.Skip(1) ?? [])
+        {
+            WriteFacts(invocation, Facts(claim, now));
+        }
+    }
+
+    private static void WriteFacts(Invocation invocation, IEnumerable<string> facts)
+    {
+        foreach (string line in Wrapping.Lines(string.Join(", ", facts), (invocation.Style.Width ?? int.MaxValue) - Indent))
         {
             invocation.Out.WriteLine(new string(' ', Indent) + line);
         }
     }
 
+    /// <summary>A claim besides the one that the entry shows.</summary>
+    private static IEnumerable<string> Facts(ClaimRecord claim, DateTimeOffset now)
+    {
+        yield return string.IsNullOrEmpty(claim.Tag) ? "also without a tag" : $"also tag {Printable.Escape(claim.Tag)}";
+        yield return Expiry(claim.Expiration, now) + (string.IsNullOrEmpty(claim.AddedBy) ? "" : $", added by {Printable.Escape(claim.AddedBy)}");
+        if (!string.IsNullOrEmpty(claim.Reason))
+        {
+            yield return $"because: {Printable.Escape(claim.Reason)}";
+        }
+    }
+
+    private static string Expiry(ulong expiration, DateTimeOffset now) =>
+        ExpirationCell.Format(expiration, now) switch { "never" => "never expires", "expired" => "expired", var left => $"expires in {left}" };
+
     private static IEnumerable<string> Facts(EntryRecord entry, DateTimeOffset now)
     {
         ulong second = (ulong)now.ToUnixTimeSeconds();
         yield return string.IsNullOrEmpty(entry.Tag) ? "no tag" : $"tag {Printable.Escape(entry.Tag)}";
-        string left = ExpirationCell.Format(entry.Expiration, now);
-        yield return left switch { "never" => "never expires", "expired" => left, _ => $"expires in {left}" };
+        yield return Expiry(entry.Expiration, now);
         yield return $"added {Ago.Text(entry.Creation, second)}{(string.IsNullOrEmpty(entry.AddedBy) ? "" : $" by {Printable.Escape(entry.AddedBy)}")}";
         if (entry.Packets is { } packets)
         {

@@ -18,7 +18,7 @@ internal enum EntryColumns
     All = Hits | Added | AddedBy,
 }
 
-/// <summary>Compact rows of a table of entries with their details: 88 bytes each, and each name's text once.</summary>
+/// <summary>Compact rows of a table of entries with their details: 96 bytes each, and each name's text once.</summary>
 internal sealed class DetailedRows(EntryColumns columns)
 {
     private readonly List<Row> _rows = [];
@@ -34,7 +34,7 @@ internal sealed class DetailedRows(EntryColumns columns)
     public void Add(in EntryLine entry)
     {
         IsCounted = entry.Packets is not null;
-        _rows.Add(new Row(entry.Cidr, entry.Creation, entry.Expiration, entry.Packets ?? 0, entry.LastHit ?? 0, Name(entry.Tag), Name(entry.AddedBy), Name(entry.Reason)));
+        _rows.Add(new Row(entry.Cidr, entry.Creation, entry.Expiration, entry.Packets ?? 0, entry.LastHit ?? 0, Name(entry.Tag), Name(entry.AddedBy), Name(entry.Reason), Math.Max(0, entry.ReadClaims().Length - 1)));
         _hasReasons |= !entry.Reason.IsEmpty;
     }
 
@@ -47,7 +47,7 @@ internal sealed class DetailedRows(EntryColumns columns)
         {
             new("Policy", _ => name) { Drop = 1 },
             new("CIDR", row => row.Cidr.ToString()),
-            new("Tag", row => row.Tag) { IsText = true, Drop = 6 },
+            new("Tag", row => ClaimTable.TagCell(row.Tag, row.MoreClaims)) { IsText = true, Exact = row => row.Tag, Drop = 6 },
             new("Expiration", row => ExpirationCell.Format(row.Expiration, now)) { Exact = row => PointInTime.Text(row.Expiration), Drop = 5 },
         };
         if (columns.HasFlag(EntryColumns.Hits) && IsCounted)
@@ -93,5 +93,5 @@ internal sealed class DetailedRows(EntryColumns columns)
         return name;
     }
 
-    private readonly record struct Row(Cidr Cidr, ulong Creation, ulong Expiration, ulong Packets, ulong LastHit, string Tag, string AddedBy, string Reason);
+    private readonly record struct Row(Cidr Cidr, ulong Creation, ulong Expiration, ulong Packets, ulong LastHit, string Tag, string AddedBy, string Reason, int MoreClaims);
 }

@@ -234,7 +234,8 @@ internal sealed class EntryRows
 
     public void Add(in EntryLine entry)
     {
-        _rows.Add(new Row(entry.Cidr, entry.Expiration, Number(entry.Tag), Number(entry.Reason)));
+        int claims = entry.ReadClaims().Length;
+        _rows.Add(new Row(entry.Cidr, entry.Expiration, Number(entry.Tag), Number(entry.Reason), (byte)Math.Clamp(claims - 1, 0, byte.MaxValue)));
         _hasReasons |= !entry.Reason.IsEmpty;
     }
 
@@ -246,7 +247,7 @@ internal sealed class EntryRows
         [
             new("Policy", _ => name) { Drop = 1 },
             new("CIDR", row => row.Cidr.ToString()),
-            new("Tag", row => _texts[row.Tag]) { IsText = true },
+            new("Tag", row => ClaimTable.TagCell(_texts[row.Tag], row.MoreClaims)) { IsText = true, Exact = row => _texts[row.Tag] },
             new("Expiration", row => ExpirationCell.Format(row.Expiration, now)) { Exact = row => PointInTime.Text(row.Expiration), Drop = 3 },
             new("Reason", row => _texts[row.Reason]) { IsText = true, Drop = 2 },
         ];
@@ -278,5 +279,5 @@ internal sealed class EntryRows
         return number;
     }
 
-    private readonly record struct Row(Cidr Cidr, ulong Expiration, int Tag, int Reason);
+    private readonly record struct Row(Cidr Cidr, ulong Expiration, int Tag, int Reason, byte MoreClaims);
 }

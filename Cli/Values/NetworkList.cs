@@ -14,7 +14,8 @@ namespace Couic.Cli.Values;
 /// <param name="Expiration">The entry's own expiration in Unix seconds, 0 for never; null when the line has none.</param>
 /// <param name="Policy">The entry's own policy, as in an export; null when the line has none.</param>
 /// <param name="Reason">The entry's own reason; null when the line has none.</param>
-internal readonly record struct ListItem(int Line, Cidr Cidr, string? Fault, string? Tag = null, ulong? Expiration = null, Policy? Policy = null, string? Reason = null);
+/// <param name="IsClaim">Whether it is a claim besides the one that its entry shows, as in an export.</param>
+internal readonly record struct ListItem(int Line, Cidr Cidr, string? Fault, string? Tag = null, ulong? Expiration = null, Policy? Policy = null, string? Reason = null, bool IsClaim = false);
 
 /// <summary>
 /// Reads networks from a list in any usual format: one per line with comments, CSV, ranges, JSON lines, a JSON array,
@@ -282,7 +283,7 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
             : ReasonRule.Fault(entry.Reason) is { } reasonFault ? $"reason: {reasonFault}"
             : null;
         string? reason = entry.Reason.IsEmpty ? null : Encoding.UTF8.GetString(entry.Reason);
-        _found.Enqueue(new ListItem(line, entry.Cidr, fault, entry.HasTag ? tag : null, entry.HasExpiration ? entry.Expiration : null, entry.Policy, reason));
+        _found.Enqueue(new ListItem(line, entry.Cidr, fault, entry.HasTag ? tag : null, entry.HasExpiration ? entry.Expiration : null, entry.Policy, reason, entry.IsClaim));
     }
 
     private bool TryReadLine(out ReadOnlySpan<byte> line, out bool isTooLong)

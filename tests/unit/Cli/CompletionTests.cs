@@ -20,7 +20,7 @@ public sealed class CompletionTests : IDisposable
     [InlineData("couicctl s", "sets stats status")]
     [InlineData("couicctl drop ", "add delete flush list inspect import")]
     [InlineData("couicctl -c x.toml drop l", "list")]
-    [InlineData("couicctl drop add --", "--tag --expiration --reason --update --extend --if-absent --force --config --server --output --json --color --help")]
+    [InlineData("couicctl drop add --", "--tag --expiration --reason --update --extend --claim --if-absent --force --config --server --output --json --color --help")]
     [InlineData("couicctl drop list -q --j", "--json")]
     [InlineData("couicctl drop add -t ", "")]
     [InlineData("couicctl clients add -g m", "monitoring")]

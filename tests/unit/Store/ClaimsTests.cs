@@ -22,10 +22,10 @@ public sealed class ClaimsTests
     {
         (string, ulong)[] order = longFirst ? [("recidive", Late), ("sshd", Soon)] : [("sshd", Soon), ("recidive", Late)];
         Assert.Equal(StoreOutcome.Created, Extend(order[0].Item1, order[0].Item2));
-        Assert.Equal(longFirst ? StoreOutcome.Unchanged : StoreOutcome.Updated, Extend(order[1].Item1, order[1].Item2));
+        Assert.Equal(longFirst ? StoreOutcome.ClaimChanged : StoreOutcome.Updated, Extend(order[1].Item1, order[1].Item2));
         AssertShown("recidive", Late);
 
-        Assert.Equal(StoreOutcome.Unchanged, RemoveUnder("sshd"));
+        Assert.Equal(StoreOutcome.ClaimChanged, RemoveUnder("sshd"));
         AssertShown("recidive", Late);
         Assert.Equal(StoreOutcome.Conflict, RemoveUnder("sshd"));
         Assert.Equal(StoreOutcome.Removed, RemoveUnder("recidive"));
@@ -69,7 +69,7 @@ public sealed class ClaimsTests
     {
         Extend("sshd", Late);
         Assert.Equal(StoreOutcome.Updated, Extend("forever", 0));
-        Assert.Equal(StoreOutcome.Unchanged, Extend("recidive", Late));
+        Assert.Equal(StoreOutcome.ClaimChanged, Extend("recidive", Late));
         AssertShown("forever", 0);
     }
 
@@ -140,8 +140,68 @@ public sealed class ClaimsTests
         AssertShown("t999", Soon + 999);
         for (int i = 0; i < 1_000; i++)
         {
-            Assert.Equal(i >= 999 - Claims.MaxPerEntry ? 1 : 0, _rig.Store.NetworksUnder(Policy.Drop, Encoding.ASCII.GetBytes($"t{i}")).Count);
+            Assert.Equal(i >= 1_000 - Claims.MaxPerEntry ? 1 : 0, _rig.Store.NetworksUnder(Policy.Drop, Encoding.ASCII.GetBytes($"t{i}")).Count);
         }
+    }
+
+    [Fact]
+    public void Claim_OfATagThatHasOne_IsAConflict_WhetherShownOrNot()
+    {
+        Assert.Equal(StoreOutcome.Created, Claim("sshd", Soon));
+        Assert.Equal(StoreOutcome.Conflict, Claim("sshd", Late));
+        Assert.Equal(StoreOutcome.Updated, Claim("recidive", Late));
+        Assert.Equal(StoreOutcome.Conflict, Claim("sshd", Late + 1));
+        Assert.Equal(StoreOutcome.ClaimChanged, Claim("web", Soon + 1));
+        AssertShown("recidive", Late);
+        Assert.Equal(["recidive", "web", "sshd"], Tags());
+
+        _rig.Clock.AdvanceSeconds(600); // the claim of sshd has ended
+        Assert.Equal(["recidive", "web"], Tags());
+        Assert.Equal(StoreOutcome.ClaimChanged, Claim("sshd", Soon));
+        Assert.Equal(["recidive", "sshd", "web"], Tags());
+    }
+
+    [Fact]
+    public void Claim_BeyondTheLimit_IsRefused_UntilAnotherEnds()
+    {
+        for (int i = 0; i < Claims.MaxPerEntry; i++)
+        {
+            Assert.Equal(i == 0 ? StoreOutcome.Created : StoreOutcome.ClaimChanged, Claim($"t{i}", Late - (ulong)i));
+        }
+
+        Assert.Equal(StoreOutcome.TooManyClaims, Claim("more", Soon));
+        Assert.Equal(StoreOutcome.TooManyClaims, Claim("more", 0));
+        AssertShown("t0", Late);
+        Assert.Equal(StoreOutcome.ClaimChanged, RemoveUnder("t3"));
+        Assert.Equal(StoreOutcome.Updated, Claim("more", 0));
+        Assert.Equal(Claims.MaxPerEntry, Tags().Length);
+    }
+
+    [Fact]
+    public void Claims_KeepTheirReasonAndCreator_AndTheShownOneIsFirst()
+    {
+        _rig.Store.Add(Policy.Drop, StoreRig.Net(Net), "sshd"u8, Soon, ConflictMode.Claim, new ChangeContext(ChangeOrigin.Api, "f2b"u8, reason: "brute force"u8), out _);
+        _rig.Store.Add(Policy.Drop, StoreRig.Net(Net), "feed"u8, Late, ConflictMode.Claim, new ChangeContext(ChangeOrigin.Api, "list"u8, reason: "listed"u8), out Entry entry);
+        static string Text(Claim claim) => $"{Encoding.UTF8.GetString(claim.Tag)} {Encoding.UTF8.GetString(claim.Creator)} {Encoding.UTF8.GetString(claim.Reason)}";
+        Assert.Equal(["feed list listed", "sshd f2b brute force"], entry.Claims!.Select(Text));
+        Assert.Equal("listed", Encoding.UTF8.GetString(entry.Reason.Span));
+        using EntrySnapshot list = _rig.Store.List(Policy.Drop);
+        Assert.Equal(entry.Claims!.Select(Text), list.Claims(list.Rows.Span[0])!.Select(Text));
+        Assert.Equal(StoreOutcome.Updated, RemoveUnder("feed"));
+        Assert.Equal(("brute force", "f2b", null), (Encoding.UTF8.GetString(_rig.Get(Net).Reason.Span), Encoding.UTF8.GetString(_rig.Get(Net).Creator.Span), _rig.Get(Net).Claims));
+    }
+
+    [Fact]
+    public void EntryOfASet_RefusesAClaim()
+    {
+        var image = new SetImage(Policy.Drop);
+        image.BeginSet("bad.couic"u8);
+        image.Add(StoreRig.Net(Net));
+        Claim("sshd", Soon);
+        Claim("web", Soon);
+        _rig.Store.ReplaceSets(new SetImage(Policy.Ignore), image);
+        Assert.Null(_rig.Get(Net).Claims); // those of the entry that the set took over
+        Assert.Equal(StoreOutcome.OwnedBySet, Claim("other", Soon));
     }
 
     [Fact]
@@ -214,6 +274,10 @@ public sealed class ClaimsTests
     }
 
     private StoreOutcome Extend(string tag, ulong expiration) => _rig.Add(Net, tag, expiration, ConflictMode.Extend);
+
+    private StoreOutcome Claim(string tag, ulong expiration) => _rig.Add(Net, tag, expiration, ConflictMode.Claim);
+
+    private string[] Tags() => [.. _rig.Get(Net).Claims!.Select(claim => Encoding.ASCII.GetString(claim.Tag))];
 
     private StoreOutcome RemoveUnder(string tag) => _rig.Store.RemoveUnder(
         Policy.Drop, StoreRig.Net(Net), Encoding.ASCII.GetBytes(tag), new ChangeContext(ChangeOrigin.Api, "tester"u8), out _);

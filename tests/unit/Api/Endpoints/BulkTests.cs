@@ -42,7 +42,7 @@ public sealed class BulkTests : IDisposable
     {
         await BulkAsync("""[["10.0.0.1/32","hand",0],["10.0.0.2/32","a",4000000000],["10.0.0.3/32","b",0]]""");
         Answer answer = await BulkAsync("""[["10.0.0.1/32","f2b",4000000001],["10.0.0.2/32","f2b",4000000001],["10.0.0.4/32","f2b",0]]""", query: "?on_conflict=extend");
-        Assert.Equal("""{"created":1,"updated":1,"unchanged":1,"rejected":[]}""", answer.Body);
+        Assert.Equal("""{"created":1,"updated":2,"unchanged":0,"rejected":[]}""", answer.Body);
         answer = await BulkAsync("""["10.0.0.1/32","10.0.0.2/32","10.0.0.3/32","10.0.0.4/32","10.0.0.5/32"]""", query: "?action=remove&tag=f2b");
         Assert.Equal("""{"removed":3,"absent":2,"rejected":[]}""", answer.Body);
         Assert.Equal(

@@ -44,6 +44,40 @@ public sealed class EntriesTests : IDisposable
     }
 
     [Fact]
+    public async Task Claims_AreAddedListedRemovedAndLogged()
+    {
+        ulong soon = _clock.Seconds + 600;
+        await PostAsync("""{"cidr":"192.0.2.7/32","tag":"feed","expiration":0,"reason":"listed"}""");
+        Answer claimed = await _rig.SendAsync("POST", "/v1/drop?on_conflict=claim", $$"""{"cidr":"192.0.2.7/32","tag":"sshd","expiration":{{soon}},"reason":"brute force"}""");
+        string claims = $$"""{"tag":"feed","expiration":0,"added_by":"admin","reason":"listed"},{"tag":"sshd","expiration":{{soon}},"added_by":"admin","reason":"brute force"}""";
+        Assert.Equal(200, claimed.Status);
+        Assert.EndsWith($""","tag":"feed","expiration":0,"reason":"listed","claims":[{claims}]""" + "}", claimed.Body, StringComparison.Ordinal);
+        Assert.Equal($"[{claimed.Body}]", (await _rig.SendAsync("GET", "/v1/drop")).Body);
+        Assert.Equal(2, (await _rig.SendAsync("GET", "/v1/drop?match=192.0.2.7&details=true")).Json[0].GetProperty("claims").GetArrayLength());
+        Answer again = await _rig.SendAsync("POST", "/v1/drop?on_conflict=claim", """{"cidr":"192.0.2.7/32","tag":"sshd","expiration":0}""");
+        Assert.Equal((409, ("conflict", "tag=conflict")), (again.Status, again.Error));
+
+        Answer removed = await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=sshd");
+        Assert.Equal((200, false), (removed.Status, removed.Json.TryGetProperty("claims", out _)));
+        Assert.Contains(_rig.Log.Lines, line => line.Event == "entry_claimed" && line.Text.Contains("tag sshd", StringComparison.Ordinal));
+        Assert.Contains(_rig.Log.Lines, line => line.Event == "entry_unclaimed" && line.Text.Contains("tag sshd", StringComparison.Ordinal));
+
+        for (int i = 1; i < Claims.MaxPerEntry; i++)
+        {
+            Assert.Equal(200, (await _rig.SendAsync("POST", "/v1/drop?on_conflict=claim", $$"""{"cidr":"192.0.2.7/32","tag":"t{{i}}","expiration":{{soon}}}""")).Status);
+        }
+
+        Answer full = await _rig.SendAsync("POST", "/v1/drop?on_conflict=claim", """{"cidr":"192.0.2.7/32","tag":"more","expiration":0}""");
+        Assert.Equal((409, ("conflict", "cidr=conflict")), (full.Status, full.Error));
+        string lines = """[{"cidr":"192.0.2.7/32","tag":"t1","expiration":0},{"cidr":"192.0.2.7/32","tag":"more","expiration":0},{"cidr":"192.0.2.8/32","tag":"t1","expiration":0}]""";
+        foreach (string dry in new[] { "&dry_run=true", "" })
+        {
+            Answer bulk = await _rig.SendAsync("POST", "/v1/drop/bulk?on_conflict=claim" + dry, lines);
+            Assert.Equal((1, 1, 1), (bulk.Json.GetProperty("created").GetInt32(), bulk.Json.GetProperty("unchanged").GetInt32(), bulk.Json.GetProperty("rejected").GetArrayLength()));
+        }
+    }
+
+    [Fact]
     public async Task Reason_IsAnsweredListedLoggedAndReplaced()
     {
         Answer created = await PostAsync("""{"cidr":"192.0.2.7/32","tag":"scan","expiration":0,"reason":"port \"scan\" é"}""");
@@ -87,7 +121,7 @@ public sealed class EntriesTests : IDisposable
         Answer extended = await _rig.SendAsync("POST", "/v1/drop?on_conflict=extend", $"[\"192.0.2.7/32\",\"ban\",{late}]");
         Assert.Equal((200, "ban", late), (extended.Status, extended.Json.GetProperty("tag").GetString(), extended.Json.GetProperty("expiration").GetUInt64()));
         Answer kept = await _rig.SendAsync("POST", "/v1/drop?on_conflict=extend", $"[\"192.0.2.7/32\",\"third\",{soon + 1}]");
-        Assert.Equal((200, extended.Body), (kept.Status, kept.Body));
+        Assert.Equal((200, "ban", "ban third hand"), (kept.Status, kept.Json.GetProperty("tag").GetString(), string.Join(' ', kept.Json.GetProperty("claims").EnumerateArray().Select(c => c.GetProperty("tag").GetString()))));
 
         Answer other = await _rig.SendAsync("DELETE", "/v1/drop/192.0.2.7/32?tag=nobody");
         Assert.Equal((409, ("conflict", "tag=conflict")), (other.Status, other.Error));
