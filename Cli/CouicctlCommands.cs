@@ -32,6 +32,7 @@ internal static class CouicctlCommands
             Status.Spec,
             Reload.Spec,
             CompletionCommand.Spec,
+            CompleteCommand.Spec,
             HelpCommand.Spec,
         ],
         Examples = ["couicctl drop add 192.0.2.7 -t ssh -e 1h", "couicctl drop list", "couicctl why 192.0.2.7"],

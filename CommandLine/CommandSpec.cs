@@ -121,7 +121,11 @@ internal enum ValueKind
     ClientName,
     CommandPath,
     Tag,
+
+    /// <summary>Patterns of tags, separated by commas.</summary>
+    TagPatterns,
     Cidr,
+    Peer,
     EntrySort,
     TagSort,
     OutputFormat,

@@ -19,7 +19,7 @@ internal static class CommonOptions
 
     public static OptionSpec Quiet(string what) => new("quiet", 'q', null, $"Print only {what}, one per line") { NotWith = "json" };
 
-    public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Label of the entry: at most 64 ASCII letters, digits, \"-\" and \"_\"");
+    public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Label of the entry: at most 64 ASCII letters, digits, \"-\" and \"_\"") { Kind = ValueKind.Tag };
 
     public static readonly OptionSpec Expiration =
         new("expiration", 'e', "TIME", "When it expires: minutes, or a duration such as 90s, 1h30m, 2d, 1w; 0 for never") { Default = "0" };

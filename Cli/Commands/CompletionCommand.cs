@@ -1,3 +1,4 @@
+using Couic.Cli.Api;
 using Couic.Cli.Completion;
 using Couic.CommandLine;
 
@@ -24,15 +25,46 @@ internal static class CompletionCommand
 
     private static int Run(Invocation invocation)
     {
-        string shell = invocation.Argument(0);
-        CompletionNode[] nodes = CompletionNode.Of(CouicctlCommands.Root);
-        invocation.Out.Write(shell switch
+        invocation.Out.Write(CompletionScripts.Of(invocation.Argument(0)));
+        return ExitStatus.Success;
+    }
+}
+
+/// <summary>
+/// <c>complete</c>, for the completion scripts: what may stand for the last word. It prints a few hundred lines at most, waits two seconds at
+/// most, and says nothing if the daemon cannot be asked: a shell would show it in the middle of what the user types.
+/// </summary>
+internal static class CompleteCommand
+{
+    public static readonly CommandSpec Spec = new()
+    {
+        Name = "complete",
+        Summary = "Print what may stand for the last word, for the completion scripts",
+        Hidden = true,
+        Arguments = [new ArgumentSpec("WORD", "The words after the program's name", Occurs: Occurs.AnyNumber)],
+        Run = Run,
+    };
+
+    private static int Run(Invocation invocation)
+    {
+        var words = new CompletionWords(CouicctlCommands.Root, [.. invocation.Parsed.Arguments]);
+        using var values = new CompletionValues(() => new ApiClient(EndpointReader.Read(words.Config ?? invocation.Option(CommonOptions.Config.Long))), words.Policy);
+        var found = new List<Candidate>();
+        try
         {
-            "bash" => BashCompletion.Write(nodes),
-            "zsh" => ZshCompletion.Write(nodes),
-            "fish" => FishCompletion.Write(nodes),
-            _ => throw new UsageException($"\"{Values.Printable.Quote(shell)}\" is not a supported shell; expected one of {string.Join(", ", Shells)}"),
-        });
+            found.AddRange(words.Candidates(values.Of));
+        }
+        catch (CliException)
+        {
+            // Fixed words were found before.
+        }
+
+        invocation.Out.WriteLine(words.Kind == ValueKind.File ? "files" : "words");
+        foreach (Candidate candidate in found)
+        {
+            invocation.Out.WriteLine(candidate.Summary.Length == 0 ? candidate.Word : $"{candidate.Word}\t{candidate.Summary}");
+        }
+
         return ExitStatus.Success;
     }
 }

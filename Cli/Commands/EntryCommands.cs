@@ -32,7 +32,7 @@ internal static class EntryInspect
         Name = "inspect",
         Summary = $"Show the entry of exactly this network in {policy.Name()}",
         Details = ["The prefix length must be that of the entry. \"couicctl why ADDRESS\" finds every entry that covers an address."],
-        Arguments = [CommonOptions.Cidr],
+        Arguments = [CommonOptions.Cidr with { Kind = ValueKind.Cidr }],
         Options = [new OptionSpec("details", 'd', null, "Also packets, last hit, when it was added, and by which client, set or peer")],
         Examples = [$"couicctl {policy.Name()} inspect 192.0.2.0/24"],
         Run = Run,

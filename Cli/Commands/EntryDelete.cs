@@ -17,7 +17,7 @@ internal static class EntryDelete
 
     private static readonly OptionSpec Tags = new(
         "tag", 't', "PATTERNS", "Without CIDR: every entry whose tag matches; with CIDR: only what was added under this tag")
-    { Kind = ValueKind.Tag };
+    { Kind = ValueKind.TagPatterns };
 
     private static readonly OptionSpec FromFile = new("from-file", '\0', "FILE", "Read the networks from a list; \"-\" for standard input") { Kind = ValueKind.File };
 

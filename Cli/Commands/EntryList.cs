@@ -27,7 +27,7 @@ internal static class EntryList
         Options =
         [
             CommonOptions.Quiet("networks"),
-            new OptionSpec("tags", 't', "PATTERNS", "Only entries whose tag matches") { Aliases = ["tag"] },
+            new OptionSpec("tags", 't', "PATTERNS", "Only entries whose tag matches") { Aliases = ["tag"], Kind = ValueKind.TagPatterns },
             new OptionSpec("sort", 's', "KEY", "Print the first entries in this order") { Kind = ValueKind.EntrySort },
             new OptionSpec("reverse", 'r', null, "Reverse the order"),
             new OptionSpec("limit", 'n', "N", "At most N entries"),

@@ -79,7 +79,7 @@ internal static class PeersDiff
     {
         Name = "diff",
         Summary = "List the rules on which a peer differs from this node",
-        Arguments = [new ArgumentSpec("HOST", "The peer, as the configuration names it")],
+        Arguments = [new ArgumentSpec("HOST", "The peer, as the configuration names it", ValueKind.Peer)],
         Examples = ["couicctl peers diff couic2.example.net"],
         Run = Run,
     };

@@ -1,4 +1,4 @@
-using Couic.Cli;
+using Couic.Cli.Commands;
 using Couic.Cli.Completion;
 using Couic.Config;
 using Couic.Man;
@@ -24,7 +24,7 @@ foreach (string file in Directory.GetFiles(source, "*.md"))
     File.WriteAllText(Path.Combine(manual, name), new MarkdownPage(name).Convert(Insertions.Fill(File.ReadAllText(file))));
 }
 
-CompletionNode[] nodes = CompletionNode.Of(CouicctlCommands.Root);
-File.WriteAllText(Path.Combine(completion, "couicctl.bash"), BashCompletion.Write(nodes));
-File.WriteAllText(Path.Combine(completion, "couicctl.zsh"), ZshCompletion.Write(nodes));
-File.WriteAllText(Path.Combine(completion, "couicctl.fish"), FishCompletion.Write(nodes));
+foreach (string shell in CompletionCommand.Shells)
+{
+    File.WriteAllText(Path.Combine(completion, $"couicctl.{shell}"), CompletionScripts.Of(shell));
+}
