@@ -71,23 +71,29 @@ internal sealed class TopSource(Func<ApiClient> connect, TimeProvider clock) : I
             return _entries;
         }
 
-        var found = new List<TopEntry>();
+        var found = new Dictionary<(Policy, string), TopEntry>();
         foreach (Policy policy in Policies.All)
         {
-            if (TryGet($"/v1/{policy.Name()}{Parameters(query)}", WireJson.Default.EntryRecordArray) is not { } entries)
+            foreach (string parameters in Parameters(query))
             {
-                return null;
-            }
+                if (TryGet($"/v1/{policy.Name()}{parameters}", WireJson.Default.EntryRecordArray) is not { } entries)
+                {
+                    return null;
+                }
 
-            found.AddRange(entries.Select(entry => new TopEntry(policy, entry)));
+                foreach (EntryRecord entry in entries)
+                {
+                    found[(policy, entry.Cidr)] = new TopEntry(policy, entry);
+                }
+            }
         }
 
         (_asked, _askedAt, _cost) = (query, begun, clock.GetElapsedTime(begun));
-        return Sorted(found, query.Order);
+        return Sorted(found.Values, query.Order);
     }
 
     /// <summary>Both policies in one order.</summary>
-    private static List<TopEntry> Sorted(List<TopEntry> entries, string order) =>
+    private static List<TopEntry> Sorted(IEnumerable<TopEntry> entries, string order) =>
     [
         .. order switch
         {
@@ -99,13 +105,20 @@ internal sealed class TopSource(Func<ApiClient> connect, TimeProvider clock) : I
         },
     ];
 
-    private static string Parameters(TopQuery query)
+    /// <summary>The daemon filters by tag. A part of a network is searched here, in the first entries of the order.</summary>
+    private static IEnumerable<string> Parameters(TopQuery query)
     {
-        // The daemon filters by tag; what no tag contains is part of a network.
-        bool isTag = query.Filter.Length > 0 && TagRule.Fault(System.Text.Encoding.UTF8.GetBytes(query.Filter)) is null
-            && !query.Filter.All(char.IsAsciiHexDigit) && query.Filter != TagRule.Untagged;
-        string tag = isTag ? $"&tag={Uri.EscapeDataString($"*{query.Filter}*")}" : "";
-        return $"?sort={query.Order}&limit={(query.Filter.Length > 0 && !isTag ? ListedToFilter : Listed)}&details=true{tag}";
+        string sort = $"?sort={query.Order}&details=true";
+        bool isTag = query.Filter.Length > 0 && TagRule.Fault(System.Text.Encoding.UTF8.GetBytes(query.Filter)) is null;
+        if (isTag)
+        {
+            yield return $"{sort}&limit={Listed}&tag={Uri.EscapeDataString($"*{query.Filter}*")}";
+        }
+
+        if (query.Filter.All(c => char.IsAsciiHexDigit(c) || c is '.' or ':' or '/') || TagRule.Untagged.Contains(query.Filter, StringComparison.Ordinal))
+        {
+            yield return $"{sort}&limit={(query.Filter.Length == 0 ? Listed : ListedToFilter)}";
+        }
     }
 
     private T Get<T>(string path, JsonTypeInfo<T> type) => _api!.Parse(_api.Get(path), type);

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Couic.Cli.Api;
+using Couic.Cli.Top;
 using Couic.CommandLine;
 using Xunit;
 
@@ -101,6 +103,23 @@ public sealed class TopCommandTests : IDisposable
         Assert.Equal(new CliResult(ExitStatus.Failure, "", "couicctl: gone\n"), _rig.Run("top"));
     }
 
+    /// <summary>The daemon knows tags; what is a part of a network is searched in more entries.</summary>
+    [Theory]
+    [InlineData("", "limit=200")]
+    [InlineData("scan", "limit=200&tag=%2Ascan%2A")]
+    [InlineData("bad", "limit=200&tag=%2Abad%2A limit=1000")]
+    [InlineData("192.0", "limit=1000")]
+    [InlineData("2001:db8", "limit=1000")]
+    [InlineData("a b", "")]
+    public void AFilterIsThatOfTheDaemonWhereItCanBe(string filter, string parameters)
+    {
+        _rig.Daemon.Answer = request => request.Target.Contains("sort", StringComparison.Ordinal) ? new StubAnswer(200, "[]") : Answer(request);
+        using var source = new TopSource(() => new ApiClient(EndpointReader.Read(_rig.ConfigFile)), _rig.Clock);
+        source.Take(new TopQuery("packets", filter));
+        Assert.Equal(parameters, string.Join(' ', _rig.Daemon.Requests.Select(request => request.Target)
+            .Where(target => target.StartsWith("/v1/drop?sort=packets&details=true&", StringComparison.Ordinal)).Select(target => target.Split("details=true&")[1])));
+    }
+
     [Theory]
     [InlineData("--interval 0", "interval \"0\" is not a number of seconds from 0.1 to 3600")]
     [InlineData("--interval NaN", "interval \"NaN\" is not a number of seconds from 0.1 to 3600")]
@@ -124,8 +143,8 @@ public sealed class TopCommandTests : IDisposable
                 "drop_tags":{"tags":{"botnet":{"rx_packets":{{{dropped}}},"rx_bytes":{{{dropped * 60}}} } } },"ignore_tags":{"tags":{"office":{"rx_packets":0,"rx_bytes":0} } } }
                 """,
             "/v1/status" => """{"version":"2.0.0","uptime_secs":5,"started_at":1772366000}""",
-            "/v1/ignore?sort=rate&limit=200&details=true" => "[]",
-            "/v1/drop?sort=rate&limit=200&details=true" =>
+            "/v1/ignore?sort=rate&details=true&limit=200" => "[]",
+            "/v1/drop?sort=rate&details=true&limit=200" =>
                 $$"""[{"creation":1,"cidr":"203.0.113.0/24","tag":"botnet","expiration":0,"added_by":"a","packets":{{dropped}},"last_hit":7,"rate":1000.5}]""",
             _ => throw new InvalidOperationException(request.Target),
         });
