@@ -48,7 +48,10 @@ internal static class CompleteCommand
     private static int Run(Invocation invocation)
     {
         var words = new CompletionWords(CouicctlCommands.Root, [.. invocation.Parsed.Arguments]);
-        using var values = new CompletionValues(() => new ApiClient(EndpointReader.Read(words.Config ?? invocation.Option(CommonOptions.Config.Long))), words.Policy);
+        using var values = new CompletionValues(
+            () => new ApiClient(EndpointReader.Read(
+                words.Server ?? invocation.Option(CommonOptions.Server.Long), words.Config ?? invocation.Option(CommonOptions.Config.Long), invocation.Context.Environment)),
+            words.Policy);
         var found = new List<Candidate>();
         try
         {

@@ -1,3 +1,4 @@
+using Couic.Cli.Commands;
 using Couic.CommandLine;
 
 namespace Couic.Cli.Completion;
@@ -33,6 +34,9 @@ internal sealed class CompletionWords
 
     /// <summary>The value of <c>--config</c>, if it was given.</summary>
     public string? Config { get; private set; }
+
+    /// <summary>The value of <c>--server</c>, if it was given.</summary>
+    public string? Server { get; private set; }
 
     /// <summary>What the last word means; <see cref="ValueKind.Text"/> for commands, options and free text.</summary>
     public ValueKind Kind { get; private set; }
@@ -158,5 +162,9 @@ internal sealed class CompletionWords
 
     private OptionSpec? Find(string spelled) => Options.Concat(_path[0].Options).FirstOrDefault(option => option.IsSpelled(spelled));
 
-    private void Take(OptionSpec option, string value) => Config = option.Kind == ValueKind.File && option.Long == "config" ? value : Config;
+    private void Take(OptionSpec option, string value)
+    {
+        Config = option == CommonOptions.Config ? value : Config;
+        Server = option == CommonOptions.Server ? value : Server;
+    }
 }
