@@ -13,10 +13,10 @@ import time
 shell, script, line = sys.argv[1:4]
 starts = {
     "bash": (["bash", "--norc", "--noprofile", "-i"],
-             f". '{script}'; bind -x '\"\\C-x\\C-p\": printf \"\\n<%s>\\n\" \"$READLINE_LINE\"'; PS1='ready> '\n"),
+             f". '{script}'; bind -x '\"\\C-x\\C-p\": printf \"\\n<%s>\\n\" \"$READLINE_LINE\"'; PS1='rea''dy> '\n"),
     "zsh": (["zsh", "-f", "-i"],
             f"autoload -Uz compinit && compinit -u -D; . '{script}'; show() {{ print -r -- $'\\n'\"<$BUFFER>\" }}; zle -N show; "
-            "bindkey '^X^P' show; unsetopt zle_bracketed_paste prompt_cr prompt_sp; PS1='ready> '\n"),
+            "bindkey '^X^P' show; unsetopt prompt_cr prompt_sp; PS1='rea''dy> '\n"),
 }
 arguments, setup = starts[shell]
 child, terminal = pty.fork()
@@ -44,11 +44,7 @@ def wait_for(pattern):
 
 
 os.write(terminal, setup.encode())
-wait_for(rb"\nready> |\rready> |ready> $")
-time.sleep(0.2)
-seen = b""
-os.write(terminal, line.encode() + b"\t")
-time.sleep(0.1)
-os.write(terminal, b"\x18\x10")
+wait_for(rb"ready> ")  # not the echo of the setup, which has it in two pieces
+os.write(terminal, line.encode() + b"\t\x18\x10")
 print(wait_for(rb"\n<([^>\n]*)>").group(1).decode())
 os.kill(child, 9)
