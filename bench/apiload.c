@@ -1,4 +1,4 @@
-// Load generator for bench/api: one thread, N connections to a Unix socket, D requests in flight on each, all answers
+// Load generator for bench/api and bench/tls: one thread, N connections to a Unix socket (with -DTLS: by TLS to a port of 127.0.0.1), D requests in flight on each, all answers
 // timed. Prints one line: requests per second, p50, p99, p99.9 in microseconds, and the answers that were not 201 or 204.
 //
 //   apiload SOCKET TOKEN CONNECTIONS DEPTH SECONDS KIND
@@ -20,6 +20,12 @@
 
 #include "_answers.h"
 
+#ifdef TLS
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#endif
+
 #define MAX_DEPTH 64
 #define BUCKETS 2000000 // of 100 ns: up to 200 ms
 
@@ -30,6 +36,9 @@ struct connection {
 	int head;
 	size_t length;
 	char input[65536];
+#ifdef TLS
+	SSL *tls;
+#endif
 };
 
 static uint32_t histogram[BUCKETS + 1];
@@ -67,6 +76,66 @@ static int write_request(char *out, size_t room)
 			token, length, body);
 }
 
+#ifdef TLS
+static void transmit(struct connection *c, const char *bytes, size_t length)
+{
+	if (SSL_write(c->tls, bytes, (int)length) != (int)length) {
+		fprintf(stderr, "apiload: TLS write failed\n");
+		exit(1);
+	}
+}
+
+static ssize_t take(struct connection *c, char *into, size_t room)
+{
+	int n = SSL_read(c->tls, into, (int)room);
+	if (n > 0)
+		return n;
+	errno = EAGAIN;
+	return SSL_get_error(c->tls, n) == SSL_ERROR_WANT_READ ? -1 : 0;
+}
+
+static int more_waits(struct connection *c) { return SSL_has_pending(c->tls); }
+
+static void open_connection(struct connection *c, const char *port)
+{
+	static SSL_CTX *context;
+	if (!context)
+		context = SSL_CTX_new(TLS_client_method());
+	int yes = 1;
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+	c->tls = SSL_new(context);
+	if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0 || !SSL_set_fd(c->tls, c->fd) || SSL_connect(c->tls) != 1) {
+		fprintf(stderr, "apiload: no TLS at port %s\n", port);
+		exit(1);
+	}
+
+	fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
+}
+#else
+static void transmit(struct connection *c, const char *bytes, size_t length) { send_whole(c->fd, bytes, length); }
+
+static ssize_t take(struct connection *c, char *into, size_t room) { return recv(c->fd, into, room, MSG_DONTWAIT); }
+
+static int more_waits(struct connection *c)
+{
+	(void)c;
+	return 0;
+}
+
+static void open_connection(struct connection *c, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0) {
+		perror(path);
+		exit(1);
+	}
+}
+#endif
+
 static void send_more(struct connection *c, int depth)
 {
 	char out[MAX_DEPTH * 512];
@@ -77,12 +146,12 @@ static void send_more(struct connection *c, int depth)
 		c->sent[(c->head + c->in_flight++) % MAX_DEPTH] = at;
 	}
 
-	send_whole(c->fd, out, (size_t)length);
+	transmit(c, out, (size_t)length);
 }
 
 static void receive(struct connection *c, int depth)
 {
-	ssize_t n = recv(c->fd, c->input + c->length, sizeof c->input - c->length, MSG_DONTWAIT);
+	ssize_t n = take(c, c->input + c->length, sizeof c->input - c->length);
 	if (n <= 0) {
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -137,15 +206,8 @@ int main(int argc, char **argv)
 	next_address = (uint32_t)(now_ns() / 1000000 % 16384) << 11;
 	int poll = epoll_create1(0);
 	struct connection *all = calloc((size_t)count, sizeof *all);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", argv[1]);
 	for (int i = 0; i < count; i++) {
-		all[i].fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		if (connect(all[i].fd, (struct sockaddr *)&address, sizeof address) < 0) {
-			perror(argv[1]);
-			return 1;
-		}
-
+		open_connection(&all[i], argv[1]);
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
 		epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
 	}
@@ -163,7 +225,9 @@ int main(int argc, char **argv)
 		}
 
 		for (int i = 0; i < n; i++)
-			receive(events[i].data.ptr, depth);
+			do
+				receive(events[i].data.ptr, depth);
+			while (more_waits(events[i].data.ptr));
 	}
 
 	double elapsed = (double)(now_ns() - start) / 1e9;
