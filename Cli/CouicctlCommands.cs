@@ -33,6 +33,7 @@ internal static class CouicctlCommands
             Reload.Spec,
             CompletionCommand.Spec,
             CompleteCommand.Spec,
+            VersionCommand.Spec,
             HelpCommand.Spec,
         ],
         Examples = ["couicctl drop add 192.0.2.7 -t ssh -e 1h", "couicctl drop list", "couicctl why 192.0.2.7"],

@@ -1,7 +1,12 @@
+using System.Net;
 using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
 using Couic.Api.Access;
 using Couic.Api.Contracts;
 using Couic.Bpf;
+using Couic.Cli.Output;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Native;
 using Couic.Sets;
@@ -15,8 +20,9 @@ namespace Couic.Daemon;
 /// </summary>
 internal static class CheckCommand
 {
+    /// <param name="isFileOnly">Whether the machine does not matter: neither its users and folders nor its interfaces.</param>
     /// <returns>The exit status: 0 without a fault, otherwise 1.</returns>
-    public static int Run(string? config, TextWriter output, TextWriter errors)
+    public static int Run(Invocation invocation, string? config, bool isFileOnly)
     {
         try
         {
@@ -24,47 +30,72 @@ internal static class CheckCommand
             List<Fault> faults = [];
             string summary = string.Empty;
             string[] warnings = [];
-            if (SettingsReader.Read(source, faults) is { } settings)
+            if (ReadSettings(source, faults, isFileOnly) is { } settings)
             {
-                (int clients, int sets) = CheckFiles(source, settings, faults);
-                summary = $"{source.Path}: good, {Counted(clients, "client file")} and {Counted(sets, "set file")} too";
-                CheckCertificate(settings, source.Path, faults);
-                faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
-                warnings = [.. ClearTokens.WarningsOf(settings.Peering), .. HostCheck.Warnings(settings, makesFolders: source.IsEmbedded)];
+                (int clients, int sets) = isFileOnly ? (0, 0) : CheckFiles(source, settings, faults);
+                summary = $"{source.Path}: good{(isFileOnly ? "" : $", {Counted(clients, "client file")} and {Counted(sets, "set file")} too")}";
+                warnings = [.. ClearTokens.WarningsOf(settings.Peering)];
+                if (!isFileOnly)
+                {
+                    faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
+                    warnings = [.. warnings, .. HostCheck.Warnings(settings, makesFolders: source.IsEmbedded)];
+                }
+
                 if (!source.IsEmbedded && SecretFile.Warning(source.Path, settings) is { } secrets)
                 {
                     warnings = [.. warnings, secrets];
                 }
             }
 
-            foreach (string warning in warnings)
-            {
-                errors.WriteLine($"{source.Path}: warning: {warning}");
-            }
-
-            faults.ForEach(fault => errors.WriteLine(fault));
-            if (faults.Count == 0)
-            {
-                output.WriteLine(summary);
-            }
-
-            return faults.Count == 0 ? 0 : 1;
+            Report(invocation, source, summary, warnings, faults);
+            return faults.Count == 0 ? ExitStatus.Success : ExitStatus.Failure;
         }
         catch (IOException e)
         {
-            errors.WriteLine($"couic: {e.Message}");
-            return 1;
+            throw new CliException(e.Message);
         }
     }
 
-    private static void CheckCertificate(Settings settings, string file, List<Fault> faults)
+    private static Settings? ReadSettings(SettingsSource source, List<Fault> faults, bool isFileOnly) => isFileOnly
+        ? SettingsReader.Read(source.Path, Encoding.UTF8.GetBytes(source.Text), faults, checkHost: false)
+        : SettingsReader.Read(source, faults);
+
+    private static void Report(Invocation invocation, SettingsSource source, string summary, string[] warnings, List<Fault> faults)
     {
-        if (settings.Tls is { } tls)
+        if (invocation.IsJson)
         {
-            var found = new List<string>();
-            ServerCertificate.Load(tls, Accounts.Resolve(settings.User, settings.Group), found)?.Context.Dispose();
-            faults.AddRange(found.Select(fault => new Fault(file, fault)));
+            IndentedJson.WriteObject(invocation, json =>
+            {
+                json.WriteString("file"u8, source.Path);
+                json.WriteBoolean("ok"u8, faults.Count == 0);
+                WriteTexts(json, "faults", faults.Select(fault => fault.ToString()));
+                WriteTexts(json, "warnings", warnings);
+            });
+            return;
         }
+
+        TextWriter errors = invocation.Context.Error;
+        foreach (string warning in warnings)
+        {
+            errors.WriteLine($"{source.Path}: {invocation.Style.OnError(Colour.Yellow, "warning:")} {warning}");
+        }
+
+        faults.ForEach(fault => errors.WriteLine(fault));
+        if (faults.Count == 0)
+        {
+            invocation.Out.WriteLine(summary);
+        }
+    }
+
+    private static void WriteTexts(Utf8JsonWriter json, string name, IEnumerable<string> texts)
+    {
+        json.WriteStartArray(name);
+        foreach (string text in texts)
+        {
+            json.WriteStringValue(text);
+        }
+
+        json.WriteEndArray();
     }
 
     private static string Counted(int count, string thing) => count == 1 ? $"1 {thing}" : $"{count} {thing}s";
@@ -125,6 +156,11 @@ internal static class HostCheck
             yield return folder;
         }
 
+        foreach (string port in Ports(settings))
+        {
+            yield return port;
+        }
+
         if (settings.Peering is { Enabled: true, Peers.Count: 0 })
         {
             yield return "peering is enabled and has no peers ([[peering.peers]])";
@@ -150,6 +186,41 @@ internal static class HostCheck
         if (settings.Logging.Dir is { } logs && Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(logs)) is { } parent && !Directory.Exists(parent))
         {
             yield return $"folder \"{parent}\" for logging.dir is missing (mkdir -p \"{parent}\")";
+        }
+
+        FileOwner user = Accounts.Resolve(settings.User, settings.Group);
+        foreach ((string key, string? folder) in ((string, string?)[])[("server.socket", socket), ("logging.dir", settings.Logging.Dir)])
+        {
+            if (folder is not null && user.Uid != 0 && Files.TryStatTarget(folder, out FileState state) == Errno.None && !IsWritable(state, user))
+            {
+                yield return $"folder \"{folder}\" of {key} cannot be written by user {settings.User} (chown {settings.User}:{settings.Group} \"{folder}\")";
+            }
+        }
+    }
+
+    private static bool IsWritable(in FileState folder, FileOwner user) =>
+        (folder.Mode & (folder.Owner.Uid == user.Uid ? 0b010_000_000u : folder.Owner.Gid == user.Gid ? 0b000_010_000u : 0b000_000_010u)) != 0;
+
+    /// <summary>Addresses of server.listen that another program has. A running daemon has its own.</summary>
+    private static IEnumerable<string> Ports(Settings settings)
+    {
+        foreach (IPEndPoint address in IsRunning(settings.Socket) ? [] : settings.Listen)
+        {
+            SocketException? failure = null;
+            try
+            {
+                using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+                socket.Bind(address);
+            }
+            catch (SocketException e)
+            {
+                failure = e;
+            }
+
+            if (failure is not null)
+            {
+                yield return $"server.listen {address}: {SystemErrors.Text(failure)} (ss -ltnp shows the programs that listen)";
+            }
         }
     }
 

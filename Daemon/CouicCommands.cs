@@ -16,6 +16,8 @@ internal static class CouicCommands
         Kind = ValueKind.File,
     };
 
+    private static readonly OptionSpec FileOnly = new("file-only", '\0', null, "Check the files alone, for a configuration of another machine");
+
     public static readonly CommandSpec Root = new()
     {
         Name = "couic",
@@ -35,11 +37,13 @@ internal static class CouicCommands
             {
                 Name = "check",
                 Summary = "Read configuration, client files and set files, and print every fault",
-                Details = ["Prints what this machine lacks, too. It changes nothing, and needs no privilege beyond reading the files."],
+                Details = ["Warns of what this machine lacks, too: interfaces, folders and their permissions, free ports. It changes nothing, and needs no privilege beyond reading the files."],
                 Arguments = [new ArgumentSpec("FILE", "The configuration, as with -c", ValueKind.File, Occurs.Optional)],
-                Examples = ["couic check", "couic check /etc/couic/couic.toml"],
+                Options = [FileOnly, OutputStyle.JsonOption],
+                Examples = ["couic check", "couic check --file-only new.toml"],
                 Run = Check,
             },
+            ConfigCommand.Spec,
             CertificateCommand.Spec,
             DemoMain.Spec,
             new CommandSpec
@@ -78,7 +82,7 @@ internal static class CouicCommands
         string? argument = invocation.Parsed.Arguments.FirstOrDefault();
         return argument is not null && invocation.Has(Config.Long)
             ? throw new UsageException("FILE and --config exclude each other")
-            : CheckCommand.Run(argument ?? invocation.Option(Config.Long), invocation.Out, invocation.Context.Error);
+            : CheckCommand.Run(invocation, argument ?? invocation.Option(Config.Long), invocation.Has(FileOnly.Long));
     }
 
     /// <summary>The words for the other program; <c>couic help ctl</c> is its help.</summary>

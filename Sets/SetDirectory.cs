@@ -68,6 +68,11 @@ public sealed class SetDirectory(string folder, FileOwner owner, SetLimits? limi
         return names;
     }
 
+    /// <summary>Names of the files beside the sets, which are never read; hidden files and leftovers of interrupted writes are not among them.</summary>
+    /// <exception cref="IOException">The folder cannot be read.</exception>
+    public IEnumerable<string> OtherNames(Policy policy) => Directory.EnumerateFileSystemEntries(PathOf(policy))
+        .Select(path => Path.GetFileName(path)).Where(name => !name.StartsWith('.') && !SetName.TryFromFile(name, out _));
+
     /// <summary>Every set of a policy, sorted by name, valid or not: owner and mode are not checked.</summary>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     public List<SetSummary> List(Policy policy)

@@ -95,6 +95,10 @@ public sealed partial class SetLoader(SetDirectory directory, RuleStore store, T
         }
     }
 
+    /// <summary>The sets of a policy with their state, by name, then files that are gone or ignored.</summary>
+    /// <exception cref="IOException">A folder cannot be read.</exception>
+    public List<SetState> States(Policy policy) => SetStates.Of(directory, store, Volatile.Read(ref _loaded), policy);
+
     /// <summary>Differences between the files and the filter, one line each; empty when there are none.</summary>
     public IReadOnlyList<string> Faults()
     {

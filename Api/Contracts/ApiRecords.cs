@@ -61,7 +61,17 @@ public sealed record SetRecord(string Name, string[] Entries);
 
 /// <summary>A set in the list of its policy.</summary>
 /// <param name="FileSize">Bytes.</param>
-public sealed record SetSummary(string Name, ulong EntryCount, ulong FileSize);
+/// <param name="State">With <c>details=true</c>: <c>loaded</c>, <c>changed</c>, <c>new</c>, <c>gone</c>, <c>faulty</c> or <c>ignored</c>.</param>
+/// <param name="InForce">With <c>details=true</c>: entries in force under its tag.</param>
+/// <param name="Fault">With <c>details=true</c>: why it is faulty or ignored.</param>
+public sealed record SetSummary(string Name, ulong EntryCount, ulong FileSize, string? State = null, ulong? InForce = null, string? Fault = null);
+
+/// <summary>The answer of <c>POST /v1/sets/reload?details=true</c>; without details it has only the status.</summary>
+public sealed record SetReloadRecord(string? ReloadStatus, SetChanges? Drop, SetChanges? Ignore);
+
+/// <summary>What a reload changed in a policy.</summary>
+/// <param name="TakenOver">Entries that existed under another tag.</param>
+public sealed record SetChanges(ulong Added, ulong Removed, ulong TakenOver, ulong Unchanged);
 
 /// <summary>The answer of <c>POST /v1/reload</c>.</summary>
 /// <param name="Message">What needs a restart; empty when nothing does.</param>

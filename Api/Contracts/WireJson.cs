@@ -12,6 +12,7 @@ namespace Couic.Api.Contracts;
 [JsonSerializable(typeof(ErrorBody))]
 [JsonSerializable(typeof(SetRecord))]
 [JsonSerializable(typeof(SetSummary[]))]
+[JsonSerializable(typeof(SetReloadRecord))]
 [JsonSerializable(typeof(StatsRecord))]
 [JsonSerializable(typeof(TagStatsRecord))]
 [JsonSerializable(typeof(MetricsRecord))]

@@ -81,7 +81,7 @@ internal sealed class EntriesEndpoint
             return;
         }
 
-        ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection);
+        ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection, explains: EntryRules.Stance(exchange.Query) == LockoutStance.Refuse);
         ref ChangeRequest change = ref _batch.Add(exchange, warnings);
         change.Policy = policy;
         change.Cidr = request.Cidr.Network;

@@ -38,10 +38,13 @@ internal static class EntryRules
             : [];
 
     /// <summary>The warnings of an addition; null, as a rule, for none.</summary>
-    public static ChangeWarnings? WarningsOf(ApiServices services, Policy policy, Cidr cidr, LockoutObjection? objection)
+    /// <param name="explains">Whether to name a wider entry that makes the addition superfluous; programs that add in bulk do not ask.</param>
+    public static ChangeWarnings? WarningsOf(ApiServices services, Policy policy, Cidr cidr, LockoutObjection? objection, bool explains)
     {
         string? effect = policy == Policy.Drop ? services.Store.Guard.NoteOfDrop(cidr.Network) : LockoutGuard.WarningOfIgnore(cidr.Network);
-        if (objection is null && effect is null && !cidr.IsV4Mapped && !cidr.HasStrayHostBits)
+        string? wider = explains && cidr.Length > 0 && services.Store.TryFindCovering(policy, cidr.Network.WithLength(cidr.Length - 1), out Cidr covering)
+            ? $"{covering} is in {policy.Name()} and covers {cidr.Network} already" : null;
+        if (objection is null && effect is null && wider is null && !cidr.IsV4Mapped && !cidr.HasStrayHostBits)
         {
             return null;
         }
@@ -50,6 +53,7 @@ internal static class EntryRules
         [
             objection is null ? null : $"{cidr.Network} {objection.Reason}",
             effect,
+            wider,
             cidr.IsV4Mapped ? $"{cidr.Network} is an IPv6 entry and matches no IPv4 packet; add the IPv4 network for those" : null,
             cidr.HasStrayHostBits ? $"host bits are set below a short prefix: {cidr} means {cidr.Network}" : null,
         ];

@@ -44,7 +44,14 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
         try
         {
-            WriteList(exchange, files.List(policy));
+            if (exchange.Query.Has("details"u8, "true"))
+            {
+                WriteStates(exchange, loader.States(policy));
+            }
+            else
+            {
+                WriteList(exchange, files.List(policy));
+            }
         }
         catch (IOException e)
         {
@@ -174,6 +181,11 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
             case SetReloadStatus.Ok:
                 IBufferWriter<byte> body = exchange.Answer(201);
                 body.Raw("{\"reload_status\":\"OK\""u8);
+                if (exchange.Query.Has("details"u8, "true"))
+                {
+                    WriteChanges(body, reload);
+                }
+
                 Warnings.WriteMember(body, reload.Warnings);
                 body.Raw("}"u8);
                 Warnings.AddHeader(exchange, reload.Warnings);
@@ -377,6 +389,51 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         }
 
         body.Raw("]"u8);
+    }
+
+    private static void WriteStates(Exchange exchange, List<SetState> sets)
+    {
+        IBufferWriter<byte> body = exchange.Answer(200);
+        body.Raw("["u8);
+        for (int i = 0; i < sets.Count; i++)
+        {
+            body.Raw(i == 0 ? "{\"name\":"u8 : ",{\"name\":"u8);
+            body.String(sets[i].Name);
+            body.Raw(",\"entry_count\":"u8);
+            body.Number((long)sets[i].EntryCount);
+            body.Raw(",\"file_size\":"u8);
+            body.Number(sets[i].FileSize);
+            body.Raw(",\"state\":"u8);
+            body.String(sets[i].State);
+            body.Raw(",\"in_force\":"u8);
+            body.Number((long)sets[i].InForce);
+            if (sets[i].Fault is { } fault)
+            {
+                body.Raw(",\"fault\":"u8);
+                body.String(fault);
+            }
+
+            body.Raw("}"u8);
+        }
+
+        body.Raw("]"u8);
+    }
+
+    private static void WriteChanges(IBufferWriter<byte> body, SetReload reload)
+    {
+        foreach (Policy policy in Policies.All)
+        {
+            SetReplacementCounts counts = reload.Of(policy);
+            body.Raw(policy == Policy.Drop ? ",\"drop\":{\"added\":"u8 : ",\"ignore\":{\"added\":"u8);
+            body.Number((long)counts.Added);
+            body.Raw(",\"removed\":"u8);
+            body.Number((long)counts.Removed);
+            body.Raw(",\"taken_over\":"u8);
+            body.Number((long)counts.TakenOver);
+            body.Raw(",\"unchanged\":"u8);
+            body.Number((long)counts.Unchanged);
+            body.Raw("}"u8);
+        }
     }
 
     /// <summary>Streams a set as an answer: it may be larger than the buffers of a connection.</summary>

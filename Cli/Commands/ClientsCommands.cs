@@ -30,6 +30,7 @@ internal static class ClientsList
     public static readonly CommandSpec Spec = new()
     {
         Name = "list",
+        Aliases = ["ls"],
         Summary = "List the clients with their rails",
         Options = [CommonOptions.Quiet("names"), new OptionSpec("show-tokens", '\0', null, "Print the tokens, too")],
         Run = Run,
@@ -68,6 +69,7 @@ internal static class ClientsInspect
     public static readonly CommandSpec Spec = new()
     {
         Name = "inspect",
+        Aliases = ["show"],
         Summary = "Show a client and its token",
         Arguments = [Name],
         Examples = ["couicctl clients inspect fail2ban"],
@@ -171,6 +173,7 @@ internal static class ClientsDelete
     public static readonly CommandSpec Spec = new()
     {
         Name = "delete",
+        Aliases = ["rm", "del", "remove"],
         Summary = "Remove a client; its token stops working at once",
         Arguments = [ClientsInspect.Name],
         Examples = ["couicctl clients delete fail2ban"],

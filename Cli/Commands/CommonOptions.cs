@@ -22,7 +22,7 @@ internal static class CommonOptions
     public static readonly OptionSpec Tag = new("tag", 't', "TAG", "Label of the entry: at most 64 ASCII letters, digits, \"-\" and \"_\"") { Kind = ValueKind.Tag };
 
     public static readonly OptionSpec Expiration =
-        new("expiration", 'e', "TIME", "When it expires: minutes, or a duration such as 90s, 1h30m, 2d, 1w; 0 for never") { Default = "0" };
+        new("expiration", 'e', "TIME", "When it expires: minutes, a duration such as 90s, 1h30m, 2d, 1w, or a date such as 2026-12-31T23:00; 0 or never for never") { Default = "0" };
 
     public static readonly OptionSpec Reason = new("reason", '\0', "TEXT", "Why the entry exists: at most 256 bytes, without control characters");
 
@@ -85,9 +85,6 @@ internal static class CommonOptions
             throw new UsageException(all);
         }
     }
-
-    /// <summary>The Unix time of TIME from now; 0 for never.</summary>
-    public static ulong ExpiryOf(ulong seconds, DateTimeOffset now) => seconds == 0 ? 0 : (ulong)now.ToUnixTimeSeconds() + seconds;
 
     public static string? ReasonFault(string reason)
     {

@@ -38,7 +38,7 @@ internal static class EntryAdd
         List<Cidr> cidrs = invocation.CidrArguments(
             CommonOptions.TagFault(tag),
             CommonOptions.ReasonFault(invocation.Option("reason") ?? ""),
-            TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
+            ExpirationArgument.TryParse(invocation.Option("expiration") ?? "0", invocation.Context.Clock, out ulong expiration));
         bool guarded = policy == Policy.Drop && !invocation.Has("force");
         if (guarded)
         {
@@ -54,7 +54,6 @@ internal static class EntryAdd
         }
 
         DateTimeOffset now = invocation.Context.Clock.GetUtcNow();
-        ulong expiration = CommonOptions.ExpiryOf(seconds, now);
         return cidrs is [var only] ? AddOne(invocation, api, policy, only, tag, expiration, now) : AddAll(invocation, api, policy, cidrs, tag, expiration);
     }
 

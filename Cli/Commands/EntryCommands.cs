@@ -30,6 +30,7 @@ internal static class EntryInspect
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "inspect",
+        Aliases = ["show"],
         Summary = $"Show the entry of exactly this network in {policy.Name()}",
         Details = ["The prefix length must be that of the entry. \"couicctl why ADDRESS\" finds every entry that covers an address."],
         Arguments = [CommonOptions.Cidr with { Kind = ValueKind.Cidr }],

@@ -45,7 +45,7 @@ internal static class EntryImport
         Policy policy = invocation.PolicyOfCommand();
         string tag = invocation.Option("tag") ?? "";
         CommonOptions.ThrowIfAny(
-            CommonOptions.TagFault(tag), CommonOptions.ReasonFault(invocation.Option("reason") ?? ""), TimeArgument.TryParse(invocation.Option("expiration") ?? "0", out ulong seconds));
+            CommonOptions.TagFault(tag), CommonOptions.ReasonFault(invocation.Option("reason") ?? ""), ExpirationArgument.TryParse(invocation.Option("expiration") ?? "0", invocation.Context.Clock, out ulong expiration));
         using NetworkList lines = NetworkList.Open(invocation.Context, invocation.Argument(0), out long? size);
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} import") { Total = size };
         using ApiClient api = invocation.Connect();
@@ -53,7 +53,7 @@ internal static class EntryImport
         var source = new ImportSource(lines, new OperatorGuard(invocation, api, isGuarded).Objection);
         string path = $"{EntryPath.Of(policy)}/bulk" + invocation.GuardedQuery(
             $"on_conflict={invocation.ConflictMode() ?? "keep"}", invocation.Has("dry-run") ? "dry_run=true" : null);
-        using var content = BulkContent.Additions(source, tag, CommonOptions.ExpiryOf(seconds, invocation.Context.Clock.GetUtcNow()), progress, invocation.Option("reason"));
+        using var content = BulkContent.Additions(source, tag, expiration, progress, invocation.Option("reason"));
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();
         return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord), answer);

@@ -16,6 +16,7 @@ internal static class EntryList
     public static CommandSpec Spec(Policy policy) => new()
     {
         Name = "list",
+        Aliases = ["ls"],
         Summary = $"List the entries of {policy.Name()}",
         Details =
         [

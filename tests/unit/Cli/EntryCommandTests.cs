@@ -87,7 +87,7 @@ public sealed class EntryCommandTests : IDisposable
     [InlineData("drop add 1.2.3.4/33", "couicctl: \"1.2.3.4/33\" is not a CIDR: prefix length out of range; 0 to 32 for IPv4, 0 to 128 for IPv6\n")]
     [InlineData("ignore add ::1 -t unTagged", "couicctl: tag \"unTagged\": \"untagged\" is what entries without a tag are called\n")]
     [InlineData("drop add ::1 -t a.couic", "couicctl: tag \"a.couic\": must not end in \".couic\" (kept for the entries of sets)\n")]
-    [InlineData("drop add ::1 -e 1y", "couicctl: \"1y\" is not a time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w\n")]
+    [InlineData("drop add ::1 -e 1y", "couicctl: \"1y\" is not a time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w, or a date such as 2026-12-31 or 2026-12-31T23:00\n")]
     [InlineData("drop add ::1 -e 0s", "couicctl: \"0s\" is less than a second; 0 alone means never\n")]
     [InlineData("drop add ::/0", "couicctl: dropping ::/0 cuts this machine off from every IPv6 address (\"couicctl drop add ::/0 --force\" if you mean it)\n")]
     [InlineData("drop delete 1.2.3.4/x", "couicctl: \"1.2.3.4/x\" is not a CIDR: prefix length is not a plain decimal number\n")]

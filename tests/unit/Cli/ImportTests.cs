@@ -151,6 +151,6 @@ public sealed class ImportTests : IDisposable
     [Theory]
     [InlineData("drop import", 2, "couicctl: argument FILE is missing; see \"couicctl drop import --help\"\n")]
     [InlineData("drop import /nowhere", 1, "couicctl: read \"/nowhere\": no such file or directory\n")]
-    [InlineData("drop import - -t a.b -e x", 2, "couicctl: tag \"a.b\": only ASCII letters, digits, \"-\" and \"_\" are allowed\ncouicctl: \"x\" is not a time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w\n")]
+    [InlineData("drop import - -t a.b -e x", 2, "couicctl: tag \"a.b\": only ASCII letters, digits, \"-\" and \"_\" are allowed\ncouicctl: \"x\" is not a time: expected 0 for never, minutes, or a duration such as 90s, 10m, 1h30m, 2d, 1w, or a date such as 2026-12-31 or 2026-12-31T23:00\n")]
     public void BadArgumentsAreNamed(string words, int status, string error) => Assert.Equal(new CliResult(status, "", error), _rig.Run(words));
 }

@@ -108,8 +108,8 @@ public sealed class LockOutTests : IDisposable
     }
 
     [Theory]
-    [InlineData("sets reload", "POST /v1/sets/reload?operator=198.51.100.7&guard=refuse")]
-    [InlineData("sets reload --force", "POST /v1/sets/reload?force=true")]
+    [InlineData("sets reload", "POST /v1/sets/reload?details=true&operator=198.51.100.7&guard=refuse")]
+    [InlineData("sets reload --force", "POST /v1/sets/reload?details=true&force=true")]
     [InlineData("reload", "POST /v1/reload?operator=198.51.100.7&guard=refuse")]
     [InlineData("reload --force", "POST /v1/reload?force=true")]
     [InlineData("ignore delete 192.0.2.1", "DELETE /v1/ignore/192.0.2.1/32?guard=refuse")]

@@ -21,8 +21,8 @@ public sealed partial class OutputTests : IDisposable
     [
         "drop add 192.0.2.0/24", "drop add 192.0.2.0/24 192.0.3.0/24", "drop delete 192.0.2.0/24", "drop delete 192.0.2.0/24 192.0.3.0/24", "drop delete -t x",
         "drop flush", "drop list", "drop list --details", "drop inspect 192.0.2.0/24", "drop import -", "import -", "why 192.0.2.1 2001:db8::1", "why 192.0.2.0/24",
-        "sets list drop", "sets inspect drop a", "sets create drop a 192.0.2.0/24", "sets update drop a 192.0.2.0/24", "sets delete drop a", "sets reload",
-        "stats", "stats global", "stats drop", "clients list", "clients inspect a", "clients add -n a -g admin", "clients delete a", "peers", "peers diff h", "status", "reload",
+        "sets list", "sets list drop", "sets inspect drop a", "sets diff", "sets add drop a 192.0.3.0/24", "sets remove drop a 192.0.2.0/24", "sets create drop a 192.0.2.0/24", "sets update drop a 192.0.2.0/24", "sets delete drop a", "sets reload",
+        "stats", "stats global", "stats drop", "clients list", "clients inspect a", "clients add -n a -g admin", "clients delete a", "peers", "peers diff h", "status", "reload", "version",
     ];
 
     private readonly CliRig _rig = new();
@@ -164,10 +164,10 @@ public sealed partial class OutputTests : IDisposable
             ("GET" or "POST", "/v1/drop/192.0.2.0/24" or "/v1/drop") => new StubAnswer(200, """{"creation":1,"cidr":"192.0.2.0/24","tag":null,"expiration":0}"""),
             ("DELETE", "/v1/drop/192.0.2.0/24") => new StubAnswer(204),
             (_, "/v1/drop/bulk" or "/v1/drop/tag/x") => new StubAnswer(200, """{"created":1,"updated":0,"unchanged":0,"removed":1,"absent":1,"rejected":[{"index":0,"code":"x","message":"bad"}],"rejected_count":1}"""),
-            ("GET", "/v1/sets/drop") => new StubAnswer(200, """[{"name":"a","entry_count":2,"file_size":31}]"""),
+            ("GET", "/v1/sets/drop" or "/v1/sets/ignore") => new StubAnswer(200, """[{"name":"a","entry_count":2,"file_size":31}]"""),
             ("POST", "/v1/sets/reload" or "/v1/reload") => new StubAnswer(201, """{"reload_status":"OK","message":"ifaces: restart"}"""),
             ("DELETE", "/v1/sets/drop/a") => new StubAnswer(200, """{"deleted":true,"reload_required":true}"""),
-            (_, "/v1/sets/drop" or "/v1/sets/drop/a") => new StubAnswer(200, """{"name":"a","entries":["192.0.2.0/24"]}"""),
+            (_, "/v1/sets/drop" or "/v1/sets/drop/a" or "/v1/sets/ignore/a") => new StubAnswer(200, """{"name":"a","entries":["192.0.2.0/24"]}"""),
             ("GET", "/v1/client") => new StubAnswer(200, """[{"name":"a","token":"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3","group":"admin"}]"""),
             (_, "/v1/client" or "/v1/client/a") => new StubAnswer(200, """{"name":"a","token":"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3","group":"admin"}"""),
             (_, "/v1/stats") => new StubAnswer(200, """{"drop_cidr_count":1,"ignore_cidr_count":0,"xdp":{"XDP_DROP":{"rx_packets":1,"rx_bytes":2}}}"""),

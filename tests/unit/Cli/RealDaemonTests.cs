@@ -72,7 +72,7 @@ public sealed class RealDaemonTests : IDisposable
         Assert.Equal(1, _rig.Run("sets create drop a --from-file /dev/null").Status);
         Assert.StartsWith("couicctl: ", _rig.Run("sets create drop a 1.1.1.1").Error, StringComparison.Ordinal);
         Assert.Equal("", _rig.Run("drop list -q").Out);
-        Assert.Equal(new CliResult(0, "Sets reloaded successfully\n", ""), _rig.Run("sets reload"));
+        Assert.Equal(new CliResult(0, "Sets reloaded successfully\n", "couicctl: note: drop: 2 added, 0 removed, 0 unchanged\n"), _rig.Run("sets reload"));
         Assert.Equal("192.0.2.0/24\n2001:db8::1/128\n", _rig.Run("drop list -q -t *.couic").Out);
         Assert.StartsWith("couicctl: 192.0.2.0/24 is defined by a set", _rig.Run("drop delete 192.0.2.0/24").Error, StringComparison.Ordinal);
         Assert.Equal("a: 2 entries (29 bytes)\n", _rig.Run("sets list drop").Out);
@@ -81,6 +81,17 @@ public sealed class RealDaemonTests : IDisposable
         Assert.Equal("Set 'a' deleted\nNote: Run 'couicctl sets reload' to apply changes\n", _rig.Run("sets delete drop a").Out);
         Assert.Equal(6, _rig.Run("sets inspect drop a").Status);
         Assert.Equal("No sets found for policy 'drop'\n", _rig.Run("sets list drop").Out);
+    }
+
+    [Fact]
+    public void AnAdditionThatAWiderEntryCovers_GetsANote()
+    {
+        Assert.Equal("", _rig.Run("drop add 10.0.0.0/8").Error);
+        CliResult added = _rig.Run("drop add 10.1.0.0/16");
+        Assert.Equal((0, "couicctl: note: 10.0.0.0/8 is in drop and covers 10.1.0.0/16 already\n"), (added.Status, added.Error));
+        Assert.Contains("\"warnings\": [\n    \"10.0.0.0/8 is in drop and covers 10.2.0.0/16 already\"\n  ]", _rig.Run("drop add 10.2.0.0/16 --json").Out, StringComparison.Ordinal);
+        Assert.Equal("", _rig.Run("drop add 10.0.0.0/8 --update").Error);
+        Assert.Equal("", _rig.Run("drop add 11.0.0.0/16").Error);
     }
 
     [Fact]

@@ -6,6 +6,12 @@ public sealed class SetsCommandTests : IDisposable
 {
     private const string Note = "Note: Run 'couicctl sets reload' to apply changes\n";
 
+    private const string States = """
+        [{"name":"a","entry_count":1234,"file_size":31,"state":"loaded","in_force":1234},
+         {"name":"b","entry_count":1,"file_size":9,"state":"faulty","in_force":0,"fault":"line 1: nonsense"},
+         {"name":"foo.txt","entry_count":0,"file_size":9,"state":"ignored","in_force":0,"fault":"its name does not end in \".couic\""}]
+        """;
+
     private readonly CliRig _rig = new();
 
     public void Dispose() => _rig.Dispose();
@@ -15,7 +21,7 @@ public sealed class SetsCommandTests : IDisposable
     {
         _rig.Answering(200, """[{"name":"a","entry_count":2,"file_size":31},{"name":"b-c","entry_count":0,"file_size":0}]""");
         Assert.Equal(new CliResult(0, "a: 2 entries (31 bytes)\nb-c: 0 entries (0 bytes)\n", ""), _rig.Run("sets list drop"));
-        Assert.Equal("GET /v1/sets/drop", _rig.Asked);
+        Assert.Equal("GET /v1/sets/drop?details=true", _rig.Asked);
     }
 
     [Fact]
@@ -107,7 +113,89 @@ public sealed class SetsCommandTests : IDisposable
     {
         _rig.Answering(201, """{"reload_status":"OK"}""");
         Assert.Equal(new CliResult(0, "Sets reloaded successfully\n", ""), _rig.Run("sets reload"));
-        Assert.Equal("POST /v1/sets/reload?guard=refuse", _rig.Asked);
+        Assert.Equal("POST /v1/sets/reload?details=true&guard=refuse", _rig.Asked);
+    }
+
+    [Fact]
+    public void AReloadSaysWhatItChanged()
+    {
+        _rig.Answering(201, """{"reload_status":"OK","drop":{"added":1234,"removed":1,"taken_over":2,"unchanged":5},"ignore":{"added":0,"removed":0,"taken_over":0,"unchanged":0}}""");
+        Assert.Equal(
+            new CliResult(0, "Sets reloaded successfully\n", "couicctl: note: drop: 1,234 added, 1 removed, 2 taken over, 5 unchanged\n"), _rig.Run("sets reload"));
+    }
+
+    [Fact]
+    public void StatesAreATable_AndWithAPolicyNotes()
+    {
+        _rig.Daemon.Answer = request => new StubAnswer(200, request.Target.StartsWith("/v1/sets/ignore", StringComparison.Ordinal) ? "[]" : States);
+        const string Table = """
+            ┌────────┬─────────┬─────────┬─────────┬──────────┬──────┬───────────────────────────────────┐
+            │ Policy ┆ Set     ┆ State   ┆ Entries ┆ In force ┆ Size ┆ Fault                             │
+            ╞════════╪═════════╪═════════╪═════════╪══════════╪══════╪═══════════════════════════════════╡
+            │ drop   ┆ a       ┆ loaded  ┆   1,234 ┆    1,234 ┆ 31 B ┆                                   │
+            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┤
+            │ drop   ┆ b       ┆ faulty  ┆       1 ┆        0 ┆  9 B ┆ line 1: nonsense                  │
+            ├╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌┼╌╌╌╌╌╌┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┤
+            │ drop   ┆ foo.txt ┆ ignored ┆       0 ┆        0 ┆  9 B ┆ its name does not end in ".couic" │
+            └────────┴─────────┴─────────┴─────────┴──────────┴──────┴───────────────────────────────────┘
+
+            """;
+        Assert.Equal(new CliResult(0, Table, ""), _rig.Run("sets list"));
+        Assert.Equal(
+            new CliResult(0, "a: 1234 entries (31 bytes)\nb: 1 entries (9 bytes)\n", """
+                couicctl: note: b is faulty: line 1: nonsense
+                couicctl: note: foo.txt is ignored: its name does not end in ".couic"
+
+                """),
+            _rig.Run("sets ls drop"));
+        Assert.Contains("\"state\": \"faulty\"", _rig.Run("sets list --json").Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ADifference_IsBetweenTheFileAndItsEntriesInForce()
+    {
+        _rig.Daemon.Answer = request => new StubAnswer(200, request.Target switch
+        {
+            "/v1/sets/drop?details=true" => """[{"name":"a","entry_count":2,"file_size":31,"state":"changed"},{"name":"b","entry_count":2,"file_size":31,"state":"loaded"},{"name":"c","entry_count":0,"file_size":0,"state":"gone"}]""",
+            "/v1/sets/drop/a" => """{"name":"a","entries":["10.0.0.1/8","10.2.0.0/16"]}""",
+            "/v1/drop?tag=a.couic" => """[{"creation":1,"cidr":"10.0.0.0/8","tag":"a.couic","expiration":0},{"creation":1,"cidr":"10.3.0.0/16","tag":"a.couic","expiration":0},{"creation":1,"cidr":"10.9.0.0/16","tag":"x","expiration":0}]""",
+            "/v1/drop?tag=c.couic" => """[{"creation":1,"cidr":"10.4.0.0/16","tag":"c.couic","expiration":0}]""",
+            _ => "[]",
+        });
+        Assert.Equal(new CliResult(0, "+ drop a 10.2.0.0/16\n- drop a 10.3.0.0/16\n- drop c 10.4.0.0/16\n", ""), _rig.Run("sets diff"));
+        Assert.Equal("change\tpolicy\tset\tcidr\n+\tdrop\ta\t10.2.0.0/16\n-\tdrop\ta\t10.3.0.0/16\n-\tdrop\tc\t10.4.0.0/16\n", _rig.Run("sets diff drop -o tsv").Out);
+        Assert.Equal(new CliResult(0, "No differences\n", ""), _rig.Run("sets diff ignore"));
+    }
+
+    [Fact]
+    public void SingleEntries_AreAddedAndRemoved()
+    {
+        _rig.Answering(200, """{"name":"a","entries":["10.0.0.1/8","192.0.2.0/24"]}""");
+        Assert.Equal(
+            new CliResult(0, $"1 added to set 'a', which has 3 entries\n{Note}", "couicctl: note: 10.0.0.0/8 is in set \"a\" already\n"), _rig.Run("sets add drop a 10.0.0.0/8 1.2.3.4"));
+        Assert.EndsWith("""PUT /v1/sets/drop/a?guard=refuse {"name":"a","entries":["10.0.0.1/8","192.0.2.0/24","1.2.3.4/32"]}""", _rig.Asked, StringComparison.Ordinal);
+        Assert.Equal(new CliResult(0, $"1 removed from set 'a', which has 1 entries\n{Note}", ""), _rig.Run("sets remove drop a 10.0.0.0/8"));
+        Assert.EndsWith("""PUT /v1/sets/drop/a?guard=refuse {"name":"a","entries":["192.0.2.0/24"]}""", _rig.Asked, StringComparison.Ordinal);
+        Assert.Equal(new CliResult(6, "", "couicctl: 1.1.1.1/32 is not in set \"a\" of drop\n"), _rig.Run("sets remove drop a 1.1.1.1 10.0.0.0/8"));
+        Assert.Equal(0, _rig.Run("sets remove drop a 1.1.1.1 --if-exists").Status);
+    }
+
+    [Fact]
+    public void AChange_CanBeAppliedAtOnce()
+    {
+        _rig.Daemon.Answer = request => request.Target.StartsWith("/v1/sets/reload", StringComparison.Ordinal)
+            ? new StubAnswer(201, """{"reload_status":"OK","drop":{"added":1,"removed":0,"taken_over":0,"unchanged":0}}""")
+            : new StubAnswer(200, """{"name":"a","entries":["1.1.1.1/32"]}""");
+        Assert.Equal(
+            new CliResult(0, "Set 'a' updated with 1 entries\nSets reloaded successfully\n", "couicctl: note: drop: 1 added, 0 removed, 0 unchanged\n"), _rig.Run("sets update drop a 1.1.1.1 --reload"));
+        Assert.EndsWith("\nPOST /v1/sets/reload?details=true&guard=refuse", _rig.Asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void QuietInspection_IsAListThatCreateTakes()
+    {
+        _rig.Answering(200, """{"name":"a","entries":["2.2.2.2/24","1.1.1.1/32"]}""");
+        Assert.Equal(new CliResult(0, "2.2.2.2/24\n1.1.1.1/32\n", ""), _rig.Run("sets show -q drop a"));
     }
 
     [Fact]
@@ -120,6 +208,8 @@ public sealed class SetsCommandTests : IDisposable
     }
 
     [Theory]
+    [InlineData("sets diff both", "couicctl: \"both\" is not a policy; expected drop or ignore\n")]
+    [InlineData("sets add drop a", "couicctl: argument ENTRY is missing; see \"couicctl sets add --help\"\n")]
     [InlineData("sets list both", "couicctl: \"both\" is not a policy; expected drop or ignore\n")]
     [InlineData("sets inspect Drop a.b", "couicctl: \"Drop\" is not a policy; expected drop or ignore\ncouicctl: set name \"a.b\" may hold only ASCII letters, digits, \"-\" and \"_\"\n")]
     [InlineData("sets create drop a", "couicctl: no entries: exactly one of ENTRY..., --from-file FILE or --from-asn ASN is needed; see \"couicctl sets create --help\"\n")]

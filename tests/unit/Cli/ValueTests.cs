@@ -1,5 +1,6 @@
 using Couic.Cli.Output;
 using Couic.Cli.Values;
+using Couic.Tests.Fakes;
 using CsCheck;
 using Xunit;
 
@@ -56,6 +57,38 @@ public class ValueTests
     [InlineData("99999999999999999999w")]
     [InlineData("999999999999999w")]
     public void WhatIsNoTimeIsExplained(string text) => Assert.NotNull(TimeArgument.TryParse(text, out _));
+
+    [Theory]
+    [InlineData("never", 0)]
+    [InlineData("0", 0)]
+    [InlineData("90s", 1_772_366_490)]
+    [InlineData("2026-12-31", 1_798_671_600)]
+    [InlineData("2026-12-31T23:00", 1_798_754_400)]
+    [InlineData("2026-12-31 23:00:05", 1_798_754_405)]
+    [InlineData("2026-12-31T23:00:00Z", 1_798_758_000)]
+    [InlineData("2026-12-31t23:00:00.5z", 1_798_758_000)]
+    [InlineData("2026-12-31T23:00:00-02:30", 1_798_767_000)]
+    public void AnExpirationMayBeADate_InTheLocalTimeZoneOrWithAnOffset(string text, ulong seconds)
+    {
+        Assert.Null(ExpirationArgument.TryParse(text, Paris, out ulong read));
+        Assert.Equal(seconds, read);
+    }
+
+    [Theory]
+    [InlineData("2026-02-28", "is in the past")]
+    [InlineData("2026-03-01T12:00:00Z", "is in the past")]
+    [InlineData("2026-13-01", "or a date such as 2026-12-31")]
+    [InlineData("2026-12-31T25:00", "or a date such as 2026-12-31")]
+    [InlineData("0001-01-01", "or a date such as 2026-12-31")]
+    [InlineData("31.12.2026", "or a date such as 2026-12-31")]
+    [InlineData("Never", "or a date such as 2026-12-31")]
+    public void WhatIsNoExpirationIsExplained(string text, string fault)
+    {
+        Assert.Contains(fault, ExpirationArgument.TryParse(text, Paris, out ulong read), StringComparison.Ordinal);
+        Assert.Equal(0UL, read);
+    }
+
+    private static readonly ManualClock Paris = new() { Zone = TimeZoneInfo.CreateCustomTimeZone("+1", TimeSpan.FromHours(1), "+1", "+1") };
 
     [Fact]
     public void NoTextMakesTheTimeReaderThrow() =>

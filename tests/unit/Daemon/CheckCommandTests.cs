@@ -1,3 +1,8 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Couic.CommandLine;
 using Couic.Config;
 using Couic.Daemon;
 using Couic.Native;
@@ -101,10 +106,53 @@ public sealed class CheckCommandTests : IDisposable
         logging.dir = "-"
         """);
 
-    private static (int Status, string Output, string Errors) Check(string config)
+    [Fact]
+    public void FileOnly_AsksNothingOfTheMachine()
     {
-        using StringWriter output = new(), errors = new();
-        int status = CheckCommand.Run(config, output, errors);
-        return (status, output.ToString(), errors.ToString());
+        string config = WriteConfig();
+        File.WriteAllText(config, "require_ifaces = true\n" + File.ReadAllText(config).Replace("\"lo\"", "\"absent7\"", StringComparison.Ordinal)
+            .Replace($"user = \"{FileOwner.Current.Uid}\"", "user = \"no-such-user\"", StringComparison.Ordinal));
+        Assert.Equal((0, $"{config}: good\n", string.Empty), Check(config, "--file-only"));
+        File.AppendAllText(config, "\nnonsense = 1\n");
+        (int status, string output, string errors) = Check(config, "--file-only");
+        Assert.Equal((1, string.Empty), (status, output));
+        Assert.Contains("unknown key", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void APortOfAnotherProgram_AndAFolderOfAnotherUser_AreWarnings()
+    {
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        other.Listen();
+        string config = WriteConfig();
+        File.WriteAllText(config, $"server.listen = [\"{other.LocalEndPoint}\"]\n" + File.ReadAllText(config));
+        (int status, _, string errors) = Check(config);
+        Assert.Equal(0, status);
+        Assert.Contains($"warning: server.listen {other.LocalEndPoint}: address already in use", errors, StringComparison.Ordinal);
+        File.WriteAllText(config, File.ReadAllText(config).Replace($"user = \"{FileOwner.Current.Uid}\"", "user = \"65534\"", StringComparison.Ordinal)
+            .Replace("/run/couic.sock", "/etc/couic.sock", StringComparison.Ordinal));
+        Assert.Contains("folder \"/etc\" of server.socket cannot be written by user 65534 (chown 65534:", Check(config).Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Json_HasFaultsAndWarnings()
+    {
+        string config = WriteConfig();
+        (int status, string output, string errors) = Check(config, "--json");
+        Assert.Equal((0, string.Empty), (status, errors));
+        using JsonDocument good = JsonDocument.Parse(output);
+        Assert.True(good.RootElement.GetProperty("ok").GetBoolean());
+        File.AppendAllText(config, "\nnonsense = 1\n");
+        using JsonDocument bad = JsonDocument.Parse(Check(config, "--json").Output);
+        Assert.Contains("unknown key", bad.RootElement.GetProperty("faults")[0].GetString(), StringComparison.Ordinal);
+    }
+
+    private static (int Status, string Output, string Errors) Check(string config, params string[] options)
+    {
+        using var output = new MemoryStream();
+        using StringWriter errors = new() { NewLine = "\n" };
+        int status = CommandProgram.Run(CouicCommands.Root, ["check", config, .. options], new CliContext(output, errors, Stream.Null, Terminal.None));
+        return (status, Encoding.UTF8.GetString(output.ToArray()), errors.ToString());
     }
 }

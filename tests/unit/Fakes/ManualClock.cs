@@ -17,6 +17,11 @@ public sealed class ManualClock : TimeProvider
     /// <summary>Nanoseconds, as CLOCK_MONOTONIC has on Linux.</summary>
     public override long TimestampFrequency => 1_000_000_000;
 
+    /// <summary>The time zone of the machine.</summary>
+    public TimeZoneInfo Zone { get; init; } = TimeZoneInfo.Utc;
+
+    public override TimeZoneInfo LocalTimeZone => Zone;
+
     /// <summary>Seconds since 1970 by the wall clock.</summary>
     public ulong Seconds => (ulong)GetUtcNow().ToUnixTimeSeconds();
 

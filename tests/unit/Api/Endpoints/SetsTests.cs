@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Couic.Api.Contracts;
 using Couic.Store;
 using Xunit;
 
@@ -51,6 +53,30 @@ public sealed class SetsTests : IDisposable
     {
         Answer answer = await _rig.SendAsync("POST", "/v1/sets/drop", body);
         Assert.Equal((status, (code, fields)), (answer.Status, answer.Error));
+    }
+
+    [Fact]
+    public async Task DetailsOfAList_CompareTheFilesWithWhatIsInForce()
+    {
+        _rig.WriteSet(Policy.Drop, "same", "10.0.0.0/8\n");
+        _rig.WriteSet(Policy.Drop, "edited", "10.1.0.0/16\n");
+        _rig.WriteSet(Policy.Drop, "removed", "10.2.0.0/16\n");
+        Answer reload = await _rig.SendAsync("POST", "/v1/sets/reload?details=true");
+        Assert.Equal(
+            (201, """{"reload_status":"OK","drop":{"added":3,"removed":0,"taken_over":0,"unchanged":0},"ignore":{"added":0,"removed":0,"taken_over":0,"unchanged":0}}"""),
+            (reload.Status, reload.Body.Replace(""""ignore":{"added":0,"removed":0,"taken_over":0,"unchanged":0},"drop":{"added":3,"removed":0,"taken_over":0,"unchanged":0}"""", """"drop":{"added":3,"removed":0,"taken_over":0,"unchanged":0},"ignore":{"added":0,"removed":0,"taken_over":0,"unchanged":0}"""", StringComparison.Ordinal)));
+        _rig.WriteSet(Policy.Drop, "edited", "10.1.0.0/17\n10.1.128.0/17\n");
+        string folder = Path.GetDirectoryName(_rig.WriteSet(Policy.Drop, "added", "10.3.0.0/16\n"))!;
+        _rig.WriteSet(Policy.Drop, "broken", "10.4.0.0/16\nnonsense\n");
+        File.Delete(Path.Combine(folder, "removed.couic"));
+        File.WriteAllText(Path.Combine(folder, "my list.couic"), "10.5.0.0/16\n");
+        Answer list = await _rig.SendAsync("GET", "/v1/sets/drop?details=true");
+        SetSummary[] sets = JsonSerializer.Deserialize(list.Body, WireJson.Default.SetSummaryArray)!;
+        Assert.Equal(
+            ["added new 1 0", "broken faulty 2 0", "edited changed 2 1", "same loaded 1 1", "removed gone 0 1", "my list.couic ignored 0 0"],
+            sets.Select(set => $"{set.Name} {set.State} {set.EntryCount} {set.InForce}"));
+        Assert.StartsWith("line 2: ", sets[1].Fault, StringComparison.Ordinal);
+        Assert.Contains("ASCII letters", sets[5].Fault, StringComparison.Ordinal);
     }
 
     [Fact]
