@@ -50,6 +50,12 @@ internal static class StatsCommands
             .Where(action => action.Value.RxPackets > 0 || action.Key is "XDP_DROP" or "XDP_PASS")
             .OrderBy(action => action.Key, StringComparer.Ordinal)
             .Select(action => (Verdict(action.Key), action.Value))];
+        if (invocation.Style.Format == OutputFormat.Tsv)
+        {
+            WriteTsv(invocation, verdicts, metrics, limit);
+            return ExitStatus.Success;
+        }
+
         CountTable.Write(invocation, "Verdict", verdicts, packets, []);
         foreach ((Policy policy, ulong entries, TagStatsRecord tags) in
             ((Policy, ulong, TagStatsRecord)[])[(Policy.Drop, metrics.DropCidrCount, metrics.DropTags), (Policy.Ignore, metrics.IgnoreCidrCount, metrics.IgnoreTags)])
@@ -63,6 +69,19 @@ internal static class StatsCommands
 
         return ExitStatus.Success;
     }
+
+    /// <summary>One table: a script would have to tell several apart.</summary>
+    private static void WriteTsv(Invocation invocation, IEnumerable<(string Name, CounterRecord Counter)> verdicts, MetricsRecord metrics, int limit) => Table.Write(
+        invocation,
+        ((IEnumerable<(string Kind, string Name, CounterRecord Counter)>)[
+            .. verdicts.Select(verdict => ("verdict", verdict.Name, verdict.Counter)),
+            .. TagSort.Apply(metrics.DropTags, TagSort.Packets, reverse: false).Take(limit).Select(tag => ("drop", tag.Name, tag.Counter)),
+            .. TagSort.Apply(metrics.IgnoreTags, TagSort.Packets, reverse: false).Take(limit).Select(tag => ("ignore", tag.Name, tag.Counter)),
+        ]).ToList(),
+        new Column<(string Kind, string Name, CounterRecord Counter)>("Kind", row => row.Kind),
+        new("Name", row => Printable.Escape(row.Name)) { IsText = true },
+        new("Packets", row => row.Counter.RxPackets.ToString(CultureInfo.InvariantCulture)) { IsNumber = true },
+        new("Bytes", row => row.Counter.RxBytes.ToString(CultureInfo.InvariantCulture)) { IsNumber = true });
 
     private static string Verdict(string action) => action switch
     {
@@ -82,7 +101,7 @@ internal static class CountTable
     {
         Table.Write(
             invocation,
-            rows.Concat(last),
+            invocation.Style.Format == OutputFormat.Tsv ? rows : rows.Concat(last), // a script would count the sum twice
             new Column<(string Name, CounterRecord Counter)>(header, row => row.Name) { IsText = true },
             new("Packets", row => Quantity.Count(row.Counter.RxPackets)) { IsNumber = true, Exact = row => row.Counter.RxPackets.ToString(CultureInfo.InvariantCulture) },
             new("Share", row => Share(row.Counter.RxPackets, total)) { IsNumber = true, Drop = 1 },

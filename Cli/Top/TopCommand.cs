@@ -36,7 +36,7 @@ internal static class TopCommand
     {
         TimeSpan interval = Interval(invocation.Option("interval"));
         int? count = Count(invocation.Option("count"));
-        bool isLines = count is not null || invocation.IsJson || !invocation.Context.Terminal.OutputIsTerminal
+        bool isLines = count is not null || invocation.Style.Format != OutputFormat.Table || !invocation.Context.Terminal.OutputIsTerminal
             || invocation.Context.Environment("TERM") is null or "" or "dumb";
         using var source = new TopSource(invocation.Connect, invocation.Context.Clock);
         var model = new TopModel(invocation.Context.Clock);
@@ -47,11 +47,11 @@ internal static class TopCommand
     private static int RunLines(Invocation invocation, TopSource source, TopModel model, TimeSpan interval, int? count)
     {
         CliContext context = invocation.Context;
-        bool isJson = invocation.IsJson;
+        bool isJson = invocation.IsJson, isTsv = invocation.Style.Format == OutputFormat.Tsv;
         using Interrupts interrupts = context.CatchInterrupts();
         if (!isJson)
         {
-            Write(TopLines.Header);
+            Write(isTsv ? TopLines.TsvHeader : TopLines.Header);
         }
 
         for (int line = 0; count is null || line < count; line++)
@@ -65,12 +65,12 @@ internal static class TopCommand
             try
             {
                 model.Add(source.Take(new TopQuery("rate", "")));
-                Print(isJson ? TopLines.Json(model) : null, () => TopLines.Text(model));
+                Print(isJson ? TopLines.Json(model) : null, () => isTsv ? TopLines.Tsv(model) : TopLines.Text(model));
             }
             catch (CliException e)
             {
                 model.Lose(e.Message, now);
-                Print(isJson ? TopLines.Json(e.Message, now) : null, () => TopLines.Text(e.Message, now));
+                Print(isJson ? TopLines.Json(e.Message, now) : null, () => isTsv ? TopLines.Tsv(now) : TopLines.Text(e.Message, now));
             }
         }
 
@@ -100,7 +100,7 @@ internal static class TopCommand
         bool unicode = IsUnicode(context.Environment);
         var view = new TopView();
         var renderer = new TopRenderer(model, view, unicode);
-        using var screen = new FullScreen(context, colour: string.IsNullOrEmpty(context.Environment("NO_COLOR")));
+        using var screen = new FullScreen(context, context.Style.HasColours);
         using var sampler = new TopSampler(source, context.Clock, interval, screen.Wake);
         var keys = new List<Key>();
         while (!view.IsEnding && !screen.IsEnding)

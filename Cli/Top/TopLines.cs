@@ -30,6 +30,16 @@ internal static class TopLines
         return busiest is null ? line : $"{line}  {Printable.Escape(busiest.Tag)}";
     }
 
+    public const string TsvHeader = "time\tdropped_packets_per_second\tdropped_bytes_per_second\tpassed_packets_per_second\tpassed_bytes_per_second\tdrop_entries\tignore_entries";
+
+    /// <summary>Exact values with tabs between them; empty without a rate.</summary>
+    public static string Tsv(TopModel model) => string.Join(
+        '\t', Instant(model.Latest!.Time), Exact(model.Dropped?.Packets), Exact(model.Dropped?.Bytes), Exact(model.Passed?.Packets), Exact(model.Passed?.Bytes),
+        model.Latest.Metrics.DropCidrCount, model.Latest.Metrics.IgnoreCidrCount);
+
+    /// <summary>While the daemon is away.</summary>
+    public static string Tsv(DateTimeOffset now) => Instant(now) + new string('\t', TsvHeader.Count(c => c == '\t'));
+
     /// <summary>The line while the daemon is away.</summary>
     public static string Text(string fault, DateTimeOffset now) => $"{Time(now)} {Printable.Escape(fault)}";
 
@@ -123,6 +133,10 @@ internal static class TopLines
             json.WriteNull(name);
         }
     }
+
+    private static string Instant(DateTimeOffset time) => time.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    private static string Exact(double? rate) => rate?.ToString("0.#", CultureInfo.InvariantCulture) ?? "";
 
     private static string Time(DateTimeOffset time) => time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
 

@@ -82,6 +82,20 @@ public sealed class StatsCommandTests : IDisposable
             _rig.Run("stats drop --sort bytes --limit 1 --json").Out);
     }
 
+    [Fact]
+    public void TsvIsOneTableWithoutSums()
+    {
+        _rig.Answering(200, $$"""
+            {"drop_cidr_count":2,"ignore_cidr_count":1,"xdp":{"XDP_DROP":{"rx_packets":5,"rx_bytes":300},"XDP_PASS":{"rx_packets":6,"rx_bytes":512} },
+            "drop_tags":{{Tags}},"ignore_tags":{"tags":{"office":{"rx_packets":1,"rx_bytes":2} } } }
+            """);
+        Assert.Equal(
+            "kind\tname\tpackets\tbytes\nverdict\tdropped\t5\t300\nverdict\tpassed\t6\t512\ndrop\tssh\t1500000\t90000000\nignore\toffice\t1\t2\n",
+            _rig.Run("stats --limit 1 -o tsv").Out);
+        _rig.Answering(200, Tags);
+        Assert.Equal(5, _rig.Run("stats drop --sort packets -o tsv").Out.Count(c => c == '\n'));
+    }
+
     [Theory]
     [InlineData("stats drop --sort size", "\"size\" is not an order; expected one of packets, bytes, tag")]
     [InlineData("stats drop --limit 0", "limit \"0\" is not a number from 1 to 2147483647")]

@@ -71,6 +71,19 @@ public sealed class TopCommandTests : IDisposable
     }
 
     [Fact]
+    public void TsvHasExactValues()
+    {
+        _rig.Daemon.Answer = request => _round is 2 ? new StubAnswer(500, """{"code":"internal","errors":{},"message":"gone"}""") : Answer(request);
+        const string Text = """
+            time	dropped_packets_per_second	dropped_bytes_per_second	passed_packets_per_second	passed_bytes_per_second	drop_entries	ignore_entries
+            2026-03-01T12:00:01Z	1000	60000	100	10000	200001	3
+            2026-03-01T12:00:02Z						
+
+            """;
+        Assert.Equal(new CliResult(3, Text, ""), _rig.Run("top -o tsv --count 2"));
+    }
+
+    [Fact]
     public void ClientsThatMayReadNoEntriesSeeTheRest()
     {
         _rig.Daemon.Answer = request => request.Target.Contains("sort", StringComparison.Ordinal)
