@@ -100,6 +100,9 @@ public sealed record Settings
     /// <summary>Null: the addresses of <see cref="Listen"/> speak plain HTTP.</summary>
     public TlsSettings? Tls { get; init; }
 
+    /// <summary>Whether the page for browsers is served.</summary>
+    public bool Page { get; init; } = true;
+
     public StoreLimits Store { get; init; } = StoreLimits.Default;
 
     public SetLimits Sets { get; init; } = SetLimits.Default;

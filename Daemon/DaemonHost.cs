@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Couic.Api;
 using Couic.Api.Access;
+using Couic.Api.Endpoints;
 using Couic.Api.Events;
 using Couic.Bpf;
 using Couic.Cli;
@@ -156,6 +157,11 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WriteJournal(text, _journal));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering, services).Register(router);
+        if (settings.Page)
+        {
+            PageEndpoint.Register(router);
+        }
+
         _server = new HttpServer(services.Limits, router, services.Time, services.Log, services.Counters) { Allowed = settings.Allow, Tls = _certificate.Current?.Context };
     }
 

@@ -40,6 +40,10 @@ internal class Response
         AnswerType.Binary => "content-type: application/octet-stream\r\n"u8,
         AnswerType.Events => "content-type: text/event-stream\r\n"u8,
         AnswerType.Lines => "content-type: application/x-ndjson\r\n"u8,
+        AnswerType.Html => "content-type: text/html; charset=utf-8\r\n"u8,
+        AnswerType.Css => "content-type: text/css; charset=utf-8\r\n"u8,
+        AnswerType.Script => "content-type: text/javascript; charset=utf-8\r\n"u8,
+        AnswerType.Svg => "content-type: image/svg+xml\r\n"u8,
         _ => "content-type: application/json\r\n"u8,
     };
 
@@ -166,4 +170,8 @@ internal enum AnswerType : byte
     Binary,
     Events,
     Lines,
+    Html,
+    Css,
+    Script,
+    Svg,
 }

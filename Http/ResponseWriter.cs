@@ -16,7 +16,7 @@ internal sealed class ResponseWriter(StreamSocket socket, DateHeader date)
     public void WriteHead(Response response, long? contentLength, bool closes, bool isHttp10)
     {
         Output.Append(StatusLine.Of(response.Status));
-        if (response.Status != 204)
+        if (response.Status is not (204 or 304))
         {
             if (contentLength is { } length)
             {

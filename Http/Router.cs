@@ -27,7 +27,7 @@ internal class Router
     public void Map(Verb verb, string pattern, Handler handler, IRequestFilter? filter = null, bool canBatch = false, bool ignoresBody = false)
     {
         Node node = _root;
-        foreach (string segment in pattern[1..].Split('/'))
+        foreach (string segment in pattern[1..].Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             node = segment.StartsWith('{') ? node.Parameter ??= new Node([]) : node.Literal(Encoding.ASCII.GetBytes(segment));
         }
@@ -46,7 +46,7 @@ internal class Router
     public Route? Match(ReadOnlySpan<byte> path, Span<Slice> parameters, out int count)
     {
         count = 0;
-        return path.IsEmpty || path[0] != '/' ? null : Walk(_root, path, 1, parameters, ref count);
+        return path.IsEmpty || path[0] != '/' ? null : path.Length == 1 ? _root.Route : Walk(_root, path, 1, parameters, ref count);
     }
 
     private static Route? Walk(Node node, ReadOnlySpan<byte> path, int start, Span<Slice> parameters, ref int count)

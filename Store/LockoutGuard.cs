@@ -76,6 +76,10 @@ public sealed class LockoutGuard(RuleStore store, TimeProvider time)
         return IsBroad(network) ? new LockoutObjection($"covers {Share(network)}", BroadAdvice) : null;
     }
 
+    /// <summary>The objection to dropping the address from which a request comes; null for none.</summary>
+    public LockoutObjection? ObjectionOfRequester(in ProtectedAddress requester, Cidr network) =>
+        Mode != LockoutMode.Off && network.Contains(requester.Host) && !store.TryFindCovering(Policy.Ignore, requester.Host, out _) ? Covers(requester) : null;
+
     /// <summary>The objection to removing an entry from ignore; null for none.</summary>
     /// <param name="alsoGone">Other entries of ignore that go with it.</param>
     public LockoutObjection? ObjectionToUnignore(Cidr network, IReadOnlySet<Cidr>? alsoGone = null)

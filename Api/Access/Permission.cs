@@ -44,8 +44,18 @@ public static class Permissions
     private const int Clients = 1 << (int)Permission.Clients;
     private const int Events = 1 << (int)Permission.Events;
 
+    private static readonly (Permission Permission, string Word)[] Named =
+    [
+        (Permission.EntriesRead, "entries_read"), (Permission.EntriesWrite, "entries_write"), (Permission.SetsRead, "sets_read"),
+        (Permission.SetsWrite, "sets_write"), (Permission.Stats, "stats"), (Permission.Clients, "clients"), (Permission.Events, "events"),
+        (Permission.PeerWrite, "peer_write"),
+    ];
+
     public static bool Allows(this Group group, Permission permission) =>
         permission == Permission.Any || (Of(group) & (1 << (int)permission)) != 0;
+
+    /// <summary>What a group may do, in the words of the API.</summary>
+    public static IEnumerable<string> Words(Group group) => Named.Where(one => group.Allows(one.Permission)).Select(one => one.Word);
 
     private static int Of(Group group) => group switch
     {

@@ -30,7 +30,12 @@ public sealed record StatusRecord(
     string? Health,
     FaultStatus[]? Faults,
     CertificateStatus? Certificate = null,
-    JournalStatus? Journal = null);
+    JournalStatus? Journal = null,
+    ClientStatus? Client = null);
+
+/// <summary>The client that asks.</summary>
+/// <param name="May">What its group allows, such as <c>entries_read</c>.</param>
+public sealed record ClientStatus(string Name, string Group, string[] May);
 
 /// <param name="Configured">As the configuration names it.</param>
 /// <param name="Name">As the kernel names it now: another one after a renaming, or for an alternative name.</param>

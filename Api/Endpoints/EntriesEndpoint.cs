@@ -75,7 +75,7 @@ internal sealed class EntriesEndpoint
             exchange.FlushBatch(); // a batched change may remove the protection
         }
 
-        LockoutObjection? objection = EntryRules.Objection(_services, policy, request);
+        LockoutObjection? objection = EntryRules.Objection(_services, policy, request) ?? EntryRules.ObjectionOfRequester(_services, exchange, policy, request);
         if (!IsValid(exchange, policy, request, objection))
         {
             return;

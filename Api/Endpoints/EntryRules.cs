@@ -24,6 +24,21 @@ internal static class EntryRules
     public static LockoutObjection? Objection(ApiServices services, Policy policy, in EntryRequest request) =>
         policy == Policy.Drop && request.CidrFault == Store.CidrFault.None ? services.Store.Guard.ObjectionToDrop(request.Cidr.Network) : null;
 
+    /// <summary>The objection to an addition that covers the address from which a request comes, if the requester asks for such; null for none.</summary>
+    public static LockoutObjection? ObjectionOfRequester(ApiServices services, Exchange exchange, Policy policy, in EntryRequest request)
+    {
+        if (policy != Policy.Drop || request.CidrFault != Store.CidrFault.None || exchange.RemoteAddress is not { } address
+            || Stance(exchange.Query) != LockoutStance.Refuse)
+        {
+            return null;
+        }
+
+        string text = (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+        return Cidr.TryParseAddress(System.Text.Encoding.ASCII.GetBytes(text), out Cidr host)
+            ? services.Store.Guard.ObjectionOfRequester(new ProtectedAddress(host, "where this request comes from"), request.Cidr.Network)
+            : null;
+    }
+
     /// <summary>What the requester asks of the guard.</summary>
     public static LockoutStance Stance(Query query) =>
         query.IsEmpty ? LockoutStance.Default

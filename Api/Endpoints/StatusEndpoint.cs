@@ -51,7 +51,8 @@ internal sealed class StatusEndpoint(ApiServices services)
             faults.Count == 0 ? "ok" : "degraded",
             [.. faults],
             facts.Certificate,
-            facts.Journal);
+            facts.Journal,
+            Client: new ClientStatus(exchange.ClientName, exchange.Client().Group.Name(), [.. Permissions.Words(exchange.Client().Group)]));
         await using var writer = new Utf8JsonWriter(exchange.Answer(200), new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         JsonSerializer.Serialize(writer, status, WireJson.Default.StatusRecord);
     }

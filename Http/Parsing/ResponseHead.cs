@@ -12,6 +12,7 @@ internal static class StatusLine
         201 => "HTTP/1.1 201 Created\r\n"u8,
         202 => "HTTP/1.1 202 Accepted\r\n"u8,
         204 => "HTTP/1.1 204 No Content\r\n"u8,
+        304 => "HTTP/1.1 304 Not Modified\r\n"u8,
         400 => "HTTP/1.1 400 Bad Request\r\n"u8,
         401 => "HTTP/1.1 401 Unauthorized\r\n"u8,
         404 => "HTTP/1.1 404 Not Found\r\n"u8,

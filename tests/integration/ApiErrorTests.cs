@@ -10,7 +10,6 @@ public sealed class ApiErrorTests(SharedDaemon shared) : IClassFixture<SharedDae
     private readonly ApiClient _api = shared.Api;
 
     [Theory]
-    [InlineData("/")]
     [InlineData("/v1")]
     [InlineData("/v1/")]
     [InlineData("/v1/drop/")]
