@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Couic.IntegrationTests.Harness;
 using Microsoft.Playwright;
 using Xunit;
@@ -41,8 +42,21 @@ public sealed class PageLab : IAsyncLifetime
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = wrapper, Headless = true, Args = Arguments });
     }
 
-    /// <summary>A fresh profile with one tab.</summary>
-    public Task<Tab> OpenAsync(BrowserNewContextOptions? options = null) => Tab.OpenAsync(_browser!, options);
+    /// <summary>Removes what an earlier test may have left, and opens a fresh profile with one tab.</summary>
+    /// <param name="prepare">Adds what the test needs.</param>
+    public async Task<Tab> OpenAsync(BrowserNewContextOptions? options = null, Action? prepare = null)
+    {
+        foreach (string policy in (string[])["drop", "ignore"])
+        {
+            foreach (JsonElement rule in Api.Get($"/v1/{policy}?limit=1000").Expect(200).Json.EnumerateArray())
+            {
+                Api.Remove(policy, rule.GetProperty("cidr").GetString()!);
+            }
+        }
+
+        prepare?.Invoke();
+        return await Tab.OpenAsync(_browser!, options);
+    }
 
     /// <summary>Kills the daemon, does something, and starts it again with the same folders.</summary>
     public async Task RestartAsync(Func<Task> between)
