@@ -48,7 +48,7 @@ public sealed class PageTests(PageLab lab) : IClassFixture<PageLab>
             {
                 Shell.Run(lab.Lab.Outside, "ping", "-q", "-c", "20", "-i", "0.01", "-W", "0.1", Lab.InsideV4);
             }
-        });
+        }, TestContext.Current.CancellationToken);
         await tab.Page.WaitForFunctionAsync("() => parseFloat(document.getElementById('dropped').textContent) > 0");
         await tab.Page.WaitForFunctionAsync(
             "() => new Set(document.querySelector('#graph-dropped polyline').getAttribute('points').split(' ').map(point => point.split(',')[1])).size > 1");
