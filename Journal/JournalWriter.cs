@@ -396,7 +396,12 @@ internal sealed partial class JournalWriter : IChangeListener
             }
         }
 
-        _store.YieldToWaiters();
+        // A write that takes long yields no more: what was acknowledged a second ago must be on the disk.
+        if (_time.GetElapsedTime(_writtenAt) < Interval)
+        {
+            _store.YieldToWaiters();
+        }
+
         return from;
     }
 

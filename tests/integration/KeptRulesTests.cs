@@ -218,17 +218,17 @@ public sealed class KeptRulesTests(ITestOutputHelper output) : IDisposable
                 File.Delete(Path.Combine(disk, "fill"));
                 Eventually.Holds(() => first.Ctl("status", "--check").ExitCode == 0, "and that it is not any more");
 
-                Shell.Check(null, "mount", "-o", "remount,ro", disk);
-                first.Api.Add("drop", "198.51.100.2/32");
-                Eventually.Holds(() => first.Ctl("status", "--check").Out.Contains("read-only", StringComparison.Ordinal), "it is read-only");
                 Assert.Equal(0, first.End());
-                Assert.Contains("the journal does not have their last changes", first.Said, StringComparison.Ordinal);
             }
 
+            Shell.Check(null, "mount", "-o", "remount,ro", disk);
             using Daemon second = Daemon.Start(_lab, Options);
             Assert.Equal(301, Stats.Count(second, "drop"));
             Says(second, "read-only");
             second.Api.Add("drop", "198.51.100.2/32");
+            Assert.Contains("read-only", second.Ctl("status", "--check").Out, StringComparison.Ordinal);
+            Assert.Equal(0, second.End());
+            Says(second, "the journal does not have their last changes");
         }
         finally
         {

@@ -11,6 +11,8 @@ namespace Couic.Tests.Fakes;
 public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
 {
     private readonly StoreLimits _limits = limits ?? StoreLimits.Default;
+    /// <summary>The pipeline plans a batch while another one is written.</summary>
+    private readonly Lock _gate = new();
     private readonly Dictionary<Cidr, Value>[] _tables = [[], [], [], []];
     private readonly Dictionary<int, Cidr>[] _slots = [[], [], [], []];
 
@@ -50,8 +52,11 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
             throw failure;
         }
 
-        mutation.IsWritten = mutation.Kind == MutationKind.Put
-            && _tables[Index(mutation.Policy, mutation.Cidr.Family)].TryGetValue(mutation.Cidr, out Value held) && held.Counter == mutation.Counter;
+        lock (_gate)
+        {
+            mutation.IsWritten = mutation.Kind == MutationKind.Put
+                && _tables[Index(mutation.Policy, mutation.Cidr.Family)].TryGetValue(mutation.Cidr, out Value held) && held.Counter == mutation.Counter;
+        }
     }
 
     public void Write(Span<EntryMutation> mutations)
@@ -71,7 +76,11 @@ public sealed class ModelPlane(StoreLimits? limits = null) : IDataPlane
                 continue;
             }
 
-            ApplyOne(mutation);
+            lock (_gate)
+            {
+                ApplyOne(mutation);
+            }
+
             Applied++;
             AfterChange?.Invoke(mutation);
         }

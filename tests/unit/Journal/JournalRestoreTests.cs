@@ -102,20 +102,23 @@ public sealed class JournalRestoreTests
         Assert.Equal(1, next.Store.Expire());
     }
 
-    [Fact]
-    public void Claims_AreRestored()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Claims_AreRestored(bool isReplicated)
     {
-        _rig.Add("192.0.2.7/32", "recidive", _rig.Clock.Seconds + 600, mode: ConflictMode.Extend);
-        _rig.Tick();
-        _rig.Add("192.0.2.7/32", "sshd", _rig.Clock.Seconds + 300, mode: ConflictMode.Extend); // changes no entry
-        _rig.Tick();
+        var rig = new JournalRig(isReplicated: isReplicated);
+        rig.Add("192.0.2.7/32", "recidive", rig.Clock.Seconds + 600, mode: ConflictMode.Extend);
+        rig.Tick();
+        rig.Add("192.0.2.7/32", "sshd", rig.Clock.Seconds + 300, mode: ConflictMode.Extend); // changes no entry
+        rig.Tick();
 
-        JournalRig next = _rig.Restart();
+        JournalRig next = rig.Restart();
         StoreOutcome outcome = next.Store.RemoveUnder(Policy.Drop, StoreRig.Net("192.0.2.7/32"), "recidive"u8, new ChangeContext(ChangeOrigin.Api, "t"u8), out Entry entry);
         Assert.Equal(StoreOutcome.Updated, outcome);
         Assert.Equal("sshd"u8, entry.Tag.Span);
         Assert.Equal(ChangeOrigin.Api, entry.Origin);
-        _rig.Clock.AdvanceSeconds(301);
+        rig.Clock.AdvanceSeconds(301);
         Assert.Equal(1, next.Store.Expire());
     }
 

@@ -144,14 +144,14 @@ public sealed class JournalWriterTests
     [Fact]
     public void ChangesDuringACompaction_AreInBothFiles()
     {
-        for (int i = 0; i < 1_500; i++)
+        for (int i = 0; i < 1_900; i++)
         {
             _rig.Add($"10.0.{i / 256}.{i % 256}/32", new string('t', 60));
         }
 
         _rig.Tick();
         _rig.Clock.StepWallClock(TimeSpan.FromHours(1));
-        int n = 0, during = 0;
+        int n = 0, during = 0, syncs = _rig.Place.Operations.Count(operation => operation == "sync");
         byte[]? old = null;
         _rig.Place.Before = operation =>
         {
@@ -169,6 +169,7 @@ public sealed class JournalWriterTests
         _rig.Writer.Tick();
         _rig.Place.Before = null;
         Assert.InRange(during, 4, 1_000);
+        Assert.InRange(_rig.Place.Operations.Count(operation => operation == "sync") - syncs, 3, 1_000); // in the middle, and at the end of both
         JournalRig fromOld = _rig.Restart(old);
         Assert.False(fromOld.Has("10.0.0.0/32"), "a change during the compaction is not in the former journal");
         _rig.Tick();
@@ -258,6 +259,22 @@ public sealed class JournalWriterTests
         Assert.Null(next.Journal.Damage);
     }
 
+    /// <summary>After a failed sync the kernel drops what it could not write, and the next sync succeeds.</summary>
+    [Fact]
+    public void FailedSync_HasTheJournalReplaced()
+    {
+        _rig.Tick();
+        _rig.Add("192.0.2.1/32");
+        _rig.Place.Fails = operation => operation == "sync" ? Errno.EIO : Errno.None;
+        _rig.Tick();
+        Assert.False(_rig.Restart(_rig.Place.Synced).Has("192.0.2.1/32"));
+        _rig.Place.Fails = null;
+        _rig.Clock.AdvanceSeconds(6);
+        _rig.Tick();
+        Assert.Equal(TimeSpan.Zero, _rig.Journal.SyncAge);
+        Assert.True(_rig.Restart(_rig.Place.Synced).Has("192.0.2.1/32"));
+    }
+
     [Fact]
     public void JournalThatAnotherProgramTookAway_IsWrittenAgain()
     {
@@ -279,6 +296,7 @@ public sealed class JournalWriterTests
         _rig.Plane.Refuses = _ => true;
         _rig.Clock.AdvanceSeconds(1);
         _rig.Add("192.0.2.1/32", "second");
+        _rig.Clock.StepWallClock(TimeSpan.FromHours(1)); // has all slots written
         _rig.Add("192.0.2.2/32");
         _rig.Plane.AfterWrite = null;
         _rig.Tick();
@@ -332,6 +350,10 @@ public sealed class JournalWriterTests
         Assert.Equal(rig.Rules(), next.Rules());
         Assert.True(next.Engine!.IndexOf(Policy.Drop)!.TryGet(StoreRig.Net("192.0.2.1/32"), out OutgoingJob removed, out _));
         Assert.Equal(RegisterState.Removed, removed.State);
+        rig.Engine.Reconfigure(PeeringSettings.Off);
+        rig.Tick();
+        Assert.Equal(1, rig.Writer.Records);
+        Assert.Equal(rig.Rules(), rig.Restart(isReplicated: false).Rules());
     }
 
     [Fact]
@@ -341,6 +363,8 @@ public sealed class JournalWriterTests
         rig.Add("192.0.2.1/32");
         rig.Tick();
         rig.Remove("192.0.2.1/32");
+        rig.Tick();
+        Assert.Equal(1, rig.Writer.Records);
         rig.Engine!.IndexOf(Policy.Drop)!.Collect(long.MaxValue, 100);
         rig.Tick();
         Assert.Empty(rig.Restart().Rules());

@@ -32,6 +32,9 @@ internal sealed class MemoryPlace : IJournalPlace
     /// <summary>The journal as a reader finds it now.</summary>
     public byte[]? Content => _published is null ? _given : [.. _published.Data];
 
+    /// <summary>What of the journal is on the disk for certain.</summary>
+    public byte[]? Synced => _published is not { } published ? _given : [.. published.Data.Take(published.Synced)];
+
     /// <summary>The journal as a power failure leaves it: what was synced, and a part of the rest.</summary>
     public byte[]? AfterPowerFailure(Random random) => _published is not { } published ? _given
         : [.. published.Data.Take(published.Synced + random.Next(published.Data.Count - published.Synced + 1))];
