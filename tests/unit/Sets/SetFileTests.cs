@@ -125,4 +125,19 @@ public class SetFileTests
         Assert.Equal(name is not null, SetName.TryFromFile(file, out string found));
         Assert.True(name is null || name == found);
     }
+
+    [Fact]
+    public void ReasonLine_HoldsUntilTheNextOne_AndAnInvalidOneEndsIt()
+    {
+        string text = "10.0.0.1/32\n# reason:  brute force \n10.0.0.2/32\n# note\n10.0.0.3/32\n#reason: other\r\n10.0.0.4/32\n# reason: "
+            + new string('x', 257) + "\n10.0.0.5/32\n# reason: again\n10.0.0.6/32\n# reason:\n10.0.0.7/32\n";
+        var reasons = new List<string>();
+        var reader = new SetReader(Encoding.UTF8.GetBytes(text));
+        while (reader.Next())
+        {
+            reasons.Add(Encoding.UTF8.GetString(reader.Reason));
+        }
+
+        Assert.Equal(["", "brute force", "brute force", "other", "", "again", ""], reasons);
+    }
 }

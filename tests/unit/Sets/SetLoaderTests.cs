@@ -28,9 +28,10 @@ public sealed class SetLoaderTests : IDisposable
     public void TheStartLoadsBothPolicies()
     {
         _folder.Write("drop/a.couic", "10.0.0.1/24\n10.0.0.0/24\n");
-        _folder.Write("drop/b.couic", "10.0.0.0/24\n::1/128\n");
+        _folder.Write("drop/b.couic", "10.0.0.0/24\n# reason: loop\n::1/128\n");
         _folder.Write("ignore/a.couic", "10.0.0.7/32\n");
         SetReload start = _loader.Start();
+        Assert.Equal("loop"u8, _rig.Get("::1/128").Reason.Span);
         Assert.Equal((SetReloadStatus.Ok, 3, 2, 1), (start.Status, start.Sets, start.Drop.Added, start.Ignore.Added));
         Assert.Equal("a.couic"u8, _rig.Get("10.0.0.0/24").Tag.Span);
         Assert.Equal(["Information: sets loaded: 3 files, 2 entries of drop, 1 of ignore"], _log.Lines);
