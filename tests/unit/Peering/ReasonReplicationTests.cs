@@ -76,6 +76,23 @@ public sealed class ReasonReplicationTests
         }
     }
 
+    [Fact]
+    public void Job_WithAReason_IsReadAsItWasWritten()
+    {
+        foreach (string reason in new[] { "a \"b\" \\ é", new string('"', ReasonRule.MaxBytes) })
+        {
+            var output = new ArrayBufferWriter<byte>();
+            PeerJobWriter.Begin(output);
+            PeerJobWriter.Append(
+                output,
+                new OutgoingJob(Net("10.0.0.1/32"), new RuleVersion(1, 2), RegisterState.Live, "t"u8.ToArray(), 0, null, false, default) { Reason = Encoding.UTF8.GetBytes(reason) },
+                isAdd: true, versioned: true, null);
+            PeerJobWriter.End(output);
+            Assert.Equal(PeerBodyFault.None, PeerJobReader.TryRead(output.WrittenMemory, out IncomingBatch batch, out _));
+            Assert.Equal(reason, Encoding.UTF8.GetString(batch.Jobs.Single().Reason.Span));
+        }
+    }
+
     [Theory]
     [InlineData("a\\u0007b")]
     [InlineData("\\ud83d")]
