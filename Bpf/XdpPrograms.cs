@@ -11,6 +11,12 @@ public sealed class XdpPrograms : IDisposable
 {
     private const string Absent = "-";
 
+    /// <summary>What the name of every variant in the kernel begins with, in every version.</summary>
+    private const string Name = "couic_xdp";
+
+    /// <summary>Whether a program of that name in the kernel is ours.</summary>
+    internal static bool IsOurs(string name) => name.StartsWith(Name, StringComparison.Ordinal);
+
     internal XdpPrograms(FileDescriptor ethernet, FileDescriptor? fragments, FileDescriptor ip)
     {
         Ethernet = ethernet;

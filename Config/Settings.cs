@@ -119,6 +119,9 @@ public sealed record Settings
     public GuardSettings Guard { get; init; } = new();
 
     public StateSettings State { get; init; } = new();
+
+    /// <summary>The folder on a BPF file system in which links of the filter outlive the daemon; null for none.</summary>
+    public string? Pin { get; init; }
 }
 
 /// <summary>The table <c>[server.tls]</c>: PEM files, absolute paths.</summary>

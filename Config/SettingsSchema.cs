@@ -198,6 +198,14 @@ internal static class SettingsSchema
                     s => s.State.Dynamic, (s, v) => s with { State = new StateSettings(v) }, ("volatile", DynamicRules.Volatile), ("kept", DynamicRules.Kept)),
             ]),
         new(
+            "daemon",
+            [
+                Key.Path("pin", "path", "none",
+                    "Folder on a BPF file system, such as `/sys/fs/bpf/couic`, that keeps the filter while no daemon runs: after a crash, `kill -9` and "
+                    + "SIGTERM, until the next daemon takes over or `couic detach` removes it. For machines without systemd, whose descriptor store does the same.",
+                    s => s.Pin, (s, v) => s with { Pin = v }),
+            ]),
+        new(
             "guard",
             [Key.Word("mode", "What happens to a change that would cut off an address the operator needs, whichever way it arrives: a warning, a refusal, nothing.", s => s.Guard.Mode, (s, v) => s with { Guard = new GuardSettings(v) }, ("warn", GuardMode.Warn), ("refuse", GuardMode.Refuse), ("off", GuardMode.Off))],
             Reload: (running, read) => running with { Guard = read.Guard }),

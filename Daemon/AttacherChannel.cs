@@ -258,7 +258,7 @@ internal sealed class AttacherChannel(MessageChannel channel, TimeProvider time,
 /// </summary>
 internal static class AttacherReply
 {
-    /// <summary>Bytes of a message; a line has fewer than 1,200.</summary>
+    /// <summary>Bytes of a message; a line has fewer than 2,000.</summary>
     public const int MaxBytes = 16 * 1024;
 
     /// <summary>Descriptors of a message: below SCM_MAX_FD of linux/net/scm.h.</summary>

@@ -23,12 +23,12 @@ internal sealed class AttacherProcess : IDisposable
     private string _lastTrouble = "";
     private bool _started, _adopts;
 
-    private AttacherProcess(XdpPrograms programs, MessageChannel channel, AttacherTask task)
+    private AttacherProcess(XdpPrograms programs, MessageChannel channel, AttacherTask task, PinFolder? pins)
     {
         _channel = channel;
         _task = task;
         _adopts = task.IsResumed;
-        _kernel = new KernelInterfaces(programs, task.Mode);
+        _kernel = new KernelInterfaces(programs, task.Mode, pins);
         _tracker = new InterfaceTracker(_kernel, task.Names, TimeProvider.System);
         _last = [.. task.Names.Select(name => new InterfaceState(name, name, 0, "", AttachState.Failed, "not checked yet"))];
     }
@@ -65,12 +65,14 @@ internal sealed class AttacherProcess : IDisposable
             Signals.Ignore(Signals.SIGTERM);
         }
 
-        if (Sandbox.Enter(Sandbox.Attacher) is var error and not Errno.None)
+        using PinFolder? pins = task.Pin is { } folder ? new PinFolder(new SafeFileHandle(folder, ownsHandle: true)) : null;
+        pins?.Enter();
+        if (Sandbox.Enter(pins is null ? Sandbox.Attacher : Sandbox.PinningAttacher) is var error and not Errno.None)
         {
             Console.Error.WriteLine($"couic-attacher: the kernel rejects the seccomp filter: {error.Text()} (system calls are not limited)");
         }
 
-        using var process = new AttacherProcess(programs, channel, task);
+        using var process = new AttacherProcess(programs, channel, task, pins);
         process.Serve();
         return 0;
     }
@@ -173,17 +175,20 @@ internal sealed class AttacherProcess : IDisposable
 /// <param name="RequireAll">Whether the first request attaches all interfaces or none.</param>
 /// <param name="IsService">Whether the service manager started it, and may end it.</param>
 /// <param name="IsResumed">Whether it continues the work of one that has ended.</param>
-internal sealed record AttacherTask(XdpMode Mode, bool RequireAll, bool IsService, bool IsResumed, string[] Names)
+/// <param name="Pin">The descriptor of the folder in which links get names; null for none.</param>
+internal sealed record AttacherTask(XdpMode Mode, bool RequireAll, bool IsService, bool IsResumed, int? Pin, string[] Names)
 {
-    private const string Yes = "yes", No = "no";
+    private const string Yes = "yes", No = "no", None = "-";
 
-    public static AttacherTask Of(Settings settings, bool isService, bool isResumed) =>
-        new(SettingsMap.Mode(settings), settings.RequireIfaces && !isResumed, isService, isResumed, [.. settings.Ifaces]);
+    public static AttacherTask Of(Settings settings, bool isService, bool isResumed, int? pin = null) =>
+        new(SettingsMap.Mode(settings), settings.RequireIfaces && !isResumed, isService, isResumed, pin, [.. settings.Ifaces]);
 
-    public string[] ToArguments() => [Mode.ToString(), Word(RequireAll), Word(IsService), Word(IsResumed), .. Names];
+    public string[] ToArguments() => [Mode.ToString(), Word(RequireAll), Word(IsService), Word(IsResumed), Pin?.ToString(CultureInfo.InvariantCulture) ?? None, .. Names];
 
     public static AttacherTask FromArguments(ReadOnlySpan<string> arguments) =>
-        new(Enum.Parse<XdpMode>(arguments[0]), arguments[1] == Yes, arguments[2] == Yes, arguments[3] == Yes, arguments[4..].ToArray());
+        new(
+            Enum.Parse<XdpMode>(arguments[0]), arguments[1] == Yes, arguments[2] == Yes, arguments[3] == Yes,
+            arguments[4] == None ? null : int.Parse(arguments[4], CultureInfo.InvariantCulture), arguments[5..].ToArray());
 
     private static string Word(bool value) => value ? Yes : No;
 }

@@ -26,7 +26,8 @@ internal static class CouicCommands
         Details =
         [
             "Without a command it runs the daemon in the foreground.",
-            "Signals: TERM and INT stop the daemon and detach the filter, HUP reads configuration and sets again.",
+            "Signals: TERM and INT stop the daemon and detach the filter, HUP reads configuration and sets again. With [daemon] pin, TERM leaves "
+            + "the filter for the next daemon.",
             "Exit status: 0 success, 1 a failure or a bad configuration, 2 a bad command line.",
         ],
         Options = [Config],
@@ -45,6 +46,18 @@ internal static class CouicCommands
             },
             ConfigCommand.Spec,
             CertificateCommand.Spec,
+            new CommandSpec
+            {
+                Name = "detach",
+                Summary = "Remove the filter that a daemon has left which is gone",
+                Details =
+                [
+                    "Removes pinned links, and attachments of couic's programs that no process holds. It leaves alone what a running daemon or systemd "
+                    + "holds, and programs of others. Needs root.",
+                ],
+                Examples = ["couic detach"],
+                Run = invocation => DetachCommand.Run(invocation.Option(Config.Long), invocation.Out, invocation.Context.Error),
+            },
             DemoMain.Spec,
             new CommandSpec
             {

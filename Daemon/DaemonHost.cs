@@ -50,7 +50,7 @@ internal sealed partial class DaemonHost : IDisposable
     private readonly Settings _settings;
     private readonly Handover _handover;
     private readonly Socket[] _sockets;
-    private volatile bool _isReady;
+    private volatile bool _isReady, _isInterrupted;
     private TimeSpan? _handoverTook;
     private readonly AttacherChannel _attacher;
     private readonly DescriptorStore _descriptors;
@@ -220,6 +220,11 @@ internal sealed partial class DaemonHost : IDisposable
         Step(() => _reports.DisposeAsync().AsTask().Wait(StopLimit));
         Step(_names.Dispose);
         Step(_watch.Dispose);
+        if (_isInterrupted)
+        {
+            Step(_attacher.DetachAll);
+        }
+
         Step(() => Task.Run(_attacher.Dispose).Wait(StopLimit));
         Step(_drift.Dispose);
         Step(WarnOfLostEntries);
@@ -369,6 +374,7 @@ internal sealed partial class DaemonHost : IDisposable
     {
         context.Cancel = true;
         InternalErrors.Run(Place.Signal, _log, () => Stopping(context.Signal.ToString()));
+        _isInterrupted = context.Signal == PosixSignal.SIGINT;
         _stop.Set();
     }
 

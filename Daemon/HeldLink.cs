@@ -12,7 +12,7 @@ internal readonly record struct LinkName(uint Id, long Since)
     /// <summary>What every name of ours in the store begins with, in any version.</summary>
     public const string Family = "couic-";
 
-    private const string Prefix = Family + "link-";
+    public const string Prefix = Family + "link-";
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Id}-{Since}");
 

@@ -95,13 +95,18 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
 
     private void ReportAttached(InterfaceState now)
     {
+        if (now.Unpinned.Length > 0)
+        {
+            PinFailed(InterfaceSummary.Name(now), now.Unpinned);
+        }
+
         if (now.IsTakenOver)
         {
             TakenOver(InterfaceSummary.Name(now), now.Mode);
         }
-        else if (now.Note.Length > 0)
+        else if (now.Gap.Length > 0)
         {
-            Interrupted(InterfaceSummary.Name(now), now.Mode, now.Note);
+            Interrupted(InterfaceSummary.Name(now), now.Mode, now.Gap);
         }
         else
         {
@@ -134,6 +139,9 @@ internal sealed partial class InterfaceReport(ILogger log, TimeProvider time)
     [LoggerMessage(EventName = "interrupted", Level = LogLevel.Warning,
         Message = "{Interface} was detached and attached again in {Mode} mode, and was not filtered in between: {Cause}")]
     private partial void Interrupted(string @interface, string mode, string cause);
+
+    [LoggerMessage(EventName = "pin_failed", Level = LogLevel.Error, Message = "{Interface} is filtered only while couic runs: {Cause}")]
+    private partial void PinFailed(string @interface, string cause);
 
     [LoggerMessage(EventName = "detached", Level = LogLevel.Error,
         Message = "{Interface} is no longer filtered: {Cause}; it is attached again as soon as that is possible")]

@@ -26,7 +26,7 @@ internal enum AttachState
 /// <param name="Error">Why it is not attached; empty when it is.</param>
 internal sealed record InterfaceState(string Configured, string Name, int Index, string Mode, AttachState State, string Error)
 {
-    /// <summary>Of an error text or a note; the kernel's explanations have fewer than a hundred.</summary>
+    /// <summary>Of a text; the kernel's explanations have fewer than a hundred.</summary>
     private const int MaxErrorChars = 250;
 
     public uint Program { get; init; }
@@ -37,8 +37,11 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
     /// <summary>Whether the program of an earlier process was replaced in one step, without a gap.</summary>
     public bool IsTakenOver { get; init; }
 
-    /// <summary>What the log should say of the attachment; otherwise empty.</summary>
-    public string Note { get; init; } = "";
+    /// <summary>Why the filter of an earlier process could not be taken over; otherwise empty.</summary>
+    public string Gap { get; init; } = "";
+
+    /// <summary>Why the link does not outlive the process as the configuration says; otherwise empty.</summary>
+    public string Unpinned { get; init; } = "";
 
     public bool IsAttached => State == AttachState.Attached;
 
@@ -56,23 +59,24 @@ internal sealed record InterfaceState(string Configured, string Name, int Index,
         return new InterfaceState(configured, name, index, "", state, cause.Cause ?? cause.Message);
     }
 
-    /// <summary>Fields separated by tabs, which neither names nor our messages contain. Fewer than 1,200 bytes: a state has a note or an error.</summary>
+    /// <summary>Fields separated by tabs, which neither names nor our messages contain. Fewer than 2,000 bytes: few states have a text, and at most two.</summary>
     public string ToLine() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Configured}\t{Name}\t{Index}\t{Mode}\t{(int)State}\t{Program}\t{Attachment}\t{(IsTakenOver ? 1 : 0)}\t{OneField(Note)}\t{OneField(Error)}");
+        $"{Configured}\t{Name}\t{Index}\t{Mode}\t{(int)State}\t{Program}\t{Attachment}\t{(IsTakenOver ? 1 : 0)}\t{OneField(Gap)}\t{OneField(Unpinned)}\t{OneField(Error)}");
 
     /// <exception cref="FormatException">Another version wrote the line.</exception>
     public static InterfaceState FromLine(string line)
     {
         string[] f = line.Split('\t');
-        return f.Length != 10
-            ? throw new FormatException($"{f.Length} fields of an interface (expected 10)")
-            : new InterfaceState(f[0], f[1], Number(f[2]), f[3], (AttachState)Number(f[4]), f[9])
+        return f.Length != 11
+            ? throw new FormatException($"{f.Length} fields of an interface (expected 11)")
+            : new InterfaceState(f[0], f[1], Number(f[2]), f[3], (AttachState)Number(f[4]), f[10])
             {
                 Program = uint.Parse(f[5], CultureInfo.InvariantCulture),
                 Attachment = uint.Parse(f[6], CultureInfo.InvariantCulture),
                 IsTakenOver = Number(f[7]) != 0,
-                Note = f[8],
+                Gap = f[8],
+                Unpinned = f[9],
             };
     }
 

@@ -38,8 +38,11 @@ internal sealed record Attachment(XdpMode Mode, uint Program, FileDescriptor? Li
     /// <summary>Whether the interface was filtered without a gap: the program of an earlier process was replaced in one step.</summary>
     public bool IsTakenOver { get; init; }
 
-    /// <summary>What the log should say of it; otherwise empty.</summary>
-    public string Note { get; init; } = "";
+    /// <summary>Why the filter of an earlier process could not be taken over; otherwise empty.</summary>
+    public string Gap { get; init; } = "";
+
+    /// <summary>Why it does not outlive the process as the configuration says; otherwise empty.</summary>
+    public string Unpinned { get; init; } = "";
 }
 
 /// <summary>Reads single interfaces from the kernel; the socket is replaced after an error. Not thread-safe.</summary>
@@ -97,7 +100,7 @@ internal class InterfaceQuery : IDisposable
 }
 
 /// <summary>The interfaces of this network namespace, the programs to attach, and the links that earlier processes have left. Not thread-safe.</summary>
-internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : InterfaceQuery, IInterfaceTable
+internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode, PinFolder? pins) : InterfaceQuery, IInterfaceTable
 {
     private readonly uint[] _ids = [.. programs.Ids()];
     private readonly List<FileDescriptor> _kept = [];
@@ -110,8 +113,7 @@ internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : Int
     {
         foreach (FileDescriptor link in _kept)
         {
-            _ = BpfSyscall.LinkDetach(link);
-            link.Dispose();
+            Discard(link);
         }
 
         _kept.Clear();
@@ -131,11 +133,10 @@ internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : Int
         _kept.Remove(link);
         if (XdpAttacher.TakeOver(programs, target, mode, link, out string refusal) is { } taken)
         {
-            return new Attachment(taken.Mode, taken.Program, taken.Link, taken) { IsTakenOver = true };
+            return new Attachment(taken.Mode, taken.Program, taken.Link, taken) { IsTakenOver = true, Unpinned = Pin(link) };
         }
 
-        _ = BpfSyscall.LinkDetach(link);
-        link.Dispose();
+        Discard(link);
         return AttachAgain(target with { XdpAttached = 0, XdpProgram = 0 }, refusal);
     }
 
@@ -148,12 +149,43 @@ internal sealed class KernelInterfaces(XdpPrograms programs, XdpMode mode) : Int
         return new Attachment(adopted.Mode, adopted.Program, link, adopted);
     }
 
-    public void Detach(Attachment attachment) => (attachment.Hold as AttachedInterface)?.Detach();
+    public void Detach(Attachment attachment)
+    {
+        Unpin(attachment.Link);
+        (attachment.Hold as AttachedInterface)?.Detach();
+    }
 
-    private Attachment AttachAgain(in NetworkInterface target, string note)
+    private void Discard(FileDescriptor link)
+    {
+        Unpin(link);
+        _ = BpfSyscall.LinkDetach(link);
+        link.Dispose();
+    }
+
+    /// <returns>Why the link has no name; otherwise empty.</returns>
+    private string Pin(FileDescriptor? link)
+    {
+        if (pins is null || link is null)
+        {
+            return pins is null ? "" : "this kernel has no links, so that nothing can be pinned";
+        }
+
+        Errno errno = PinFolder.Add(link);
+        return errno == Errno.None ? "" : $"its link cannot be pinned: {errno.Text()}; it does not outlive the daemon";
+    }
+
+    private void Unpin(FileDescriptor? link)
+    {
+        if (pins is not null && link is not null && BpfSyscall.LinkInfo(link, out LinkDescription info) == Errno.None)
+        {
+            pins.Remove(info.Id);
+        }
+    }
+
+    private Attachment AttachAgain(in NetworkInterface target, string gap)
     {
         AttachedInterface attached = XdpAttacher.Attach(programs, target, mode);
-        return new Attachment(attached.Mode, attached.Program, attached.Link, attached) { Note = note };
+        return new Attachment(attached.Mode, attached.Program, attached.Link, attached) { Gap = gap, Unpinned = Pin(attached.Link) };
     }
 
     /// <summary>By index and program: an interface in another network namespace can have the same index.</summary>

@@ -246,7 +246,8 @@ internal sealed class InterfaceTracker(IInterfaceTable table, IReadOnlyList<stri
                 Program = Attachment.Program,
                 Attachment = Number,
                 IsTakenOver = Attachment.IsTakenOver,
-                Note = Attachment.Note,
+                Gap = Attachment.Gap,
+                Unpinned = Attachment.Unpinned,
             };
     }
 

@@ -34,6 +34,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
 
         int claim = Claim(settings.WorkingDir, owner);
         string? service = AttacherService.Address;
+        using PinFolder? pins = ClaimPins(owner, service, ref links);
         LoadedPlane? plane = service is null ? Load() : null;
         Socket bound = ApiSocket.Bind(settings.Socket, owner, out SafeFileHandle name);
         (int socket, int nameClaim) = ((int)bound.Handle, (int)name.DangerousGetHandle());
@@ -42,7 +43,7 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         int[] listeners = [.. network.Select(listener => (int)listener.Handle)];
         SwitchUser(owner);
         int[] programs = [];
-        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SpawnAttacher(plane, out ours);
+        PlaneMaps maps = plane is null ? AttacherService.Connect(service!, out MessageChannel ours, out programs) : SpawnAttacher(plane, pins, out ours);
         bool keptBpf = Privileges.DropAll();
 
         int config = (int)Descriptors.MemoryFile("couic.toml", Encoding.UTF8.GetBytes(source.Text)).DangerousGetHandle();
@@ -77,6 +78,27 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
         return [.. links];
     }
 
+    /// <summary>Where the service manager keeps the links, nothing is pinned: a stopped service must leave nothing attached.</summary>
+    private PinFolder? ClaimPins(FileOwner owner, string? service, ref (int Number, LinkName Name)[] links)
+    {
+        using var systemd = new SystemdNotify();
+        if (settings.Pin is not { } path || systemd.StoreCapacity > 0)
+        {
+            return null;
+        }
+
+        if (service is not null)
+        {
+            throw new StartException($"pin \"{path}\": the attacher of a separate service pins nothing (FileDescriptorStoreMax= and FDSTORE= in couic.service do the same)");
+        }
+
+        PinFolder pins = PinFolder.Claim(path, owner);
+        List<(FileDescriptor Link, LinkName Name)> pinned = pins.Links(path);
+        Kept.Add(pinned);
+        links = [.. links, .. pinned.Select(p => (p.Link.Number, p.Name))];
+        return pins;
+    }
+
     /// <summary>Switches to the daemon's user. From here nothing runs as root unless the configuration asks for it.</summary>
     private static void SwitchUser(FileOwner owner)
     {
@@ -88,13 +110,19 @@ internal sealed class PrivilegedStage(SettingsSource source, Settings settings)
     }
 
     /// <summary>Starts the process that keeps the privilege to attach.</summary>
-    private PlaneMaps SpawnAttacher(LoadedPlane plane, out MessageChannel ours)
+    private PlaneMaps SpawnAttacher(LoadedPlane plane, PinFolder? pins, out MessageChannel ours)
     {
         (ours, MessageChannel theirs) = MessageChannel.Pair();
         int channel = (int)theirs.Handle.DangerousGetHandle();
         plane.Programs.SetInherited(true);
         Descriptors.SetInherited(channel, true);
-        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, AttacherTask.Of(settings, isService: false, isResumed: false));
+        int? folder = (int?)pins?.Handle.DangerousGetHandle();
+        if (folder is { } number)
+        {
+            Descriptors.SetInherited(number, true);
+        }
+
+        string[] arguments = AttacherProcess.Arguments(plane.Programs, channel, AttacherTask.Of(settings, isService: false, isResumed: false, folder));
         Exec.Spawn(Exec.OwnPath(), arguments, Exec.Environ([]));
         plane.Programs.Dispose();
         theirs.Dispose();

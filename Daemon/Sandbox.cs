@@ -45,7 +45,7 @@ internal static class Sandbox
 
     // Commands of bpf(2). The daemon may not create maps or load programs.
     private const uint MapLookup = 1, MapUpdate = 2, MapDelete = 3, MapNextKey = 4, ProgramById = 13, ObjectInfo = 15;
-    private const uint MapLookupBatch = 24, MapUpdateBatch = 26, MapDeleteBatch = 27, LinkCreate = 28, LinkUpdate = 29, LinkDetach = 34;
+    private const uint MapLookupBatch = 24, MapUpdateBatch = 26, MapDeleteBatch = 27, LinkCreate = 28, LinkUpdate = 29, LinkDetach = 34, Pin = 6;
 
     /// <summary>The daemon: no other program, no other process, no executable memory, no packet socket, no new map or program.</summary>
     public static SeccompRule[] Daemon(int ownPid) =>
@@ -63,6 +63,14 @@ internal static class Sandbox
         .. Both(ownPid),
         OneOf("socket", 0, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK),
         .. Words("bind").Select(Always),
+    ];
+
+    /// <summary>The attacher that pins links, too.</summary>
+    public static SeccompRule[] PinningAttacher(int ownPid) =>
+    [
+        OneOf("bpf", 0, LinkCreate, LinkUpdate, LinkDetach, ProgramById, ObjectInfo, Pin),
+        .. Attacher(ownPid).Where(rule => rule.Call != "bpf"),
+        Always("unlinkat"),
     ];
 
     /// <summary>Applies the rules permanently to every thread of this process.</summary>

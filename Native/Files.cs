@@ -103,6 +103,20 @@ public static partial class Files
     /// <summary>A second name for a file; EEXIST when the name is taken. Followed by unlink of the first, it is a rename that replaces nothing.</summary>
     public static Errno TryLink(string from, string to) => Result(link(from, to));
 
+    /// <summary>Removes a name of a folder.</summary>
+    public static Errno TryUnlink(SafeFileHandle folder, string name) => Result(unlinkat(folder, name, 0));
+
+    /// <summary>Makes a folder the current one of this process.</summary>
+    public static Errno TryEnter(SafeFileHandle folder) => Result(fchdir(folder));
+
+    /// <summary>Whether a folder is on a BPF file system.</summary>
+    public static unsafe bool IsBpf(SafeFileHandle folder)
+    {
+        const long BPF_FS_MAGIC = 0xcafe4a11;
+        long* state = stackalloc long[32]; // struct statfs has 120 bytes; f_type is the first field
+        return fstatfs(folder, state) == 0 && state[0] == BPF_FS_MAGIC;
+    }
+
     public static Errno TryUnlink(string path) => Result(unlink(path));
 
     public static Errno TryWrite(SafeFileHandle file, ReadOnlySpan<byte> data) => TryWrite(file, data, out _);
@@ -286,6 +300,15 @@ public static partial class Files
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int unlink(string path);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int unlinkat(SafeFileHandle folder, string name, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fchdir(SafeFileHandle folder);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int fstatfs(SafeFileHandle file, long* state);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fchown(SafeFileHandle file, uint uid, uint gid);

@@ -1,10 +1,13 @@
-"""Tools of _on_machine.sh: a name server, a debugger that stops one thread, large sets, and the kernel's tables."""
+"""Tools of scripts in a booted machine: a name server, a debugger that stops one thread, large sets, the kernel's tables, packets."""
+import collections
 import ctypes
+import datetime
 import ipaddress
 import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -77,9 +80,59 @@ def holds(pid, policy, *cidrs):
             sys.exit(f"{cidr} is not in the kernel's table of {policy}: {found}")
 
 
+def cross(result, listed, *others):
+    """
+    Sends packets of every source from the namespace "out" as fast as their arrival can be seen, until SIGTERM. Sources are the last part of
+    the addresses on link 0. Writes to RESULT how many were sent, how many of LISTED arrived, how many of the others did not, and when the
+    first of LISTED arrived.
+    """
+    port, window = 7777, 32
+    receivers, senders = {}, []
+    libc = ctypes.CDLL(None, use_errno=True)
+    for family, address in ((socket.AF_INET, "10.77.0.{}"), (socket.AF_INET6, "fd77::{}")):
+        receivers[family] = socket.socket(family, socket.SOCK_DGRAM)
+        receivers[family].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        receivers[family].bind((address.format(1), port))
+        receivers[family].settimeout(2)
+    with open("/run/netns/out") as namespace:
+        if libc.setns(namespace.fileno(), 0) != 0:
+            raise OSError(ctypes.get_errno(), "enter the namespace")
+    for source in (listed, *others):
+        for family, address in ((socket.AF_INET, "10.77.0.{}"), (socket.AF_INET6, "fd77::{}")):
+            sender = socket.socket(family, socket.SOCK_DGRAM)
+            sender.bind((address.format(source), 0))
+            sender.connect((address.format(1), port))
+            senders.append((family, sender, source == listed))
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
+    sent = admitted = lost = number = 0
+    times = collections.deque(maxlen=10000)
+    while not stop:
+        number += 1
+        expected = {family: 0 for family in receivers}
+        for i in range(window):
+            for family, sender, is_listed in senders:
+                sender.send(struct.pack("!QIB", number, i, is_listed))
+                expected[family] += 0 if is_listed else 1
+                sent += 1
+        for family, receiver in receivers.items():
+            while expected[family] > 0:
+                try:
+                    packet = receiver.recv(64)
+                except TimeoutError:
+                    lost += expected[family]
+                    break
+                batch, _, is_listed = struct.unpack("!QIB", packet)
+                if is_listed:
+                    admitted += 1
+                    times.append(datetime.datetime.now().isoformat(timespec="milliseconds"))
+                expected[family] -= batch == number and not is_listed
+        pathlib.Path(result).write_text(f"{sent} {admitted} {lost} {sorted(set(times))[:8]}\n") if number % 64 == 0 or stop else None
+
+
 def bpftool(*arguments):
     done = subprocess.run(["bpftool", "-j", *arguments], capture_output=True, text=True)
     return json.loads(done.stdout or "null")
 
 
-{"names": names, "hold": hold, "full": full, "holds": holds}[sys.argv[1]](*sys.argv[2:])
+{"names": names, "hold": hold, "full": full, "holds": holds, "cross": cross}[sys.argv[1]](*sys.argv[2:])

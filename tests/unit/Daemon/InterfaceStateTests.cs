@@ -12,8 +12,8 @@ public class InterfaceStateTests
     {
         InterfaceState attached = InterfaceState.Attached("lan", "eth0", 2, XdpMode.Native) with { Program = 4_000_000_000, Attachment = 7, IsTakenOver = true };
         Assert.Equal(attached, InterfaceState.FromLine(attached.ToLine()));
-        InterfaceState again = attached with { IsTakenOver = false, Note = "it was\tattached\nelsewhere" };
-        Assert.Equal(again with { Note = "it was attached elsewhere" }, InterfaceState.FromLine(again.ToLine()));
+        InterfaceState again = attached with { IsTakenOver = false, Gap = "it was\tattached\nelsewhere", Unpinned = "no\nroom" };
+        Assert.Equal(again with { Gap = "it was attached elsewhere", Unpinned = "no room" }, InterfaceState.FromLine(again.ToLine()));
         InterfaceState missing = new("eth1", "eth1", 0, "", AttachState.Missing, "no such\ninterf\tace");
         Assert.Equal(missing with { Error = "no such interf ace" }, InterfaceState.FromLine(missing.ToLine()));
     }
