@@ -165,17 +165,20 @@ internal static partial class AuditLog
 /// <summary>The first of many changed entries, for one log line of bounded length. Not thread-safe.</summary>
 internal sealed class AuditSample
 {
-    /// <summary>Entries that are named; 50 IPv6 hosts with tags take about 5 KB.</summary>
-    public const int MaxNamed = 50;
+    /// <summary>Characters of the names: some 400 IPv4 hosts, within the limit of a log line.</summary>
+    public const int MaxLength = 7_000;
 
     private readonly StringBuilder _named = new();
     private long _count;
+    private long _unnamed;
     private string _tag = string.Empty;
 
     public void Add(Cidr network, ReadOnlySpan<byte> tag, string policy = "")
     {
-        if (_count++ >= MaxNamed)
+        _count++;
+        if (_unnamed > 0 || _named.Length > MaxLength)
         {
+            _unnamed++;
             return;
         }
 
@@ -189,7 +192,7 @@ internal sealed class AuditSample
     }
 
     /// <summary><c>192.0.2.1/32 (tag), 192.0.2.2/32 and 49,945 more</c>: a tag holds for the entries that follow it.</summary>
-    public override string ToString() => _count > MaxNamed
-        ? string.Create(CultureInfo.InvariantCulture, $"{_named} and {_count - MaxNamed:N0} more")
+    public override string ToString() => _unnamed > 0
+        ? string.Create(CultureInfo.InvariantCulture, $"{_named} and {_unnamed:N0} more")
         : _named.ToString();
 }

@@ -30,6 +30,7 @@ internal static class CouicctlCommands
             ClientsCommands.Spec,
             Peers.Spec,
             Status.Spec,
+            History.Spec,
             Reload.Spec,
             CompletionCommand.Spec,
             CompleteCommand.Spec,

@@ -157,6 +157,7 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WriteJournal(text, _journal));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering, services).Register(router);
+        new HistoryEndpoint(() => _reloader.InForce.Logging.Dir).Register(router);
         if (settings.Page)
         {
             PageEndpoint.Register(router);

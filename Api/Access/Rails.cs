@@ -172,6 +172,9 @@ public sealed class Rails : IChangeLimits
         return _rate is null || _rate.TryTake(changes, time, out wait);
     }
 
+    /// <summary>Takes changes that turned out to be many more than were admitted; the next request waits until the debt is paid.</summary>
+    public void Charge(int changes) => _rate?.Charge(changes);
+
     private static void CheckGroup(RailsRecord record, Group group, List<(string Key, string Message)> faults)
     {
         if (group.Allows(Permission.Clients) && record != new RailsRecord { From = record.From })
@@ -240,6 +243,14 @@ internal sealed class ChangeRate(long perSecond, long burst)
     private readonly Lock _gate = new();
     private double _left = burst;
     private long _at;
+
+    public void Charge(int changes)
+    {
+        lock (_gate)
+        {
+            _left -= changes;
+        }
+    }
 
     public bool TryTake(int changes, TimeProvider time, out TimeSpan wait)
     {

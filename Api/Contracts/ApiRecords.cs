@@ -141,6 +141,20 @@ public sealed record RailsRecord
 public sealed record NewClient(
     string Name, string Group, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RailsRecord? Rails = null);
 
+/// <summary>The answer of <c>GET /v1/history</c>.</summary>
+/// <param name="Changes">Oldest first.</param>
+/// <param name="Complete">Whether no older change was left out.</param>
+public sealed record HistoryRecord(ChangeRecord[] Changes, bool Complete);
+
+/// <summary>A change as the log has it. Null for what it does not name.</summary>
+/// <param name="Time">RFC 3339, UTC.</param>
+/// <param name="Event">The event of the log line, such as <c>entry_created</c>.</param>
+/// <param name="Client">The client that made it.</param>
+/// <param name="Expiration">Seconds since 1970, 0 for never.</param>
+/// <param name="Message">The message of the log line.</param>
+public sealed record ChangeRecord(
+    string Time, string Event, string? Client, string? Policy, string? Cidr, string? Tag, ulong? Expiration, string Message);
+
 /// <summary>The body of every refusal.</summary>
 /// <param name="Errors">The fault of each field; empty when none is at fault.</param>
 public sealed record ErrorBody(string Code, Dictionary<string, FieldError>? Errors, string Message);

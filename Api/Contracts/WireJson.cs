@@ -22,4 +22,5 @@ namespace Couic.Api.Contracts;
 [JsonSerializable(typeof(StatusRecord))]
 [JsonSerializable(typeof(ReloadRecord))]
 [JsonSerializable(typeof(EventRecord))]
+[JsonSerializable(typeof(HistoryRecord))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -62,7 +62,8 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
     private async ValueTask CreateAsync(Exchange exchange)
     {
         Policy policy = PathReader.Policy(exchange, 0);
-        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync(exchange.Limits.MaxSetBodyBytes))
+        if (PathReader.Failed(exchange) || !RailRules.Admit(exchange, services.Time, policy) || !exchange.RequireJson()
+            || !await exchange.ReadBodyAsync(exchange.Limits.MaxSetBodyBytes))
         {
             return;
         }
@@ -88,7 +89,8 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
     private async ValueTask ReplaceAsync(Exchange exchange)
     {
         (Policy policy, string name) = ReadPath(exchange);
-        if (PathReader.Failed(exchange) || !exchange.RequireJson() || !await exchange.ReadBodyAsync(exchange.Limits.MaxSetBodyBytes))
+        if (PathReader.Failed(exchange) || !RailRules.Admit(exchange, services.Time, policy) || !exchange.RequireJson()
+            || !await exchange.ReadBodyAsync(exchange.Limits.MaxSetBodyBytes))
         {
             return;
         }
@@ -237,6 +239,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         }
 
         AddRailFaults(exchange, request);
+        exchange.Client().Rails?.Charge(request.Entries.Count);
         if (request.Surplus is { } family)
         {
             string word = family == IpFamily.V4 ? "IPv4" : "IPv6";
@@ -244,7 +247,6 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         }
 
         return !exchange.FailIfFaults(422, ErrorCode.Invalid)
-            && RailRules.Admit(exchange, services.Time, policy, Math.Max(1, request.Entries.Count))
             && TryAsk(exchange, policy, request, out List<string> warnings)
             && (name is null || policy == Policy.Drop || TryAskOfIgnore(exchange, name, request.Entries, warnings))
             ? new SetText(request.Name, request.Entries.Count, SetFile.Format(CollectionsMarshal.AsSpan(request.Entries)), warnings)

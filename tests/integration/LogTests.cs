@@ -42,6 +42,35 @@ public sealed class LogTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("text")]
+    [InlineData("json")]
+    public void History_TellsWhoChangedWhat_ForOneNetworkAndForAll(string format)
+    {
+        using Daemon daemon = Daemon.Start(_lab, new DaemonOptions { LogDirectory = Folder, Logging = $"format = \"{format}\"" });
+        ulong start = (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        daemon.Api.Add("drop", "198.51.100.0/24", "scan");
+        daemon.Api.Post("/v1/drop/bulk", """[{"cidr":"203.0.113.7/32","tag":"feed","expiration":0},{"cidr":"203.0.113.8/32","tag":"feed","expiration":0}]""").Expect(200);
+        daemon.Api.Remove("drop", "198.51.100.0/24");
+        Eventually.Holds(() => Events("").Contains("entry_deleted"), "the last change is in the file");
+
+        Assert.Equal(["entry_created", "bulk_applied", "entry_deleted"], Events($"?since={start - 1}").Where(name => !name.StartsWith('s')));
+        Assert.Equal(["entry_created", "entry_deleted"], Events("?cidr=198.51.100.7/32"));
+        Assert.Equal(["entry_created", "entry_deleted"], Events("?cidr=198.51.0.0/16"));
+        Assert.Equal(["bulk_applied"], Events("?cidr=203.0.113.8/32"));
+        Assert.Single(Events("?limit=1"));
+        Assert.False(History("?limit=1").GetProperty("complete").GetBoolean());
+        Assert.Empty(Events($"?since={start + 3600}"));
+        JsonElement created = History("?cidr=198.51.100.7/32").GetProperty("changes")[0];
+        Assert.Equal(("couicctl", "drop", "scan"), (
+            created.GetProperty("client").GetString(), created.GetProperty("policy").GetString(), created.GetProperty("tag").GetString()));
+        daemon.Api.Get("/v1/history?limit=0").Expect(400);
+        daemon.Api.Get("/v1/history?cidr=host").Expect(400);
+
+        List<string> Events(string query) => [.. History(query).GetProperty("changes").EnumerateArray().Select(change => change.GetProperty("event").GetString()!)];
+        JsonElement History(string query) => JsonDocument.Parse(daemon.Api.Get("/v1/history" + query).Expect(200).Body).RootElement;
+    }
+
     [Fact]
     public void TheLogFolderIsMadeForTheDaemonsUserAndAFileThatIsTakenAwayIsMadeAnew()
     {

@@ -42,7 +42,9 @@ public sealed class OpenApiWalkTests : IDisposable
         WalkSets();
         WalkStatistics();
         WalkClients();
+        WalkRails();
         WalkOperation();
+        WalkHistory();
         WalkEvents();
         WalkWithoutToken();
         WalkFoldersThatAreClosed();
@@ -175,6 +177,58 @@ public sealed class OpenApiWalkTests : IDisposable
         Ask("delete /v1/client/{name}", 400, "/v1/client/no.dots");
         Ask("delete /v1/client/{name}", 404, "/v1/client/walker");
         Ask("delete /v1/client/{name}", 422, "/v1/client/couicctl");
+    }
+
+    /// <summary>A client whose rate is used up for a day, and one that may give no tag of others.</summary>
+    private void WalkRails()
+    {
+        ApiClient slow = Create("slow", "clientrw", """{"rate":1,"tags":["mine"]}""");
+
+        AskAs(slow, "post /v1/{policy}/bulk", 422, "/v1/drop/bulk?action=remove&tag=other", "[]", isLimited: false);
+        AskAs(slow, "post /v1/{policy}", 429, "/v1/drop", Entry);
+        AskAs(slow, "post /v1/{policy}/bulk", 429, "/v1/drop/bulk", "[]");
+        AskAs(slow, "delete /v1/{policy}/{ip}/{prefix}", 429, "/v1/drop/192.0.2.1/32");
+        AskAs(slow, "delete /v1/{policy}/tag/{tag}", 429, "/v1/drop/tag/mine");
+        AskAs(slow, "post /v1/sets/{policy}", 429, "/v1/sets/drop", """{"name":"mine","entries":[]}""");
+        AskAs(slow, "put /v1/sets/{policy}/{name}", 429, "/v1/sets/drop/mine", """{"name":"mine","entries":[]}""");
+        AskAs(slow, "delete /v1/sets/{policy}/{name}", 429, "/v1/sets/drop/mine");
+        AskAs(slow, "post /v1/sets/reload", 429, "/v1/sets/reload", "");
+        AskAs(Create("peer", "peering", """{"rate":1}"""), "post /v1/{policy}/peer", 429, "/v1/drop/peer", Job);
+    }
+
+    private ApiClient Create(string name, string group, string rails)
+    {
+        Ask("post /v1/client", 201, "/v1/client", $$"""{"name":"{{name}}","group":"{{group}}","rails":{{rails}}}""");
+        return _daemon.As(_daemon.TokenOf(name));
+    }
+
+    /// <param name="isLimited">Whether the rate must be used up first, which other requests may have done.</param>
+    private void AskAs(ApiClient client, string operation, int status, string target, string? body = null, bool isLimited = true)
+    {
+        Answer answer = client.Request(operation.Split(' ')[0].ToUpperInvariant(), target, body, Json);
+        for (int i = 0; i < 20 && (answer.Status == 429) != isLimited; i++)
+        {
+            Thread.Sleep(isLimited ? 0 : 200);
+            answer = client.Request(operation.Split(' ')[0].ToUpperInvariant(), target, body, Json);
+        }
+
+        Check(operation, status, answer);
+    }
+
+    private void WalkHistory()
+    {
+        Ask("get /v1/history", 409, "/v1/history");
+        string good = File.ReadAllText(_daemon.Config), folder = Path.Combine(_daemon.WorkingFolder, "logs");
+        Directory.CreateDirectory(folder);
+        Owner.Nobody.Take(folder);
+        File.WriteAllText(_daemon.Config, good.Replace("dir = \"-\"", $"dir = \"{folder}\"", StringComparison.Ordinal));
+        _daemon.Api.Post("/v1/reload", "").Expect(200);
+        Ask("get /v1/history", 200, "/v1/history");
+        Ask("get /v1/history", 400, "/v1/history?limit=none");
+        Close(folder);
+        Ask("get /v1/history", 500, "/v1/history");
+        File.WriteAllText(_daemon.Config, good);
+        _daemon.Api.Post("/v1/reload", "").Expect(200);
     }
 
     private void WalkOperation()
