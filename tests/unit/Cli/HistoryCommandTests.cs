@@ -25,8 +25,8 @@ public sealed class HistoryCommandTests : IDisposable
             [
                 "Time Policy CIDR Tag Client Change",
                 "2026-02-27 10:00:00 drop 192.0.2.7/32 sshd fail2ban added until 2026-02-27 11:00:00",
-                "2026-02-27 10:00:01 drop 192.0.2.7/32 fail2ban updated",
-                "2026-02-27 10:00:02 drop x bulk \\x1b[2J add",
+                "2026-02-27 10:00:01 drop 192.0.2.7/32 - fail2ban updated",
+                "2026-02-27 10:00:02 drop - - x bulk \\x1b[2J add",
                 "2026-02-27 10:00:03 drop 192.0.2.7/32 sshd couicctl deleted",
             ],
             result.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries))));
