@@ -14,8 +14,6 @@ public sealed class ManualClock : TimeProvider
     /// <param name="utc">The first time of day; null for noon of a day in 2026.</param>
     public ManualClock(DateTime? utc = null) => _utc = new(utc ?? new DateTime(2026, 3, 1, 12, 0, 0, DateTimeKind.Utc));
 
-    public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
-
     /// <summary>Nanoseconds, as CLOCK_MONOTONIC has on Linux.</summary>
     public override long TimestampFrequency => 1_000_000_000;
 
