@@ -1,4 +1,5 @@
 using System.Text;
+using Couic.CommandLine;
 using Xunit;
 
 namespace Couic.Tests.Cli;
@@ -162,6 +163,23 @@ public sealed class EntryListTests : IDisposable
         string[] details = _rig.Run("drop list -d").Out.Split('\n');
         Assert.EndsWith("┆ Packets   ┆ Last hit ┆ Added                ┆ Added by │", details[1], StringComparison.Ordinal);
         Assert.EndsWith("┆ 1,234,567 ┆ 12s ago  ┆ 1m0s ago             ┆ couicctl │", details[3], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("drop list --sort packets")]
+    [InlineData("drop list --details")]
+    [InlineData("drop inspect 3.3.3.0/24 --details")]
+    public void HitsFitANarrowTerminal(string words)
+    {
+        foreach (int width in (int[])[60, 80])
+        {
+            _rig.Terminal = new Terminal(true, true, () => width);
+            _rig.Answering(200, words.Contains("inspect", StringComparison.Ordinal) ? Detailed.Split("},")[0].Trim('[', ' ', '\n') + "}" : Detailed);
+            CliResult result = _rig.Run(words);
+            Assert.Equal((0, ""), (result.Status, result.Error));
+            Assert.Contains("1,234,567", result.Out, StringComparison.Ordinal);
+            Assert.All(result.Out.Split('\n'), line => Assert.True(line.Length <= width, line));
+        }
     }
 
     [Fact]
