@@ -30,10 +30,10 @@ public sealed class PeeringTests : IDisposable
         Assert.Empty(KernelTables.Read(couic1));
         Assert.True(_lab.Probe.Passes("1.1.1.1"));
 
-        Eventually.Holds(() => couic1.Ctl("peers").Out.Contains("┆ up ", StringComparison.Ordinal), "the peer is shown as up");
+        Eventually.Holds(() => couic1.Ctl("peers", "-o", "table").Out.Contains("┆ up ", StringComparison.Ordinal), "the peer is shown as up");
         foreach (Daemon node in (Daemon[])[couic1, couic2])
         {
-            Eventually.Holds(() => node.Ctl("peers").Out.Contains("┆ yes        ┆ 0 ", StringComparison.Ordinal), "with the same rules and nothing to send");
+            Eventually.Holds(() => node.Ctl("peers", "-o", "table").Out.Contains("┆ yes        ┆ 0 ", StringComparison.Ordinal), "with the same rules and nothing to send");
         }
 
         // The first node to start may have asked for the other one in vain, and says so; the second one finds it there.
@@ -49,7 +49,7 @@ public sealed class PeeringTests : IDisposable
     /// <summary>Byte for byte, but for times and the clock's tenths.</summary>
     private static void AssertPeersAreShown(Daemon node)
     {
-        Shell.Result peers = node.Ctl("peers");
+        Shell.Result peers = node.Ctl("peers", "-o", "table");
         Assert.Equal((0, ""), (peers.ExitCode, peers.Error));
         Assert.Equal(
             """
@@ -64,18 +64,18 @@ public sealed class PeeringTests : IDisposable
         JsonElement json = JsonDocument.Parse(node.Ctl("peers", "--json").Out).RootElement[0];
         Assert.Equal(("up", true), (json.GetProperty("state").GetString(), json.GetProperty("in_sync").GetBoolean()));
 
-        Assert.Equal(new Shell.Result(0, "10.77.0.1 holds the same rules\n", ""), node.Ctl("peers", "diff", Lab.InsideV4));
+        Assert.Equal(new Shell.Result(0, "10.77.0.1 holds the same rules\n", ""), node.Ctl("peers", "diff", Lab.InsideV4, "-o", "table"));
         Assert.Equal(
-            new Shell.Result(6, "", "couicctl: no peer \"nobody\" is configured\n"), node.Ctl("peers", "diff", "nobody"));
+            new Shell.Result(6, "", "couicctl: no peer \"nobody\" is configured\n"), node.Ctl("peers", "diff", "nobody", "-o", "table"));
 
         // A rule is a difference until the next flush; it may come before the question.
         string difference = "";
         for (int i = 0; !difference.Contains("1 rule differs", StringComparison.Ordinal); i++)
         {
             Assert.True(i < 100, difference);
-            Eventually.Holds(() => node.Ctl("peers", "diff", Lab.InsideV4).Out.Contains("holds the same rules", StringComparison.Ordinal), "nothing of the last try is left");
+            Eventually.Holds(() => node.Ctl("peers", "diff", Lab.InsideV4, "-o", "table").Out.Contains("holds the same rules", StringComparison.Ordinal), "nothing of the last try is left");
             node.Api.Add("drop", $"198.18.0.{i}/32", "differs");
-            difference = node.Ctl("peers", "diff", Lab.InsideV4).All;
+            difference = node.Ctl("peers", "diff", Lab.InsideV4, "-o", "table").All;
             node.Api.Remove("drop", $"198.18.0.{i}/32");
         }
 
