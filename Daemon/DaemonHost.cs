@@ -122,7 +122,8 @@ internal sealed partial class DaemonHost : IDisposable
             {
                 _server!.Allowed = read.Allow;
                 taken?.Invoke(_server);
-            } : null,
+            }
+            : null,
         };
         _health = new Health(_attacher, _store, _sets, _reloader, _peering, _drift, _journal, () => _guard!.Status, _certificate);
         _guard = new ProtectedAddresses(_store, () => _reloader.InForce, _names, _logs.CreateLogger("guard"));

@@ -19,7 +19,10 @@ public sealed partial class PageTests : IDisposable
         int bytes = 0;
         foreach ((string path, string type) in new Dictionary<string, string>
         {
-            ["/"] = "text/html; charset=utf-8", ["/app.css"] = "text/css; charset=utf-8", ["/app.js"] = "text/javascript; charset=utf-8", ["/icon.svg"] = "image/svg+xml",
+            ["/"] = "text/html; charset=utf-8",
+            ["/app.css"] = "text/css; charset=utf-8",
+            ["/app.js"] = "text/javascript; charset=utf-8",
+            ["/icon.svg"] = "image/svg+xml",
         }.Concat((await ModulesAsync()).Select(path => KeyValuePair.Create(path, "text/javascript; charset=utf-8"))))
         {
             Answer answer = await _rig.SendAsync("GET", path, group: null);

@@ -268,7 +268,9 @@ public sealed class EventsTests
     {
         var brief = new HttpLimits
         {
-            HeaderTimeout = TimeSpan.FromMilliseconds(300), KeepAliveTimeout = TimeSpan.FromMilliseconds(300), RateGrace = TimeSpan.FromMilliseconds(300),
+            HeaderTimeout = TimeSpan.FromMilliseconds(300),
+            KeepAliveTimeout = TimeSpan.FromMilliseconds(300),
+            RateGrace = TimeSpan.FromMilliseconds(300),
             StreamStallTimeout = TimeSpan.FromMilliseconds(300),
         };
         using var rig = new ApiRig(brief);
