@@ -71,7 +71,8 @@ internal sealed record StatusFacts(
     ReloadStatus? Configuration = null,
     Func<IReadOnlyList<FaultStatus>>? Faults = null,
     CertificateStatus? Certificate = null,
-    JournalStatus? Journal = null);
+    JournalStatus? Journal = null,
+    RestartStatus? Restart = null);
 
 /// <summary>The result of a reload of configuration and sets.</summary>
 /// <param name="Message">One line: what could not be done, or what needs a restart; empty when all is well.</param>

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Couic.Api;
 using Couic.Api.Access;
+using Couic.Api.Contracts;
 using Couic.Api.Endpoints;
 using Couic.Api.Events;
 using Couic.Bpf;
@@ -134,9 +135,9 @@ internal sealed partial class DaemonHost : IDisposable
             SetFiles = files,
             Sets = _sets,
             Facts = () => new StatusFacts(
-                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States), DaemonMetrics.SummarizePeers(_peering), _drift.Status,
+                SettingsMap.MatchWords(_settings), SettingsMap.Interfaces(_attacher.States, _attacher.Since), DaemonMetrics.SummarizePeers(_peering), _drift.Status,
                 _attacher.IsLost ? "lost" : "running", _guard.Status, SettingsMap.Reload(_reloader.Last), _health.Find, _certificate.Status,
-                _journal is null ? null : DaemonMetrics.SummarizeJournal(_journal)),
+                _journal is null ? null : DaemonMetrics.SummarizeJournal(_journal), Restart()),
             Reload = (actor, stance, requester) => Task.FromResult(ReloadNow(actor, stance, requester)),
         };
         _events = services.Events;
@@ -148,6 +149,7 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WriteEvents(text, _events));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteHealth(text, _health, _reloader, _sets));
         services.MoreMetrics.Add(text => DaemonMetrics.WritePlane(text, _plane));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteRestart(text, Restart(), _descriptors.Count));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteInterfaces(text, _attacher, settings.OperationMode));
         services.MoreMetrics.Add(DaemonMetrics.WriteErrors);
         services.MoreMetrics.Add(text => DaemonMetrics.WriteLog(text, _logs));
@@ -324,8 +326,16 @@ internal sealed partial class DaemonHost : IDisposable
         }
     }
 
+    private RestartStatus Restart() => new(
+        _systemd.StoreCapacity > 0 ? "stored" : _settings.Pin is not null ? "pinned" : "detached", _journal is null ? "volatile" : "kept", _handoverTook?.TotalSeconds);
+
     private void ReportHandover()
     {
+        if (Restart().Filter == "detached")
+        {
+            FilterNotKept();
+        }
+
         int taken = _attacher.States.Count(state => state.IsTakenOver);
         if (taken > 0)
         {
@@ -480,6 +490,10 @@ internal sealed partial class DaemonHost : IDisposable
 
     [LoggerMessage(EventName = "started", Level = LogLevel.Information, Message = "serving the API at {Socket}")]
     private partial void Started(string socket);
+
+    [LoggerMessage(EventName = "filter_not_kept", Level = LogLevel.Information,
+        Message = "a restart leaves the interfaces unfiltered until it is complete: neither the service manager nor [daemon] pin keeps the filter")]
+    private partial void FilterNotKept();
 
     [LoggerMessage(EventName = "handed_over", Level = LogLevel.Information,
         Message = "interfaces taken over without a gap: {Count}, {Milliseconds} ms after the start")]

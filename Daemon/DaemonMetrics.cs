@@ -110,8 +110,30 @@ internal static class DaemonMetrics
             text.Sample("couic_interface_attached", [("interface", label), ("mode", mode)], state.IsAttached ? 1 : 0);
         }
 
+        text.Family("couic_interface_attached_timestamp_seconds", "gauge", "Since when the interface has been filtered, over restarts too.");
+        IReadOnlyDictionary<int, long> since = attacher.Since;
+        foreach ((string label, InterfaceState state) in InterfaceLabels(attacher.States))
+        {
+            if (state.IsAttached && since.TryGetValue(state.Index, out long at))
+            {
+                text.Sample("couic_interface_attached_timestamp_seconds", [("interface", label)], (ulong)at);
+            }
+        }
+
         text.Family("couic_attacher_up", "gauge", "Whether the process that attaches is there; without it no interface is attached again.");
         text.Sample("couic_attacher_up", attacher.IsLost ? 0UL : 1UL);
+    }
+
+    /// <param name="stored">Links that the service manager holds.</param>
+    public static void WriteRestart(MetricsText text, RestartStatus restart, int stored)
+    {
+        Gauge(text, "couic_filter_outlives_process", "Whether interfaces stay filtered over a restart.", restart.Filter == "detached" ? 0UL : 1UL);
+        Gauge(text, "couic_stored_links", "Filters that the service manager holds.", (ulong)stored);
+        if (restart.HandoverSecs is { } seconds)
+        {
+            text.Family("couic_handover_seconds", "gauge", "From this start to the end of the earlier filter, which it replaced without a gap.");
+            text.Sample("couic_handover_seconds", seconds);
+        }
     }
 
     /// <summary>The configured name; the present one for a renamed interface whose old name another interface has taken.</summary>

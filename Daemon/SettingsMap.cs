@@ -38,9 +38,11 @@ internal static class SettingsMap
         [.. new[] { (MatchSides.Source, "source"), (MatchSides.Destination, "destination") }.Where(m => settings.Match.HasFlag(m.Item1)).Select(m => m.Item2)];
 
     /// <summary>For the status: the interfaces as the attacher last saw them.</summary>
-    public static IReadOnlyList<InterfaceStatus> Interfaces(IEnumerable<InterfaceState> states) =>
+    /// <param name="since">When each interface was attached, by its index.</param>
+    public static IReadOnlyList<InterfaceStatus> Interfaces(IEnumerable<InterfaceState> states, IReadOnlyDictionary<int, long> since) =>
         [.. states.Select(s => new InterfaceStatus(
-            s.Configured, s.Name, s.IsAttached ? s.Mode : null, s.State.ToString().ToLowerInvariant(), s.IsAttached ? null : s.Error))];
+            s.Configured, s.Name, s.IsAttached ? s.Mode : null, s.State.ToString().ToLowerInvariant(), s.IsAttached ? null : s.Error,
+            s.IsAttached && since.TryGetValue(s.Index, out long at) ? (ulong)at : null))];
 
     public static ReloadStatus Reload(ConfigReload last) =>
         new((ulong)last.At.ToUnixTimeSeconds(), last.Ok, last.Ok ? null : last.Message, last.IsStart);

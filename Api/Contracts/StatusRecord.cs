@@ -10,6 +10,7 @@ namespace Couic.Api.Contracts;
 /// <param name="Guard">The lockout guard.</param>
 /// <param name="Certificate">Null when the network is not served, or not with TLS.</param>
 /// <param name="Journal">Null where a restart forgets dynamic rules.</param>
+/// <param name="Restart">What a restart keeps.</param>
 /// <param name="Health"><c>ok</c>, or <c>degraded</c> when there are <paramref name="Faults"/>.</param>
 public sealed record StatusRecord(
     string Version,
@@ -31,7 +32,14 @@ public sealed record StatusRecord(
     FaultStatus[]? Faults,
     CertificateStatus? Certificate = null,
     JournalStatus? Journal = null,
+    RestartStatus? Restart = null,
     ClientStatus? Client = null);
+
+/// <summary>What outlives this process, when it restarts or crashes.</summary>
+/// <param name="Filter"><c>stored</c> by the service manager, <c>pinned</c>, or <c>detached</c>: then nothing is filtered until the next start is complete.</param>
+/// <param name="Rules"><c>kept</c> or <c>volatile</c>: the rules of the API and of peers.</param>
+/// <param name="HandoverSecs">From this start to the end of the earlier filter, which it replaced without a gap; null when there was none.</param>
+public sealed record RestartStatus(string Filter, string Rules, double? HandoverSecs);
 
 /// <summary>The client that asks.</summary>
 /// <param name="May">What its group allows, such as <c>entries_read</c>.</param>
@@ -42,7 +50,8 @@ public sealed record ClientStatus(string Name, string Group, string[] May);
 /// <param name="Mode"><c>generic</c>, <c>native</c> or <c>offloaded</c>; null when it is not attached.</param>
 /// <param name="State"><c>attached</c>, <c>missing</c>, <c>taken</c> (it has another XDP program) or <c>failed</c>.</param>
 /// <param name="Error">Why it is not attached; null when it is.</param>
-public sealed record InterfaceStatus(string? Configured, string Name, string? Mode, string State, string? Error = null);
+/// <param name="AttachedAt">Since when it has been filtered, over restarts too; null when it is not attached, or the time is unknown.</param>
+public sealed record InterfaceStatus(string? Configured, string Name, string? Mode, string State, string? Error = null, ulong? AttachedAt = null);
 
 /// <param name="Family"><c>ipv4</c> or <c>ipv6</c>.</param>
 public sealed record TableStatus(string Policy, string Family, ulong Entries, ulong Limit);

@@ -52,6 +52,7 @@ internal sealed class StatusEndpoint(ApiServices services)
             [.. faults],
             facts.Certificate,
             facts.Journal,
+            facts.Restart,
             Client: new ClientStatus(exchange.ClientName, exchange.Client().Group.Name(), [.. Permissions.Words(exchange.Client().Group)]));
         await using var writer = new Utf8JsonWriter(exchange.Answer(200), new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         JsonSerializer.Serialize(writer, status, WireJson.Default.StatusRecord);

@@ -25,6 +25,7 @@ internal static class StatusScreen
         Line(invocation, "Peers", status.Peers is { } p
             ? $"{p.Configured} configured, {p.Up} up, {p.InSync} with the same rules, {Quantity.Grouped(p.Queued)} changes queued"
             : "off");
+        Line(invocation, "Restart", status.Restart is { } restart ? Restart(restart) : null);
         Line(invocation, "Journal", status.Journal is { } j ? Printable.Escape(Journal(j)) : null, status.Journal?.Fault is null ? Colour.None : Colour.Red);
         Lines(invocation, "LOCKED OUT", status.Guard?.Lockout, l => Printable.Escape($"{l.Address} ({l.Role}): {l.Cidr} in drop covers it"), static _ => Colour.Red);
         Lines(invocation, "Withheld", status.Guard?.Withheld, Printable.Escape, static _ => Colour.Yellow);
@@ -69,6 +70,18 @@ internal static class StatusScreen
         string names = Printable.Escape(string.Join(", ", certificate.Names));
         string end = DateTimeOffset.FromUnixTimeSeconds((long)Math.Min(certificate.NotAfter, 253_402_300_799)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
         return certificate.NotAfter <= now ? $"{names}: ENDED on {end}" : $"{names}: until {end}, in {(certificate.NotAfter - now) / 86_400} days";
+    }
+
+    private static string Restart(RestartStatus restart)
+    {
+        string filter = restart.Filter switch
+        {
+            "stored" => "interfaces stay filtered (the service manager keeps the filter)",
+            "pinned" => "interfaces stay filtered (the filter is pinned)",
+            _ => "interfaces are not filtered until it is complete",
+        };
+        string handover = restart.HandoverSecs is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"; the last one took over within {seconds:0.00} s") : string.Empty;
+        return $"{filter}; rules of the API are {(restart.Rules == "kept" ? "kept" : "forgotten")}{handover}";
     }
 
     private static string Journal(JournalStatus journal) => journal.Fault is { } fault

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Couic.IntegrationTests.Harness;
 using Xunit;
 
@@ -37,6 +38,9 @@ public sealed class RestartTests : IDisposable
         Daemon daemon = _manager.Start(_lab, options);
         string name = Assert.Single(_manager.Names);
         string first = _manager.Link(name);
+        long attachedAt = AttachedAt(daemon);
+        Assert.Equal(("stored", "volatile"), (Restart(daemon, "filter").GetString(), Restart(daemon, "rules").GetString()));
+        Assert.Equal(JsonValueKind.Null, Restart(daemon, "handover_secs").ValueKind);
         using (Crossing crossing = new(_lab.Probe, Listed, Others))
         {
             foreach (int signal in (int[])[Libc.SIGTERM, Libc.SIGKILL, Libc.SIGTERM, Libc.SIGKILL])
@@ -54,6 +58,13 @@ public sealed class RestartTests : IDisposable
             Assert.Equal((0, 0), crossing.Errors);
         }
 
+        Assert.Equal(attachedAt, AttachedAt(daemon));
+        Assert.InRange(Restart(daemon, "handover_secs").GetDouble(), 0.001, 60);
+        string metrics = daemon.Api.Get("/v1/metrics?format=prometheus").Expect(200).Body;
+        Assert.Contains("\ncouic_filter_outlives_process 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("\ncouic_stored_links 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("\ncouic_handover_seconds 0.", metrics, StringComparison.Ordinal);
+
         // The link is the same, and its program is another one.
         Assert.Equal([name], _manager.Names);
         Assert.Equal(first.Split(' ')[0], _manager.Link(name).Split(' ')[0]);
@@ -66,6 +77,12 @@ public sealed class RestartTests : IDisposable
         _manager.Release();
         Eventually.Holds(() => _lab.Attached().Length == 0, "a stopped service filters nothing");
     }
+
+    private static JsonElement Restart(Daemon daemon, string member) =>
+        daemon.Api.Get("/v1/status").Expect(200).Json.GetProperty("restart").GetProperty(member);
+
+    private static long AttachedAt(Daemon daemon) =>
+        daemon.Api.Get("/v1/status").Expect(200).Json.GetProperty("interfaces")[0].GetProperty("attached_at").GetInt64();
 
     [Fact]
     public void AStartThatIsKilledAtAnyTime_LeavesTheFilter()
