@@ -10,7 +10,7 @@ done
 # The parts that come from the program's tables are there, one of each.
 check 'couic.toml(5) has the keys' grep -q 'connection_memory_bytes' out/man/couic.toml.5
 check 'couicctl(1) has the commands' grep -q 'couicctl sets create' out/man/couicctl.1
-check 'couic(8) has its commands' grep -q 'client files and set files and print every fault' out/man/couic.8
+check 'couic(8) has its commands' grep -q 'client files and set files, and print every fault' out/man/couic.8
 refute 'no part is missing' grep -l '<!' out/man/*
 
 for shell in bash zsh fish; do
