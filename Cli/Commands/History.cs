@@ -71,10 +71,10 @@ internal static class History
         TimeProvider clock = invocation.Context.Clock;
         Table.Write(
             invocation, history.Changes,
-            new Column<ChangeRecord>("Time", change => Time(change, clock)) { Exact = change => change.Time },
+            new Column<ChangeRecord>("Time", change => Time(change, clock)) { Exact = change => change.Time, Drop = 4 },
             new Column<ChangeRecord>("Policy", change => change.Policy ?? string.Empty) { Drop = 2 },
             new Column<ChangeRecord>("CIDR", change => Printable.Escape(change.Cidr ?? string.Empty)),
-            new Column<ChangeRecord>("Tag", change => Printable.Escape(change.Tag ?? string.Empty)) { IsText = true },
+            new Column<ChangeRecord>("Tag", change => Printable.Escape(change.Tag ?? string.Empty)) { IsText = true, Drop = 3 },
             new Column<ChangeRecord>("Client", change => Printable.Escape(change.Client ?? string.Empty)) { Drop = 1 },
             new Column<ChangeRecord>("Change", change => Printable.Escape(What(change, clock))) { IsText = true, Exact = change => Printable.Escape(change.Message) });
         return ExitStatus.Success;

@@ -12,7 +12,7 @@ mapfile -t named < <(grep -hoE '`[A-Z][A-Za-z0-9]*Tests(\.[A-Za-z0-9_]+)?`' -r -
 check 'the documentation names tests' test "${#named[@]}" -gt 40
 for name in "${named[@]}"; do
   class=${name%%.*}
-  mapfile -t files < <(grep -rlE --include='*.cs' "class $class\b" tests/unit tests/integration)
+  mapfile -t files < <(grep -rlE --include='*.cs' "class $class\b" tests/unit tests/integration tests/browser)
   if [ ${#files[@]} -eq 0 ]; then
     fail "$name runs" "no class $class in tests/"
   elif [[ $name == *.* ]] && ! grep -qE "(void|Task) ${name#*.}\(" "${files[@]}"; then

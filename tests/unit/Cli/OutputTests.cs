@@ -22,7 +22,7 @@ public sealed partial class OutputTests : IDisposable
         "drop add 192.0.2.0/24", "drop add 192.0.2.0/24 192.0.3.0/24", "drop delete 192.0.2.0/24", "drop delete 192.0.2.0/24 192.0.3.0/24", "drop delete -t x",
         "drop flush", "drop list", "drop list --details", "drop inspect 192.0.2.0/24", "drop import -", "import -", "why 192.0.2.1 2001:db8::1", "why 192.0.2.0/24",
         "sets list", "sets list drop", "sets inspect drop a", "sets diff", "sets add drop a 192.0.3.0/24", "sets remove drop a 192.0.2.0/24", "sets create drop a 192.0.2.0/24", "sets update drop a 192.0.2.0/24", "sets delete drop a", "sets reload",
-        "stats", "stats global", "stats drop", "clients list", "clients inspect a", "clients add -n a -g admin", "clients delete a", "peers", "peers diff h", "status", "reload", "version",
+        "stats", "stats global", "stats drop", "clients list", "clients inspect a", "clients add -n a -g admin", "clients delete a", "peers", "peers diff h", "status", "reload", "version", "history",
     ];
 
     private readonly CliRig _rig = new();
@@ -168,6 +168,7 @@ public sealed partial class OutputTests : IDisposable
             ("POST", "/v1/sets/reload" or "/v1/reload") => new StubAnswer(201, """{"reload_status":"OK","message":"ifaces: restart"}"""),
             ("DELETE", "/v1/sets/drop/a") => new StubAnswer(200, """{"deleted":true,"reload_required":true}"""),
             (_, "/v1/sets/drop" or "/v1/sets/drop/a" or "/v1/sets/ignore/a") => new StubAnswer(200, """{"name":"a","entries":["192.0.2.0/24"]}"""),
+            ("GET", "/v1/history") => new StubAnswer(200, $$$"""{"changes":[{"time":"2026-02-27T10:00:00.123456Z","event":"entry_created","client":"fail2ban","policy":"drop","cidr":"2001:db8:1234:5678:9abc:def0:1234:5678/128","tag":"{{{LongTag}}}","expiration":1772190000,"message":"entry created"},{"time":"2026-02-27T10:00:00Z","event":"bulk_applied","client":"x","policy":"drop","cidr":null,"tag":null,"expiration":null,"message":"bulk add of drop by client x: 10 created, 0 updated, 0 unchanged, 0 removed, 0 absent, 0 rejected"}],"complete":true}"""),
             ("GET", "/v1/client") => new StubAnswer(200, """[{"name":"a","token":"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3","group":"admin"}]"""),
             (_, "/v1/client" or "/v1/client/a") => new StubAnswer(200, """{"name":"a","token":"0d8de2b2-16d1-4a37-9ad6-1d27e8a5c8a3","group":"admin"}"""),
             (_, "/v1/stats") => new StubAnswer(200, """{"drop_cidr_count":1,"ignore_cidr_count":0,"xdp":{"XDP_DROP":{"rx_packets":1,"rx_bytes":2}}}"""),

@@ -30,7 +30,7 @@ public sealed class JournalFormatTests
         from head in Gen.Select(Gen.Byte[0, 2], Cidrs, Gen.ULong[0, HybridClock.MaxTime], Gen.ULong)
         from texts in Gen.Select(Texts, Texts, Texts)
         from expiry in Expiries
-        from rest in Gen.Select(Gen.ULong, Origins, Claims.List[0, 15])
+        from rest in Gen.Select(Gen.ULong, Origins, Claims.List[0, Couic.Store.Claims.MaxPerEntry])
         select isEmpty ? new JournalRecord { Slot = new SlotId(slot.Item1, slot.Item2), IsEmpty = true } : new JournalRecord
         {
             Slot = new SlotId(slot.Item1, slot.Item2),
