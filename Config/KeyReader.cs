@@ -104,7 +104,7 @@ public sealed class KeyReader
         return otherwise;
     }
 
-    /// <summary>A number without a range of its own; null when absent or after a fault.</summary>
+    /// <summary>A non-negative number whose range the caller checks; null when absent or after a fault.</summary>
     public long? OptionalInteger(string key)
     {
         if (Find(key, TomlKind.Integer) is not { } value)

@@ -421,7 +421,7 @@ internal static class SettingsSchema
         return settings with { Allow = networks };
     }
 
-    /// <summary>The keys of [server.tls] belong together.</summary>
+    /// <summary>The keys of [server.tls] need each other.</summary>
     private static Settings ReadTls(KeyReader table, Settings settings)
     {
         string? certificate = table.FullPath("cert_file", isRequired: table.IsPresent), key = table.FullPath("key_file", isRequired: table.IsPresent);

@@ -89,7 +89,7 @@ internal static class CertificateCommand
         ? host
         : throw new UsageException($"--name \"{name}\" {HostText.FaultOf(name)}");
 
-    /// <summary>The user that the daemon runs as, for root; everybody else can only make files of their own.</summary>
+    /// <summary>The user that the daemon runs as, for root; any other user can only make files that it owns.</summary>
     private static FileOwner Owner(string? config)
     {
         if (FileOwner.Current.Uid != 0)

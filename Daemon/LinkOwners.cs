@@ -3,7 +3,7 @@ using Couic.Native;
 
 namespace Couic.Daemon;
 
-/// <summary>Who holds a link: processes that have it open, as /proc shows them.</summary>
+/// <summary>The holders of a link: processes that have it open, as /proc shows them.</summary>
 internal static class LinkOwners
 {
     /// <summary>The inode of the first PID namespace (PROC_PID_INIT_INO of linux/proc_ns.h): only there does /proc show every process.</summary>

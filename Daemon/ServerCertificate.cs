@@ -7,7 +7,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Couic.Daemon;
 
-/// <summary>The files of <c>[server.tls]</c>, read and found to be good together. Immutable.</summary>
+/// <summary>The files of <c>[server.tls]</c>, read, and checked against each other. Immutable.</summary>
 /// <param name="Context">For new connections.</param>
 /// <param name="Names">DNS names and addresses that it is for.</param>
 internal sealed record ServerCertificate(

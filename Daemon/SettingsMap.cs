@@ -7,7 +7,7 @@ using Couic.Store;
 
 namespace Couic.Daemon;
 
-/// <summary>What the parts are told of the configuration, each in its own words.</summary>
+/// <summary>Converts the configuration into the settings of each part.</summary>
 internal static class SettingsMap
 {
     public static PlaneOptions Plane(Settings settings) => new()

@@ -7,7 +7,7 @@ namespace Couic.Journal;
 /// <summary>The places of a journal. Tests have disks that are full, or fail.</summary>
 internal interface IJournalPlace
 {
-    /// <summary>Opens the journal. A fault is one line; the stream is null without one when there is no journal.</summary>
+    /// <summary>Opens the journal. A fault is one line; without a fault, a null stream means that no journal exists.</summary>
     Stream? Open(out string? fault);
 
     /// <summary>Starts a file that replaces the journal once it is published.</summary>

@@ -91,7 +91,7 @@ internal sealed partial class JournalRestore(RuleStore store, PeeringEngine? pee
     }
 
     /// <summary>
-    /// The wall clock, which is not earlier than the last record: a machine without a clock of its own starts in the past, and its rules
+    /// The wall clock, which is not earlier than the last record: a machine without a battery-backed clock starts in the past, and its rules
     /// would last for years.
     /// </summary>
     private long Now => Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), _written.Wall);

@@ -28,7 +28,7 @@ internal static unsafe partial class OpenSsl
 
     private const string Crypto = "libcrypto", Ssl = "libssl";
 
-    // What the framework asks for. Whoever is first decides, and without NO_ATEXIT the library would be torn down under running threads.
+    // What the framework asks for. The first caller decides, and without NO_ATEXIT the library would be torn down under running threads.
     private const ulong InitFlags = 0x2 | 0x4 | 0x8 | 0x40 | 0x8_0000 | 0x20_0000;
 
     static OpenSsl()

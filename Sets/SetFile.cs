@@ -153,7 +153,7 @@ public ref struct SetReader(ReadOnlySpan<byte> content)
         return false;
     }
 
-    /// <summary>A comment that is no valid reason ends the one before it, and is no fault: files had any comments.</summary>
+    /// <summary>A comment with an invalid reason ends the reason before it. It is not a fault: older files may hold any comment.</summary>
     private void ReadReason(ReadOnlySpan<byte> comment)
     {
         comment = comment.IsEmpty ? comment : comment[1..].TrimStart(" \t"u8);

@@ -144,7 +144,7 @@ public sealed class EntrySnapshot : IDisposable
     }
 }
 
-/// <summary>Texts of the store that a snapshot refers to by numbers of its own. Not thread-safe.</summary>
+/// <summary>Texts of the store that a snapshot refers to by its own numbers. Not thread-safe.</summary>
 internal sealed class PlacedNames
 {
     private readonly List<byte[]> _names = [];

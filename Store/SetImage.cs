@@ -9,7 +9,7 @@ namespace Couic.Store;
 /// <param name="maxPerFamily">Distinct networks of each address family that it takes.</param>
 public sealed class SetImage(Policy policy, int maxPerFamily = int.MaxValue)
 {
-    /// <summary>Lines with a reason of their own form a section; the networks of further ones have none.</summary>
+    /// <summary>Lines with the same reason form a section; beyond this limit, networks have no reason.</summary>
     public const int MaxSections = 65_536;
 
     private readonly List<byte[]> _tags = [];

@@ -4,7 +4,7 @@ namespace Couic.Api.Access;
 
 /// <summary>
 /// Slows down callers of the network that guess tokens: after some failures in a row their further failures are answered late. A good token
-/// is never slowed down, so a caller cannot keep another one behind the same address from working. For the event loop's thread.
+/// is never slowed down, so a caller cannot keep another one with the same address from working. For the event loop's thread.
 /// </summary>
 internal sealed class FailedTokens(TimeProvider time)
 {

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Couic.Api.Events;
 
 /// <summary>
-/// The stream of events. Changes are copied into one ring; a thread of its own formats each once and writes it to all listeners, which
+/// The stream of events. Changes are copied into one ring; one thread formats each once and writes it to all listeners, which
 /// are cursors into the ring. So a listener that reads slowly holds no other up, and loses what the ring no longer has. Without a listener
 /// there is neither ring nor thread. Thread-safe.
 /// </summary>
@@ -300,7 +300,7 @@ internal sealed class EventHub : IChangeListener, IDisposable
         }
     }
 
-    /// <summary>Has all listeners written what they have not seen. True when one of them is still behind.</summary>
+    /// <summary>Has all listeners written what they have not seen. True when one of them has not caught up.</summary>
     private bool Pass()
     {
         bool isBehind = false;

@@ -66,7 +66,7 @@ internal sealed class EventListener(Exchange exchange, Client client, EventFilte
     /// <summary>Whether it asked to resume after an event that this daemon did not send.</summary>
     public bool HasUnknownLoss { get; set; }
 
-    /// <summary>Whether it has been told where it begins.</summary>
+    /// <summary>Whether it has received the position at which it begins.</summary>
     public bool IsGreeted { get; set; }
 
     /// <summary>When something was last written to it, in timestamps.</summary>

@@ -95,7 +95,7 @@ internal static class StatsCommands
 internal static class CountTable
 {
     /// <param name="total">Packets of which shares are shown.</param>
-    /// <param name="last">Rows without the share of a kind of their own.</param>
+    /// <param name="last">Rows that have no share of their kind.</param>
     public static void Write(
         Invocation invocation, string header, IEnumerable<(string Name, CounterRecord Counter)> rows, ulong total, IEnumerable<(string Name, CounterRecord Counter)> last)
     {

@@ -19,7 +19,7 @@ internal sealed class CompletionValues(Func<ApiClient> connect, string? policy) 
     /// <summary>Entries of one page of candidates, before they are compared with the word.</summary>
     private const int PageOfEntries = 1000;
 
-    /// <summary>For all requests together: the user waits for them.</summary>
+    /// <summary>The limit of all requests: the user waits for them.</summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(2);
 
     private readonly long _begun = Environment.TickCount64;

@@ -14,7 +14,7 @@ internal static class Graph
     public static int Values(int width, bool unicode) => unicode ? 2 * width : width;
 
     /// <summary>The lines of a graph, top first.</summary>
-    /// <param name="values">NaN where there is no value.</param>
+    /// <param name="values">NaN for a missing value.</param>
     /// <param name="top">The value at the upper edge.</param>
     public static string[] Draw(IReadOnlyList<double> values, int width, int height, double top, bool unicode)
     {

@@ -144,7 +144,7 @@ internal static class TopCommand
 }
 
 /// <summary>
-/// Takes samples on a thread of its own, because an answer may take long and keys must not wait for it. At most one sample is kept until
+/// Takes samples on a separate thread, because an answer may take long and keys must not wait for it. At most one sample is kept until
 /// it is delivered. Disposing does not wait for the answer.
 /// </summary>
 internal sealed class TopSampler : IDisposable

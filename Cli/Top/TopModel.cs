@@ -17,7 +17,7 @@ internal readonly record struct Rates(double Packets, double Bytes);
 internal sealed record TopTag(Policy Policy, string Tag, CounterRecord Counter, Rates? Rates);
 
 /// <summary>
-/// Rates and their history, from samples. A daemon that was started again counts from zero: there is no rate over its restart, and
+/// Rates and their history, from samples. A daemon that was started again counts from zero: no rate spans its restart, and
 /// none while it is away.
 /// </summary>
 internal sealed class TopModel(TimeProvider clock)
@@ -41,7 +41,7 @@ internal sealed class TopModel(TimeProvider clock)
 
     public IReadOnlyList<TopTag> Tags { get; private set; } = [];
 
-    /// <summary>Packets per second, the latest last; NaN where there is no rate.</summary>
+    /// <summary>Packets per second, the latest last; NaN for a missing rate.</summary>
     public List<double> DroppedHistory { get; } = [];
 
     /// <inheritdoc cref="DroppedHistory"/>

@@ -206,7 +206,7 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
     {
         if (first.SequenceEqual("["u8))
         {
-            return; // the elements of an indented array follow on lines of their own
+            return; // the elements of an indented array follow on separate lines
         }
 
         int line = _number;

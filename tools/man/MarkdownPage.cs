@@ -28,7 +28,7 @@ internal sealed partial class MarkdownPage(string fileName)
         return _out.ToString();
     }
 
-    /// <summary>Writes the block that starts at a line; returns the line behind it.</summary>
+    /// <summary>Writes the block that starts at a line; returns the line after it.</summary>
     private int Block(string[] lines, int at)
     {
         string line = lines[at];
