@@ -71,6 +71,18 @@ public sealed class ChunkReaderTests
         Assert.Equal(ParseFault.FieldsTooLong, Read(trailer, 1000).Fault);
     }
 
+    /// <summary>All fields together, with the ends of their lines, have the limit of a head.</summary>
+    [Theory]
+    [InlineData(0, ParseFault.None)]
+    [InlineData(1, ParseFault.FieldsTooLong)]
+    public void Trailers_HaveOneLimitInCommon(int excess, ParseFault expected)
+    {
+        int second = HttpLimits.Default.MaxHeaderBytes - "A: b\r\n".Length - "B: ".Length - "\r\n\r".Length + excess;
+        byte[] bytes = Encoding.ASCII.GetBytes($"0\r\nA: b\r\nB: {new string('c', second)}\r\n\r\n");
+        Assert.Equal(expected, Read(bytes, bytes.Length).Fault);
+        Assert.Equal(expected, Read(bytes, 100).Fault);
+    }
+
     [Fact]
     public void RandomBodiesInRandomPiecesComeOutWhole() =>
         Gen.Select(Gen.Select(Gen.Byte.Array[1, 2000], Gen.Bool).Array[0, 4], Gen.Int[1, 700]).Sample(

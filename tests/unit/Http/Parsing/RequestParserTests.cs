@@ -29,6 +29,33 @@ public sealed class RequestParserTests
         Assert.Equal(Good.Length, head.Length);
     }
 
+    // RFC 9110, 10.1.1: a client of HTTP/1.0 cannot wait, and without a body there is nothing to wait for.
+    [Theory]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", true)]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n", true)]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", false)]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n", false)]
+    [InlineData("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", false)]
+    [InlineData("POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", false)]
+    public void AnAnswerBeforeTheBody_IsExpectedOnlyByClientsThatWaitForIt(string text, bool expected)
+    {
+        RequestHead head = NewHead();
+        Assert.True(RequestParser.TryParse(Encoding.ASCII.GetBytes(text), HttpLimits.Default, head, out _));
+        Assert.Equal(expected, head.ExpectsContinue);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData(" \t \t")]
+    public void AFieldOfBlanks_IsEmpty(string blanks)
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: a\r\nContent-Type:{blanks}\r\nX-Odd:{blanks}\r\n\r\n");
+        RequestHead head = NewHead();
+        Assert.True(RequestParser.TryParse(bytes, HttpLimits.Default, head, out ParseFault fault));
+        Assert.Equal((ParseFault.None, ""), (fault, Text(head.ContentType, bytes)));
+    }
+
     [Fact]
     public void EveryTruncationIsIncompleteAndNoFault()
     {
