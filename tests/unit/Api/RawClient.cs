@@ -19,13 +19,19 @@ internal sealed class RawClient : IDisposable
     {
     }
 
+    /// <param name="receiveBuffer">Bytes that the kernel buffers for a client that does not read; 0 for its default.</param>
     /// <param name="secure">What to speak over the connection; null: nothing but what the test sends.</param>
-    public RawClient(EndPoint server, Func<Stream, Stream>? secure = null, IPAddress? from = null)
+    public RawClient(EndPoint server, Func<Stream, Stream>? secure = null, IPAddress? from = null, int receiveBuffer = 0)
     {
         Socket = new Socket(server.AddressFamily, SocketType.Stream, server is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
         if (from is not null)
         {
             Socket.Bind(new IPEndPoint(from, 0));
+        }
+
+        if (receiveBuffer > 0)
+        {
+            Socket.ReceiveBufferSize = receiveBuffer;
         }
 
         Socket.Connect(server);
