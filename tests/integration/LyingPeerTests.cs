@@ -48,11 +48,11 @@ public sealed class LyingPeerTests(ITestOutputHelper output)
 
         // The lies about time do not win against what is done now.
         cluster[0]!.Api.Post("/v1/drop?on_conflict=update", ApiClient.EntryBody("10.0.0.1/32", "now"));
-        Eventually.Holds(() => TagsOf(cluster, "10.0.0.1/32").All(tag => tag == "now"), "the latest value is on every node", 5);
+        Eventually.Holds(() => TagsOf(cluster, "10.0.0.1/32").All(tag => tag == "now"), "the latest value is on every node", 20);
         cluster[1]!.Api.Remove("drop", "10.0.0.1/32");
         cluster[2]!.Api.Add("drop", "192.0.2.1/32", "last");
         Eventually.Holds(
-            () => TagsOf(cluster, "10.0.0.1/32").All(tag => tag is null) && TagsOf(cluster, "192.0.2.1/32").All(tag => tag == "last"), "so are a removal and an addition", 5);
+            () => TagsOf(cluster, "10.0.0.1/32").All(tag => tag is null) && TagsOf(cluster, "192.0.2.1/32").All(tag => tag == "last"), "so are a removal and an addition", 20);
         Assert.True(Agree(cluster));
         string[] kernel = KernelTables.Read(cluster[0]!);
         Assert.All(Enumerable.Range(1, Honest - 1), n => Assert.Equal(kernel, KernelTables.Read(cluster[n]!)));
