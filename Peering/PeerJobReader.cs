@@ -195,8 +195,17 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
         return fault == CidrFault.None || Fail($"\"cidr\": {fault.Explain()}");
     }
 
-    private bool TryReadTag(ref Utf8JsonReader reader, ref Draft job)
+    private bool TryReadTag(ref Utf8JsonReader reader, ref Draft job) =>
+        TryReadRepeated(ref reader, "tag", TagRule.MaxBytes, TagRule.Fault, ref _lastTag, out job.Tag);
+
+    private bool TryReadReason(ref Utf8JsonReader reader, ref Draft job) =>
+        TryReadRepeated(ref reader, "reason", ReasonRule.MaxBytes, ReasonRule.Fault, ref _lastReason, out job.Reason);
+
+    /// <summary>Reads a text that most jobs of a batch have in common, so that they share its memory; null is an empty one.</summary>
+    private bool TryReadRepeated(
+        ref Utf8JsonReader reader, string member, int maxBytes, Func<ReadOnlySpan<byte>, string?> faultOf, ref ReadOnlyMemory<byte> last, out ReadOnlyMemory<byte> value)
     {
+        value = default;
         Next(ref reader);
         if (reader.TokenType == JsonTokenType.Null)
         {
@@ -205,55 +214,23 @@ internal sealed class PeerJobRun(ReadOnlyMemory<byte> body)
 
         if (reader.TokenType != JsonTokenType.String)
         {
-            return Fail("\"tag\" is neither a string nor null");
+            return Fail($"\"{member}\" is neither a string nor null");
         }
 
-        // An escape sequence takes six bytes per character, so a valid tag is never longer.
-        if (reader.ValueSpan.Length > TagRule.MaxBytes * 6)
+        // An escape sequence takes six bytes per character, so a valid text is never longer.
+        if (reader.ValueSpan.Length > maxBytes * 6)
         {
-            return Fail("\"tag\": longer than 64 bytes");
+            return Fail($"\"{member}\": longer than {maxBytes} bytes");
         }
 
-        Span<byte> text = stackalloc byte[TagRule.MaxBytes * 6];
+        Span<byte> text = stackalloc byte[maxBytes * 6];
         text = text[..reader.CopyString(text)];
-        if (TagRule.Fault(text) is { } fault)
+        if (faultOf(text) is { } fault)
         {
-            return Fail($"\"tag\": {fault}");
+            return Fail($"\"{member}\": {fault}");
         }
 
-        // Most jobs of a batch have the same tag.
-        _lastTag = _lastTag.Span.SequenceEqual(text) ? _lastTag : text.ToArray();
-        job.Tag = _lastTag;
-        return true;
-    }
-
-    private bool TryReadReason(ref Utf8JsonReader reader, ref Draft job)
-    {
-        Next(ref reader);
-        if (reader.TokenType == JsonTokenType.Null)
-        {
-            return true;
-        }
-
-        if (reader.TokenType != JsonTokenType.String)
-        {
-            return Fail("\"reason\" is neither a string nor null");
-        }
-
-        if (reader.ValueSpan.Length > ReasonRule.MaxBytes * 6)
-        {
-            return Fail("\"reason\": longer than 256 bytes");
-        }
-
-        Span<byte> text = stackalloc byte[ReasonRule.MaxBytes * 6];
-        text = text[..reader.CopyString(text)];
-        if (ReasonRule.Fault(text) is { } fault)
-        {
-            return Fail($"\"reason\": {fault}");
-        }
-
-        _lastReason = _lastReason.Span.SequenceEqual(text) ? _lastReason : text.ToArray();
-        job.Reason = _lastReason;
+        value = last = last.Span.SequenceEqual(text) ? last : text.ToArray();
         return true;
     }
 

@@ -31,7 +31,7 @@ internal sealed class FailedTokens(TimeProvider time)
         long now = time.GetTimestamp(), step = Ticks(Forgiveness), most = now + (Burst * step);
         if (!_forgivenAt.TryGetValue(caller, out long forgivenAt) && _forgivenAt.Count >= MaxCallers)
         {
-            MakeRoom(now);
+            Evict(now);
         }
 
         long next = Math.Max(now, forgivenAt) + step;
@@ -39,8 +39,8 @@ internal sealed class FailedTokens(TimeProvider time)
         return next > most ? Delay : TimeSpan.Zero;
     }
 
-    /// <summary>Forgets those who are forgiven; if there is none, some other one.</summary>
-    private void MakeRoom(long now)
+    /// <summary>Evicts the callers whose failures are forgiven; if there is none, an arbitrary one.</summary>
+    private void Evict(long now)
     {
         int before = _forgivenAt.Count;
         CallerId any = default;

@@ -34,7 +34,7 @@ public sealed class Rails : IChangeLimits
     private Rails(RailsRecord record, Policy[] policies, IPNetwork[] from)
     {
         Record = record;
-        Summary = Summarize(record);
+        Summary = string.Join(' ', record.Texts());
         _policies = policies;
         _tags = Array.ConvertAll(record.Tags ?? [], pattern => new TagPattern(pattern));
         From = from;
@@ -220,17 +220,6 @@ public sealed class Rails : IChangeLimits
         string core = pattern[start..end];
         string name = core.EndsWith(TagRule.SetSuffix, StringComparison.Ordinal) ? core[..^TagRule.SetSuffix.Length] : core;
         return TagRule.Fault(Encoding.UTF8.GetBytes(name)) is { } fault ? $"\"{pattern}\": {fault}; \"*\" at either end matches anything" : null;
-    }
-
-    private static string Summarize(RailsRecord record)
-    {
-        var text = new StringBuilder();
-        foreach ((string key, object value) in record.Values())
-        {
-            text.Append(CultureInfo.InvariantCulture, $"{(text.Length > 0 ? " " : string.Empty)}{key}={(value is string[] items ? string.Join(',', items) : value)}");
-        }
-
-        return text.ToString();
     }
 }
 

@@ -125,6 +125,9 @@ public sealed record RailsRecord
     /// <summary>Networks from which the token is accepted on the network listener.</summary>
     public string[]? From { get; init; }
 
+    /// <summary>One text per rail that is set, such as <c>rate=50</c>.</summary>
+    public IEnumerable<string> Texts() => Values().Select(rail => $"{rail.Key}={(rail.Value is string[] items ? string.Join(',', items) : rail.Value)}");
+
     /// <summary>The rails that are set, by their names in files and bodies: numbers, and arrays of strings.</summary>
     public IEnumerable<(string Key, object Value)> Values()
     {

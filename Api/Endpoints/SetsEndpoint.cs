@@ -375,18 +375,24 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         return false;
     }
 
+    /// <summary>An object of a list, without its end.</summary>
+    private static void BeginSet(IBufferWriter<byte> body, bool isFirst, string name, long entries, long bytes)
+    {
+        body.Raw(isFirst ? "{\"name\":"u8 : ",{\"name\":"u8);
+        body.String(name);
+        body.Raw(",\"entry_count\":"u8);
+        body.Number(entries);
+        body.Raw(",\"file_size\":"u8);
+        body.Number(bytes);
+    }
+
     private static void WriteList(Exchange exchange, List<SetSummary> sets)
     {
         IBufferWriter<byte> body = exchange.Answer(200);
         body.Raw("["u8);
         for (int i = 0; i < sets.Count; i++)
         {
-            body.Raw(i == 0 ? "{\"name\":"u8 : ",{\"name\":"u8);
-            body.String(sets[i].Name);
-            body.Raw(",\"entry_count\":"u8);
-            body.Number((long)sets[i].EntryCount);
-            body.Raw(",\"file_size\":"u8);
-            body.Number(sets[i].FileSize);
+            BeginSet(body, isFirst: i == 0, sets[i].Name, sets[i].EntryCount, sets[i].FileSize);
             body.Raw("}"u8);
         }
 
@@ -399,12 +405,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
         body.Raw("["u8);
         for (int i = 0; i < sets.Count; i++)
         {
-            body.Raw(i == 0 ? "{\"name\":"u8 : ",{\"name\":"u8);
-            body.String(sets[i].Name);
-            body.Raw(",\"entry_count\":"u8);
-            body.Number((long)sets[i].EntryCount);
-            body.Raw(",\"file_size\":"u8);
-            body.Number(sets[i].FileSize);
+            BeginSet(body, isFirst: i == 0, sets[i].Name, sets[i].EntryCount, sets[i].FileSize);
             body.Raw(",\"state\":"u8);
             body.String(sets[i].State);
             body.Raw(",\"in_force\":"u8);

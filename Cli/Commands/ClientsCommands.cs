@@ -104,7 +104,7 @@ internal static class ClientsInspect
 
         if (!showTokens || clients.Any(client => client.Rails is not null))
         {
-            columns.Add(new("Rails", client => Printable.Escape(client.Rails is { } rails ? string.Join(' ', RailsText.Of(rails)) : "none")) { IsText = true });
+            columns.Add(new("Rails", client => Printable.Escape(client.Rails is { } rails ? string.Join(' ', rails.Texts()) : "none")) { IsText = true });
         }
 
         Table.Write(invocation, clients, [.. columns]);
@@ -158,7 +158,7 @@ internal static class ClientsAdd
     private static int Run(Invocation invocation)
     {
         string name = invocation.Option("name")!, group = invocation.Option("group")!;
-        RailsRecord? rails = RailsText.Parse(invocation, out List<string> faults);
+        RailsRecord? rails = RailsOptions.Parse(invocation, out List<string> faults);
         CommonOptions.ThrowIfAny([NameArgument.Fault("client name", name), NameArgument.GroupFault(group), .. faults]);
         using ApiClient api = invocation.Connect();
         ApiAnswer answer = api.Send(HttpMethod.Post, "/v1/client", new NewClient(name, group.ToLowerInvariant(), rails), WireJson.Default.NewClient);
@@ -194,8 +194,8 @@ internal static class ClientsDelete
     }
 }
 
-/// <summary>Rails in options and tables. The daemon checks their values.</summary>
-internal static class RailsText
+/// <summary>Rails in options. The daemon checks their values.</summary>
+internal static class RailsOptions
 {
     /// <summary>The rails of a command's options; null for none.</summary>
     public static RailsRecord? Parse(Invocation invocation, out List<string> faults)
@@ -244,7 +244,4 @@ internal static class RailsText
         };
         return rails == new RailsRecord() ? null : rails;
     }
-
-    /// <summary>One text per rail, such as <c>rate=50</c>.</summary>
-    public static IEnumerable<string> Of(RailsRecord rails) => rails.Values().Select(rail => $"{rail.Key}={(rail.Value is string[] items ? string.Join(',', items) : rail.Value)}");
 }
