@@ -1,5 +1,6 @@
 using Couic.Http;
 using Couic.Logging.Abstractions;
+using Couic.Native;
 using Microsoft.Extensions.Logging;
 
 namespace Couic.Daemon;
@@ -123,6 +124,7 @@ internal sealed partial class HeapCompactor : IDisposable
     {
         BufferPool.Trim();
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        _ = Libc.malloc_trim(0); // of TLS sessions that have ended
         TimeSpan pause = GC.GetGCMemoryInfo(GCKind.FullBlocking).PauseDurations[0];
         long left = Environment.WorkingSet;
         _policy.Done(left, pause);

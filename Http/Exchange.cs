@@ -27,9 +27,6 @@ internal sealed class Exchange : Response
 
     public HttpLimits Limits => _connection.Limits;
 
-    /// <summary>The address that the request came from; null on the Unix socket. IPv4 in its own family, also on a socket of both.</summary>
-    public IPAddress? RemoteAddress => _connection.Address;
-
     /// <summary>The unit of fairness: the process on the Unix socket, else the address.</summary>
     public CallerId Caller => _connection.Caller.Id;
 
@@ -166,7 +163,7 @@ internal sealed class Exchange : Response
     /// <summary>Makes it ready for the request in the connection's head.</summary>
     internal void Begin()
     {
-        Begin(null, null);
+        Begin(null, null, _connection.Address);
         _parameterCount = HandlerBytes = 0;
         _decoded.Clear();
         IsBatched = false;

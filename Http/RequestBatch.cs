@@ -15,7 +15,7 @@ internal interface IBatchHandler
 internal readonly record struct PendingResponse(Connection Connection, Route Route, IPrincipal? Principal)
 {
     /// <summary>Makes a response ready for this request.</summary>
-    public void Begin(Response response) => response.Begin(Route, Principal);
+    public void Begin(Response response) => response.Begin(Route, Principal, Connection.Address);
 
     /// <summary>Writes the response; those of a connection are written in the order of its requests.</summary>
     public void Write(Response response) => Connection.WriteBatched(response);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using Couic.Http.Parsing;
 
 namespace Couic.Http;
@@ -22,6 +23,12 @@ internal class Response
 
     /// <summary>The client's name for audit lines.</summary>
     public string ClientName => Principal?.Name ?? string.Empty;
+
+    /// <summary>The address that the request came from; null on the Unix socket. IPv4 in its own family, also on a socket of both.</summary>
+    public IPAddress? RemoteAddress { get; protected set; }
+
+    /// <summary>The address for audit lines; <c>local</c> on the Unix socket.</summary>
+    public string Origin => RemoteAddress?.ToString() ?? "local";
 
     /// <summary>0 until there is an answer.</summary>
     public int Status { get; private set; }
@@ -148,10 +155,11 @@ internal class Response
     }
 
     /// <summary>Makes it ready for a request.</summary>
-    internal void Begin(Route? route, IPrincipal? principal)
+    internal void Begin(Route? route, IPrincipal? principal, IPAddress? remoteAddress)
     {
         Route = route;
         Principal = principal;
+        RemoteAddress = remoteAddress;
         Status = 0;
         Cause = Refusal.None;
         IsStreamed = MustClose = false;

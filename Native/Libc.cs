@@ -35,6 +35,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name)]
     public static partial int close(int fd);
 
+    [LibraryImport(Name)]
+    public static partial int malloc_trim(nuint kept);
+
     [LibraryImport(Name, SetLastError = true)]
     public static partial int fcntl(int fd, int cmd, int arg);
 

@@ -87,6 +87,7 @@ internal sealed unsafe class TlsSession : SafeHandleZeroOrMinusOneIsInvalid
         bool isFlushed = Flush(socket);
         if (result == 1 && isFlushed)
         {
+            _largestInput = _largestOutput = int.MaxValue; // what a handshake needs is several times what a request needs
             return HandshakeStep.Done;
         }
 
@@ -194,6 +195,9 @@ internal sealed unsafe class TlsSession : SafeHandleZeroOrMinusOneIsInvalid
     }
 
     private int Pending => (int)BIO_ctrl(_output, BIO_CTRL_PENDING, 0, null);
+
+    /// <summary>Bytes that wait in the library's buffers, in both directions.</summary>
+    internal int BufferedBytes => Pending + (int)BIO_ctrl(_input, BIO_CTRL_PENDING, 0, null);
 
     /// <summary>Passes one receipt to the library. Returns its length, 0 at the end of the stream, or a negative errno.</summary>
     private int Feed(StreamSocket socket)

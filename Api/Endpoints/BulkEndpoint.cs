@@ -49,7 +49,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         string action = removes ? "remove" : "add";
         if (await RunAsync(exchange, job) is { } cause)
         {
-            AuditLog.BulkBroken(services.Audit, action, policy.Name(), exchange.ClientName, cause);
+            AuditLog.BulkBroken(services.Audit, action, policy.Name(), exchange.ClientName, exchange.Origin, cause);
             exchange.Fail(400, ErrorCode.BadRequest, cause);
         }
         else
@@ -65,7 +65,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         }
 
         AuditLog.BulkApplied(
-            services.Audit, action, policy.Name(), exchange.ClientName, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount,
+            services.Audit, action, policy.Name(), exchange.ClientName, exchange.Origin, job.Created, job.Updated, job.Unchanged, job.Removed, job.Absent, job.RejectedCount,
             job.Changed.ToString());
     }
 

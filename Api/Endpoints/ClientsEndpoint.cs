@@ -51,7 +51,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
         switch (services.Clients.Create(name, group, rails, out Client? client, out string message))
         {
             case ClientOutcome.Ok:
-                AuditLog.ClientCreated(services.Audit, name, group.Name(), exchange.ClientName);
+                AuditLog.ClientCreated(services.Audit, name, group.Name(), exchange.ClientName, exchange.Origin);
                 services.Events.ClientChanged(EventAction.Created, name, group.Name(), exchange.ClientName);
                 Write(exchange.Answer(201), client!);
                 break;
@@ -59,7 +59,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
                 exchange.Fail(422, ErrorCode.Invalid, message);
                 break;
             default:
-                AuditLog.ClientFailed(services.Audit, name, exchange.ClientName, message);
+                AuditLog.ClientFailed(services.Audit, name, exchange.ClientName, exchange.Origin, message);
                 exchange.Fail(500, ErrorCode.Internal, message);
                 break;
         }
@@ -136,7 +136,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
         switch (services.Clients.Delete(name, out string message))
         {
             case ClientOutcome.Ok:
-                AuditLog.ClientDeleted(services.Audit, name, exchange.ClientName);
+                AuditLog.ClientDeleted(services.Audit, name, exchange.ClientName, exchange.Origin);
                 services.Events.ClientChanged(EventAction.Deleted, name, group: null, exchange.ClientName);
                 exchange.AnswerNothing();
                 break;
@@ -147,7 +147,7 @@ internal sealed class ClientsEndpoint(ApiServices services)
                 exchange.Fail(422, ErrorCode.Invalid, message);
                 break;
             default:
-                AuditLog.ClientFailed(services.Audit, name, exchange.ClientName, message);
+                AuditLog.ClientFailed(services.Audit, name, exchange.ClientName, exchange.Origin, message);
                 exchange.Fail(500, ErrorCode.Internal, message);
                 break;
         }

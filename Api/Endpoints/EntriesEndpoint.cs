@@ -113,7 +113,7 @@ internal sealed class EntriesEndpoint
         switch (change.Outcome)
         {
             case StoreOutcome.Created:
-                AuditLog.EntryCreated(_services.Audit, change.Policy, change.Entry, change.Creator);
+                AuditLog.EntryCreated(_services.Audit, change.Policy, change.Entry, change.Creator, response.RemoteAddress);
                 if (change.Cidr.IsV4Mapped)
                 {
                     AuditLog.EntryIsMapped(_services.Audit, change.Policy.Name(), change.Cidr, response.ClientName);
@@ -122,22 +122,22 @@ internal sealed class EntriesEndpoint
                 AnswerEntry(response, 201, change, warnings);
                 break;
             case StoreOutcome.Updated or StoreOutcome.ClaimChanged when change.IsRemoval:
-                AuditLog.ClaimRemoved(_services.Audit, change);
+                AuditLog.ClaimRemoved(_services.Audit, change, response.Origin);
                 AnswerEntry(response, 200, change, warnings);
                 break;
             case StoreOutcome.ClaimChanged:
-                AuditLog.ClaimAdded(_services.Audit, change);
+                AuditLog.ClaimAdded(_services.Audit, change, response.Origin);
                 AnswerEntry(response, 200, change, warnings);
                 break;
             case StoreOutcome.Updated:
-                AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator);
+                AuditLog.EntryUpdated(_services.Audit, change.Policy, change.Entry, change.Creator, response.RemoteAddress);
                 AnswerEntry(response, 200, change, warnings);
                 break;
             case StoreOutcome.Unchanged:
                 AnswerEntry(response, 200, change, warnings);
                 break;
             case StoreOutcome.Removed:
-                AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator);
+                AuditLog.EntryDeleted(_services.Audit, change.Policy, change.Entry, change.Creator, response.RemoteAddress);
                 response.AnswerNothing();
                 Warn(response, change, warnings);
                 break;
@@ -331,7 +331,7 @@ internal sealed class EntriesEndpoint
                 break;
             default:
                 string cause = refusal?.Message ?? "refused by the kernel";
-                AuditLog.EntryFailed(_services.Audit, policy.Name(), cidr, response.ClientName, cause);
+                AuditLog.EntryFailed(_services.Audit, policy.Name(), cidr, response.ClientName, response.Origin, cause);
                 response.Fail(500, ErrorCode.Internal, $"the kernel refused the change: {cause}");
                 break;
         }

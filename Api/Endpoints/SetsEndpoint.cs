@@ -80,7 +80,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
         if (Succeeded(exchange, policy, set.Name, files.Create(policy, set.Name, set.Text)))
         {
-            AuditLog.SetCreated(services.Audit, policy.Name(), set.Name, set.Entries, exchange.ClientName);
+            AuditLog.SetCreated(services.Audit, policy.Name(), set.Name, set.Entries, exchange.ClientName, exchange.Origin);
             services.Events.SetChanged(EventAction.Created, policy, set.Name, set.Entries, exchange.ClientName);
             await SendAsync(exchange, 201, set.Name, set.Text, set.Warnings);
         }
@@ -107,7 +107,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
         if (Succeeded(exchange, policy, name, files.Replace(policy, name, set.Text)))
         {
-            AuditLog.SetUpdated(services.Audit, policy.Name(), name, set.Entries, exchange.ClientName);
+            AuditLog.SetUpdated(services.Audit, policy.Name(), name, set.Entries, exchange.ClientName, exchange.Origin);
             services.Events.SetChanged(EventAction.Updated, policy, name, set.Entries, exchange.ClientName);
             await SendAsync(exchange, 200, name, set.Text, set.Warnings);
         }
@@ -155,7 +155,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
 
         if (Succeeded(exchange, policy, name, files.Delete(policy, name)))
         {
-            AuditLog.SetDeleted(services.Audit, policy.Name(), name, exchange.ClientName);
+            AuditLog.SetDeleted(services.Audit, policy.Name(), name, exchange.ClientName, exchange.Origin);
             services.Events.SetChanged(EventAction.Deleted, policy, name, entries: null, exchange.ClientName);
             IBufferWriter<byte> body = exchange.Answer(200);
             body.Raw("{\"deleted\":true,\"reload_required\":true"u8);
@@ -367,7 +367,7 @@ internal sealed class SetsEndpoint(ApiServices services, SetDirectory files, Set
                 exchange.Fail(422, ErrorCode.Invalid, result.Message);
                 break;
             default:
-                AuditLog.SetFailed(services.Audit, policy.Name(), name, exchange.ClientName, result.Message);
+                AuditLog.SetFailed(services.Audit, policy.Name(), name, exchange.ClientName, exchange.Origin, result.Message);
                 exchange.Fail(500, ErrorCode.Internal, result.Message);
                 break;
         }

@@ -54,7 +54,7 @@ internal sealed class TagRemovalEndpoint(ApiServices services)
             removed += Remove(networks, policy, tag, exchange.Client().Utf8Name, changes, ref refusal);
         }
 
-        AuditLog.TagRemoved(services.Audit, policy.Name(), Encoding.UTF8.GetString(tag), exchange.ClientName, removed);
+        AuditLog.TagRemoved(services.Audit, policy.Name(), Encoding.UTF8.GetString(tag), exchange.ClientName, exchange.Origin, removed);
         if (refusal is not null)
         {
             exchange.Fail(500, ErrorCode.Internal, $"the kernel refused a change: {refusal.Message}; {removed} entries are removed");

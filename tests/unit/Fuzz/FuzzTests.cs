@@ -46,6 +46,13 @@ public class FuzzTests(ITestOutputHelper output)
     public void NetlinkMessages() => Run(new NetlinkTarget());
 
     [Fact]
+    public void BytesOfATlsClient()
+    {
+        using var target = new TlsTarget();
+        Run(target);
+    }
+
+    [Fact]
     public void KeysOfATerminal() => Run(new KeyTarget());
 
     [Fact]

@@ -87,6 +87,35 @@ public sealed class NetworkTests
     }
 
     [Fact]
+    public async Task AuditLines_HaveTheAddressOfTheClient()
+    {
+        using var rig = new ApiRig();
+        using RawClient remote = rig.ConnectFrom("127.0.0.9"), local = rig.Connect();
+        foreach ((RawClient client, string from) in new[] { (remote, "127.0.0.9"), (local, "local") })
+        {
+            foreach ((string method, string target, string? body, int status) in new[]
+            {
+                ("POST", "/v1/drop", """{"cidr":"192.0.2.7/32","expiration":0}""", 201),
+                ("DELETE", "/v1/drop/192.0.2.7/32", null, 204),
+                ("POST", "/v1/drop/bulk", """[{"cidr":"192.0.2.8/32","tag":"a","expiration":0}]""", 200),
+                ("DELETE", "/v1/drop/tag/a", null, 200),
+                ("POST", "/v1/client", """{"name":"web","group":"clientrw"}""", 201),
+                ("DELETE", "/v1/client/web", null, 204),
+                ("POST", "/v1/sets/drop", """{"name":"bad","entries":["203.0.113.0/24"]}""", 201),
+                ("DELETE", "/v1/sets/drop/bad", null, 200),
+            })
+            {
+                int before = rig.Log.Lines.Count;
+                await client.SendAsync(rig.Request(method, target, body));
+                Assert.Equal(status, (await client.ReadAnswerAsync()).Status);
+                string line = rig.Log.Lines.Skip(before).Single(one => one.Event!.Split('_')[^1] is "created" or "deleted" or "applied" or "removed").Text;
+                bool isEntry = line.StartsWith("entry", StringComparison.Ordinal);
+                Assert.True(isEntry ? line.Contains($" from={from} ", StringComparison.Ordinal) == (client == remote) : line.Contains($" from {from}", StringComparison.Ordinal), line);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Allow_ClosesOthersAtOnce_AndDoesNotConcernTheUnixSocket()
     {
         using var rig = new ApiRig();
