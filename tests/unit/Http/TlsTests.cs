@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Couic.Tests.Http;
 
-/// <summary>TLS between the framework's client and the server.</summary>
+/// <summary>TLS between the framework's client and the server. Old versions, ciphers and full sockets: <see cref="Native.TlsSessionTests"/>.</summary>
 public sealed class TlsTests
 {
     private static readonly (string Certificate, string Key, byte[] Der) Own = SelfSigned.Make(["couic.test", "127.0.0.1"], TimeSpan.FromDays(1), DateTimeOffset.UtcNow);
@@ -97,16 +97,6 @@ public sealed class TlsTests
         Assert.Equal(200, (await client.ReadAnswerAsync()).Status);
         Assert.True(await client.IsClosedAsync());
         await ApiRig.WaitForAsync(() => rig.Server.ConnectionCount == 0);
-    }
-
-    [Fact]
-    public void OldVersions_AreRefused()
-    {
-        using var rig = new ApiRig(tls: Context());
-#pragma warning disable SYSLIB0039, CA5397 // the test is about them
-        Exception fault = Assert.ThrowsAny<Exception>(() => Connect(rig, new() { EnabledSslProtocols = SslProtocols.Tls11 }));
-#pragma warning restore SYSLIB0039, CA5397
-        Assert.True(fault is AuthenticationException or IOException, fault.ToString());
     }
 
     [Fact]
