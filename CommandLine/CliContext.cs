@@ -40,6 +40,9 @@ internal sealed class CliContext
     /// <summary>How a live view waits; true when it was interrupted.</summary>
     public Func<TimeSpan, CancellationToken, bool> Wait { get; init; } = static (time, interrupt) => interrupt.WaitHandle.WaitOne(time);
 
+    /// <summary>Whether nothing will read the output any more.</summary>
+    public Func<bool> IsReaderGone { get; init; } = static () => false;
+
     /// <summary>How results are written; set from the options of the command line.</summary>
     public OutputStyle Style { get; set; } = OutputStyle.Plain;
 
@@ -51,7 +54,7 @@ internal sealed class CliContext
     public static CliContext OfProcess()
     {
         var error = new StreamWriter(StandardStream.Error, Utf8, 1024) { NewLine = "\n", AutoFlush = true };
-        return new CliContext(StandardStream.Output, error, StandardStream.Input, Terminal.OfProcess());
+        return new CliContext(StandardStream.Output, error, StandardStream.Input, Terminal.OfProcess()) { IsReaderGone = StandardStream.Output.IsPeerGone };
     }
 
     /// <summary>Makes signals interrupt waits instead of ending the program.</summary>

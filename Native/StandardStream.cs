@@ -9,7 +9,7 @@ namespace Couic.Native;
 /// </summary>
 public sealed unsafe partial class StandardStream : Stream
 {
-    private const short PollIn = 1, PollOut = 4;
+    private const short PollIn = 1, PollOut = 4, PollError = 8, PollHangUp = 16;
 
     private readonly int _descriptor;
 
@@ -82,6 +82,13 @@ public sealed unsafe partial class StandardStream : Stream
                 written += (int)Math.Max(n, 0);
             }
         }
+    }
+
+    /// <summary>Whether the other end of a pipe, socket or terminal is closed.</summary>
+    public bool IsPeerGone()
+    {
+        var entry = new Libc.pollfd { fd = _descriptor };
+        return Libc.poll(ref entry, 1, 0) > 0 && (entry.revents & (PollError | PollHangUp)) != 0;
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

@@ -23,6 +23,9 @@ public struct ChangeRequest
     public Policy Policy;
     public ConflictMode Mode;
 
+    /// <summary>What <see cref="ConflictMode.Update"/> leaves as it is.</summary>
+    public EntryFields Keeps;
+
     /// <summary>A network: host bits are clear.</summary>
     public Cidr Cidr;
 
@@ -146,7 +149,7 @@ internal readonly record struct EntryImage(int Tag, int Creator, int Reason, Cha
 /// <param name="isUnderTag">Whether a removal concerns only the claim of <paramref name="tag"/>.</param>
 internal readonly ref struct ChangeSpec(
     bool isRemoval, Policy policy, Cidr cidr, ReadOnlySpan<byte> tag, ulong expiration, ConflictMode mode, in ChangeContext context, bool isUnderTag = false,
-    IChangeLimits? limits = null)
+    IChangeLimits? limits = null, EntryFields keeps = EntryFields.None)
 {
     public readonly bool IsRemoval = isRemoval;
     public readonly bool IsUnderTag = isUnderTag;
@@ -157,6 +160,17 @@ internal readonly ref struct ChangeSpec(
     public readonly ConflictMode Mode = mode;
     public readonly ChangeContext Context = context;
     public readonly IChangeLimits? Limits = limits;
+    public readonly EntryFields Keeps = keeps;
+}
+
+/// <summary>What a client decides about an entry, besides its network.</summary>
+[Flags]
+public enum EntryFields : byte
+{
+    None,
+    Tag,
+    Expiration,
+    Reason = 4,
 }
 
 /// <summary>How a change of one entry ended. All but the first three left store and kernel as they were.</summary>

@@ -258,7 +258,7 @@ public sealed partial class RuleStore
             ? new ChangeContext(ChangeOrigin.Journal, request.Creator, left: kept.Left, reason: request.Reason, kept: kept) { Actor = request.Creator, IsBulk = true }
             : new ChangeContext(ChangeOrigin.Api, request.Creator, request.Metadata, reason: request.Reason) { Actor = request.Creator, IsBulk = request.IsBulk };
         var change = new ChangeSpec(
-            request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag, request.Limits);
+            request.IsRemoval, request.Policy, request.Cidr, request.Tag, request.Expiration, request.Mode, context, request.IsUnderTag, request.Limits, request.Keeps);
         if (!TryPlan(change, batch, batch.FirstRequest + batch.Requests, out request.Outcome, out request.Entry))
         {
             return false;
@@ -396,6 +396,17 @@ public sealed partial class RuleStore
         if (entry.IsOfSet)
         {
             return extends ? StoreOutcome.Unchanged : StoreOutcome.OwnedBySet; // a set's entry never expires
+        }
+
+        if (change is { Keeps: not EntryFields.None, Mode: ConflictMode.Update })
+        {
+            ReadOnlySpan<byte> reason = change.Keeps.HasFlag(EntryFields.Reason) ? entry.Reason.Span : change.Context.Reason;
+            var context = new ChangeContext(change.Context.Origin, change.Context.Creator, change.Context.Metadata, change.Context.Left, reason)
+            { Actor = change.Context.Actor, IsBulk = change.Context.IsBulk };
+            var whole = new ChangeSpec(
+                false, change.Policy, change.Cidr, change.Keeps.HasFlag(EntryFields.Tag) ? entry.Tag.Span : change.Tag,
+                change.Keeps.HasFlag(EntryFields.Expiration) ? entry.Expiration : change.Expiration, change.Mode, context, limits: change.Limits);
+            return PlanUpdate(table, slot, whole, batch, source, out entry);
         }
 
         bool hasSameTag = entry.Tag.Span.SequenceEqual(change.Tag);

@@ -47,6 +47,14 @@ public sealed record ClaimRecord(string? Tag, ulong Expiration, string? AddedBy,
 /// <param name="Reason">Why it exists; null for none.</param>
 public sealed record NewEntry(string Cidr, string? Tag, ulong Expiration, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Reason = null);
 
+/// <summary>As <see cref="NewEntry"/>, with <c>on_conflict=merge</c>; what is null stays as it is.</summary>
+/// <param name="Tag">Empty for none.</param>
+public sealed record PartialEntry(
+    string Cidr,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Tag,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ulong? Expiration,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Reason);
+
 /// <summary>The answer of <c>POST /v1/{policy}/bulk</c>.</summary>
 /// <param name="Rejected">The first hundred.</param>
 /// <param name="RejectedCount">All of them; 0 or absent when all are in <paramref name="Rejected"/>.</param>

@@ -7,6 +7,7 @@ namespace Couic.Api.Contracts;
 [JsonSerializable(typeof(EntryRecord[]))]
 [JsonSerializable(typeof(ClaimRecord[]))]
 [JsonSerializable(typeof(NewEntry))]
+[JsonSerializable(typeof(PartialEntry))]
 [JsonSerializable(typeof(ClientRecord[]))]
 [JsonSerializable(typeof(NewClient))]
 [JsonSerializable(typeof(ErrorBody))]

@@ -45,6 +45,7 @@ internal sealed class BulkEndpoint(ApiServices services)
         var job = new BulkJob(services, policy, exchange.Client(), removes, mode, EntryRules.Stance(exchange.Query), isLines, tag)
         {
             IsDryRun = exchange.Query.Has("dry_run"u8, "true"),
+            Merges = EntryRules.Merges(exchange.Query),
         };
         string action = removes ? "remove" : "add";
         if (await RunAsync(exchange, job) is { } cause)
@@ -79,16 +80,10 @@ internal sealed class BulkEndpoint(ApiServices services)
         }
 
         bool isGiven = query.Find("on_conflict"u8, out string conflict) > 0;
-        mode = conflict switch
-        {
-            "update" => ConflictMode.Update,
-            "extend" => ConflictMode.Extend,
-            "claim" => ConflictMode.Claim,
-            _ => ConflictMode.Refuse,
-        };
+        mode = EntryRules.Mode(query);
         if (isGiven && mode == ConflictMode.Refuse && conflict != "keep")
         {
-            exchange.AddFault("on_conflict", "\"keep\", \"update\", \"extend\" or \"claim\" is expected");
+            exchange.AddFault("on_conflict", "\"keep\", \"update\", \"merge\", \"extend\" or \"claim\" is expected");
         }
 
         tag = removes && query.Find("tag"u8, out string text) > 0 ? Encoding.UTF8.GetBytes(text) : null;

@@ -34,6 +34,9 @@ internal sealed class BulkJob(
         init => _dryRun = value ? new BulkDryRun(services.Store) : null;
     }
 
+    /// <summary>Whether an update keeps what its item does not have.</summary>
+    public bool Merges { get; init; }
+
     public IReadOnlyList<string> Warnings => _warnings.Texts(policy);
 
     public readonly record struct Rejection(long Index, ErrorCode Code, string Message);
@@ -217,7 +220,7 @@ internal sealed class BulkJob(
 
     private void ReadAddition(ReadOnlySpan<byte> item, ulong now)
     {
-        EntryRequest request = EntryRequest.Read(item);
+        EntryRequest request = EntryRequest.Read(item, Merges);
         if (EntryRules.Fault(request, policy, now, stance == LockoutStance.Force) is { } fault)
         {
             Reject(_next, Items, ErrorCode.Invalid, fault);
@@ -236,11 +239,16 @@ internal sealed class BulkJob(
         }
 
         _warnings.Note(services.Store.Guard, policy, request.Cidr);
+        if (stance != LockoutStance.Default && EntryRules.FindWider(services.Store, policy, request.Cidr) is { } wider)
+        {
+            _warnings.NoteWider(request.Cidr.Network, wider);
+        }
 
         ref ChangeRequest change = ref _next.Add(Items, request.Metadata, request.Reason);
         change.IsBulk = true;
         change.Policy = policy;
         change.Mode = mode;
+        change.Keeps = Merges ? request.Absent : EntryFields.None;
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
         change.Expiration = request.Expiration;
@@ -437,7 +445,9 @@ internal sealed class BulkDryRun(RuleStore store)
     {
         if (isThere || _added.Contains(change.Cidr))
         {
-            bool differs = isThere && (entry.Expiration != change.Expiration || !entry.Tag.Span.SequenceEqual(change.Tag) || !entry.Reason.Span.SequenceEqual(change.Reason));
+            bool differs = isThere && ((!change.Keeps.HasFlag(EntryFields.Expiration) && entry.Expiration != change.Expiration)
+                || (!change.Keeps.HasFlag(EntryFields.Tag) && !entry.Tag.Span.SequenceEqual(change.Tag))
+                || (!change.Keeps.HasFlag(EntryFields.Reason) && !entry.Reason.Span.SequenceEqual(change.Reason)));
             return change.Mode == ConflictMode.Refuse ? StoreOutcome.Conflict
                 : change.Mode == ConflictMode.Claim && isThere ? OfClaim(change, entry)
                 : isThere && entry.IsOfSet ? StoreOutcome.OwnedBySet
@@ -469,6 +479,8 @@ internal sealed class BulkWarnings
     private long _ignored;
     private long _stray;
     private long _broad;
+    private long _covered;
+    private string _firstCovered = "";
 
     /// <summary>Adds an objection; false when it is only counted.</summary>
     public bool Add(string text)
@@ -495,11 +507,19 @@ internal sealed class BulkWarnings
         _broad += policy == Policy.Ignore && LockoutGuard.WarningOfIgnore(cidr.Network) is not null ? 1 : 0;
     }
 
+    /// <summary>Counts an item that an entry covers already; the first one is named.</summary>
+    public void NoteWider(Cidr network, Cidr wider)
+    {
+        _firstCovered = _covered == 0 ? $"{wider} covers {network}" : _firstCovered;
+        _covered++;
+    }
+
     public List<string> Texts(Policy policy)
     {
         var texts = new List<string>(_listed);
         AddCount(texts, _unlisted, "more of such items");
         AddCount(texts, _ignored, "items are in ignore, which wins: their addresses still pass");
+        AddCount(texts, _covered, $"items are covered by wider entries of {policy.Name()} already, such as {_firstCovered}");
         AddCount(texts, _mapped, "items are IPv4-mapped: they are IPv6 entries and match no IPv4 packet");
         AddCount(texts, _stray, "items have host bits set below a short prefix, and cover more than they seem to");
         AddCount(texts, _broad, $"items cover a quarter of all addresses or more: in {policy.Name()} they switch the filter off for those");

@@ -62,7 +62,7 @@ internal sealed class EntriesEndpoint
         EntryRequest request;
         try
         {
-            request = EntryRequest.Read(exchange.Body);
+            request = EntryRequest.Read(exchange.Body, EntryRules.Merges(exchange.Query));
         }
         catch (JsonException e)
         {
@@ -81,30 +81,19 @@ internal sealed class EntriesEndpoint
             return;
         }
 
-        ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection, explains: EntryRules.Stance(exchange.Query) == LockoutStance.Refuse);
+        ChangeWarnings? warnings = EntryRules.WarningsOf(_services, policy, request.Cidr, objection, explains: EntryRules.Stance(exchange.Query) != LockoutStance.Default);
         ref ChangeRequest change = ref _batch.Add(exchange, warnings);
         change.Policy = policy;
         change.Cidr = request.Cidr.Network;
         change.Tag = request.Tag;
         change.Expiration = request.Expiration;
-        change.Mode = Mode(exchange);
+        change.Mode = EntryRules.Mode(exchange.Query);
+        change.Keeps = EntryRules.Merges(exchange.Query) ? request.Absent : EntryFields.None;
         change.Creator = exchange.Client().Utf8Name;
         change.Metadata = request.Metadata;
         change.Limits = exchange.Client().Rails;
         change.Reason = request.Reason.IsEmpty ? null : request.Reason.ToArray();
         _batch.Apply(exchange, ref change, warnings);
-    }
-
-    private static ConflictMode Mode(Exchange exchange)
-    {
-        _ = exchange.Query.Find("on_conflict"u8, out string mode);
-        return mode switch
-        {
-            "update" => ConflictMode.Update,
-            "extend" => ConflictMode.Extend,
-            "claim" => ConflictMode.Claim,
-            _ => ConflictMode.Refuse,
-        };
     }
 
     /// <summary>Logs and answers the outcome of a change.</summary>

@@ -46,6 +46,22 @@ internal static class EntryRules
         : query.Has("guard"u8, "refuse") ? LockoutStance.Refuse
         : LockoutStance.Default;
 
+    /// <summary>What becomes of an entry that is there already.</summary>
+    public static ConflictMode Mode(Query query)
+    {
+        _ = query.Find("on_conflict"u8, out string mode);
+        return mode switch
+        {
+            "update" or "merge" => ConflictMode.Update,
+            "extend" => ConflictMode.Extend,
+            "claim" => ConflictMode.Claim,
+            _ => ConflictMode.Refuse,
+        };
+    }
+
+    /// <summary>Whether an update keeps what its item does not have.</summary>
+    public static bool Merges(Query query) => query.Has("on_conflict"u8, "merge");
+
     /// <summary>The addresses that the requester of a reload names as its own; anything else is ignored.</summary>
     public static IReadOnlyList<ProtectedAddress> Requester(Query query) =>
         query.Find("operator"u8, out string text) > 0 && Cidr.TryParseAddress(System.Text.Encoding.UTF8.GetBytes(text), out Cidr host)
@@ -57,7 +73,7 @@ internal static class EntryRules
     public static ChangeWarnings? WarningsOf(ApiServices services, Policy policy, Cidr cidr, LockoutObjection? objection, bool explains)
     {
         string? effect = policy == Policy.Drop ? services.Store.Guard.NoteOfDrop(cidr.Network) : LockoutGuard.WarningOfIgnore(cidr.Network);
-        string? wider = explains && cidr.Length > 0 && services.Store.TryFindCovering(policy, cidr.Network.WithLength(cidr.Length - 1), out Cidr covering)
+        string? wider = explains && FindWider(services.Store, policy, cidr) is { } covering
             ? $"{covering} is in {policy.Name()} and covers {cidr.Network} already" : null;
         if (objection is null && effect is null && wider is null && !cidr.IsV4Mapped && !cidr.HasStrayHostBits)
         {
@@ -74,6 +90,10 @@ internal static class EntryRules
         ];
         return new ChangeWarnings(objection?.Reason, [.. texts.OfType<string>()]);
     }
+
+    /// <summary>The longest entry that covers a network without being that network's own; null for none.</summary>
+    public static Cidr? FindWider(RuleStore store, Policy policy, Cidr cidr) =>
+        cidr.Length > 0 && store.TryFindCovering(policy, cidr.Network.WithLength(cidr.Length - 1), out Cidr covering) ? covering : null;
 
     /// <param name="now">Seconds since 1970.</param>
     public static string? ExpirationFault(ulong expiration, ulong now) =>

@@ -21,6 +21,9 @@ internal ref struct EntryRequest
     /// <summary>Why the entry exists; empty for none.</summary>
     public ReadOnlySpan<byte> Reason;
 
+    /// <summary>The members that the item does not have.</summary>
+    public EntryFields Absent;
+
     private bool _hasCidr;
     private bool _hasTag;
     private bool _hasExpiration;
@@ -28,12 +31,13 @@ internal ref struct EntryRequest
     private bool _hasReason;
 
     /// <summary>Reads an object, or an array of its members in order as clients of couic 1.x may send it.</summary>
+    /// <param name="isPartial">Whether <c>expiration</c> may be absent.</param>
     /// <exception cref="JsonException">Not JSON, or not of these types.</exception>
-    public static EntryRequest Read(ReadOnlySpan<byte> json) =>
-        EntryFastParser.TryRead(json, out EntryRequest request) ? request : ParseGeneral(json);
+    public static EntryRequest Read(ReadOnlySpan<byte> json, bool isPartial = false) =>
+        EntryFastParser.TryRead(json, out EntryRequest request) ? request : ParseGeneral(json, isPartial);
 
     /// <inheritdoc cref="Read"/>
-    internal static EntryRequest ParseGeneral(ReadOnlySpan<byte> json)
+    internal static EntryRequest ParseGeneral(ReadOnlySpan<byte> json, bool isPartial = false)
     {
         EntryRequest request = default;
         Utf8JsonReader reader = StrictJson.Open(json);
@@ -41,7 +45,7 @@ internal ref struct EntryRequest
         switch (reader.TokenType)
         {
             case JsonTokenType.StartObject:
-                request.ReadObject(ref reader, json);
+                request.ReadObject(ref reader, json, isPartial);
                 break;
             case JsonTokenType.StartArray:
                 request.ReadArray(ref reader, json);
@@ -54,7 +58,7 @@ internal ref struct EntryRequest
         return request;
     }
 
-    private void ReadObject(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
+    private void ReadObject(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool isPartial)
     {
         while (true)
         {
@@ -102,7 +106,8 @@ internal ref struct EntryRequest
         }
 
         StrictJson.Required(_hasCidr, "cidr");
-        StrictJson.Required(_hasExpiration, "expiration");
+        StrictJson.Required(_hasExpiration || isPartial, "expiration");
+        Absent = (_hasTag ? 0 : EntryFields.Tag) | (_hasExpiration ? 0 : EntryFields.Expiration) | (_hasReason ? 0 : EntryFields.Reason);
     }
 
     private void ReadArray(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
@@ -113,6 +118,7 @@ internal ref struct EntryRequest
         ReadTag(ref reader);
         StrictJson.Next(ref reader);
         Expiration = StrictJson.UInt64(ref reader, "expiration");
+        Absent = EntryFields.Reason;
         StrictJson.Next(ref reader);
         if (reader.TokenType != JsonTokenType.EndArray)
         {
@@ -159,6 +165,7 @@ internal ref struct EntryFastParser
         var reader = new EntryFastParser { _rest = json };
         bool isRead = reader.TryReadMembers() && reader._hasCidr && reader._hasExpiration;
         request = reader._request;
+        request.Absent = (reader._hasTag ? 0 : EntryFields.Tag) | (reader._hasReason ? 0 : EntryFields.Reason);
         return isRead;
     }
 

@@ -185,9 +185,9 @@ internal static class Import
         var parts = new List<(Policy Policy, bool IsClaim, BulkRecord Result, ImportRejections Rejections)>();
         while (segments.TryNext(out Policy policy, out bool isClaim))
         {
-            var source = new ImportSource(segments.TryNextItem, policy == Policy.Drop ? guard.Objection : static _ => null, () => list.Position);
+            var source = new ImportSource(segments.TryNextItem, policy == Policy.Drop ? guard.Objection : static _ => null, () => list.Position, list.FileName);
             string query = invocation.GuardedQuery($"on_conflict={(isClaim ? "claim" : invocation.Has("update") ? "update" : "keep")}", isDry ? "dry_run=true" : null);
-            using BulkContent content = BulkContent.Additions(source, "", 0, progress);
+            using BulkContent content = BulkContent.Additions(source, new ItemDefaults("", 0, null), progress);
             ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{query}", content);
             BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
             BulkReport.AddTo(source.Rejections, result, source.LineOf);

@@ -26,7 +26,7 @@ internal static class CommonOptions
 
     public static readonly OptionSpec Reason = new("reason", '\0', "TEXT", "Why the entry exists: at most 256 bytes, without control characters");
 
-    public static readonly OptionSpec Update = new("update", '\0', null, "Replace tag, expiration and reason of an existing entry") { NotWith = "claim" };
+    public static readonly OptionSpec Update = new("update", '\0', null, "Give an existing entry this tag, expiration and reason; what is not given stays") { NotWith = "claim" };
 
     public static readonly OptionSpec Extend =
         new("extend", '\0', null, "Add the tag to an existing entry; the later expiration counts, and each tag keeps its own") { NotWith = "update" };
@@ -36,7 +36,11 @@ internal static class CommonOptions
 
     /// <summary>What happens to an existing entry: a value for <c>on_conflict</c>; null for none of the options.</summary>
     public static string? ConflictMode(this Invocation invocation) =>
-        Array.Find((string[])["update", "extend", "claim"], invocation.Has);
+        invocation.Merges() ? "merge" : Array.Find((string[])["update", "extend", "claim"], invocation.Has);
+
+    /// <summary>Whether <c>--update</c> leaves something as it is, as not all of it is given.</summary>
+    public static bool Merges(this Invocation invocation) =>
+        invocation.Has("update") && !Array.TrueForAll((string[])["tag", "expiration", "reason"], invocation.Has);
 
     public static readonly OptionSpec IfExists = new("if-exists", '\0', null, "Succeed even if there is no such entry");
 

@@ -59,12 +59,15 @@ internal static class EntryAdd
 
     private static int AddOne(Invocation invocation, ApiClient api, Policy policy, Cidr cidr, string tag, ulong expiration, DateTimeOffset now)
     {
-        var entry = new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, expiration, invocation.Option("reason") is { Length: > 0 } reason ? reason : null);
+        string? reason = invocation.Option("reason");
         string? conflict = invocation.ConflictMode() is { } mode ? $"on_conflict={mode}" : null;
         ApiAnswer answer;
         try
         {
-            answer = invocation.Noted(api.Send(HttpMethod.Post, EntryPath.Of(policy) + Query(invocation, policy, conflict), entry, WireJson.Default.NewEntry));
+            string path = EntryPath.Of(policy) + invocation.GuardedQuery(conflict);
+            answer = invocation.Noted(invocation.Merges()
+                ? api.Send(HttpMethod.Post, path, new PartialEntry(cidr.ToString(), invocation.Option("tag"), invocation.Has("expiration") ? expiration : null, reason), WireJson.Default.PartialEntry)
+                : api.Send(HttpMethod.Post, path, new NewEntry(cidr.ToString(), tag.Length == 0 ? null : tag, expiration, reason is { Length: > 0 } ? reason : null), WireJson.Default.NewEntry));
         }
         catch (CliException e) when (e.ExitStatus == ExitStatus.Present && invocation.Has("if-absent"))
         {
@@ -92,8 +95,8 @@ internal static class EntryAdd
         string conflict = invocation.ConflictMode() ?? "keep";
         ImportSource source = ImportSource.Of(cidrs);
         using var progress = new ProgressBar(invocation.Context, $"{policy.Name()} add");
-        using BulkContent content = BulkContent.Additions(source, tag, expiration, progress, invocation.Option("reason"));
-        ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{Query(invocation, policy, $"on_conflict={conflict}")}", content);
+        using BulkContent content = BulkContent.Additions(source, ItemDefaults.Of(invocation, expiration), progress);
+        ApiAnswer answer = EntryImport.Send(api, $"{EntryPath.Of(policy)}/bulk{invocation.GuardedQuery($"on_conflict={conflict}")}", content);
         BulkRecord result = api.Parse(answer, WireJson.Default.BulkRecord);
         invocation.Noted(answer);
         if (invocation.IsJson)
@@ -110,10 +113,4 @@ internal static class EntryAdd
         return BulkReport.Rejections(invocation, result, index => cidrs[(int)index].ToString())
             ?? (result.Unchanged > 0 && conflict is "keep" or "claim" && !invocation.Has("if-absent") ? ExitStatus.Present : ExitStatus.Success);
     }
-
-    /// <summary>
-    /// The daemon knows more protected addresses and is asked to refuse as well. An addition to ignore cannot lock out.
-    /// </summary>
-    private static string Query(Invocation invocation, Policy policy, string? update) =>
-        policy == Policy.Drop || invocation.Has("force") ? invocation.GuardedQuery(update) : update is null ? "" : "?" + update;
 }

@@ -53,7 +53,7 @@ internal static class EntryImport
         var source = new ImportSource(lines, new OperatorGuard(invocation, api, isGuarded).Objection);
         string path = $"{EntryPath.Of(policy)}/bulk" + invocation.GuardedQuery(
             $"on_conflict={invocation.ConflictMode() ?? "keep"}", invocation.Has("dry-run") ? "dry_run=true" : null);
-        using var content = BulkContent.Additions(source, tag, expiration, progress, invocation.Option("reason"));
+        using var content = BulkContent.Additions(source, ItemDefaults.Of(invocation, expiration), progress);
         ApiAnswer answer = Send(api, path, content);
         progress.Dispose();
         return Summarize(invocation, policy, source, api.Parse(answer, WireJson.Default.BulkRecord), answer);
@@ -84,7 +84,8 @@ internal static class EntryImport
 
         string done = invocation.Has("dry-run") ? $"Dry run, {policy.Name()} would have" : $"Imported into {policy.Name()}";
         invocation.Out.WriteLine(
-            $"{done}: {result.Created} created, {result.Updated} updated, {result.Unchanged} unchanged, {source.Rejections.Count} rejected");
+            $"{done}: {Quantity.Grouped(result.Created)} created, {Quantity.Grouped(result.Updated)} updated, "
+            + $"{Quantity.Grouped(result.Unchanged)} unchanged, {Quantity.Grouped((ulong)source.Rejections.Count)} rejected");
         return BulkReport.Print(invocation, source.Rejections) ?? ExitStatus.Success;
     }
 }
@@ -159,10 +160,11 @@ internal static class BulkReport
 /// <param name="next">Advances to the next item.</param>
 /// <param name="objection">Returns why a network must not be sent; null if it may.</param>
 /// <param name="position">Returns the bytes read so far.</param>
-internal sealed class ImportSource(ImportSource.Reader next, Func<Cidr, string?> objection, Func<long> position)
+/// <param name="file">Name of the list in messages; null for none.</param>
+internal sealed class ImportSource(ImportSource.Reader next, Func<Cidr, string?> objection, Func<long> position, string? file = null)
 {
     public ImportSource(NetworkList list, Func<Cidr, string?> objection)
-        : this(list.TryNext, objection, () => list.Position)
+        : this(list.TryNext, objection, () => list.Position, list.FileName)
     {
     }
 
@@ -185,7 +187,7 @@ internal sealed class ImportSource(ImportSource.Reader next, Func<Cidr, string?>
     /// <summary>Item numbers at which the offset between item and line changes, with the line.</summary>
     private readonly List<(ulong Index, int Line)> _jumps = [];
 
-    public ImportRejections Rejections { get; } = new();
+    public ImportRejections Rejections { get; } = new(file);
 
     /// <summary>Number of valid networks so far.</summary>
     public int Sent { get; private set; }
@@ -232,27 +234,21 @@ internal sealed class BulkContent : HttpContent
     private readonly ImportSource _source;
     private readonly ProgressBar _progress;
     private readonly bool _isRemoval;
-    private readonly string _tag;
-    private readonly ulong _expiration;
-    private readonly string _reason;
+    private readonly ItemDefaults _defaults;
     private (string Text, JsonEncodedText Json) _lastReason = ("", JsonEncodedText.Encode(""));
 
-    private BulkContent(ImportSource source, ProgressBar progress, bool isRemoval, string tag, ulong expiration, string reason)
+    private BulkContent(ImportSource source, ProgressBar progress, bool isRemoval, ItemDefaults defaults)
     {
-        (_source, _progress, _isRemoval, _tag, _expiration, _reason) = (source, progress, isRemoval, tag, expiration, reason);
+        (_source, _progress, _isRemoval, _defaults) = (source, progress, isRemoval, defaults);
         Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
     }
 
     /// <summary>Why the list could not be read completely; the request failed for that reason.</summary>
     public CliException? SourceFailure { get; private set; }
 
-    /// <param name="tag">Tag of lines without one; valid by the tag rule, so it needs no escaping.</param>
-    /// <param name="expiration">Expiration of lines without one.</param>
-    /// <param name="reason">Reason of lines without one; null for none.</param>
-    public static BulkContent Additions(ImportSource source, string tag, ulong expiration, ProgressBar progress, string? reason = null) =>
-        new(source, progress, false, tag, expiration, reason ?? "");
+    public static BulkContent Additions(ImportSource source, in ItemDefaults defaults, ProgressBar progress) => new(source, progress, false, defaults);
 
-    public static BulkContent Removals(ImportSource source, ProgressBar progress) => new(source, progress, true, "", 0, "");
+    public static BulkContent Removals(ImportSource source, ProgressBar progress) => new(source, progress, true, default);
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
@@ -289,17 +285,22 @@ internal sealed class BulkContent : HttpContent
             return n + Append(to[n..], "\"\n"u8);
         }
 
-        string tag = item.Tag ?? _tag;
-        n += Append(to[n..], tag.Length == 0 ? "\",\"tag\":null,\"expiration\":"u8 : "\",\"tag\":\""u8);
-        if (tag.Length > 0)
+        n += Append(to[n..], "\""u8);
+        if ((item.Tag ?? _defaults.Tag) is { } tag)
         {
-            n += Encoding.UTF8.GetBytes(tag, to[n..]);
-            n += Append(to[n..], "\",\"expiration\":"u8);
+            n += Append(to[n..], tag.Length == 0 ? ",\"tag\":null"u8 : ",\"tag\":\""u8);
+            n += tag.Length == 0 ? 0 : Encoding.UTF8.GetBytes(tag, to[n..]);
+            n += tag.Length == 0 ? 0 : Append(to[n..], "\""u8);
         }
 
-        _ = (item.Expiration ?? _expiration).TryFormat(to[n..], out int digits, provider: CultureInfo.InvariantCulture);
-        n += digits;
-        string reason = item.Reason ?? _reason;
+        if ((item.Expiration ?? _defaults.Expiration) is { } expiration)
+        {
+            n += Append(to[n..], ",\"expiration\":"u8);
+            _ = expiration.TryFormat(to[n..], out int digits, provider: CultureInfo.InvariantCulture);
+            n += digits;
+        }
+
+        string reason = item.Reason ?? _defaults.Reason ?? "";
         if (reason.Length > 0)
         {
             _lastReason = reason == _lastReason.Text ? _lastReason : (reason, JsonEncodedText.Encode(reason, JavaScriptEncoder.UnsafeRelaxedJsonEscaping));
@@ -327,6 +328,21 @@ internal sealed class BulkContent : HttpContent
     {
         length = 0;
         return false;
+    }
+}
+
+/// <summary>What lines without a value of their own get.</summary>
+/// <param name="Tag">Valid by the tag rule, so it needs no escaping; null to send none, so that an entry keeps its own.</param>
+/// <param name="Expiration">Seconds since 1970, 0 for never; null to send none.</param>
+/// <param name="Reason">Null for none.</param>
+internal readonly record struct ItemDefaults(string? Tag, ulong? Expiration, string? Reason)
+{
+    /// <summary>The values of the options; with <c>--update</c>, those that were not given are not sent.</summary>
+    public static ItemDefaults Of(Invocation invocation, ulong expiration)
+    {
+        bool merges = invocation.Merges();
+        return new ItemDefaults(
+            invocation.Option("tag") ?? (merges ? null : ""), merges && !invocation.Has("expiration") ? null : expiration, invocation.Option("reason"));
     }
 }
 

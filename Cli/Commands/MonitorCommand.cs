@@ -52,6 +52,9 @@ internal sealed class EventPrinter(Invocation invocation, ApiClient api, string 
     /// <summary>A stream is silent for 15 s at most; a longer silence means that the connection is dead.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(60);
 
+    /// <summary>How often it looks whether its reader is gone, which no write shows while nothing happens.</summary>
+    private static readonly TimeSpan ReaderCheck = TimeSpan.FromMilliseconds(250);
+
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Longest line; an event has fewer than two kilobytes.</summary>
@@ -72,6 +75,11 @@ internal sealed class EventPrinter(Invocation invocation, ApiClient api, string 
             catch (CliException e) when (_last is not null && e.ExitStatus is ExitStatus.Unreachable)
             {
                 // The daemon is not there yet.
+            }
+
+            if (invocation.Context.IsReaderGone())
+            {
+                return ExitStatus.Success;
             }
 
             if (!_isLost)
@@ -118,13 +126,22 @@ internal sealed class EventPrinter(Invocation invocation, ApiClient api, string 
         }
     }
 
-    /// <summary>0 at the end of the stream, or when it is silent for too long.</summary>
-    private static int Read(Stream stream, Memory<byte> buffer)
+    /// <summary>0 at the end of the stream, when it is silent for too long, or when nothing reads the output.</summary>
+    private int Read(Stream stream, Memory<byte> buffer)
     {
         using var limit = new CancellationTokenSource(Silence);
         try
         {
-            return stream.ReadAsync(buffer, limit.Token).AsTask().GetAwaiter().GetResult();
+            Task<int> reading = stream.ReadAsync(buffer, limit.Token).AsTask();
+            while (!((IAsyncResult)reading).AsyncWaitHandle.WaitOne(ReaderCheck))
+            {
+                if (invocation.Context.IsReaderGone())
+                {
+                    limit.Cancel();
+                }
+            }
+
+            return reading.GetAwaiter().GetResult();
         }
         catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
         {

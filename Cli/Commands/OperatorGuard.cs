@@ -120,7 +120,7 @@ internal static class GuardOptions
 {
     public static readonly OptionSpec Force = new("force", '\0', null, "Override the lock-out guard");
 
-    /// <summary>The query of a change: <paramref name="parts"/> and the guard's mode.</summary>
+    /// <summary>The query of a change: <paramref name="parts"/> and the guard's mode, which also asks for notes on entries that cover it.</summary>
     public static string GuardedQuery(this Invocation invocation, params IEnumerable<string?> parts)
     {
         IEnumerable<string> all = parts.OfType<string>().Append(invocation.Has(Force.Long) ? "force=true" : "guard=refuse");

@@ -45,6 +45,9 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
     private bool _isInElements;
     private int _number;
 
+    /// <summary>For messages; null for standard input.</summary>
+    public string? FileName { get; private init; }
+
     /// <summary>Bytes read so far.</summary>
     public long Position { get; private set; }
 
@@ -350,7 +353,7 @@ internal sealed class NetworkList(Stream stream, TimeProvider clock) : IDisposab
     {
         Stream input = OpenStream(context, file);
         size = input.CanSeek ? input.Length : null;
-        return new NetworkList(input, context.Clock);
+        return new NetworkList(input, context.Clock) { FileName = file == "-" ? null : Printable.Escape(file) };
     }
 
     /// <inheritdoc cref="Open"/>

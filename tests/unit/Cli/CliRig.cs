@@ -42,6 +42,9 @@ public sealed class CliRig : IDisposable
 
     public string Input { get; set; } = "";
 
+    /// <summary>Whether the output has no reader any more.</summary>
+    public Func<bool> IsReaderGone { get; set; } = () => false;
+
     /// <summary>What happens in a live view instead of waiting; true interrupts it.</summary>
     public Func<TimeSpan, bool> Wait { get; set; } = _ => true;
 
@@ -69,6 +72,7 @@ public sealed class CliRig : IDisposable
             Environment = name => Environment.GetValueOrDefault(name),
             SessionOrigin = () => Environment.GetValueOrDefault("SSH_CONNECTION"),
             Wait = (time, _) => Wait(time),
+            IsReaderGone = () => IsReaderGone(),
         };
         int status = CommandProgram.Run(CouicctlCommands.Root, ["-c", ConfigFile, .. words], context);
         return new CliResult(status, Encoding.UTF8.GetString(output.ToArray()), error.ToString());

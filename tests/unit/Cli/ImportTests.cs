@@ -30,9 +30,9 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void StandardInputIsReadAndEntriesAreUpdated()
     {
-        _rig.Input = "10.0.0.0/8\n";
+        _rig.Input = "10.0.0.0/8\n{\"cidr\":\"1.2.3.4/32\",\"tag\":null,\"expiration\":9}\n";
         Assert.Equal(0, _rig.Run("ignore import - --update").Status);
-        Assert.Equal("POST /v1/ignore/bulk?on_conflict=update&guard=refuse {\"cidr\":\"10.0.0.0/8\",\"tag\":null,\"expiration\":0}\n", _rig.Asked);
+        Assert.Equal("POST /v1/ignore/bulk?on_conflict=merge&guard=refuse {\"cidr\":\"10.0.0.0/8\"}\n{\"cidr\":\"1.2.3.4/32\",\"tag\":null,\"expiration\":9}\n", _rig.Asked);
     }
 
     [Fact]
@@ -53,6 +53,17 @@ public sealed class ImportTests : IDisposable
 
                 """),
             _rig.Run("drop import -"));
+    }
+
+    [Fact]
+    public void ARejectedLine_IsNamedWithItsFile_AndCountsAreGrouped()
+    {
+        string file = _rig.Folder.Write("list.txt", "bad\n1.1.1.1\n");
+        _rig.Answering(200, """{"created":1234,"updated":0,"unchanged":56789,"rejected":[{"index":0,"code":"conflict","message":"the table is full"}],"rejected_count":22000}""");
+        CliResult result = _rig.Run($"drop import {file}");
+        Assert.Equal("Imported into drop: 1,234 created, 0 updated, 56,789 unchanged, 22,001 rejected\n", result.Out);
+        Assert.StartsWith($"couicctl: {file}: line 1: \"bad\" is not", result.Error, StringComparison.Ordinal);
+        Assert.EndsWith($"\ncouicctl: {file}: line 2: the table is full (conflict)\ncouicctl: and 21,999 more lines\n", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

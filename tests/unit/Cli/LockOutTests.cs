@@ -70,7 +70,7 @@ public sealed class LockOutTests : IDisposable
 
     [Theory]
     [InlineData("drop add 203.0.113.0/24", "POST /v1/drop?guard=refuse ")]
-    [InlineData("ignore add 198.51.100.0/24", "POST /v1/ignore ")]
+    [InlineData("ignore add 198.51.100.0/24", "POST /v1/ignore?guard=refuse ")]
     public void OtherChangesAskNothingMore(string words, string request)
     {
         Assert.Equal(0, _rig.Run(words).Status);

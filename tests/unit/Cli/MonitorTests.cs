@@ -87,6 +87,17 @@ public sealed class MonitorTests : IDisposable
     }
 
     [Fact]
+    public void ItEndsWhenItsReaderIsGone_EvenWhileNothingHappens()
+    {
+        _rig.Daemon.Answer = _ => new StubAnswer(200) { Raw = $"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{Connected}{Created}", StaysOpen = true };
+        int looks = 0;
+        _rig.IsReaderGone = () => ++looks > 2;
+        _rig.Wait = _ => throw new InvalidOperationException("it connects again");
+        CliResult result = _rig.Run("monitor -o json");
+        Assert.Equal((0, Connected + Created, ""), (result.Status, result.Out, result.Error));
+    }
+
+    [Fact]
     public void ARefusalOrNonsense_EndsIt()
     {
         _rig.Answering(401, """{"code":"unauthorized","errors":{},"message":"a valid token is needed"}""");

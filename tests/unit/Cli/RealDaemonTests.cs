@@ -92,6 +92,41 @@ public sealed class RealDaemonTests : IDisposable
         Assert.Contains("\"warnings\": [\n    \"10.0.0.0/8 is in drop and covers 10.2.0.0/16 already\"\n  ]", _rig.Run("drop add 10.2.0.0/16 --json").Out, StringComparison.Ordinal);
         Assert.Equal("", _rig.Run("drop add 10.0.0.0/8 --update").Error);
         Assert.Equal("", _rig.Run("drop add 11.0.0.0/16").Error);
+        Assert.Equal("couicctl: note: 10.0.0.0/8 is in drop and covers 10.3.0.0/16 already\n", _rig.Run("drop add 10.3.0.0/16 --force").Error);
+    }
+
+    [Fact]
+    public void IgnoreAndManyAdditions_GetTheNoteToo()
+    {
+        Assert.Equal("", _rig.Run("ignore add 10.0.0.0/8").Error);
+        Assert.Equal("couicctl: note: 10.0.0.0/8 is in ignore and covers 10.1.0.0/16 already\n", _rig.Run("ignore add 10.1.0.0/16").Error);
+        const string Many = "couicctl: note: 2 items are covered by wider entries of ignore already, such as 10.0.0.0/8 covers 10.2.0.0/16\n";
+        Assert.Equal(new CliResult(0, "3 added to ignore\n", Many), _rig.Run("ignore add 10.2.0.0/16 11.0.0.0/16 10.3.0.1"));
+        _rig.Input = "10.2.0.0/16\n10.3.0.1\n";
+        Assert.Equal(Many, _rig.Run("ignore import -").Error);
+        Assert.Equal(Many, _rig.Run("ignore import - --dry-run").Error);
+        Assert.Contains("2 items are in ignore, which wins", _rig.Run("drop add 10.2.0.0/16 10.3.0.1").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AnUpdate_KeepsWhatIsNotGiven()
+    {
+        _rig.RunWords("drop", "add", "192.0.2.1", "-t", "bad", "-e", "500w", "--reason", "scan");
+        string before = Shown();
+        Assert.Contains("\"reason\": \"scan\"", before, StringComparison.Ordinal);
+        Assert.Equal(0, _rig.Run("drop add 192.0.2.1 --update -t worse").Status);
+        Assert.Equal(before.Replace("bad", "worse", StringComparison.Ordinal), Shown());
+        _rig.Input = "192.0.2.1\n192.0.2.2\n";
+        Assert.Equal("Dry run, drop would have: 1 created, 1 updated, 0 unchanged, 0 rejected\n", _rig.Run("drop import - --update --reason new --dry-run").Out);
+        Assert.Equal("Imported into drop: 1 created, 1 updated, 0 unchanged, 0 rejected\n", _rig.Run("drop import - --update --reason new").Out);
+        Assert.Equal(before.Replace("bad", "worse", StringComparison.Ordinal).Replace("scan", "new", StringComparison.Ordinal), Shown());
+        Assert.Equal("Dry run, drop would have: 0 created, 0 updated, 2 unchanged, 0 rejected\n", _rig.Run("drop import - --update --dry-run").Out);
+        Assert.Equal("Imported into drop: 0 created, 0 updated, 2 unchanged, 0 rejected\n", _rig.Run("drop import - --update").Out);
+        Assert.Equal(0, _rig.Run("drop add 192.0.2.1 --update -e never --tag= --reason=").Status);
+        Assert.DoesNotContain("reason", Shown(), StringComparison.Ordinal);
+        Assert.Contains("\"tag\": null,\n  \"expiration\": 0\n", Shown(), StringComparison.Ordinal);
+
+        string Shown() => _rig.Run("drop inspect 192.0.2.1 --json").Out;
     }
 
     [Fact]
@@ -112,7 +147,7 @@ public sealed class RealDaemonTests : IDisposable
     {
         const int Count = 100_000;
         _rig.Input = string.Concat(Enumerable.Range(0, Count).Select(i => $"10.{i >> 16}.{i >> 8 & 255}.{i & 255}\n"));
-        Assert.Equal(new CliResult(0, $"Imported into drop: {Count} created, 0 updated, 0 unchanged, 0 rejected\n", ""), _rig.Run("drop import -"));
+        Assert.Equal(new CliResult(0, $"Imported into drop: {Count:#,0} created, 0 updated, 0 unchanged, 0 rejected\n", ""), _rig.Run("drop import -"));
         Assert.Equal(Count, _api.Store.Count(Couic.Store.Policy.Drop, Couic.Store.IpFamily.V4));
     }
 

@@ -19,6 +19,9 @@ public sealed record StubAnswer(int Status, string Body = "")
 {
     /// <summary>Sent instead of an answer, byte for byte.</summary>
     public string? Raw { get; init; }
+
+    /// <summary>Whether the connection stays open after <see cref="Raw"/> until the client closes it.</summary>
+    public bool StaysOpen { get; init; }
 }
 
 /// <summary>
@@ -98,6 +101,11 @@ public sealed class StubDaemon : IDisposable
 
                 StubAnswer answer = Answer(request);
                 stream.Write(Encoding.UTF8.GetBytes(answer.Raw ?? Head(answer) + answer.Body));
+                if (answer.StaysOpen)
+                {
+                    _ = stream.ReadByte();
+                }
+
                 if (answer.Raw is not null || AnswersEarly)
                 {
                     return;

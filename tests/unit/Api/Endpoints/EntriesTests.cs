@@ -44,6 +44,31 @@ public sealed class EntriesTests : IDisposable
     }
 
     [Fact]
+    public async Task AMerge_KeepsWhatTheRequestDoesNotHave_AndMayCreate()
+    {
+        ulong soon = _clock.Seconds + 600;
+        Assert.Equal(400, (await PostAsync("""{"cidr":"192.0.2.7/32"}""")).Status);
+        Assert.Equal(400, (await _rig.SendAsync("POST", "/v1/drop?on_conflict=update", """{"cidr":"192.0.2.7/32"}""")).Status);
+        Assert.Equal(201, (await MergeAsync($$"""{"cidr":"192.0.2.7/32","tag":"feed","expiration":{{soon}},"reason":"listed"}""")).Status);
+        Assert.Equal($"feed {soon} listed", await MergedAsync("""{"cidr":"192.0.2.7/32"}"""));
+        Assert.Equal($"sshd {soon} listed", await MergedAsync("""{"cidr":"192.0.2.7/32","tag":"sshd"}"""));
+        Assert.Equal($"sshd {soon} x", await MergedAsync("""{"cidr":"192.0.2.7/32","reason":"x"}"""));
+        Assert.Equal("sshd 0 x", await MergedAsync("""{"cidr":"192.0.2.7/32","expiration":0}"""));
+        Assert.Equal(" 0 ", await MergedAsync("""{"cidr":"192.0.2.7/32","tag":null,"reason":null}"""));
+        Assert.Equal("c 5000000000 ", await MergedAsync("""["192.0.2.7/32","c",5000000000]"""));
+
+        async Task<string> MergedAsync(string body)
+        {
+            Answer merged = await MergeAsync(body);
+            Assert.Equal(200, merged.Status);
+            string reason = merged.Json.TryGetProperty("reason", out JsonElement text) ? text.GetString()! : "";
+            return $"{merged.Json.GetProperty("tag")} {merged.Json.GetProperty("expiration")} {reason}";
+        }
+
+        Task<Answer> MergeAsync(string body) => _rig.SendAsync("POST", "/v1/drop?on_conflict=merge", body);
+    }
+
+    [Fact]
     public async Task Claims_AreAddedListedRemovedAndLogged()
     {
         ulong soon = _clock.Seconds + 600;
