@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Couic.Api.Contracts;
 
 /// <summary>Serializers for the bodies of the API, made at compile time.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(EntryRecord[]))]
 [JsonSerializable(typeof(ClaimRecord[]))]
 [JsonSerializable(typeof(NewEntry))]
