@@ -108,16 +108,18 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
     /// An exception of one mutation, such as a listener's, does not keep the others from their end.
     /// </summary>
     /// <param name="requests">All requests of the pipeline, to be answered; empty when there are none.</param>
-    public void Commit(Span<ChangeRequest> requests = default)
+    /// <returns>The entry of the last mutation: as it is now, or as it was when it was removed.</returns>
+    public Entry Commit(Span<ChangeRequest> requests = default)
     {
         ExceptionDispatchInfo? failure = null;
-        foreach (ref EntryMutation mutation in Mutations)
+        Entry entry = default;
+        foreach (ref readonly EntryMutation mutation in Mutations)
         {
             RuleTable table = tables[mutation.Policy, mutation.Cidr.Family];
             table.Entries[mutation.Slot].IsBusy = false;
             try
             {
-                Commit(table, ref mutation);
+                Commit(table, mutation, out entry);
             }
             catch (Exception e)
             {
@@ -126,13 +128,14 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
 
             if (!requests.IsEmpty)
             {
-                Answer(ref requests[mutation.Source], mutation);
+                Answer(ref requests[mutation.Source], mutation, entry);
             }
         }
 
         _count = 0;
         Requests = 0;
         failure?.Throw();
+        return entry;
     }
 
     /// <summary>Reports a change of claims, which needs no mutation. Under the store's lock.</summary>
@@ -144,12 +147,12 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
         }
     }
 
-    private static void Answer(ref ChangeRequest request, in EntryMutation mutation)
+    private static void Answer(ref ChangeRequest request, in EntryMutation mutation, in Entry entry)
     {
         request.Refusal = mutation.Refusal;
         if (mutation.Refusal is null)
         {
-            request.Entry = mutation.Entry;
+            request.Entry = entry;
         }
         else
         {
@@ -160,8 +163,9 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
     /// <summary>Whether it adds an entry that is not the running replacement's.</summary>
     private static bool AddsForeignEntry(in EntryMutation mutation) => (mutation.IsNew && mutation.Origin != ChangeOrigin.Set) || mutation.EndsSetEntry;
 
-    private void Commit(RuleTable table, ref EntryMutation mutation)
+    private void Commit(RuleTable table, in EntryMutation mutation, out Entry entry)
     {
+        entry = default;
         plane.Publish(mutation);
         if (mutation.Refusal is { } refusal)
         {
@@ -177,7 +181,7 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
 
         if (mutation.Kind == MutationKind.Remove)
         {
-            mutation.Entry = tables.Read(table, mutation.Slot);
+            entry = tables.Read(table, mutation.Slot);
             tables.Remove(table, mutation.Slot);
             if (mutation.Origin != ChangeOrigin.Set)
             {
@@ -188,20 +192,20 @@ internal sealed class ChangeBatch(RuleTables tables, IDataPlane plane, Action<Pl
         {
             if (!mutation.IsNew)
             {
-                Replace(table, ref mutation);
+                Replace(table, mutation);
             }
 
-            mutation.Entry = tables.Read(table, mutation.Slot);
+            entry = tables.Read(table, mutation.Slot);
         }
 
-        Notify(new RuleEvent(mutation.Event, mutation.Policy, mutation.Entry, mutation.Origin, mutation.Metadata)
+        Notify(new RuleEvent(mutation.Event, mutation.Policy, entry, mutation.Origin, mutation.Metadata)
         {
             Actor = mutation.Actor ?? [],
             IsBulk = mutation.IsBulk,
         });
     }
 
-    private void Replace(RuleTable table, ref EntryMutation mutation)
+    private void Replace(RuleTable table, in EntryMutation mutation)
     {
         Entry before = tables.Read(table, mutation.Slot);
         long deadline = table.Entries[mutation.Slot].Deadline;

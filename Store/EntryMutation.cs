@@ -116,9 +116,6 @@ public struct EntryMutation
 
     /// <summary>Index of the request or step that asked for it.</summary>
     internal int Source;
-
-    /// <summary>Once it is committed: the entry as it is then, or as it was when it was removed.</summary>
-    internal Entry Entry;
 }
 #pragma warning restore CA1051
 

@@ -246,8 +246,8 @@ public sealed partial class RuleStore
     {
         batch.Write();
         ref readonly EntryMutation mutation = ref batch.Mutations[0];
-        batch.Commit();
-        entry = mutation.Refusal is null ? mutation.Entry : entry;
+        Entry committed = batch.Commit();
+        entry = mutation.Refusal is null ? committed : entry;
         return mutation.Refusal is null;
     }
 
