@@ -31,6 +31,14 @@ all: out/couic out/couicctl out/couic-report
 PACKAGES := $(or $(NUGET_PACKAGES),$(HOME)/.nuget/packages)
 export CFLAGS := -O2 -Wno-unused-value "-ffile-prefix-map=$(PACKAGES)/="
 
+# Another processor is linked against headers and libraries of its own packages; the shim needs its processor in the flags.
+SYSROOT :=
+ifneq ($(RID),linux-x64)
+SYSROOT := $(CURDIR)/out/sysroot-$(RID)
+export CFLAGS += --target=aarch64-linux-gnu "--sysroot=$(SYSROOT)"
+export OPENSSL_ROOT_DIR := $(SYSROOT)/usr
+endif
+
 # What the executable is made from, by content: a checkout of another commit, a file that has gone, or another target is noticed
 # whatever the times of files say.
 INPUTS := $(shell mkdir -p out && { echo '$(RID)'; cat $(SOURCES) Makefile | sha256sum; echo '$(SOURCES)'; } >out/.inputs.new && \
@@ -38,8 +46,9 @@ INPUTS := $(shell mkdir -p out && { echo '$(RID)'; cat $(SOURCES) Makefile | sha
 
 out/couic: out/.inputs
 	@tools/setup build
+	@$(if $(SYSROOT),tools/sysroot $(RID) >/dev/null)
 	@rm -rf out/publish
-	@dotnet publish couic.csproj -c Release -r $(RID) -o out/publish -v q --tl:off \
+	@dotnet publish couic.csproj -c Release -r $(RID) -o out/publish -v q --tl:off $(if $(SYSROOT),-p:SysRoot=$(SYSROOT)) \
 	  | { grep -vE 'CMake warning|^ *\[ *[0-9]+%\]|Built target|^ *-- |^ *Generating native code|^ *$$' || true; }
 	@mkdir -p out
 	@mv -f out/publish/couic.dbg out/couic.dbg
