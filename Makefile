@@ -10,7 +10,7 @@ DESTDIR ?=
 RID     ?= linux-x64
 
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
-FOLDERS := Native Bpf Store Http Api Peering Journal Names Reporting Config Logging CommandLine Cli Daemon Sets Demo Web
+FOLDERS := Native Bpf Store Http Api Bus Peering Journal Names Reporting Config Logging CommandLine Cli Daemon Sets Demo Web
 SOURCES := Program.cs couic.csproj Directory.Build.props tools/trimming.xml $(shell find $(FOLDERS) -type f 2>/dev/null | LC_ALL=C sort)
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1

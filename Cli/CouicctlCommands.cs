@@ -29,6 +29,7 @@ internal static class CouicctlCommands
             TopCommand.Spec,
             ClientsCommands.Spec,
             Peers.Spec,
+            BusCommand.Spec,
             Status.Spec,
             History.Spec,
             Reload.Spec,

@@ -76,7 +76,7 @@ public static class SecretFile
 
     /// <summary>A warning when other users may read the tokens in a configuration; null when it has none, or no other user may.</summary>
     public static string? Warning(string path, Settings settings) =>
-        settings.Peering.Peers.Count > 0 || settings.Reporting.Webhook is not null ? Warning(path, settings.User) : null;
+        settings.Peering.Peers.Count > 0 || settings.Reporting.Webhook is not null || settings.Bus is not { Token: null, Password: null } ? Warning(path, settings.User) : null;
 
     /// <summary>The same for a file that holds a secret.</summary>
     /// <param name="reader">The user that needs to read it, besides root.</param>

@@ -116,6 +116,8 @@ public sealed record Settings
 
     public PeeringSettings Peering { get; init; } = new();
 
+    public BusSettings Bus { get; init; } = new();
+
     public GuardSettings Guard { get; init; } = new();
 
     public StateSettings State { get; init; } = new();
@@ -156,6 +158,9 @@ public sealed record PeeringSettings
     /// <summary>Records of rules have one bit per peer.</summary>
     public const int MaxPeers = 64;
 
+    /// <summary>A bus takes two of the bits.</summary>
+    public const int MaxPeersWithBus = MaxPeers - 2;
+
     public bool Enabled { get; init; }
 
     /// <summary>Whether rules of <c>drop</c> are replicated.</summary>
@@ -166,6 +171,54 @@ public sealed record PeeringSettings
 
     /// <summary>Distinct by host and port.</summary>
     public IReadOnlyList<PeerSettings> Peers { get; init; } = [];
+}
+
+/// <summary>The table <c>[bus]</c>.</summary>
+public sealed record BusSettings
+{
+    /// <summary>Servers that are tried one after the other.</summary>
+    public const int MaxServers = 16;
+
+    public bool Enabled { get; init; }
+
+    /// <summary>Such as <c>tls://bus1.example.net:4222</c>; distinct, at least one when enabled.</summary>
+    public IReadOnlyList<string> Servers { get; init; } = [];
+
+    /// <summary>The stream, and the first word of its subjects.</summary>
+    public string Name { get; init; } = "couic";
+
+    /// <summary>Whether rules of <c>drop</c> are replicated.</summary>
+    public bool Drop { get; init; } = true;
+
+    /// <summary>Whether rules of <c>ignore</c> are replicated.</summary>
+    public bool Ignore { get; init; }
+
+    /// <summary>Of the stream, when this node creates it.</summary>
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>A secret, as <see cref="Password"/>: never to be logged.</summary>
+    public string? Token { get; init; }
+
+    public string? User { get; init; }
+
+    public string? Password { get; init; }
+
+    /// <summary>File with an nkey seed, absolute path.</summary>
+    public string? NkeyFile { get; init; }
+
+    /// <summary>File with a JWT and its seed, absolute path.</summary>
+    public string? CredentialsFile { get; init; }
+
+    /// <summary>Certificates to trust instead of the system's, PEM, absolute path; null for the system's.</summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>Our certificate, PEM, absolute path; with <see cref="KeyFile"/> or neither.</summary>
+    public string? CertFile { get; init; }
+
+    public string? KeyFile { get; init; }
+
+    /// <summary>The generated text would show the secrets.</summary>
+    public override string ToString() => $"{Name} at {string.Join(", ", Servers)}";
 }
 
 /// <summary>One of <c>[[peering.peers]]</c>.</summary>

@@ -30,6 +30,9 @@ internal static class SettingsSchema
     private const int MiB = 1024 * KiB;
     private const int GiB = 1024 * MiB;
 
+    /// <summary>Values of <c>policies</c>.</summary>
+    internal static readonly (string Word, string Meaning)[] PolicyWords = [("drop", "drop"), ("ignore", "ignore")];
+
     private static readonly string[] TlsKeys = ["ca_file", "fingerprint", "cert_file", "key_file"];
 
     private const string NeedsRestart = "A change needs a restart.";
@@ -230,6 +233,7 @@ internal static class SettingsSchema
             ],
             Reload: (running, read) => running with { Peering = read.Peering },
             Complete: ReadPeers),
+        BusSchema.Table,
     ];
 
     /// <summary>Keys of each <c>[[peering.peers]]</c>.</summary>
@@ -469,7 +473,7 @@ internal static class SettingsSchema
     }
 
     private static Settings ReadPolicies(KeyReader table, Settings settings) =>
-        table.Words("policies", ("drop", "drop"), ("ignore", "ignore")) is { Count: > 0 } policies
+        table.Words<string>("policies", PolicyWords) is { Count: > 0 } policies
             ? settings with { Peering = settings.Peering with { Drop = policies.Contains("drop"), Ignore = policies.Contains("ignore") } }
             : settings;
 

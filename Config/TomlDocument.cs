@@ -39,7 +39,7 @@ public sealed class TomlDocument
     ];
 
     /// <summary>Keys whose values are secrets, in all files that couic reads.</summary>
-    private static readonly SearchValues<string> SecretKeys = SearchValues.Create(["token", "secret", "webhook"], StringComparison.OrdinalIgnoreCase);
+    private static readonly SearchValues<string> SecretKeys = SearchValues.Create(["token", "secret", "webhook", "password", "servers"], StringComparison.OrdinalIgnoreCase);
 
     private static readonly SearchValues<char> WordEnds = SearchValues.Create(" \t\r\n,]}#=\"'");
 

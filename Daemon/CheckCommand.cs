@@ -34,7 +34,7 @@ internal static class CheckCommand
             {
                 (int clients, int sets) = isFileOnly ? (0, 0) : CheckFiles(source, settings, faults);
                 summary = $"{source.Path}: good{(isFileOnly ? "" : $", {Counted(clients, "client file")} and {Counted(sets, "set file")} too")}";
-                warnings = [.. ClearTokens.WarningsOf(settings.Peering)];
+                warnings = [.. ClearTokens.WarningsOf(settings)];
                 if (!isFileOnly)
                 {
                     faults.AddRange(HostCheck.Faults(settings).Select(text => new Fault(source.Path, text)));
@@ -275,9 +275,16 @@ internal static class HostCheck
     }
 }
 
-/// <summary>Finds the peers to which a token would be sent over a network without TLS.</summary>
+/// <summary>Finds the hosts to which a secret would be sent over a network without TLS.</summary>
 internal static class ClearTokens
 {
+    public static IEnumerable<string> WarningsOf(Settings settings) => [.. WarningsOf(settings.Peering), .. WarningsOf(settings.Bus)];
+
+    private static IEnumerable<string> WarningsOf(BusSettings bus) => bus.Enabled
+        ? bus.Servers.Where(server => server.StartsWith("nats://", StringComparison.Ordinal) && !Loopback.IsHost(new Uri(server).DnsSafeHost))
+            .Select(server => $"bus.servers {server}: rules{(bus.Token is null && bus.Password is null ? string.Empty : " and its credential")} go over the network in clear (tls://)")
+        : [];
+
     public static IEnumerable<string> WarningsOf(PeeringSettings peering) => peering.Enabled
         ? peering.Peers.Where(peer => !peer.Tls && !Loopback.IsHost(peer.Host))
             .Select(peer => $"peering.peers {peer}: its token goes over the network in clear (set tls = true)")

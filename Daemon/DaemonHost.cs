@@ -155,11 +155,13 @@ internal sealed partial class DaemonHost : IDisposable
         services.MoreMetrics.Add(text => DaemonMetrics.WriteLog(text, _logs));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteReports(text, _reports));
         services.MoreMetrics.Add(text => DaemonMetrics.WritePeers(text, _peering));
+        services.MoreMetrics.Add(text => DaemonMetrics.WriteBus(text, _peering));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteGuard(text, _guard));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteTls(text, _certificate, _server!));
         services.MoreMetrics.Add(text => DaemonMetrics.WriteJournal(text, _journal));
         ApiRouter router = ApiRouter.Create(services);
         new PeerEndpoints(_peering, services).Register(router);
+        new BusEndpoint(_peering).Register(router);
         new HistoryEndpoint(() => _reloader.InForce.Logging.Dir).Register(router);
         if (settings.Page)
         {
@@ -276,7 +278,7 @@ internal sealed partial class DaemonHost : IDisposable
         Array.ForEach(_sockets, socket => socket.Listen(Backlog));
         _guard.Start(); // before the sets are loaded, so that it objects to entries that lock out
         _sets.Start();
-        _peering.Reconfigure(SettingsMap.Peering(_settings.Peering));
+        _peering.Reconfigure(SettingsMap.Replication(_settings));
         InternalErrors.Run(Place.Journal, _log, () => _journal?.Restore()); // before the first packet, and before the first change
         AttachInterfaces();
         if (_systemd.StoreCapacity > 0)
@@ -287,8 +289,8 @@ internal sealed partial class DaemonHost : IDisposable
         ReportHandover();
         _server.Start(_sockets);
         _reports.Start();
-        _peering.Start(SettingsMap.Peering(_settings.Peering));
-        _reloader.WarnOfClearTokens(_settings.Peering);
+        _peering.Start(SettingsMap.Replication(_settings));
+        _reloader.WarnOfClearTokens(_settings);
         _journal?.Start();
         _drift.Start();
         _certificate.Start();

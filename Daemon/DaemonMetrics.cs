@@ -65,6 +65,42 @@ internal static class DaemonMetrics
         text.Sample("couic_peering_clock_refusals_total", (ulong)peering.ClockRefusals);
     }
 
+    /// <summary>Nothing without a bus.</summary>
+    public static void WriteBus(MetricsText text, PeeringService peering)
+    {
+        if (peering.BusStatus() is not { } bus)
+        {
+            return;
+        }
+
+        BusCounters counts = bus.Counters;
+        Gauge(text, "couic_bus_up", "Whether the stream was read to its end and is followed.", bus.State == BusState.Live ? 1UL : 0UL);
+        Gauge(text, "couic_bus_messages", "Messages of the stream: one per rule, and recent removals.", bus.Messages);
+        Gauge(text, "couic_bus_lag_messages", "Messages of the stream that this node has not read.", bus.Pending);
+        text.Family("couic_bus_lag_seconds", "gauge", "How long ago the stream was read to its end; 0 while nothing is pending.");
+        text.Sample("couic_bus_lag_seconds", [], Math.Round(bus.Lag.TotalSeconds, 3));
+        Gauge(text, "couic_bus_marked", "Rules that the stream has yet to acknowledge.", (ulong)bus.Marked);
+        text.Family("couic_bus_oldest_marked_seconds", "gauge", "For how long the oldest of them waits.");
+        text.Sample("couic_bus_oldest_marked_seconds", [], Math.Round(bus.OldestMarked.TotalSeconds, 3));
+        Counter(text, "couic_bus_published", "Values that the stream acknowledged.", counts.Published);
+        Counter(text, "couic_bus_unacknowledged", "Values that the stream did not acknowledge; they are published again.", counts.Unacknowledged);
+        Counter(text, "couic_bus_received", "Messages read from the stream.", counts.Received);
+        Counter(text, "couic_bus_applied", "Messages that changed a rule.", counts.Applied);
+        Counter(text, "couic_bus_repaired", "Messages that were older than what this node holds; the newer value was published.", counts.Repaired);
+        Counter(text, "couic_bus_malformed", "Messages that are not rules.", counts.Malformed);
+        Counter(text, "couic_bus_later_version", "Messages of a later version of couic.", counts.LaterVersion);
+        Counter(text, "couic_bus_deleted", "Old removals that this node deleted from the stream.", counts.Deleted);
+        Counter(text, "couic_bus_swept", "Rules that were removed while this node was away.", counts.Swept);
+        Counter(text, "couic_bus_opened", "How often the stream was opened.", counts.Opened);
+        Counter(text, "couic_bus_failures", "Faults of the connection, and publications that failed.", counts.Failures);
+    }
+
+    private static void Counter(MetricsText text, string name, string help, long value)
+    {
+        text.Family(name, "counter", help);
+        text.Sample(name + "_total", (ulong)value);
+    }
+
     private static void Records(MetricsText text, PeeringService peering, string name, string type, string help, Func<RecordCounts, double> value)
     {
         text.Family(name, type, help);

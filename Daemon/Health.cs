@@ -21,21 +21,25 @@ internal sealed class Health(
     public const string Client = "client";
     public const string Table = "table";
     public const string Peer = "peer";
+    public const string Bus = "bus";
     public const string Drift = "drift";
     public const string Guard = "guard";
     public const string Certificate = "certificate";
     public const string Journal = "journal";
 
+    /// <summary>A rule, or a message, that waits for longer is a fault.</summary>
+    private static readonly TimeSpan SlowBus = TimeSpan.FromSeconds(30);
+
     /// <summary>Faults per kind that are listed; the rest are counted.</summary>
     private const int MaxPerKind = 20;
 
     /// <summary>All kinds, in the order of the list.</summary>
-    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Drift, Guard, Certificate, Journal];
+    public static readonly IReadOnlyList<string> Kinds = [Interface, Attacher, Configuration, Set, Client, Table, Peer, Bus, Drift, Guard, Certificate, Journal];
 
     public IReadOnlyList<FaultStatus> Find() =>
     [
         .. Interfaces(), .. Few(Configuration, reloader.Faults()), .. Few(Set, sets.Faults()), .. Few(Client, reloader.ClientFaults), .. Tables(), .. Peers(),
-        .. Few(Drift, drift.Fault is { } fault ? [fault] : []), .. Few(Guard, GuardFaults()),
+        .. BusFaults(), .. Few(Drift, drift.Fault is { } fault ? [fault] : []), .. Few(Guard, GuardFaults()),
         .. Few(Certificate, certificate.Fault is { } end ? [end] : []),
         .. Few(Journal, JournalFaults()),
     ];
@@ -84,6 +88,21 @@ internal sealed class Health(
             if (fault is not null)
             {
                 yield return new FaultStatus(Peer, name, $"peer \"{name}\" {fault}");
+            }
+        }
+    }
+
+    private IEnumerable<FaultStatus> BusFaults()
+    {
+        if (peering.BusStatus() is { } bus)
+        {
+            string? fault = bus.State != BusState.Live ? $"is not followed: {bus.LastError ?? "it was not read to its end yet"} ({bus.Marked} rules wait; couicctl bus)"
+                : bus.OldestMarked > SlowBus ? $"does not acknowledge rules: {bus.LastError ?? "no answer"} ({bus.Marked} rules wait; couicctl bus)"
+                : bus.Lag > SlowBus ? $"is read too slowly: {bus.Pending} messages are pending (couicctl bus)"
+                : null;
+            if (fault is not null)
+            {
+                yield return new FaultStatus(Bus, bus.Name, $"bus \"{bus.Name}\" {fault}");
             }
         }
     }

@@ -155,10 +155,10 @@ internal sealed partial class Reloader
             Volatile.Write(ref _needRestart, restart);
             _logs.Apply(settings.Logging);
             _reports.Configure(settings.Reporting.Enabled ? settings.Reporting.Webhook : null);
-            _peering.Reconfigure(SettingsMap.Peering(settings.Peering));
+            _peering.Reconfigure(SettingsMap.Replication(settings));
             _settings = merged;
             apply?.Invoke();
-            WarnOfClearTokens(settings.Peering);
+            WarnOfClearTokens(settings);
             Reloaded(actor);
             var notes = new List<string>();
             if (restart.Length > 0)
@@ -209,9 +209,9 @@ internal sealed partial class Reloader
     }
 
     /// <summary>At the start and after each reload.</summary>
-    public void WarnOfClearTokens(Config.PeeringSettings peering)
+    public void WarnOfClearTokens(Settings settings)
     {
-        foreach (string warning in ClearTokens.WarningsOf(peering))
+        foreach (string warning in ClearTokens.WarningsOf(settings))
         {
             TokenInClear(warning);
         }

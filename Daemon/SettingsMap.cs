@@ -2,6 +2,7 @@ using Couic.Api.Contracts;
 using Couic.Bpf;
 using Couic.Config;
 using Couic.Http;
+using Couic.Peering;
 using Couic.Sets;
 using Couic.Store;
 
@@ -47,20 +48,22 @@ internal static class SettingsMap
     public static ReloadStatus Reload(ConfigReload last) =>
         new((ulong)last.At.ToUnixTimeSeconds(), last.Ok, last.Ok ? null : last.Message, last.IsStart);
 
-    public static Peering.PeeringSettings Peering(Config.PeeringSettings settings)
+    /// <summary>Peers and the bus: the two ways of replication.</summary>
+    public static Peering.PeeringSettings Replication(Settings settings)
     {
-        var policies = new List<Policy>();
-        if (settings.Drop)
+        Config.PeeringSettings peering = settings.Peering;
+        Config.BusSettings bus = settings.Bus;
+        return new Peering.PeeringSettings(peering.Enabled, Policies(peering.Drop, peering.Ignore), [.. peering.Peers.Select(
+            p => new Peering.PeerSettings(p.Host, p.Port, p.Tls, p.Token, p.CaFile, p.CertFile, p.KeyFile, p.Fingerprint))])
         {
-            policies.Add(Policy.Drop);
-        }
-
-        if (settings.Ignore)
-        {
-            policies.Add(Policy.Ignore);
-        }
-
-        return new Peering.PeeringSettings(settings.Enabled, policies, [.. settings.Peers.Select(
-            p => new Peering.PeerSettings(p.Host, p.Port, p.Tls, p.Token, p.CaFile, p.CertFile, p.KeyFile, p.Fingerprint))]);
+            Bus = !bus.Enabled ? null : new BusPlan(
+                new Bus.BusSettings(
+                    string.Join(',', bus.Servers), bus.Name, bus.Replicas, bus.Token, bus.User, bus.Password, bus.NkeyFile, bus.CredentialsFile,
+                    bus.CaFile, bus.CertFile, bus.KeyFile),
+                Policies(bus.Drop, bus.Ignore)),
+        };
     }
+
+    private static List<Policy> Policies(bool drop, bool ignore) =>
+        [.. new[] { (Policy.Drop, drop), (Policy.Ignore, ignore) }.Where(policy => policy.Item2).Select(policy => policy.Item1)];
 }

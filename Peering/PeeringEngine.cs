@@ -1,4 +1,5 @@
 using System.Globalization;
+using Couic.Bus;
 using Couic.Store;
 using Microsoft.Extensions.Logging;
 
@@ -24,14 +25,19 @@ internal sealed partial class PeeringEngine : IChangeListener
     private readonly bool[] _joined = new bool[2];
     private readonly Lock _settingsGate = new();
     private PeerSession[] _sessions = [];
+    private readonly Func<BusSettings, IBus>? _buses;
+    private BusSession? _bus;
     private readonly List<PeerSession> _bulk = [];
     private long _lastActivity;
     private long _pushUntil;
 
     /// <param name="node">Number of this node: a fresh random number per start.</param>
     /// <param name="key">A secret: a fresh random number per start.</param>
-    public PeeringEngine(RuleStore store, IPeerTransport transport, TimeProvider time, Random random, ILogger log, ulong node, ulong key)
+    /// <param name="buses">Opens a bus; null where there is none.</param>
+    public PeeringEngine(
+        RuleStore store, IPeerTransport transport, TimeProvider time, Random random, ILogger log, ulong node, ulong key, Func<BusSettings, IBus>? buses = null)
     {
+        _buses = buses;
         _store = store;
         _transport = transport;
         Time = time;
@@ -64,6 +70,9 @@ internal sealed partial class PeeringEngine : IChangeListener
     /// Up to which timestamp a journal has all changes of the registers; null without a journal. Set before the first settings.
     /// </summary>
     public Func<long>? SyncedUpTo { get; set; }
+
+    /// <summary>Null without a bus.</summary>
+    public BusSession? Bus => Volatile.Read(ref _bus);
 
     /// <summary>Whether a rule changed in the last seconds; then peers are compared at each tick.</summary>
     public bool IsActive => Time.GetElapsedTime(Volatile.Read(ref _lastActivity)) < TimeSpan.FromSeconds(5);
@@ -101,6 +110,18 @@ internal sealed partial class PeeringEngine : IChangeListener
             }
         }
 
+        try
+        {
+            Bus?.Tick();
+        }
+        catch (Exception fault)
+        {
+            if (MayLog(ref _nextFaultLog))
+            {
+                PeeringLog.SessionFault(Log, "bus", fault);
+            }
+        }
+
         foreach (RegisterTable? index in _indexes)
         {
             try
@@ -124,7 +145,8 @@ internal sealed partial class PeeringEngine : IChangeListener
             RenewVersions(index);
             RetryUnapplied(index);
             RemoveLapsed(index);
-            index.Collect(StableBefore(index.Policy), budget: 8_192);
+            long stable = StableBefore(index.Policy);
+            index.Collect(index.HasBus ? Math.Min(stable, Time.GetTimestamp() - Units(BusSession.KeepTombstones)) : stable, budget: 8_192);
         }
     }
 
@@ -136,18 +158,27 @@ internal sealed partial class PeeringEngine : IChangeListener
     {
         lock (_settingsGate)
         {
-            PeerSettings[] wanted = [.. settings.Peers.Distinct().Take(PeeringSettings.MaxPeers)];
+            int most = settings.Bus is null ? PeeringSettings.MaxPeers : PeeringSettings.MaxPeersWithBus;
+            PeerSettings[] wanted = [.. settings.Peers.Distinct().Take(most)];
             Settings = settings with { Peers = wanted };
+            bool isSameBus = settings.Bus?.IsSame(_bus?.Plan) ?? _bus is null;
+            BusSession? former = isSameBus ? null : Interlocked.Exchange(ref _bus, null);
+            former?.Dispose();
             foreach (Policy policy in Policies.All)
             {
-                SwitchIndex(policy, settings.Enabled && settings.Policies.Contains(policy));
+                if (former is not null)
+                {
+                    IndexOf(policy)?.CloseBus();
+                }
+
+                SwitchIndex(policy, (settings.Enabled && settings.Policies.Contains(policy)) || settings.Bus?.Policies.Contains(policy) == true);
             }
 
             wanted = settings.Enabled ? wanted : [];
             var kept = new List<PeerSession>();
             foreach (PeerSession session in _sessions)
             {
-                if (wanted.Contains(session.Settings))
+                if (wanted.Contains(session.Settings) && session.Number < most)
                 {
                     kept.Add(session);
                 }
@@ -171,6 +202,7 @@ internal sealed partial class PeeringEngine : IChangeListener
             }
 
             Volatile.Write(ref _sessions, [.. sessions]);
+            OpenBus(settings.Bus);
         }
 
         Touch();
@@ -235,6 +267,25 @@ internal sealed partial class PeeringEngine : IChangeListener
         return new PeerSession(this, _transport, peer, number);
     }
 
+    /// <summary>Marks and session; the tables exist, and no session of a peer has their numbers.</summary>
+    private void OpenBus(BusPlan? plan)
+    {
+        if (plan is null || _buses is null)
+        {
+            return;
+        }
+
+        foreach (RegisterTable index in plan.Policies.Select(IndexOf).OfType<RegisterTable>().Where(index => !index.HasBus))
+        {
+            index.OpenBus();
+        }
+
+        if (_bus is null)
+        {
+            Volatile.Write(ref _bus, new BusSession(this, plan, _buses(plan.Settings)));
+        }
+    }
+
     private void Close(PeerSession session)
     {
         session.Close();
@@ -291,6 +342,8 @@ internal sealed partial class PeeringEngine : IChangeListener
             }
         }
     }
+
+    private long Units(TimeSpan span) => (long)(span.TotalSeconds * Time.TimestampFrequency);
 
     /// <summary>Tombstones from before this timestamp can be dropped.</summary>
     private long StableBefore(Policy policy)

@@ -42,4 +42,19 @@ internal static partial class PeeringLog
 
     [LoggerMessage(EventName = "peer_change_withheld", Level = LogLevel.Error, Message = "{Action} of {Policy} {Cidr} by peer client {Client} is not made here: {Reason}")]
     public static partial void Withheld(ILogger log, string action, string policy, Couic.Store.Cidr cidr, string client, string reason);
+
+    [LoggerMessage(EventName = "bus_live", Level = LogLevel.Information, Message = "bus \"{Name}\" is read to its end and followed, through {Server} ({Messages} messages)")]
+    public static partial void BusLive(ILogger log, string name, string server, ulong messages);
+
+    [LoggerMessage(EventName = "bus_failed", Level = LogLevel.Warning, Message = "use bus \"{Name}\": {Cause} ({Marked} rules wait; it is tried again)")]
+    public static partial void BusFailed(ILogger log, string name, string cause, int marked);
+
+    [LoggerMessage(EventName = "bus_created_again", Level = LogLevel.Warning, Message = "the stream of bus \"{Name}\" was created again: this node publishes what it lacks")]
+    public static partial void BusCreatedAgain(ILogger log, string name);
+
+    [LoggerMessage(EventName = "bus_lacks", Level = LogLevel.Warning, Message = "the stream of bus \"{Name}\" has lost rules that it had acknowledged: it is read again, and this node publishes what it lacks")]
+    public static partial void BusLacks(ILogger log, string name);
+
+    [LoggerMessage(EventName = "bus_swept", Level = LogLevel.Information, Message = "{Count} rules of {Policy} were removed from the bus while this node was away: removed here too")]
+    public static partial void BusSwept(ILogger log, string policy, int count);
 }

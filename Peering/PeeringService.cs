@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
+using Couic.Bus;
 using Couic.Logging.Abstractions;
 using Couic.Names;
 using Couic.Store;
@@ -34,7 +35,8 @@ public sealed class PeeringService : IDisposable
         Span<byte> drawn = stackalloc byte[16];
         RandomNumberGenerator.Fill(drawn);
         _engine = new PeeringEngine(
-            store, _transport, time, Random.Shared, log, BitConverter.ToUInt64(drawn), Math.Max(1, BitConverter.ToUInt64(drawn[8..])));
+            store, _transport, time, Random.Shared, log, BitConverter.ToUInt64(drawn), Math.Max(1, BitConverter.ToUInt64(drawn[8..])),
+            bus => new NatsBus(bus, names, product, time, log));
     }
 
     public PeeringSettings Settings => _engine.Settings;
@@ -59,7 +61,9 @@ public sealed class PeeringService : IDisposable
         _stop.Set();
         _thread?.Join(grace);
         long start = _time.GetTimestamp();
-        while (_engine.Sessions.Any(session => session.Status() is { Queued: > 0, State: PeerState.Up }) && _time.GetElapsedTime(start) < grace)
+        while (_time.GetElapsedTime(start) < grace
+            && (_engine.Bus?.Status() is { Marked: > 0, State: BusState.Live }
+                || _engine.Sessions.Any(session => session.Status() is { Queued: > 0, State: PeerState.Up })))
         {
             _engine.Tick();
             await Task.Delay(TimeSpan.FromMilliseconds(20)).ConfigureAwait(false);
@@ -71,6 +75,9 @@ public sealed class PeeringService : IDisposable
     /// <summary>The state of each configured peer, in configuration order.</summary>
     public IReadOnlyList<PeerStatus> Status() => [.. _engine.Sessions.Select(session => session.Status())];
 
+    /// <summary>The state of the bus; null without one.</summary>
+    public BusStatus? BusStatus() => _engine.Bus?.Status();
+
     /// <summary>Register counts of one policy; null when it is not replicated.</summary>
     public RecordCounts? Records(Policy policy) => _engine.IndexOf(policy)?.Counts;
 
@@ -80,8 +87,8 @@ public sealed class PeeringService : IDisposable
     /// <summary>Whether a peer may send changes of a policy.</summary>
     public bool Takes(Policy policy) => Settings.Policies.Contains(policy);
 
-    /// <summary>Whether the policy is replicated.</summary>
-    public bool Travels(Policy policy) => _engine.IndexOf(policy) is not null;
+    /// <summary>Whether peers are compared in this policy.</summary>
+    public bool Travels(Policy policy) => Settings.Enabled && _engine.IndexOf(policy) is not null;
 
     /// <summary>Applies a batch of jobs; a refused job does not stop the others.</summary>
     /// <param name="client">Name of the client that sent it.</param>

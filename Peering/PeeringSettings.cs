@@ -9,7 +9,13 @@ public sealed record PeeringSettings(bool Enabled, IReadOnlyList<Policy> Policie
     /// <summary>One bit per peer in the queue mask of a register. A larger full mesh needs a message bus.</summary>
     public const int MaxPeers = 64;
 
+    /// <summary>Peers beside a bus, which takes two of the bits.</summary>
+    public const int MaxPeersWithBus = MaxPeers - 2;
+
     public static readonly PeeringSettings Off = new(false, [Policy.Drop], []);
+
+    /// <summary>The message bus; null for none.</summary>
+    public BusPlan? Bus { get; init; }
 }
 
 /// <param name="Host">Name or address; also the peer's name in answers and logs.</param>

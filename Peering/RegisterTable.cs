@@ -65,6 +65,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
                 Write(
                     cidr, NextFor(cidr), live ? RegisterState.Live : RegisterState.Removed, RegisterFlags.Applied,
                     live ? change.Entry.Tag.Span : default, live ? change.Entry.Reason.Span : default, expiration, DeadlineOf(expiration, null));
+                OnNewValue(_table.Find(cidr), relays: false);
                 EnqueueForAll(_table.Find(cidr));
             }
         }
@@ -145,8 +146,15 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         lock (_gate)
         {
             _clock.Observe(version.Time);
+            int known = _table.Find(cidr);
+            bool isNew = known < 0 || VersionOf(known) != version || _table[known].State != state;
             Write(cidr, version, state, flags, tag, reason, expiration, DeadlineOf(expiration, left));
             int slot = _table.Find(cidr);
+            if (isNew)
+            {
+                OnNewValue(slot, relays: true);
+            }
+
             if (state == RegisterState.Live && (flags & (RegisterFlags.Applied | RegisterFlags.Shadowed)) == 0)
             {
                 Await(slot);
@@ -289,6 +297,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
         {
             slot = _table.Insert(cidr);
             _table[slot].NeverSent = _openQueues;
+            ForgetPosition(slot);
         }
         else
         {
@@ -511,6 +520,7 @@ internal sealed partial class RegisterTable(Policy policy, ulong self, int maxLi
             Toggle(slot);
         }
 
+        OnNewValue(slot, relays: false);
         if (register.State != RegisterState.Expired)
         {
             EnqueueForAll(slot); // each node expires its own

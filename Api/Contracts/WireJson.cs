@@ -20,6 +20,7 @@ namespace Couic.Api.Contracts;
 [JsonSerializable(typeof(BulkRecord))]
 [JsonSerializable(typeof(PeerRecord[]))]
 [JsonSerializable(typeof(PeerDiffRecord))]
+[JsonSerializable(typeof(BusRecord))]
 [JsonSerializable(typeof(StatusRecord))]
 [JsonSerializable(typeof(ReloadRecord))]
 [JsonSerializable(typeof(EventRecord))]

@@ -39,6 +39,7 @@ public sealed class OpenApiWalkTests : IDisposable
     {
         WalkEntries();
         WalkPeers();
+        WalkBus();
         WalkSets();
         WalkStatistics();
         WalkClients();
@@ -108,6 +109,18 @@ public sealed class OpenApiWalkTests : IDisposable
         Ask("get /v1/peers/{host}/diff", 404, "/v1/peers/nobody/diff");
         _cluster.Kill(1);
         Ask("get /v1/peers/{host}/diff", 409, $"/v1/peers/{other}/diff");
+    }
+
+    private void WalkBus()
+    {
+        Ask("get /v1/bus", 404, "/v1/bus");
+        string good = File.ReadAllText(_daemon.Config);
+        File.AppendAllText(_daemon.Config, "\n[bus]\nenabled = true\nservers = [\"nats://127.0.0.1:1\"]\n");
+        _daemon.Api.Post("/v1/reload", "").Expect(200);
+        Ask("get /v1/bus", 200, "/v1/bus");
+        File.WriteAllText(_daemon.Config, good);
+        _daemon.Api.Post("/v1/reload", "").Expect(200);
+        Assert.Equal(404, _daemon.Api.Get("/v1/bus").Status);
     }
 
     private void WalkSets()

@@ -10,7 +10,7 @@ namespace Couic.Tests.Api;
 public sealed partial class OpenApiTests
 {
     /// <summary>Routes that other folders add.</summary>
-    private static readonly string[] Elsewhere = ["/v1/{policy}/peer", "/v1/{policy}/peer/sync", "/v1/peers", "/v1/peers/{host}/diff", "/v1/history"];
+    private static readonly string[] Elsewhere = ["/v1/{policy}/peer", "/v1/{policy}/peer/sync", "/v1/peers", "/v1/peers/{host}/diff", "/v1/history", "/v1/bus"];
 
     [Fact]
     public async Task TheDocumentHasEveryRouteAndMethodAndNoOther()

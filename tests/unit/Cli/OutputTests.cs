@@ -22,7 +22,7 @@ public sealed partial class OutputTests : IDisposable
         "drop add 192.0.2.0/24", "drop add 192.0.2.0/24 192.0.3.0/24", "drop delete 192.0.2.0/24", "drop delete 192.0.2.0/24 192.0.3.0/24", "drop delete -t x",
         "drop flush", "drop list", "drop list --details", "drop inspect 192.0.2.0/24", "drop import -", "import -", "why 192.0.2.1 2001:db8::1", "why 192.0.2.0/24",
         "sets list", "sets list drop", "sets inspect drop a", "sets diff", "sets add drop a 192.0.3.0/24", "sets remove drop a 192.0.2.0/24", "sets create drop a 192.0.2.0/24", "sets update drop a 192.0.2.0/24", "sets delete drop a", "sets reload",
-        "stats", "stats global", "stats drop", "clients list", "clients inspect a", "clients add -n a -g admin", "clients delete a", "peers", "peers diff h", "status", "reload", "version", "history",
+        "stats", "stats global", "stats drop", "clients list", "clients inspect a", "clients add -n a -g admin", "clients delete a", "peers", "peers diff h", "bus", "status", "reload", "version", "history",
     ];
 
     private readonly CliRig _rig = new();
@@ -175,6 +175,7 @@ public sealed partial class OutputTests : IDisposable
             (_, "/v1/stats/tags/drop") => new StubAnswer(200, $$$"""{"tags":{"{{{LongTag}}}":{"rx_packets":1,"rx_bytes":18446744073709551615} } }"""),
             (_, "/v1/metrics") => new StubAnswer(200, $$$"""{"drop_cidr_count":1,"ignore_cidr_count":0,"xdp":{"XDP_DROP":{"rx_packets":1,"rx_bytes":2}},"drop_tags":{"tags":{"{{{LongTag}}}":{"rx_packets":1,"rx_bytes":2} } },"ignore_tags":{"tags":{} } }"""),
             (_, "/v1/peers/h/diff") => new StubAnswer(200, $$$"""{"host":"h","differences":[{"policy":"drop","cidr":"192.0.2.0/24","here":{"tag":"{{{LongTag}}}","expiration":0},"there":null}],"truncated":false}"""),
+            (_, "/v1/bus") => new StubAnswer(200, """{"name":"couic","state":"unreachable","servers":["tls://a-host-with-a-rather-long-name.datacentre.example.net:4222"],"server":null,"messages":0,"lag_messages":0,"lag_secs":null,"marked":12,"oldest_marked_secs":70000,"last_error":"bus1:4222: connection refused","last_error_at":1772366300,"counts":{"published":0,"unacknowledged":0,"received":0,"applied":0,"repaired":0,"malformed":0,"later_version":0,"deleted":0,"swept":0,"opened":0,"failures":9}}"""),
             (_, "/v1/peers") => new StubAnswer(200, """[{"host":"a-host-with-a-rather-long-name.datacentre.example.net","port":2900,"tls":true,"state":"unreachable","plain":true,"queued":12,"oldest_queued_secs":70000,"last_success":1772366300,"last_error":null,"in_sync":false}]"""),
             (_, "/v1/status") => new StubAnswer(200, """{"version":"2.0.0","uptime_secs":1,"started_at":1,"match":["source"],"interfaces":[{"configured":"eth0","name":"eth0","mode":null,"state":"missing","error":"no such interface (have: lo, uxv1, a, b, c, d, e, f, g, h, i, j, k, l, m)"}],"health":"degraded","faults":[{"kind":"interface","subject":"eth0","message":"interface \"eth0\" is not there at all, and this sentence is longer than sixty columns (ip link)"}]}"""),
             _ => new StubAnswer(200, "{}"),

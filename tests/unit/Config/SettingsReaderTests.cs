@@ -149,7 +149,7 @@ public sealed class SettingsReaderTests
     [InlineData("iface = []", "1:1: unknown key \"iface\" (did you mean \"ifaces\"?)")]
     [InlineData("operation_mod = 1", "1:1: unknown key \"operation_mod\" (did you mean \"operation_mode\"?)")]
     [InlineData("Match = 1", "1:1: unknown key \"Match\" (did you mean \"match\"?)")]
-    [InlineData("zzzzzzzzzz = 1", "1:1: unknown key \"zzzzzzzzzz\" (known: ifaces, allow_no_ifaces, require_ifaces, operation_mode, match, working_dir, user, group, logging, server, limits, state, daemon, guard, reporting, peering)")]
+    [InlineData("zzzzzzzzzz = 1", "1:1: unknown key \"zzzzzzzzzz\" (known: ifaces, allow_no_ifaces, require_ifaces, operation_mode, match, working_dir, user, group, logging, server, limits, state, daemon, guard, reporting, peering, bus)")]
     [InlineData("level = 'info'", "1:1: unknown key \"level\" (logging.level is known: is it under the wrong [table]?)")]
     [InlineData("guard.user = 'x'", "1:7: unknown key \"guard.user\" (user is known: is it under the wrong [table]?)")]
     [InlineData("limits.max_drop_entrys = 1", "1:8: unknown key \"limits.max_drop_entrys\" (did you mean \"max_drop_entries\"?)")]

@@ -67,6 +67,8 @@ public class SettingsSchemaTests
         ("policies", _) => "[\"ignore\"]",
         ("listen", _) => "[\"[::1]:2900\"]",
         ("allow", _) => "[\"192.0.2.0/24\"]",
+        ("servers", _) => "[\"tls://other\"]",
+        ("name", _) => "\"other\"",
         ("webhook", _) => "\"https://host/path\"",
         (_, ["boolean"]) => key.Default == "true" ? "false" : "true",
         (_, [var min, "to", var max, ..]) => key.Default == min ? max : key.Key == "max_total_bytes" ? max : min,
@@ -90,6 +92,15 @@ public class SettingsSchemaTests
             [("reporting", "webhook")] = "\"https://host\"",
             [(table, key)] = value,
         };
+        if (table == "bus")
+        {
+            values.TryAdd((table, "servers"), "[\"tls://host\"]");
+            if (key is "user" or "password" or "cert_file" or "key_file")
+            {
+                values.TryAdd((table, key switch { "user" => "password", "password" => "user", "cert_file" => "key_file", _ => "cert_file" }), "\"/a\"");
+            }
+        }
+
         return string.Concat(values.GroupBy(pair => pair.Key.Table).OrderBy(group => group.Key.Length).Select(
             group => $"{(group.Key.Length == 0 ? "" : $"[{group.Key}]")}\n{string.Concat(group.Select(pair => $"{pair.Key.Key} = {pair.Value}\n"))}"));
     }

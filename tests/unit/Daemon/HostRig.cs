@@ -72,6 +72,10 @@ internal sealed class HostRig : IDisposable
             host = "no-such-name.invalid"
             port = 2900
             token = "{Guid.NewGuid()}"
+
+            [bus]
+            enabled = true
+            servers = ["nats://127.0.0.1:1"]
             """);
         var faults = new List<Fault>();
         Settings? settings = SettingsReader.Read(config, File.ReadAllBytes(config), faults, checkHost: false);

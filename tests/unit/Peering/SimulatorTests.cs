@@ -47,17 +47,41 @@ public class SimulatorTests
         Assert.NotEqual(BytesOf(7), BytesOf(8));
     }
 
+    [Fact]
+    public void FiveNodesOnABusAgreeAfterHealing() => RunBus(nodes: 5, Count, said: 500);
+
+    [Fact]
+    public void FiftyNodesOnMeshesAndABusAgreeAfterHealing() => RunBus(nodes: 50, Hundredth, said: 10);
+
+    /// <summary>By the seed: a bus alone, a bus beside a mesh, or two meshes of which some nodes are on the bus.</summary>
+    private static void RunBus(int nodes, int count, int said) => RunSeeds(nodes, count, said, cluster: (seed, skew) =>
+    {
+        var world = new SimWorld(seed);
+        return (seed % 3) switch
+        {
+            0 => new SimCluster(world, nodes, skew) { Broker = new SimBroker(world), HasBus = _ => true, ArePeers = (_, _) => false },
+            1 => new SimCluster(world, nodes, skew) { Broker = new SimBroker(world), HasBus = _ => true },
+            _ => new SimCluster(world, nodes, skew)
+            {
+                Broker = new SimBroker(world),
+                MayRefuse = false,
+                HasBus = node => node < 2 || node >= nodes / 2,
+                ArePeers = (a, b) => a < nodes / 2 && b < nodes / 2,
+            },
+        };
+    });
+
     private static int Hundredth => Math.Max(1, Count / 100);
 
     private static int? Variable(string name) => int.TryParse(Environment.GetEnvironmentVariable(name), out int value) ? value : null;
 
     /// <param name="said">Progress is told every so many seeds.</param>
-    private static void RunSeeds(int nodes, int count, int said, bool keeps = false)
+    private static void RunSeeds(int nodes, int count, int said, bool keeps = false, Func<int, double, SimCluster>? cluster = null)
     {
         for (int done = 0; done < count;)
         {
             int seed = First + done;
-            var scenario = new SimScenario(seed, nodes, keeps);
+            var scenario = cluster is null ? new SimScenario(seed, nodes, keeps) : new SimScenario(seed, skew => cluster(seed, skew));
             string? fault = scenario.Run(changes: 1_000, seconds: 60);
             Assert.True(fault is null, $"seed {seed}, {nodes} nodes: {fault}");
             if (++done % said == 0)

@@ -1,3 +1,4 @@
+using Couic.Bus;
 using Couic.Peering;
 using Couic.Store;
 
@@ -10,8 +11,13 @@ internal sealed class SimCluster
     private readonly Dictionary<RuleVersion, long> _madeAt = [];
 
     public SimCluster(int seed, int nodes, double maxSkewSeconds = 0, StoreLimits? limits = null)
+        : this(new SimWorld(seed), nodes, maxSkewSeconds, limits)
     {
-        World = new SimWorld(seed);
+    }
+
+    public SimCluster(SimWorld world, int nodes, double maxSkewSeconds = 0, StoreLimits? limits = null)
+    {
+        World = world;
         Network = new SimNetwork(World);
         Limits = limits ?? StoreLimits.Default;
         Nodes = [.. Enumerable.Range(0, nodes).Select(
@@ -27,7 +33,21 @@ internal sealed class SimCluster
         Nodes = [.. skews.Select((skew, n) => new SimNode(this, n, TimeSpan.FromSeconds(skew)))];
     }
 
+    /// <summary>The broker's number in the network.</summary>
+    public const int BrokerNumber = -1;
+
     public SimWorld World { get; }
+
+    /// <summary>The broker of nodes that have a bus; null without one.</summary>
+    public SimBroker? Broker { get; init; }
+
+    /// <summary>The nodes that are peers of each other, and those that have the bus.</summary>
+    public Func<int, int, bool> ArePeers { get; init; } = (_, _) => true;
+
+    /// <summary>False for a mesh so small that a removal may be lost: its only peer refuses it, and then its node crashes.</summary>
+    public bool MayRefuse { get; init; } = true;
+
+    public Func<int, bool> HasBus { get; init; } = _ => false;
 
     public SimNetwork Network { get; }
 
@@ -44,7 +64,10 @@ internal sealed class SimCluster
 
     public PeeringSettings SettingsFor(int node) => new(
         true, [Policy.Drop],
-        [.. Nodes.Where(n => n.Number != node).Select(n => new PeerSettings($"node{n.Number}", n.Number, false, Guid.Empty))]);
+        [.. Nodes.Where(n => n.Number != node && ArePeers(node, n.Number)).Select(n => new PeerSettings($"node{n.Number}", n.Number, false, Guid.Empty))])
+    {
+        Bus = HasBus(node) ? new BusPlan(new BusSettings("nats://broker:4222"), [Policy.Drop]) : null,
+    };
 
     public void StartAll()
     {
@@ -80,6 +103,15 @@ internal sealed class SimCluster
             {
                 node.Hear(record.Cidr, record.Version!.Value);
             }
+        }
+    }
+
+    /// <summary>A node reads a message of the bus.</summary>
+    public static void OnBus(SimNode node, in BusMessage message)
+    {
+        if (BusRegister.Read(message, [], out _, out RemoteChange change, out _) == BusReading.Good)
+        {
+            node.Hear(change.Cidr, change.Version!.Value);
         }
     }
 

@@ -65,7 +65,7 @@ internal sealed class SimNode
         StoreLimits limits = _cluster.Limits;
         Store = new RuleStore(new ModelPlane(limits) { Checks = false, Refuses = _ => IsRefused() }, limits, Clock);
         ulong id = (ulong)_cluster.World.Random.NextInt64(), key = (ulong)_cluster.World.Random.NextInt64();
-        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key) { Features = Features };
+        Engine = new PeeringEngine(Store, new SimTransport(_cluster, this), Clock, new Random(_cluster.World.Random.Next()), Log, id, key, _ => new SimBus(_cluster, this, _cluster.Broker!)) { Features = Features };
         RuleJournal? journal = null;
         if (_cluster.KeepsRules)
         {

@@ -18,12 +18,19 @@ internal sealed class SimScenario
 
     /// <param name="keeps">Whether nodes keep their rules over a crash. A clock that is set while a node is down prolongs its rules, so none is.</param>
     public SimScenario(int seed, int nodes, bool keeps = false)
+        : this(seed, skew => new SimCluster(seed, nodes, maxSkewSeconds: skew), keeps)
+    {
+    }
+
+    /// <param name="cluster">Makes the cluster, with clocks that differ by at most these seconds.</param>
+    public SimScenario(int seed, Func<double, SimCluster> cluster, bool keeps = false)
     {
         var shape = new Random(seed);
-        _cluster = new SimCluster(seed, nodes, maxSkewSeconds: shape.Next(3) switch { 0 => 0, 1 => 4, _ => 3_600 });
+        _cluster = cluster(shape.Next(3) switch { 0 => 0, 1 => 4, _ => 3_600 });
         _cluster.KeepsRules = keeps;
         _world = _cluster.World;
-        _refuses = shape.Next(3) == 0;
+        _refuses = shape.Next(3) == 0 && _cluster.MayRefuse;
+        _healing = _cluster.Broker is null ? null : 12;
         _pool = [.. Enumerable.Range(0, shape.Next(5, 120)).Select(NewCidr)];
     }
 
@@ -47,6 +54,17 @@ internal sealed class SimScenario
             _world.After(_world.Uniform(0, seconds), BreakSomething);
         }
 
+        if (_cluster.Broker is { } broker)
+        {
+            broker.Loss = _world.Chance(0.5) ? _world.Uniform(0, 0.2) : 0;
+            broker.Doubles = _world.Chance(0.5) ? _world.Uniform(0, 0.1) : 0;
+            broker.MaxDelay = _world.Uniform(0.001, 0.3);
+            for (int i = _world.Random.Next(1, 10); i > 0; i--)
+            {
+                _world.After(_world.Uniform(0, seconds), () => BreakBus(broker));
+            }
+        }
+
         for (double at = 1; at < seconds; at += 1)
         {
             _world.After(at, () => _fault ??= _cluster.Overdue());
@@ -54,12 +72,37 @@ internal sealed class SimScenario
 
         _cluster.Run(seconds);
         Heal();
-        _cluster.Run(_refuses ? 3 : 1);
+        _cluster.Run(_healing ?? (_refuses ? 3 : 1));
         return _fault ?? _cluster.Fault();
+    }
+
+    /// <summary>Seconds after which all must agree; null for the usual ones.</summary>
+    private readonly double? _healing;
+
+    /// <summary>The broker goes away, a node loses it, or the stream is deleted.</summary>
+    private void BreakBus(SimBroker broker)
+    {
+        double lasting = Math.Pow(10, _world.Uniform(-1, 1.5));
+        int node = _world.Random.Next(_cluster.Nodes.Count);
+        switch (_world.Random.Next(4))
+        {
+            case 0:
+                broker.Stop();
+                _world.After(lasting, broker.Restart);
+                break;
+            case 1:
+                broker.DeleteLog();
+                break;
+            default:
+                _cluster.Network.Cut(node, SimCluster.BrokerNumber);
+                _world.After(lasting, () => _cluster.Network.Mend(node, SimCluster.BrokerNumber));
+                break;
+        }
     }
 
     private void Heal()
     {
+        _cluster.Broker?.Heal();
         _cluster.Network.Heal();
         foreach (SimNode node in _cluster.Nodes)
         {
