@@ -509,7 +509,7 @@ internal sealed partial class DaemonHost : IDisposable
     private partial void Stopping(string signal);
 
     [LoggerMessage(EventName = "entries_forgotten", Level = LogLevel.Warning,
-        Message = "{Count} dynamic entries of {Policy} are forgotten: they are frozen in memory only")]
+        Message = "{Count} dynamic entries of {Policy} are forgotten: they were in memory only ([state] dynamic = \"kept\" keeps them)")]
     private partial void Forgotten(int count, string policy);
 
     [LoggerMessage(EventName = "entries_kept", Level = LogLevel.Information, Message = "{Count} dynamic entries of {Policy} are kept in the journal")]
