@@ -78,7 +78,7 @@ internal static class NatsStream
             : found.MaxAge > TimeSpan.Zero ? "it forgets messages by their age (max_age must be 0)"
             : found.Retention != StreamConfigRetention.Limits ? "it forgets messages that were read (retention must be limits)"
             : null;
-        return fault is null ? isNew : throw new BusFaultException($"stream \"{settings.Name}\" cannot hold rules: {fault} (couicctl bus init)");
+        return fault is null ? isNew : throw new BusFaultException($"stream \"{settings.Name}\" cannot hold rules: {fault} (change it with the tools of NATS, or set another [bus] name)");
     }
 
     /// <summary>
