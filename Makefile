@@ -99,7 +99,7 @@ MUTANTS ?= 300
 mutants: all ## change the deciding parts in MUTANTS (300) ways, print the changes that no unit test notices; hours, not part of CI
 	@tools/setup test
 	@dotnet build tests/unit -c Release -v q --nologo
-	@MUTANTS=$(MUTANTS) MUTANTS_ONLY=$(MUTANTS_ONLY) dotnet run --project tools/mutants -c Release
+	@MUTANTS=$(MUTANTS) MUTANTS_ONLY=$(MUTANTS_ONLY) MUTANTS_SEED=$(MUTANTS_SEED) dotnet run --project tools/mutants -c Release
 
 kernels: deb ## boot kernels from 5.10 to the newest in qemu: a table of checks, then the package under systemd on some of them
 	@tools/setup kernels test

@@ -31,7 +31,7 @@ internal sealed class Builder
     {
         _root = root;
         using JsonDocument answer = JsonDocument.Parse(Run(
-            "dotnet", "msbuild", "couic.csproj", "-v:q", "-nologo", "-t:Compile", "-p:Configuration=Release", "-p:ProvideCommandLineArgs=true",
+            "dotnet", "msbuild", "couic.csproj", "-v:q", "-nologo", "-t:PrepareResources;Compile", "-p:Configuration=Release", "-p:ProvideCommandLineArgs=true",
             "-p:SkipCompilerExecution=true", "-p:NonExistentFile=never", "-getItem:CscCommandLineArgs"));
         string[] arguments = [.. answer.RootElement.GetProperty("Items").GetProperty("CscCommandLineArgs").EnumerateArray().Select(a => a.GetProperty("Identity").GetString()!)];
         _arguments = CSharpCommandLineParser.Default.Parse(arguments, root, sdkDirectory: null);

@@ -7,10 +7,12 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 // Mutation testing: changes the product in a few hundred ways, runs the unit tests that should notice, and prints the changes that none noticed.
 // Exit status 1 when a survivor is not explained in accepted.txt.
 //   MUTANTS=N          how many (300), the same ones each time until the code changes
-//   MUTANTS_ONLY=TEXT  only files whose path contains the text
+//   MUTANTS_ONLY=TEXT  only files whose path contains the text, or one of several separated by commas
+//   MUTANTS_SEED=TEXT  another sample
 string root = Environment.CurrentDirectory;
 int wanted = int.Parse(Environment.GetEnvironmentVariable("MUTANTS") ?? "300", System.Globalization.CultureInfo.InvariantCulture);
-string only = Environment.GetEnvironmentVariable("MUTANTS_ONLY") ?? "";
+string[] only = (Environment.GetEnvironmentVariable("MUTANTS_ONLY") ?? "").Split(',');
+string seed = Environment.GetEnvironmentVariable("MUTANTS_SEED") ?? "";
 
 // The parts that decide, and their share of the sample.
 (string Name, int Share, Func<string, bool> Has)[] parts =
@@ -38,7 +40,7 @@ if (!suite.Measure())
 IEnumerable<Mutation> all = builder.Trees.SelectMany(t => Mutation.OfCSharp(t.Key, t.Value))
     .Concat(Directory.EnumerateFiles(Path.Combine(root, "Bpf")).Where(f => Path.GetExtension(f) is ".c" or ".h")
         .SelectMany(f => Mutation.OfC(Path.GetRelativePath(root, f), File.ReadAllText(f))));
-ILookup<string, Mutation> byPart = all.Where(m => m.File.Contains(only, StringComparison.Ordinal))
+ILookup<string, Mutation> byPart = all.Where(m => only.Any(o => m.File.Contains(o, StringComparison.Ordinal)))
     .ToLookup(m => parts.FirstOrDefault(p => p.Has(m.File)).Name ?? "");
 int tried = 0, killed = 0, timedOut = 0, explained = 0, unexplained = 0;
 foreach ((string part, int share, _) in parts.Where(p => byPart.Contains(p.Name)))
@@ -47,7 +49,7 @@ foreach ((string part, int share, _) in parts.Where(p => byPart.Contains(p.Name)
     int triedBefore = tried, killedBefore = killed;
 
     // Some of the sample do not compile, so it is a little larger than the quota.
-    Mutation?[] sample = [.. byPart[part].DistinctBy(m => m.Id).OrderBy(m => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(m.Id))), StringComparer.Ordinal).Take((quota * 4 / 3) + 1)];
+    Mutation?[] sample = [.. byPart[part].DistinctBy(m => m.Id).OrderBy(m => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(seed + m.Id))), StringComparer.Ordinal).Take((quota * 4 / 3) + 1)];
     bool isProgram = sample.Any(m => !builder.Trees.ContainsKey(m!.File));
     if (!isProgram)
     {

@@ -65,10 +65,15 @@ internal sealed class TestSuite
     /// <summary>How long each class takes on the unchanged product, which must pass. Kept in out/mutants/times.trx for the next run.</summary>
     public bool Measure()
     {
-        string results = Path.Combine(_folder, "../times.trx");
-        if (!File.Exists(results) && Run([], 0, TimeSpan.FromMinutes(15), results) != Verdict.Survived)
+        string results = Path.Combine(_folder, "../times.trx"), unfinished = results + ".new";
+        if (!File.Exists(results))
         {
-            return false;
+            if (Run([], 0, TimeSpan.FromMinutes(15), unfinished) != Verdict.Survived)
+            {
+                return false;
+            }
+
+            File.Move(unfinished, results); // only a complete one is taken by the next run
         }
 
         foreach (XElement result in XDocument.Load(results).Descendants().Where(e => e.Name.LocalName == "UnitTestResult"))
