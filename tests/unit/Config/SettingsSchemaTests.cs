@@ -1,5 +1,6 @@
 using System.Text;
 using Couic.Config;
+using Couic.Tests.Support;
 using Xunit;
 
 namespace Couic.Tests.Config;
@@ -9,7 +10,7 @@ public class SettingsSchemaTests
     /// <summary><c>make reference</c> writes them.</summary>
     [Fact]
     public void TheReferencePage_HasTheTablesOfTheSchema() =>
-        Assert.Contains(SettingsSchema.Markdown(), File.ReadAllText(InRepository("docs/reference/configuration.md")), StringComparison.Ordinal);
+        Assert.Contains(SettingsSchema.Markdown(), File.ReadAllText(Repository.PathOf("docs/reference/configuration.md")), StringComparison.Ordinal);
 
     [Fact]
     public void EveryKey_IsReadFromItsRow_ComparedAtAReload_AndTakenOverOrNamed()
@@ -44,7 +45,7 @@ public class SettingsSchemaTests
     public void ThePackagesConfigurationIsGood()
     {
         List<Fault> faults = [];
-        Settings? settings = SettingsReader.Read("couic.toml", File.ReadAllBytes(InRepository("pkg/couic.toml")), faults, checkHost: false);
+        Settings? settings = SettingsReader.Read("couic.toml", File.ReadAllBytes(Repository.PathOf("pkg/couic.toml")), faults, checkHost: false);
         Assert.Empty(faults);
         Assert.NotNull(settings);
     }
@@ -52,7 +53,7 @@ public class SettingsSchemaTests
     [Fact]
     public void TheDocumentationsMinimalFileIsGood()
     {
-        string[] lines = File.ReadAllLines(InRepository("docs/reference/configuration.md"));
+        string[] lines = File.ReadAllLines(Repository.PathOf("docs/reference/configuration.md"));
         IEnumerable<string> sample = lines.SkipWhile(line => line != "A minimal file:").Skip(1).TakeWhile(line => line.Length == 0 || line.StartsWith("    ", StringComparison.Ordinal));
         List<Fault> faults = [];
         SettingsReader.Read("sample", Encoding.UTF8.GetBytes(string.Join('\n', sample)), faults, checkHost: false);
@@ -111,16 +112,5 @@ public class SettingsSchemaTests
         Settings? settings = SettingsReader.Read("c.toml", Encoding.UTF8.GetBytes(text), faults, checkHost: false);
         Assert.Empty(faults);
         return settings!;
-    }
-
-    private static string InRepository(string name)
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "couic.csproj")))
-        {
-            folder = folder.Parent;
-        }
-
-        return Path.Combine(folder!.FullName, name);
     }
 }

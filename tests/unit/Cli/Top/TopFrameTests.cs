@@ -11,7 +11,7 @@ public sealed class TopFrameTests
     [Fact]
     public void TheFrameOf80By24IsThePictureOfTheGuide()
     {
-        string guide = File.ReadAllText(Path.Combine(AppContext.BaseDirectory.Split("/tests/")[0], "docs/guide/monitoring.md"));
+        string guide = File.ReadAllText(Repository.PathOf("docs/guide/monitoring.md"));
         string picture = guide.Split("```text\n")[1].Split("\n```")[0];
         Assert.Equal(TopRig.UnderAttack().Frame(80, 24), picture);
     }
