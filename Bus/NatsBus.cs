@@ -101,7 +101,7 @@ internal sealed class NatsBus(BusSettings settings, HostResolver names, string p
         {
             await connection.ConnectAsync().AsTask().WaitAsync(RequestLimit, gone.Token).ConfigureAwait(false);
             var context = new NatsJSContext(connection);
-            await NatsStream.EnsureAsync(context, settings, mayCreate: true, gone.Token).ConfigureAwait(false);
+            await NatsStream.EnsureAsync(context, settings, gone.Token).ConfigureAwait(false);
             Volatile.Write(ref _stream, context);
             while (!gone.IsCancellationRequested)
             {

@@ -57,20 +57,17 @@ internal static class NatsStream
     };
 
     /// <summary>Checks that the stream keeps the last message of each subject; creates it if it is missing.</summary>
-    /// <returns>Whether it was created.</returns>
     /// <exception cref="BusFaultException">It exists and would lose rules.</exception>
-    public static async Task<bool> EnsureAsync(INatsJSContext context, BusSettings settings, bool mayCreate, CancellationToken cancel)
+    public static async Task EnsureAsync(INatsJSContext context, BusSettings settings, CancellationToken cancel)
     {
         StreamConfig found;
-        bool isNew = false;
         try
         {
             found = (await context.GetStreamAsync(settings.Name, cancellationToken: cancel).ConfigureAwait(false)).Info.Config;
         }
-        catch (NatsJSApiException e) when (e.Error.ErrCode == StreamNotFound && mayCreate)
+        catch (NatsJSApiException e) when (e.Error.ErrCode == StreamNotFound)
         {
             found = (await context.CreateStreamAsync(Config(settings.Name, settings.Replicas), cancel).ConfigureAwait(false)).Info.Config;
-            isNew = true;
         }
 
         string? fault = found.MaxMsgsPerSubject != 1 ? "it does not keep one message of each subject (max_msgs_per_subject must be 1)"
@@ -78,7 +75,10 @@ internal static class NatsStream
             : found.MaxAge > TimeSpan.Zero ? "it forgets messages by their age (max_age must be 0)"
             : found.Retention != StreamConfigRetention.Limits ? "it forgets messages that were read (retention must be limits)"
             : null;
-        return fault is null ? isNew : throw new BusFaultException($"stream \"{settings.Name}\" cannot hold rules: {fault} (change it with the tools of NATS, or set another [bus] name)");
+        if (fault is not null)
+        {
+            throw new BusFaultException($"stream \"{settings.Name}\" cannot hold rules: {fault} (change it with the tools of NATS, or set another [bus] name)");
+        }
     }
 
     /// <summary>
